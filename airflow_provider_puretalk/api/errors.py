@@ -1,0 +1,104 @@
+"""What can go wrong, as exceptions on whose type a caller branches.
+
+::
+
+    PuretalkError (AirflowException)
+    ├── PuretalkConfigurationError        the connection or an argument is wrong
+    ├── PuretalkAuthError                 401, 403; also an AirflowFailException: the task is not retried
+    ├── PuretalkNotFoundError             404
+    ├── PuretalkRateLimitError            429 that outlasted the retries, or a wait too long to sit out
+    ├── PuretalkServerError               5xx that outlasted the retries
+    ├── PuretalkConnectionError           no answer: DNS, refused, TLS, timeout, reset
+    ├── PuretalkResponseError             an answer that is not the documented shape
+    │   └── PuretalkPaginationError       the pages do not advance
+    ├── PuretalkInconsistentScanError     walks over the list never agreed
+    ├── PuretalkSnapshotError             a stored snapshot is missing, torn or does not match its manifest
+    └── PuretalkDriftError                a comparison broke a limit that the user set
+
+Every one of them derives from ``AirflowException``, because a deferred task that ends in any other type is marked failed
+in spite of ``soft_fail``. No message and no attribute ever holds the API key or a piece of a response's body: both end up
+in logs that people paste into tickets.
+"""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+
+class PuretalkError(AirflowException):
+    """Root of everything this provider raises on purpose.
+
+    :ivar status_code: HTTP status of the answer, where there was one.
+    :ivar request_id: the answer's ``X-Request-ID``, to quote to PureTalk's support.
+    :ivar retry_after: seconds after which the server wants to be asked again.
+    :ivar url: the address asked, without credentials.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status_code: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        url: str | None = None,
+    ) -> None:
+        # Only the message becomes an argument of the exception; pickling restores the rest from ``__dict__``.
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.url = url
+
+    def __str__(self) -> str:
+        facts = [
+            f"{label} {value}"
+            for label, value in (("HTTP", self.status_code), ("request id", self.request_id))
+            if value is not None
+        ]
+        return f"{self.message} ({', '.join(facts)})" if facts else self.message
+
+
+class PuretalkConfigurationError(PuretalkError):
+    """The connection or an argument is wrong; the message names the field."""
+
+
+class PuretalkAuthError(PuretalkError, AirflowFailException):
+    """The API refused the key (401 or 403). Trying again cannot help, so Airflow fails the task without retries."""
+
+
+class PuretalkNotFoundError(PuretalkError):
+    """The API knows no such address or page (404)."""
+
+
+class PuretalkRateLimitError(PuretalkError):
+    """The API throttled us (429) for longer than this task is willing to wait; ``retry_after`` says how long."""
+
+
+class PuretalkServerError(PuretalkError):
+    """The API failed (5xx) at every try."""
+
+
+class PuretalkConnectionError(PuretalkError):
+    """No answer came: DNS, refused, TLS, timeout, reset."""
+
+
+class PuretalkResponseError(PuretalkError):
+    """The answer is not the documented shape: ``err: true``, NaN, half a body, a record without id, ..."""
+
+
+class PuretalkPaginationError(PuretalkResponseError):
+    """The pages do not advance, so that reading on would never end."""
+
+
+class PuretalkInconsistentScanError(PuretalkError):
+    """The list changed during every walk, or time ran out before two walks agreed."""
+
+
+class PuretalkSnapshotError(PuretalkError):
+    """A stored snapshot is missing, torn, or does not match its manifest."""
+
+
+class PuretalkDriftError(PuretalkError):
+    """A comparison broke a limit that the user set."""
