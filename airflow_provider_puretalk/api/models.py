@@ -235,13 +235,11 @@ class AssistantPage(BaseModel):
     results: list[Assistant] = Field(description="The list of AI Assistants")
 
 
-class ApiError(BaseModel):
+class ApiError(_TolerantModel):
     """What the API says when it refuses: a flag and a sentence. Nothing may be decided on the sentence."""
 
-    model_config = ConfigDict(extra="allow")
-
-    err: bool | None = None
-    msg: str | None = None
+    err: _Flag = None
+    msg: _Text = None
 
 
 def _is_unicode(text: str) -> bool:

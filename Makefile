@@ -1,0 +1,92 @@
+# Everything that is done with this repository, from a first look to the checks before a release.
+# Needs make and Python 3.11 or newer; all else is installed into virtual environments inside this folder.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo airflow test test-airflow-2.11 lint format types wheel constraints clean
+
+# Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
+PYTHON ?=
+PYTHON_FOR_3_3 = $$(sh .ci/find_python.sh 14 $(PYTHON))
+PYTHON_FOR_2_11 = $$(sh .ci/find_python.sh 12 $(PYTHON))
+
+# What pip downloads stays in this folder as well, and all environments share it.
+export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+CURRENT := constraints/airflow-3.3.txt
+FLOOR := constraints/airflow-2.11.txt
+
+# $(call venv,folder,python,constraints): an empty environment with the pinned pip and build backend. pip is brought up
+# to date first since older ones know no dependency groups; the backend is there so that no build environment, with
+# whatever versions of the day, has to be made.
+venv = python=$(2) && "$$python" -m venv --clear $(1) && \
+       $(1)/bin/python -m pip install -qq -c $(3) pip && $(1)/bin/python -m pip install -qq -c $(3) --group build
+# $(call into,folder,constraints,extras,group): this package, editable, with extras and a dependency group
+into = $(1)/bin/python -m pip install -qq -c $(2) --no-build-isolation --group $(4) -e '.[$(3)]'
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/demo.stamp  ## Watch a real Airflow take two snapshots, then read what they are
+	@.venv/bin/python -m demo
+
+airflow: .venv/demo.stamp  ## Run Airflow with the example DAGs and a stand-in PureTalk, until Ctrl-C
+	@.venv/bin/python -m demo airflow
+
+test: .venv/dev.stamp  ## Run the tests on Airflow 3.3 (ARGS="-k name" goes to pytest)
+	.venv/bin/python -m pytest $(ARGS)
+
+test-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Run the same tests on Airflow 2.11
+	.venv-airflow-2.11/bin/python -m pytest $(ARGS)
+
+lint: .venv/dev.stamp  ## Check style and formatting
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+format: .venv/dev.stamp  ## Correct what can be corrected
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+types: .venv/dev.stamp  ## Check types
+	.venv/bin/mypy
+
+wheel: .venv/dev.stamp  ## Build into dist/, then install and question the wheel in a clean environment
+	rm -rf dist
+	.venv/bin/python -m build --no-isolation --outdir dist .
+	.venv/bin/python .ci/check_wheel.py dist $(CURRENT)
+
+constraints: .venv-constraints/bin/uv  ## Resolve the constraint files anew
+	constraints/compile.sh .venv-constraints/bin/uv
+
+clean:  ## Remove environments, caches, builds and what the demo left, snapshots included
+	rm -rf .venv .venv-airflow-2.11 .venv-constraints .cache .demo build dist
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/pip.stamp: $(CURRENT)
+	@echo "Making .venv"
+	@$(call venv,.venv,$(PYTHON_FOR_3_3),$(CURRENT))
+	@touch $@
+
+.venv/demo.stamp: .venv/pip.stamp pyproject.toml
+	@echo "Installing Airflow 3.3 and this package into .venv (under a minute, with a fast line)"
+	@$(call into,.venv,$(CURRENT),parquet$(,)zstd$(,)sandbox,examples)
+	@touch $@
+
+.venv/dev.stamp: .venv/demo.stamp
+	@echo "Installing what tests and checks need into .venv (under a minute, with a fast line)"
+	@$(call into,.venv,$(CURRENT),parquet$(,)zstd$(,)s3$(,)sandbox,dev)
+	@touch $@
+
+.venv-airflow-2.11/dev.stamp: $(FLOOR) pyproject.toml
+	@echo "Making .venv-airflow-2.11, with Airflow 2.11 and what tests need (a minute or two)"
+	@$(call venv,.venv-airflow-2.11,$(PYTHON_FOR_2_11),$(FLOOR))
+	@$(call into,.venv-airflow-2.11,$(FLOOR),parquet$(,)zstd$(,)s3$(,)sandbox,test)
+	@touch $@
+
+.venv-constraints/bin/uv:
+	@python=$(PYTHON_FOR_3_3) && "$$python" -m venv --clear .venv-constraints
+	@.venv-constraints/bin/python -m pip install -qq uv
+
+, := ,

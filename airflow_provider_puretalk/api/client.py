@@ -1,0 +1,235 @@
+"""The one place that sends a request: timeouts, retries, rate, and what an answer means.
+
+In come a page number and a limit; out comes a :class:`~airflow_provider_puretalk.api.pages.Page` or an exception of this
+package. Only GETs are sent, so asking again is always safe. Nothing it logs or raises holds the key or a body.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+import urllib3
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.errors import (
+    PuretalkAuthError,
+    PuretalkConnectionError,
+    PuretalkError,
+    PuretalkNotFoundError,
+    PuretalkRateLimitError,
+    PuretalkResponseError,
+    PuretalkServerError,
+)
+from airflow_provider_puretalk.api.pacing import Pacer
+from airflow_provider_puretalk.api.pages import Page, read_page
+from airflow_provider_puretalk.api.session import open_session, origin
+from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.api.transport_errors import explain
+
+log = logging.getLogger(__name__)
+
+#: Longest ``Retry-After`` in seconds that is sat out inside a task; a longer one is the scheduler's business.
+LONGEST_WAIT = 120.0
+#: Longest pause in seconds between two tries where the server names none.
+LONGEST_BACKOFF = 60.0
+#: A request as a whole may take this many times the longest silence: a server that drips bytes is never silent.
+WHOLE_REQUEST_FACTOR = 5
+
+_CHUNK = 1 << 16
+
+
+class ApiClient:
+    """Asks the API for pages. Safe to use from several threads at once.
+
+    :param settings: the connection's settings.
+    """
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.settings = settings
+        self.session = open_session(settings)
+        self._path = "/ai-assistants"
+        self._pacer = Pacer(settings.requests_per_second)
+        self._origin = origin(settings.base_url)
+        self._warned_of_next = False
+        if urlsplit(settings.base_url).scheme == "http" and not _is_loopback(settings.base_url):
+            log.warning("The PureTalk API is asked over plain http: everybody on the way, proxies too, sees the API key.")
+        if settings.verify is False:
+            log.warning("TLS certificates of the PureTalk API are not verified (extra field `verify` is false).")
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def get_page(
+        self,
+        number: int,
+        limit: int,
+        *,
+        deadline: float = math.inf,
+        cancelled: threading.Event | None = None,
+    ) -> Page:
+        """Ask for one page, trying again where that can help.
+
+        :param number: the page, from 1.
+        :param limit: rows to ask for; the server may send fewer.
+        :param deadline: moment on the monotonic clock after which no further try is made.
+        :param cancelled: set by another thread, it ends the pauses and the tries.
+        :raises PuretalkError: see :mod:`airflow_provider_puretalk.api.errors`; all but configuration, snapshot and drift.
+        """
+        cancelled = cancelled or threading.Event()
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_worth_another_try),
+            stop=tenacity.stop_after_attempt(self.settings.max_retries + 1)
+            | tenacity.stop_when_event_set(cancelled)
+            | (lambda state: time.monotonic() + state.upcoming_sleep >= deadline),
+            wait=self._pause,
+            sleep=tenacity.sleep_using_event(cancelled),
+            before_sleep=self._before_pause,
+            reraise=True,
+        )
+        try:
+            body = retrying(self._ask, {"page": number, "limit": limit}, deadline, cancelled)
+        except _BrokenBodyError as error:
+            raise PuretalkResponseError(error.message, **error.facts()) from error
+        page = read_page(body, number=number, limit=limit)
+        self._look_at_next(page)
+        return page
+
+    def _ask(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Any:
+        """Send one request and decode its answer."""
+        self._pacer.wait(cancelled)
+        url = self.settings.base_url + self._path
+        silence = max(0.001, min(self.settings.timeout, deadline - time.monotonic()))
+        ends = min(time.monotonic() + self.settings.timeout * WHOLE_REQUEST_FACTOR, deadline)
+        facts: dict[str, Any] = {"url": f"{url}?{'&'.join(f'{name}={value}' for name, value in params.items())}"}
+        try:
+            with self.session.get(url, params=params, timeout=(silence, silence), stream=True) as response:
+                facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
+                if response.status_code != requests.codes.ok:
+                    raise self._refusal(response, facts)
+                self._remember_path(response)
+                body = _read_body(response, ends, facts)
+                kind = response.headers.get("Content-Type", "")
+        except requests.TooManyRedirects:
+            raise PuretalkResponseError("The API redirects in circles.", **facts) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            broken, message = explain(error)
+            raise (_BrokenBodyError if broken and "status_code" in facts else PuretalkConnectionError)(
+                message, **facts
+            ) from None  # Their messages may hold proxy credentials.
+        try:
+            return exact_json.loads(body)
+        except exact_json.InvalidJSONError as error:
+            what = "an HTML page" if "html" in kind.lower() else "not valid JSON"
+            raise _BrokenBodyError(f"The answer is {what}: {error}.", **facts) from None
+
+    def _refusal(self, response: requests.Response, facts: dict[str, Any]) -> PuretalkError:
+        """Turn a status other than 200 into an exception."""
+        status = response.status_code
+        retry_after = _retry_after(response.headers.get("Retry-After"))
+        if status in (401, 403):
+            return PuretalkAuthError("The API refused the key: check the connection's Password field.", **facts)
+        if status == 404:
+            return PuretalkNotFoundError("The API knows no such page, or the connection's Host is wrong.", **facts)
+        if status == 429:
+            wait = "without saying for how long" if retry_after is None else f"for {retry_after:.0f} s"
+            return PuretalkRateLimitError(f"The API throttled us {wait}.", retry_after=retry_after, **facts)
+        if status >= 500:
+            return PuretalkServerError("The API failed.", retry_after=retry_after, **facts)
+        if 300 <= status < 400:
+            return PuretalkResponseError(
+                "The API redirects to another scheme, host or port, where the key must not go: check the connection's Host.",
+                **facts,
+            )
+        return PuretalkResponseError("The API answered with a status that it does not document.", **facts)
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        """Return how long to wait before the next try, in seconds: what the server said, at least the back-off."""
+        first = self.settings.retry_backoff
+        backoff = tenacity.wait_exponential(multiplier=first, max=LONGEST_BACKOFF)(state)
+        backoff = min(LONGEST_BACKOFF, backoff + random.uniform(0, first))  # noqa: S311 - jitter, not a secret
+        error = state.outcome.exception() if state.outcome else None
+        return max(backoff, getattr(error, "retry_after", None) or 0.0)
+
+    def _before_pause(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, PuretalkRateLimitError):
+            self._pacer.hold(state.upcoming_sleep)
+        log.warning("%s Trying again in %.1f s (try %d).", error, state.upcoming_sleep, state.attempt_number + 1)
+
+    def _request_id(self, response: requests.Response) -> str | None:
+        """Return the answer's id, unless the server put something odd there."""
+        given = response.headers.get("X-Request-ID", "")
+        fit = 0 < len(given) <= 200 and given.isprintable() and self.settings.api_key not in given
+        return given if fit else None
+
+    def _remember_path(self, response: requests.Response) -> None:
+        """Ask where the API redirected us to, so that each page costs one request and not two."""
+        moved = urlsplit(response.url).path.removeprefix(urlsplit(self.settings.base_url).path)
+        if response.history and moved.rstrip("/") == self._path.rstrip("/"):
+            self._path = moved
+
+    def _look_at_next(self, page: Page) -> None:
+        """Warn once of a ``next`` that names another origin. It is never requested, whatever it says."""
+        if page.next is None or self._warned_of_next:
+            return
+        if urlsplit(page.next).netloc and origin(page.next) != self._origin:
+            self._warned_of_next = True
+            log.warning(
+                "The API names another scheme, host or port as the next page's; it is not asked, pages are requested "
+                "from the connection's Host only. Behind a TLS proxy this is usual and harmless."
+            )
+
+
+class _BrokenBodyError(PuretalkResponseError):
+    """A body that broke on its way: unlike a wrong shape, it may be whole at the next try."""
+
+    def facts(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("status_code", "request_id", "retry_after", "url")}
+
+
+def _is_worth_another_try(error: BaseException) -> bool:
+    if getattr(error, "retry_after", None) and error.retry_after > LONGEST_WAIT:  # type: ignore[attr-defined]
+        return False
+    return isinstance(
+        error, PuretalkRateLimitError | PuretalkServerError | PuretalkConnectionError | _BrokenBodyError
+    )
+
+
+def _read_body(response: requests.Response, ends: float, facts: Mapping[str, Any]) -> bytes:
+    """Read a body piece by piece, as it comes in, so that one that drips is given up in time."""
+    chunks = []
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        chunks.append(chunk)
+        if time.monotonic() > ends:
+            raise PuretalkConnectionError("The answer took too long as a whole: it came in drips.", **facts)
+    return b"".join(chunks)
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Read ``Retry-After`` in both its forms (RFC 9110, 10.2.3); None where it says nothing usable."""
+    if not header:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:15])
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")

@@ -1,0 +1,102 @@
+"""One page of the list, taken out of its envelope.
+
+In comes a decoded JSON body; out comes a :class:`Page` with raw records, or an error that says which part of the answer is
+not the documented shape. Knows no HTTP, and looks no further into a record than its ``assistant_id``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import parse_qs, urlsplit
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.errors import PuretalkPaginationError, PuretalkResponseError
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as the server sent it.
+
+    :ivar number: the page asked for, from 1.
+    :ivar limit: rows asked for; the server may have sent fewer.
+    :ivar count: how many assistants there are in all, says the server.
+    :ivar next: the address of the next page, None on the last. Says only *whether* there is more.
+    :ivar previous: the address of the page before, as it came; not reliable.
+    :ivar records: the assistants, raw, in the server's order.
+    """
+
+    number: int
+    limit: int
+    count: int
+    next: str | None
+    previous: Any
+    records: list[dict[str, Any]]
+
+    @property
+    def has_next(self) -> bool:
+        return self.next is not None
+
+
+def record_id(record: Any) -> str | None:
+    """Return what a record is known by, None where it has no ``assistant_id``.
+
+    Ids are compared as given. One that is not text breaks the documentation, but still tells assistants apart: its JSON
+    spelling stands for it.
+    """
+    given = record.get("assistant_id") if isinstance(record, dict) else None
+    if isinstance(given, str):
+        return given or None
+    return None if given is None else exact_json.dumps(given).decode()
+
+
+def read_page(body: Any, *, number: int, limit: int) -> Page:
+    """Take a page out of its envelope.
+
+    The documented envelope is ``{count, next, previous, results}``. The vendor's other pages wrap their answers once more,
+    as ``{err, msg, results: {count, ..., results}}``, which is read as well.
+
+    :raises PuretalkResponseError: anything else, ``err: true``, or a record without ``assistant_id``.
+    :raises PuretalkPaginationError: ``next`` does not lead past this page.
+    """
+    if isinstance(body, list):
+        _refuse(number, "it is a bare list without the documented envelope")
+    if not isinstance(body, dict):
+        _refuse(number, "it is not a JSON object")
+    if body.get("err") is True:
+        _refuse(number, "it says `err: true`")
+    if isinstance(body.get("results"), dict):
+        body = body["results"]
+    count, records = body.get("count"), body.get("results")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        _refuse(number, "`count` is not a whole number")
+    if not isinstance(records, list):
+        _refuse(number, "`results` is not a list")
+    if "next" not in body or not (body["next"] is None or (isinstance(body["next"], str) and body["next"])):
+        _refuse(number, "`next` is neither null nor an address")
+    for position, record in enumerate(records):
+        if record_id(record) is None:
+            what = "has no `assistant_id`" if isinstance(record, dict) else "is not an object"
+            _refuse(number, f"record {position} of it {what}")
+    page = Page(number, limit, count, body["next"], body.get("previous"), records)
+    _check_that_it_advances(page)
+    return page
+
+
+def _check_that_it_advances(page: Page) -> None:
+    """Refuse a ``next`` that names this page or an earlier one: reading on would never end."""
+    if page.next is None:
+        return
+    try:
+        named = parse_qs(urlsplit(page.next).query).get("page", [])
+        numbers = [int(text) for text in named]
+    except ValueError:
+        return  # Not a number we could judge; the walk's own ceiling still ends an endless list.
+    if numbers and max(numbers) <= page.number:
+        raise PuretalkPaginationError(
+            f"The list does not advance: page {page.number} names page {max(numbers)} as the next one."
+        )
+
+
+def _refuse(number: int, why: str) -> NoReturn:
+    raise PuretalkResponseError(f"The answer for page {number} is not the documented shape: {why}.")

@@ -1,0 +1,308 @@
+"""A reading of the list that is proven, or an error that says why there is none.
+
+The list is paged by number over a table that people edit meanwhile. A row deleted between two requests moves all later
+rows up, and one of them is never seen; a row inserted shows another one twice. ``count`` alone proves nothing: a deletion
+and an insertion cancel out in it.
+
+In comes something that fetches page *n* with limit *m*, and a spool to keep records in; out comes a :class:`Proof`. Knows
+no HTTP, no files and no Airflow.
+
+The proofs, given that an id once deleted does not come back and that walks do not overlap:
+
+* **One page.** Its rows come from one query. If ``next`` is null, there are as many rows as ``count`` says, and fewer than
+  the limit and than any cap the server applied, nothing was cut off: these were all.
+* **Around a moment.** An id seen both before and after a walk's first request existed when that request was answered. The
+  answer's ``count`` says how many existed then. If as many ids were seen on both sides, they are all. It does not matter
+  in which order pages are read, how often a row is missed or doubled, or whether a walk breaks off, as long as the first
+  request is answered before the walk's others are sent. Two clean walks in a row with the same ids are the usual case of
+  it (``two_walks``); when the server orders rows at random, it takes the union of more (``union``).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from airflow_provider_puretalk.api.errors import (
+    PuretalkConfigurationError,
+    PuretalkInconsistentScanError,
+    PuretalkNotFoundError,
+    PuretalkPaginationError,
+)
+from airflow_provider_puretalk.api.pages import Page
+from airflow_provider_puretalk.api.spool import Spool
+
+log = logging.getLogger(__name__)
+
+Consistency = Literal["verified", "checked", "best_effort"]
+Method = Literal["one_page", "two_walks", "union", "one_walk"]
+
+CONSISTENCIES: tuple[str, ...] = get_args(Consistency)
+
+#: Fleets up to so many rows are tried as a single page first: one query on the server is the most consistent reading.
+LARGEST_SINGLE_PAGE = 1_000
+#: How many more rows than ``count`` such a page asks for, so that a few rows added meanwhile do not spoil it.
+_SINGLE_PAGE_SLACK = 100
+#: Seconds between two lines of progress in the log.
+_PROGRESS_INTERVAL = 10.0
+
+#: Fetches page n with limit m. Called from several threads at once when more than one request may be in flight.
+Fetch = Callable[[int, int], Page]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a reading found and why it may be believed.
+
+    :ivar method: how it was proven; ``one_walk`` proves nothing beyond the checks of that walk.
+    :ivar complete: whether every check of the consistency asked for held.
+    :ivar count: how many assistants the reading holds.
+    :ivar walks: how many walks it took.
+    :ivar count_reported: what the last walk's first answer said.
+    :ivar duplicates_removed: rows of the last walk whose id had come before in it.
+    :ivar moment: for proofs around a moment, the walk whose first request it was.
+    """
+
+    method: Method
+    complete: bool
+    count: int
+    walks: int
+    count_reported: int
+    duplicates_removed: int
+    moment: int | None = None
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What one walk saw, page by page."""
+
+    number: int
+    first: Page
+    counts: set[int] = field(default_factory=set)
+    rows: int = 0
+    broke_off: bool = False
+
+    def see(self, page: Page) -> None:
+        self.counts.add(page.count)
+        self.rows += len(page.records)
+
+
+class Scanner:
+    """Reads the list into a spool until the reading is proven.
+
+    :param fetch: fetches one page; raises :class:`PuretalkNotFoundError` past the end.
+    :param spool: where the records go.
+    :param page_size: rows to ask for in a page.
+    :param consistency: ``verified``, ``checked`` or ``best_effort``.
+    :param max_walks: after so many walks without a proof it gives up.
+    :param deadline: moment on the monotonic clock at which it gives up.
+    :param parallel: how many pages may be in flight at once.
+    :param cancel: called when the reading fails, to end what is in flight.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        spool: Spool,
+        *,
+        page_size: int,
+        consistency: Consistency = "verified",
+        max_walks: int = 10,
+        deadline: float = math.inf,
+        parallel: int = 1,
+        cancel: Callable[[], None] = lambda: None,
+    ) -> None:
+        if consistency not in CONSISTENCIES:
+            raise PuretalkConfigurationError(
+                f"`consistency` must be one of {', '.join(CONSISTENCIES)}, not {consistency!r}."
+            )
+        if max_walks < 1:
+            raise PuretalkConfigurationError("`max_walks` must be at least 1.")
+        self._fetch = fetch
+        self._spool = spool
+        self._limit = page_size
+        self._consistency = consistency
+        self._max_walks = max_walks
+        self._deadline = deadline
+        self._parallel = parallel
+        self._cancel = cancel
+        self._cap = math.inf
+        self._counts: dict[int, int] = {}
+
+    def run(self) -> Proof:
+        """Read until the reading is proven.
+
+        :raises PuretalkInconsistentScanError: no proof within ``max_walks`` or before the deadline; never for
+            ``best_effort`` unless the deadline passes.
+        """
+        for number in range(1, self._max_walks + 1):
+            walk = self._start(number)
+            proof = self._one_page(walk)
+            if proof is None:
+                self._read_the_rest(walk)
+                proof = self._judge(walk)
+            if proof is not None:
+                return proof
+            log.info("Reading %d proves nothing yet (%s); reading again.", number, self._what_failed(walk))
+        raise PuretalkInconsistentScanError(
+            f"The list changed during each of {self._max_walks} readings, so that no complete one could be proven "
+            f"(consistency={self._consistency!r}). Read at a quieter hour, or raise `max_walks`."
+        )
+
+    def _start(self, number: int) -> _Walk:
+        """Send the walk's first request and wait for its answer: the moment that proofs are about."""
+        page = self._first_page(self._limit)
+        if number == 1 and self._is_worth_a_single_page(page):
+            # Its rows were seen before the next request, which is now the walk's first.
+            self._spool.add(number - 1, page.records)
+            page = self._first_page(page.count + _SINGLE_PAGE_SLACK)
+            if page.has_next and page.records:
+                self._limit = len(page.records)  # The server's cap: later pages must be cut alike.
+        self._counts[number] = page.count
+        return _Walk(number, page)
+
+    def _first_page(self, limit: int) -> Page:
+        self._check_time()
+        page = self._fetch(1, limit)
+        if page.has_next and 0 < len(page.records) < limit:
+            self._cap = min(self._cap, len(page.records))
+        return page
+
+    def _is_worth_a_single_page(self, page: Page) -> bool:
+        return (
+            self._consistency == "verified"
+            and page.has_next
+            and len(page.records) > 0
+            and page.limit <= page.count <= LARGEST_SINGLE_PAGE
+        )
+
+    def _one_page(self, walk: _Walk) -> Proof | None:
+        """Prove the reading by its first page alone, where that is possible."""
+        page = walk.first
+        if page.has_next or len(page.records) != page.count or page.count >= min(page.limit, self._cap):
+            return None
+        self._spool.add(walk.number, page.records)
+        if self._spool.seen_in(walk.number) != page.count:
+            return None  # An id twice in one answer: no query over ids gives that.
+        return Proof("one_page", True, page.count, walk.number, page.count, 0)
+
+    def _read_the_rest(self, walk: _Walk) -> None:
+        started, told = time.monotonic(), time.monotonic()
+        for page in self._pages(walk):
+            walk.see(page)
+            self._spool.add(walk.number, page.records)
+            if time.monotonic() - told >= _PROGRESS_INTERVAL:
+                told = time.monotonic()
+                self._tell_progress(walk, told - started)
+
+    def _judge(self, walk: _Walk) -> Proof | None:
+        """Return a proof if the walks so far hold one for the consistency asked for."""
+        number, spool = walk.number, self._spool
+        unique = spool.seen_in(number)
+        reported, duplicates = walk.first.count, walk.rows - unique
+        clean = not walk.broke_off and walk.counts == {unique} and duplicates == 0
+        if self._consistency == "best_effort" or (self._consistency == "checked" and clean):
+            return Proof("one_walk", clean, unique, number, reported, duplicates)
+        if self._consistency == "checked":
+            return None
+        for moment in range(number, 1, -1):
+            if spool.seen_around(moment) == self._counts[moment]:
+                twice = moment == number and clean and spool.seen_in_both(number) == unique
+                method: Method = "two_walks" if twice else "union"
+                return Proof(method, True, self._counts[moment], number, reported, duplicates, moment)
+        return None
+
+    def _what_failed(self, walk: _Walk) -> str:
+        """Say what this walk lacked, for the log."""
+        unique = self._spool.seen_in(walk.number)
+        if walk.broke_off:
+            return "the list shrank while it was read"
+        if len(walk.counts) > 1:
+            return f"`count` changed while it was read, between {min(walk.counts):,} and {max(walk.counts):,}"
+        if walk.rows != unique:
+            return f"{walk.rows - unique:,} rows came twice"
+        if walk.counts != {unique}:
+            return f"`count` says {walk.first.count:,}, {unique:,} came"
+        if walk.number == 1:
+            return "one walk of several pages cannot; a second one with the same assistants does"
+        return "the assistants were not the same as before"
+
+    def _pages(self, walk: _Walk) -> Iterator[Page]:
+        """Yield the walk's pages as they come in, the first one first, with a bounded number in flight.
+
+        ``next`` decides where the list ends. ``count`` only says how far ahead pages can be asked for.
+        """
+        first = walk.first
+        yield first
+        if not first.has_next:
+            return
+        wanted = max(2, math.ceil(first.count / max(1, len(first.records) or self._limit)))
+        # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
+        ceiling = 2 * wanted + 10
+        number, end = 2, math.inf
+        pending: set[Future[Page | None]] = set()
+        with ThreadPoolExecutor(self._parallel, thread_name_prefix="puretalk-page") as pool:
+            try:
+                while True:
+                    while len(pending) < self._parallel and number <= min(wanted, end):
+                        pending.add(pool.submit(self._fetch_within, number))
+                        number += 1
+                    if not pending:
+                        return
+                    done, pending = wait(pending, timeout=self._time_left(), return_when=FIRST_COMPLETED)
+                    self._check_time()
+                    for future in done:
+                        page = future.result()
+                        if page is None:
+                            walk.broke_off = True
+                            end = 0  # Ask for no more; what is in flight still counts as seen.
+                            continue
+                        if page.has_next:
+                            wanted = max(wanted, page.number + 1)
+                        else:
+                            end = min(end, page.number)
+                        if wanted > ceiling:
+                            raise PuretalkPaginationError(
+                                f"The list does not end: page {page.number} of about {(ceiling - 10) // 2} names another."
+                            )
+                        yield page
+            except BaseException:
+                self._cancel()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _fetch_within(self, number: int) -> Page | None:
+        """Fetch a later page; None where the list has become too short for it."""
+        try:
+            return self._fetch(number, self._limit)
+        except PuretalkNotFoundError:
+            return None
+
+    def _time_left(self) -> float | None:
+        return None if self._deadline == math.inf else max(0.0, self._deadline - time.monotonic())
+
+    def _check_time(self) -> None:
+        if time.monotonic() >= self._deadline:
+            raise PuretalkInconsistentScanError(
+                "The time set for the reading (`max_seconds`) ran out before it was proven."
+            )
+
+    def _tell_progress(self, walk: _Walk, seconds: float) -> None:
+        rate = walk.rows / seconds
+        left = max(0, walk.first.count - walk.rows) / rate if rate else 0.0
+        size = max(1, len(walk.first.records))
+        log.info(
+            "Reading %d: page %d of %d, row %s of %s, %.0f rows/s, about %.0f s left.",
+            walk.number,
+            math.ceil(walk.rows / size),
+            math.ceil(walk.first.count / size),
+            f"{walk.rows:,}",
+            f"{walk.first.count:,}",
+            rate,
+            left,
+        )

@@ -1,0 +1,186 @@
+"""What a connection says, checked: where the API is, with which key, and how patiently and how fast to ask.
+
+In come the plain values of a connection; out comes :class:`ApiSettings`, or a sentence that names the wrong field. Knows
+nothing of Airflow's connection object, and never repeats a value that could hold a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.names import is_path_part
+
+#: Where the vendor's page says the API is ("Assistants List", section servers).
+DEFAULT_BASE_URL = "https://api.puretalk.ai/api"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """Everything a client needs to know. The two secrets are left out of ``repr``."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    account: str
+    page_size: int = 100
+    timeout: float = 30.0
+    max_retries: int = 5
+    retry_backoff: float = 0.5
+    max_parallel_requests: int = 4
+    requests_per_second: float | None = None
+    verify: bool | str = True
+    redaction_key: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_fields(
+        cls,
+        conn_id: str,
+        *,
+        host: str | None,
+        schema: str | None,
+        port: int | None,
+        password: str | None,
+        extra: Mapping[str, Any],
+    ) -> ApiSettings:
+        """Check the fields of a connection.
+
+        :raises PuretalkConfigurationError: a field is missing or wrong; the message names the field and ``conn_id``.
+        """
+        try:
+            options = _Extra.model_validate({name: value for name, value in extra.items() if value not in (None, "")})
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            name = ".".join(str(part) for part in problem["loc"][:1])
+            raise PuretalkConfigurationError(
+                f"Connection {conn_id!r}: the extra field `{name}` is wrong: {_Extra.meaning(name)}."
+            ) from None
+        account = options.account or conn_id
+        if not is_path_part(account):
+            field_name = "the extra field `account`" if options.account else "the connection id, used as `account`,"
+            raise PuretalkConfigurationError(
+                f"Connection {conn_id!r}: {field_name} must consist of letters, digits and `. _ : -`, without `..`."
+            )
+        return cls(
+            base_url=_base_url(conn_id, host, schema, port),
+            api_key=_api_key(conn_id, password),
+            account=account,
+            page_size=options.page_size,
+            timeout=options.timeout,
+            max_retries=options.max_retries,
+            retry_backoff=options.retry_backoff,
+            max_parallel_requests=options.max_parallel_requests,
+            requests_per_second=options.requests_per_second,
+            verify=options.verify,
+            redaction_key=options.redaction_key.get_secret_value() if options.redaction_key else None,
+        )
+
+
+def _truth_or_bundle(value: Any) -> Any:
+    """Read ``verify`` as people write it: a form gives text, JSON gives a boolean."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    if isinstance(value, str) and not Path(value).exists():
+        raise ValueError("no such file")
+    if not isinstance(value, bool | str):
+        raise ValueError("neither a boolean nor a path")
+    return value
+
+
+def _not_a_boolean(value: Any) -> Any:
+    """Refuse ``true`` where a number is wanted; pydantic would read it as 1."""
+    if isinstance(value, bool):
+        raise ValueError("a boolean")
+    return value
+
+
+_Count = Annotated[int, BeforeValidator(_not_a_boolean)]
+_Seconds = Annotated[float, BeforeValidator(_not_a_boolean), Field(allow_inf_nan=False)]
+
+
+class _Extra(BaseModel):
+    """The extra fields; each description completes the sentence "is wrong: ...". Fields of others are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    account: str | None = Field(None, description="it must be text")
+    page_size: _Count = Field(100, ge=1, le=2**31 - 1, description="it must be a whole number, at least 1")
+    timeout: _Seconds = Field(30.0, gt=0, le=86_400, description="it must be a number of seconds above 0, 86,400 at most")
+    max_retries: _Count = Field(5, ge=0, le=100, description="it must be a whole number from 0 to 100")
+    retry_backoff: _Seconds = Field(0.5, ge=0, le=60, description="it must be a number of seconds from 0 to 60")
+    max_parallel_requests: _Count = Field(4, ge=1, le=64, description="it must be a whole number from 1 to 64")
+    requests_per_second: _Seconds | None = Field(None, gt=0, description="it must be a number above 0")
+    verify: Annotated[bool | str, BeforeValidator(_truth_or_bundle)] = Field(
+        True, description="it must be true, false or the path of an existing CA bundle"
+    )
+    redaction_key: SecretStr | None = Field(None, description="it must be text")
+
+    @classmethod
+    def meaning(cls, name: str) -> str:
+        return cls.model_fields[name].description or "it has the wrong form"
+
+
+def _api_key(conn_id: str, password: str | None) -> str:
+    if not password:
+        raise PuretalkConfigurationError(
+            f"Connection {conn_id!r}: the Password field is empty; it must hold the API key from PureTalk's dashboard."
+        )
+    # Anything else cannot stand in an HTTP header, and requests would quote it in its own error.
+    if not re.fullmatch(r"[\x21-\x7e]+", password):
+        raise PuretalkConfigurationError(
+            f"Connection {conn_id!r}: the Password field holds white space, a line break or a character outside ASCII; "
+            "paste the API key alone."
+        )
+    return password
+
+
+def _base_url(conn_id: str, host: str | None, schema: str | None, port: int | None) -> str:
+    """Put the base URL together, without a trailing slash.
+
+    A full URL in Host is taken as it is. A bare name gets the Schema field (``https`` without one), the Port, and the path
+    ``/api`` unless it brings a path of its own.
+    """
+    host = (host or "").strip()
+    if not host:
+        if port is not None or schema:
+            raise PuretalkConfigurationError(
+                f"Connection {conn_id!r}: Schema or Port is set, but Host is empty; set Host as well, or none of them."
+            )
+        return DEFAULT_BASE_URL
+    whole = "://" in host
+    parts = _split(conn_id, host if whole else f"{schema or 'https'}://{host}")
+    if port is not None and parts.port not in (None, port):
+        raise PuretalkConfigurationError(f"Connection {conn_id!r}: Host and Port name different ports.")
+    number = parts.port or port
+    name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    path = parts.path.rstrip("/")
+    if not whole and not path:
+        path = urlsplit(DEFAULT_BASE_URL).path
+    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{path}"
+
+
+def _split(conn_id: str, url: str) -> SplitResult:
+    """Take a URL apart; no error repeats it, because people put keys into it by mistake."""
+    problem = None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise PuretalkConfigurationError(f"Connection {conn_id!r}: the Host field is not a valid URL.") from None
+    if "@" in parts.netloc:
+        problem = "holds credentials; the API key belongs into the Password field"
+    elif parts.query or parts.fragment:
+        problem = "holds a query or a fragment; only scheme, host, port and path belong there"
+    elif parts.scheme not in ("http", "https"):
+        problem = "must be an http:// or https:// URL, or a host name"
+    elif not parts.hostname or port == 0 or re.search(r"[\s\\]|[^\x21-\x7e]", url):
+        problem = "is not a valid URL"
+    if problem:
+        raise PuretalkConfigurationError(f"Connection {conn_id!r}: the Host field {problem}.")
+    return parts

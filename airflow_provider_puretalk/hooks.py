@@ -1,0 +1,176 @@
+"""The Airflow hook: a connection becomes a client, and a client's answers become what people ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+
+from airflow_provider_puretalk import connection_form
+from airflow_provider_puretalk.api.client import ApiClient
+from airflow_provider_puretalk.api.errors import (
+    PuretalkConfigurationError,
+    PuretalkError,
+    PuretalkInconsistentScanError,
+    PuretalkNotFoundError,
+)
+from airflow_provider_puretalk.api.models import Assistant, AssistantPage
+from airflow_provider_puretalk.api.reading import AssistantScan, scan
+from airflow_provider_puretalk.api.scan import Consistency
+from airflow_provider_puretalk.api.settings import ApiSettings
+
+if TYPE_CHECKING:
+    import requests
+
+
+class PuretalkHook(BaseHook):
+    """Reads a PureTalk account through an Airflow connection of type ``puretalk``.
+
+    Building one does no I/O; the connection is read at the first request.
+
+    :param puretalk_conn_id: the connection that holds the API key.
+    """
+
+    conn_name_attr = "puretalk_conn_id"
+    default_conn_name = "puretalk_default"
+    conn_type = "puretalk"
+    hook_name = "PureTalk"
+
+    def __init__(self, puretalk_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.puretalk_conn_id = puretalk_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the extra fields of the connection form, for Airflow 2.11 to 3.1."""
+        return connection_form.widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the standard fields of the connection form look, for Airflow 2.11 to 3.1."""
+        return connection_form.field_behaviour()
+
+    @cached_property
+    def settings(self) -> ApiSettings:
+        """The connection, checked.
+
+        :raises PuretalkConfigurationError: there is no such connection, or a field of it is wrong.
+        """
+        if not self.puretalk_conn_id:
+            raise PuretalkConfigurationError("`puretalk_conn_id` is empty; name an Airflow connection.")
+        try:
+            connection = self.get_connection(self.puretalk_conn_id)
+            extra = connection.extra_dejson
+        except AirflowNotFoundException:
+            raise PuretalkConfigurationError(
+                f"There is no Airflow connection {self.puretalk_conn_id!r}; create one of type `puretalk`."
+            ) from None
+        # Before anything can fail and be logged. Airflow masks the password itself, but knows nothing of this extra.
+        for secret in (connection.password, extra.get("redaction_key")):
+            if secret and isinstance(secret, str):
+                mask_secret(secret)
+        return ApiSettings.from_fields(
+            self.puretalk_conn_id,
+            host=connection.host,
+            schema=connection.schema,
+            port=connection.port,
+            password=connection.password,
+            extra=extra,
+        )
+
+    @cached_property
+    def client(self) -> ApiClient:
+        """The client of this connection."""
+        return ApiClient(self.settings)
+
+    @property
+    def account(self) -> str:
+        """The name that snapshots and assets of this connection are filed under."""
+        return self.settings.account
+
+    def get_conn(self) -> requests.Session:
+        """Return a session, ready to use: the key goes to the connection's origin only, timeouts are set."""
+        return self.client.session
+
+    def get_assistants_page(self, page: int = 1, limit: int | None = None) -> AssistantPage:
+        """Ask for one page; one request, repeated only where that can help.
+
+        :param page: the page, from 1.
+        :param limit: rows to ask for; the connection's ``page_size`` by default. The server may send fewer.
+        :raises PuretalkNotFoundError: the list has no such page.
+        """
+        answer = self.client.get_page(_at_least_one("page", page), self._limit(limit))
+        return AssistantPage.model_validate(
+            {"count": answer.count, "next": answer.next, "previous": answer.previous, "results": answer.records}
+        )
+
+    def iter_assistants(self, limit: int | None = None) -> Iterator[Assistant]:
+        """Walk the list once, lazily, with one page in memory. Proves nothing: see :meth:`scan_assistants`.
+
+        :param limit: rows to ask for in each page; the connection's ``page_size`` by default.
+        :raises PuretalkInconsistentScanError: the list became shorter than the page asked for.
+        """
+        size, number = self._limit(limit), 1
+        while True:
+            try:
+                answer = self.client.get_page(number, size)
+            except PuretalkNotFoundError as error:
+                if number == 1:
+                    raise
+                raise PuretalkInconsistentScanError(
+                    f"The list shrank while it was read: page {number} is gone. Read again."
+                ) from error
+            for record in answer.records:
+                yield Assistant.model_validate(record)
+            if not answer.has_next:
+                return
+            number += 1
+
+    def scan_assistants(
+        self,
+        consistency: Consistency = "verified",
+        max_walks: int = 10,
+        max_seconds: float = 3600,
+        limit: int | None = None,
+    ) -> AbstractContextManager[AssistantScan]:
+        """Read the whole list until the reading is proven; a context manager over the result.
+
+        The records wait on the local disk, so memory does not grow with the fleet.
+
+        :param consistency: ``verified`` (the ids are exactly the list's at one instant during the reading), ``checked``
+            (one walk without a contradiction) or ``best_effort`` (one walk; ``complete`` tells whether it had any).
+        :param max_walks: walks after which to give up.
+        :param max_seconds: seconds after which to give up.
+        :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
+        :raises PuretalkInconsistentScanError: no proof was found.
+        """
+        return scan(
+            self.client,
+            page_size=self._limit(limit),
+            consistency=consistency,
+            max_walks=max_walks,
+            max_seconds=max_seconds,
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for one row, and say in a sentence how that went. Never raises."""
+        try:
+            answer = self.client.get_page(1, 1)
+        except PuretalkError as error:
+            return False, str(error)
+        except Exception as error:
+            # Shown to people, so only the type: a message from elsewhere may quote the connection.
+            return False, f"The connection could not be tested: {type(error).__name__}."
+        return True, f"Connected to {self.settings.base_url}: {answer.count:,} assistants."
+
+    def _limit(self, limit: int | None) -> int:
+        return self.settings.page_size if limit is None else _at_least_one("limit", limit)
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise PuretalkConfigurationError(f"`{name}` must be a whole number, at least 1, not {value!r}.")
+    return value

@@ -1,0 +1,161 @@
+"""The operator that lists assistants for downstream tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
+from airflow_provider_puretalk.operators import arguments, lineage
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_puretalk.hooks import PuretalkHook
+
+
+class PuretalkListAssistantsOperator(BaseOperator):
+    """List the assistants of an account as plain dicts, for XCom.
+
+    Without ``page`` all of them are read, with the promise of ``consistency``, and come in order of ``assistant_id``.
+
+    :param puretalk_conn_id: the connection that holds the API key.
+    :param page: ask for this page alone, from 1: one request, to which ``consistency`` does not apply.
+    :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
+    :param fields: names to keep, dotted for nested ones (``voice.language``). Each becomes a key as given, None where a
+        record lacks it. All fields by default.
+    :param filters: such names mapped to the value they must equal, or to a list of accepted values. A field that holds a
+        list matches when it contains one of them. None matches null and absent.
+    :param consistency: ``verified``, ``checked`` or ``best_effort``, see
+        :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`.
+    :param max_xcom_bytes: largest result in bytes, as UTF-8 JSON. Above it the task fails; nothing is cut off.
+    :param strict: fail where a record breaks the documented schema, instead of passing it on as it came.
+    :param redact: not available in this release; anything but None is refused.
+    :returns: a list of dicts.
+    """
+
+    template_fields: Sequence[str] = (
+        "puretalk_conn_id",
+        "page",
+        "limit",
+        "fields",
+        "filters",
+        "consistency",
+        "max_xcom_bytes",
+        "redact",
+    )
+    template_fields_renderers = {"fields": "json", "filters": "json", "redact": "json"}  # noqa: RUF012 - as Airflow's
+    ui_color = "#d9ecff"
+    ui_fgcolor = "#0b2d4d"
+
+    def __init__(
+        self,
+        *,
+        puretalk_conn_id: str = "puretalk_default",
+        page: int | None = None,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        consistency: str = "verified",
+        max_xcom_bytes: int = 1_000_000,
+        strict: bool = False,
+        redact: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.puretalk_conn_id = puretalk_conn_id
+        self.page = page
+        self.limit = limit
+        self.fields = fields
+        self.filters = filters
+        self.consistency = consistency
+        self.max_xcom_bytes = max_xcom_bytes
+        self.strict = strict
+        self.redact = redact
+        self._base_url: str | None = None
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Read, select, and return what was selected."""
+        from airflow_provider_puretalk.api.scan import CONSISTENCIES
+        from airflow_provider_puretalk.hooks import PuretalkHook
+        from airflow_provider_puretalk.operators.selection import Selection
+
+        page = None if self.page is None else arguments.whole_number("page", self.page, least=1)
+        limit = None if self.limit is None else arguments.whole_number("limit", self.limit, least=1)
+        consistency: Any = arguments.one_of("consistency", self.consistency, CONSISTENCIES)
+        ceiling = arguments.whole_number("max_xcom_bytes", self.max_xcom_bytes, least=2)
+        arguments.flag("strict", self.strict)
+        arguments.no_redaction(self.redact)
+        selection = Selection(self.fields, self.filters)
+
+        hook = PuretalkHook(arguments.text("puretalk_conn_id", self.puretalk_conn_id))
+        self._base_url = hook.settings.base_url
+        if page is not None:
+            records = hook.client.get_page(page, limit or hook.settings.page_size).records
+            selected = self._select(records, selection, ceiling)
+            self.log.info("Page %d: %d of %d assistants selected.", page, len(selected), len(records))
+            return selected
+        with hook.scan_assistants(consistency, limit=limit) as scan:
+            selected = self._select(scan, selection, ceiling)
+            self.log.info(
+                "%d of %d assistants selected (%s, method %s, %d walks, complete: %s).",
+                len(selected),
+                scan.count,
+                consistency,
+                scan.method,
+                scan.walks,
+                scan.complete,
+            )
+        return selected
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Tell OpenLineage what was read."""
+        return lineage.of(api=self._base_url)
+
+    def _select(self, records: Iterable[dict[str, Any]], selection: Any, ceiling: int) -> list[dict[str, Any]]:
+        from airflow_provider_puretalk.api import exact_json
+
+        selected, size = [], 1
+        for record in records:
+            if self.strict:
+                _refuse_violations(record)
+            taken = selection.take(record)
+            if taken is None:
+                continue
+            size += len(exact_json.dumps(taken)) + 1
+            if size > ceiling:
+                raise PuretalkConfigurationError(
+                    f"The result is larger than max_xcom_bytes={ceiling:,}. Select fewer `fields` or set `filters`, or keep "
+                    "the assistants in object storage with PuretalkSnapshotAssistantsOperator."
+                )
+            selected.append(_plain(taken))
+        selection.check_names()
+        return selected
+
+
+def _refuse_violations(record: dict[str, Any]) -> None:
+    from airflow_provider_puretalk.api.models import Assistant
+
+    violations = Assistant.model_validate(record).violations
+    if violations:
+        raise PuretalkResponseError(
+            f"Assistant {record['assistant_id']!r} breaks the documented schema "
+            f"({violations[0].pointer}: {violations[0].reason}), and `strict` is set."
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without Decimals: XCom takes plain JSON numbers, as near as a double comes."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+__all__ = ["PuretalkListAssistantsOperator"]

@@ -1,0 +1,107 @@
+"""Which assistants and which of their fields to keep, by dotted names such as ``voice.language``.
+
+In come raw records; out come the ones that match, cut down to the fields asked for. A name that is neither documented nor
+found in any record is an error, since it is a typo that would otherwise return nothing in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+
+_ABSENT = object()
+
+
+class Selection:
+    """Filters and fields, checked.
+
+    :param fields: dotted names to keep, in this order; None keeps whole records.
+    :param filters: dotted names mapped to the value wanted, or to a list of accepted values.
+    :raises PuretalkConfigurationError: one of them has the wrong shape.
+    """
+
+    def __init__(self, fields: Any, filters: Any) -> None:
+        self._fields = None if fields is None else _names("fields", fields)
+        if filters is not None and not isinstance(filters, Mapping):
+            raise PuretalkConfigurationError(
+                f"`filters` must map field names to values, not be of type {type(filters).__name__}."
+            )
+        accepted = filters or {}
+        names = _names("filters", list(accepted)) if accepted else []
+        self._filters = {
+            name: list(value) if isinstance(value, list | tuple | set) else [value]
+            for name, value in zip(names, accepted.values(), strict=True)
+        }
+        self._not_found = {*names, *(self._fields or ())} - _documented()
+
+    def take(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the record as asked for, None where a filter sorts it out."""
+        if self._not_found:
+            self._not_found = {name for name in self._not_found if _look_up(record, name) is _ABSENT}
+        if not all(self._accepts(record, name) for name in self._filters):
+            return None
+        if self._fields is None:
+            return record
+        found = {name: _look_up(record, name) for name in self._fields}
+        return {name: None if value is _ABSENT else value for name, value in found.items()}
+
+    def check_names(self) -> None:
+        """Refuse names that no record had; to be called when all have been taken.
+
+        :raises PuretalkConfigurationError: naming them.
+        """
+        if self._not_found:
+            names = ", ".join(f"`{name}`" for name in sorted(self._not_found))
+            raise PuretalkConfigurationError(
+                f"`fields` or `filters` name {names}: not a documented field, and in no record that was read."
+            )
+
+    def _accepts(self, record: dict[str, Any], name: str) -> bool:
+        value = _look_up(record, name)
+        values = value if isinstance(value, list) else [None if value is _ABSENT else value]
+        wanted = self._filters[name]
+        return any(_same(one, other) for one in values for other in wanted) or any(
+            _same(value, other) for other in wanted
+        )
+
+
+def _names(argument: str, names: Any) -> list[str]:
+    if not isinstance(names, list | tuple) or not names:
+        raise PuretalkConfigurationError(
+            f"`{argument}` must be a list of field names, not empty, not {type(names).__name__}."
+        )
+    for name in names:
+        if not isinstance(name, str) or not all(name.split(".")):
+            raise PuretalkConfigurationError(
+                f"`{argument}` holds {name!r}; a field name is text such as 'name' or 'voice.language'."
+            )
+    return list(names)
+
+
+def _look_up(record: dict[str, Any], name: str) -> Any:
+    """Follow a dotted name through nested objects. A field whose own name has a dot in it is found first."""
+    if name in record:
+        return record[name]
+    value: Any = record
+    for part in name.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare as JSON does: 1 and 1.0 are the same, 1 and true are not."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _documented() -> set[str]:
+    from airflow_provider_puretalk.api.models import Assistant, AssistantUser, Voice
+
+    return {
+        *Assistant.model_fields,
+        *(f"user.{name}" for name in AssistantUser.model_fields),
+        *(f"voice.{name}" for name in Voice.model_fields),
+    }

@@ -1,0 +1,136 @@
+"""Cuts the list into pages the way Django REST Framework does, corners included, and spoils one where a fault says so.
+
+In come a store and the query of a request; out comes the body of the answer as bytes. The rules were measured on DRF's
+``PageNumberPagination``: a ``page`` that is not one of the list's is not found, a ``limit`` that is no positive number
+is ignored, one above the maximum is capped without a word. Knows no framework.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from airflow_provider_puretalk.sandbox.faults import Fault
+from airflow_provider_puretalk.sandbox.store import FleetStore, decode, encode
+
+#: ``(name, value)`` pairs as they stood in the query.
+Query = Sequence[tuple[str, str]]
+
+
+class PageNotFoundError(Exception):
+    """The list has no such page."""
+
+
+@dataclass(slots=True)
+class Page:
+    """One page, its rows encoded already."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    rows: list[bytes]
+
+    def body(self) -> bytes:
+        """Return the envelope as JSON, keys in the documented order."""
+        head = {"count": self.count, "next": self.next, "previous": self.previous}
+        return encode(head)[:-1] + b',"results":' + _array(self.rows) + b"}"
+
+
+def read_page(
+    fleet: FleetStore,
+    query: Query,
+    *,
+    url: str,
+    page_size: int,
+    max_limit: int | None,
+    shuffled: Random | None = None,
+) -> Page:
+    """Read the page that a query asks for.
+
+    :param url: the address asked, without query; ``next`` and ``previous`` are built on it.
+    :param page_size: rows a page, where ``limit`` does not say.
+    :param max_limit: silent maximum of ``limit``.
+    :param shuffled: read from a freshly shuffled list.
+    :raises PageNotFoundError: ``page`` is 0, negative, no number, or past the end.
+    """
+    size = _limit(query, page_size, max_limit)
+    number = page_number(query)
+    if number is None or number < 1:
+        raise PageNotFoundError
+    # Beyond sys.maxsize no slice exists; such a page is past the end of any list.
+    offset = min((number - 1) * size, 2**62)
+    count, rows = fleet.page(offset, size, shuffled=shuffled)
+    pages = max(1, math.ceil(count / size))  # an empty list has a first page
+    if number > pages:
+        raise PageNotFoundError
+    return Page(
+        count=count,
+        next=_link(url, query, number + 1) if number < pages else None,
+        previous=_link(url, query, number - 1) if number > 1 else None,
+        rows=rows,
+    )
+
+
+def page_number(query: Query) -> int | None:
+    """Return the page asked for; the first one without ``page``, None where it is no number."""
+    text = _last(query, "page")
+    if not text:
+        return 1
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+def spoil(page: Page, fault: Fault, *, url: str, query: Query) -> bytes:
+    """Return the body of a page with a fault of content in it."""
+    match fault.kind:
+        case "err_true":
+            return encode({"err": True, "msg": "Something went wrong."})
+        case "bare_list":
+            return _array(page.rows)
+        case "empty_page":
+            page.rows = []
+        case "no_id" if page.rows:
+            row = decode(page.rows[0])
+            row.pop("assistant_id", None)
+            page.rows[0] = encode(row)
+        case "nan" if page.rows:
+            page.rows[0] = encode({**decode(page.rows[0]), "voice_speed": math.nan})
+        case "next_same":
+            page.next = _link(url, query, page_number(query) or 1)
+        case "next_back":
+            page.next = _link(url, query, 1)
+        case "next_elsewhere":
+            target, link = urlsplit(fault.url or ""), urlsplit(page.next or _link(url, query, 2))
+            page.next = urlunsplit((target.scheme, target.netloc, link.path, link.query, ""))
+    return page.body()
+
+
+def _limit(query: Query, page_size: int, max_limit: int | None) -> int:
+    try:
+        asked = int(_last(query, "limit") or "")
+    except ValueError:
+        return page_size
+    if asked < 1:
+        return page_size
+    return asked if max_limit is None else min(asked, max_limit)
+
+
+def _last(query: Query, name: str) -> str | None:
+    """Return the value of a parameter; of several, Django takes the last."""
+    return next((value for key, value in reversed(query) if key == name), None)
+
+
+def _link(url: str, query: Query, number: int) -> str:
+    """Build the address of another page: the query as it came, sorted, with another ``page``."""
+    kept = [(name, value) for name, value in query if name != "page"]
+    # DRF sorts the parameters, and the contract's examples have the slash that the documented path lacks.
+    return f"{url.rstrip('/')}/?{urlencode(sorted([*kept, ('page', str(number))], key=lambda pair: pair[0]))}"
+
+
+def _array(rows: Iterable[bytes]) -> bytes:
+    return b"[" + b",".join(rows) + b"]"

@@ -1,0 +1,113 @@
+"""Serves a sandbox over real sockets: in a background thread for tests, or in the foreground for people.
+
+FastAPI and uvicorn are an extra: what needs them (:mod:`.engine`) is imported only when a server starts, so without
+them this module says what to install instead of failing at import.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from airflow_provider_puretalk.sandbox.faults import Fault
+from airflow_provider_puretalk.sandbox.fleet import iter_fleet
+from airflow_provider_puretalk.sandbox.gate import API_PATH
+from airflow_provider_puretalk.sandbox.state import DEFAULT_API_KEY, Rules, Sandbox
+from airflow_provider_puretalk.sandbox.store import FleetStore
+
+#: What the exception and the command line say where the extra is missing.
+INSTALL_HINT = (
+    "The sandbox needs FastAPI and uvicorn, which are optional: pip install 'airflow-provider-puretalk[sandbox]'"
+)
+
+
+@contextmanager
+def running(
+    assistants: int = 25,
+    *,
+    seed: int = 0,
+    records: Iterable[Mapping[str, Any]] | None = None,
+    faults: Iterable[Fault | str] = (),
+    api_key: str = DEFAULT_API_KEY,
+    page_size: int = 20,
+    max_limit: int | None = 500,
+    latency_ms: float = 0,
+    requests_per_second: float | None = None,
+    redirect_slash: bool = False,
+    port: int = 0,
+) -> Iterator[Sandbox]:
+    """Serve a sandbox on a loopback port from a background thread until the block ends.
+
+    :param assistants: how many to invent from ``seed``.
+    :param records: serve these instead, exactly as they are.
+    :param faults: what goes wrong, in order.
+    :param port: 0 takes a free one.
+    :raises AirflowOptionalProviderFeatureException: FastAPI or uvicorn is not installed.
+    :raises Exception: at the end of the block, what a callback of :meth:`Sandbox.before_request` raised.
+
+    The other arguments are those of :class:`Rules`. Requests still open at the end are cut off.
+    """
+    if not is_extra_installed():
+        from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+
+        raise AirflowOptionalProviderFeatureException(INSTALL_HINT)
+    from airflow_provider_puretalk.sandbox.engine import build_server
+
+    rules = Rules(
+        api_key=api_key,
+        page_size=page_size,
+        max_limit=max_limit,
+        latency_ms=latency_ms,
+        requests_per_second=requests_per_second,
+        redirect_slash=redirect_slash,
+    )
+    fleet = FleetStore(iter_fleet(assistants, seed=seed) if records is None else records, seed=seed)
+    sandbox = Sandbox(fleet, rules=rules, faults=faults, seed=seed)
+    listener = listen("127.0.0.1", port)
+    sandbox.base_url = base_url(listener)
+    server = build_server(sandbox)
+    thread = threading.Thread(target=server.run, args=([listener],), name="puretalk-sandbox", daemon=True)
+    thread.start()
+    try:
+        yield sandbox
+    finally:
+        server.stop()
+        thread.join()
+    if sandbox.callback_errors:
+        raise sandbox.callback_errors[0]
+
+
+def serve(sandbox: Sandbox, listener: socket.socket) -> None:
+    """Serve in the foreground until Ctrl-C.
+
+    :raises KeyboardInterrupt: Ctrl-C was pressed; everything is closed by then.
+    """
+    from airflow_provider_puretalk.sandbox.engine import build_server
+
+    sandbox.base_url = base_url(listener)
+    build_server(sandbox).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket; connections wait in its queue from now on.
+
+    :raises OSError: the port is taken, or the address is not one of this machine.
+    """
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=256)
+
+
+def base_url(listener: socket.socket) -> str:
+    """Return what belongs into the connection's Host field."""
+    host, port = listener.getsockname()[:2]
+    # The address that means "all of this machine's" is none that a client can ask.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{API_PATH}"
+
+
+def is_extra_installed() -> bool:
+    """Tell whether FastAPI and uvicorn are there."""
+    return all(importlib.util.find_spec(name) is not None for name in ("fastapi", "uvicorn"))

@@ -1,0 +1,161 @@
+"""The sandbox as tests and the control route see it: what it serves, by which rules, and what it was asked.
+
+Holds everything that changes while the sandbox runs. Knows neither FastAPI nor sockets, so it can be looked at and
+edited from any thread.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+from airflow_provider_puretalk.sandbox.faults import Fault, FaultList
+from airflow_provider_puretalk.sandbox.store import FleetStore
+
+#: Obviously no real key, so it may stand in READMEs, logs and tests.
+DEFAULT_API_KEY = "sandbox-key"
+
+#: A sandbox can run for weeks; it remembers this many requests and forgets the older half of them at a time.
+REQUESTS_KEPT = 20_000
+
+
+class ServedRequest(NamedTuple):
+    """One request to the API, as it arrived.
+
+    :ivar query: of parameters that came several times, the last value.
+    :ivar headers: names in small letters.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+
+
+@dataclass(kw_only=True, slots=True)
+class Rules:
+    """How the sandbox behaves when nothing goes wrong. May be changed while it runs.
+
+    :ivar page_size: rows a page without ``limit``.
+    :ivar max_limit: silent maximum of ``limit``; None for none.
+    :ivar latency_ms: pause before every answer.
+    :ivar requests_per_second: what is above it is answered with 429; None for no limit.
+    :ivar redirect_slash: answer 301 to a path without its trailing slash, as Django does.
+    """
+
+    api_key: str = DEFAULT_API_KEY
+    page_size: int = 20
+    max_limit: int | None = 500
+    latency_ms: float = 0
+    requests_per_second: float | None = None
+    redirect_slash: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.api_key:
+            raise ValueError("the API key must not be empty")
+        if self.page_size < 1 or (self.max_limit is not None and self.max_limit < 1):
+            raise ValueError("page size and maximum limit must be at least 1")
+        if not 0 <= self.latency_ms < math.inf:
+            raise ValueError("the latency must be a number of milliseconds, at least 0")
+        if self.requests_per_second is not None and not 0 < self.requests_per_second < math.inf:
+            raise ValueError("requests per second must be a number above 0")
+
+
+class Throttle:
+    """Counts requests in a sliding window, as DRF does: those that were refused do not count.
+
+    :param clock: seconds on a clock that only goes forward; tests step it by hand.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._served: deque[float] = deque()
+
+    def wait(self, per_second: float) -> int:
+        """Count one request; return 0 where it may pass, else the whole seconds after which to come back."""
+        allowed = max(1, int(per_second))
+        window = allowed / per_second
+        now = self._clock()
+        while self._served and self._served[0] <= now - window:
+            self._served.popleft()
+        if len(self._served) < allowed:
+            self._served.append(now)
+            return 0
+        return max(1, math.ceil(self._served[0] + window - now))
+
+
+class Sandbox:
+    """A stand-in PureTalk account.
+
+    :ivar fleet: the assistants; add, change and remove them at any time.
+    :ivar faults: what goes wrong next.
+    :ivar rules: how it behaves otherwise.
+    :ivar requests: the requests to the API so far, in order of arrival (see :data:`REQUESTS_KEPT`).
+    :ivar max_in_flight: the most requests that were being answered at the same time.
+    :ivar base_url: what belongs into the connection's Host field; ends in ``/api``. Empty until it is served.
+    """
+
+    def __init__(
+        self, fleet: FleetStore, *, rules: Rules | None = None, faults: Iterable[Fault | str] = (), seed: int = 0
+    ) -> None:
+        self.fleet = fleet
+        self.rules = rules or Rules()
+        self.faults = FaultList()
+        self.faults.add(*faults)
+        self.base_url = ""
+        self.requests: list[ServedRequest] = []
+        self.max_in_flight = 0
+        #: What a callback of :meth:`before_request` raised; :func:`running` raises the first of them at its end.
+        self.callback_errors: list[BaseException] = []
+        #: Source of the orders in which the fault ``shuffle`` shows the list.
+        self.shuffling = Random(f"puretalk-sandbox:shuffle:{seed}")
+        self.throttle = Throttle()
+        self._lock = threading.Lock()
+        self._count = 0
+        self._in_flight = 0
+        self._callbacks: defaultdict[int | None, list[Callable[[ServedRequest], object]]] = defaultdict(list)
+
+    @property
+    def api_key(self) -> str:
+        """The key that it wants to see in ``X-API-KEY``."""
+        return self.rules.api_key
+
+    @property
+    def request_count(self) -> int:
+        """How many requests the API got since the start."""
+        return self._count
+
+    def before_request(self, number: int | None, callback: Callable[[ServedRequest], object]) -> None:
+        """Call something before a request is answered, for example to edit the fleet between two pages.
+
+        The callback runs in a thread of its own while that request waits; other requests do not wait for it.
+
+        :param number: which request since the start, the first being 1; None for every one.
+        :param callback: is given the request.
+        """
+        with self._lock:
+            self._callbacks[number].append(callback)
+
+    @contextmanager
+    def answering(self, request: ServedRequest) -> Iterator[list[Callable[[ServedRequest], object]]]:
+        """Count a request as long as it is being answered; yields what to call first."""
+        with self._lock:
+            self._count += 1
+            if len(self.requests) >= REQUESTS_KEPT:
+                del self.requests[: REQUESTS_KEPT // 2]
+            self.requests.append(request)
+            self._in_flight += 1
+            self.max_in_flight = max(self.max_in_flight, self._in_flight)
+            callbacks = [*self._callbacks.get(None, ()), *self._callbacks.get(self._count, ())]
+        try:
+            yield callbacks
+        finally:
+            with self._lock:
+                self._in_flight -= 1

@@ -1,0 +1,18 @@
+"""Snapshots in object storage: list them, read them back, prove them. A library for people outside a DAG as well.
+
+This room knows no HTTP. Paths are local absolute paths or URLs as the snapshot operator returns them; those of a storage
+with an Airflow connection carry its id (``s3://conn_id@bucket/...``).
+"""
+
+from __future__ import annotations
+
+from airflow_provider_puretalk.snapshots.manifest import Manifest
+from airflow_provider_puretalk.snapshots.reading import (
+    SnapshotInfo,
+    iter_records,
+    list_snapshots,
+    read_manifest,
+    verify,
+)
+
+__all__ = ["Manifest", "SnapshotInfo", "iter_records", "list_snapshots", "read_manifest", "verify"]

@@ -1,0 +1,110 @@
+"""The JSONL form: one record a line in the canonical spelling, compressed or not.
+
+The same records give the same bytes, compressed too, for one build of the compressor: no time and no file name stands in
+the compressed file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
+
+#: zlib's level 6 costs more time than reading, checking and hashing together, for files a tenth smaller.
+_GZIP_LEVEL = 1
+_ZSTD_LEVEL = 3
+
+
+class JsonlWriter:
+    """Writes lines to a local file. A context manager.
+
+    :param path: the file to write; it must not exist.
+    :param compression: ``gzip``, ``zstd`` or None.
+    """
+
+    def __init__(self, path: Path, *, compression: str | None) -> None:
+        self._files = contextlib.ExitStack()
+        raw = self._files.enter_context(path.open("xb"))
+        if compression == "gzip":
+            self._out = self._files.enter_context(
+                cast(
+                    "IO[bytes]", gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=raw, mtime=0)
+                )
+            )
+        elif compression == "zstd":
+            compressor = require_zstandard().ZstdCompressor(level=_ZSTD_LEVEL)
+            self._out = self._files.enter_context(compressor.stream_writer(raw, closefd=False))
+        else:
+            self._out = raw
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.__exit__(kind, error, trace)
+
+    def write(self, line: bytes) -> None:
+        """Write one canonical line."""
+        self._out.write(line + b"\n")
+
+
+def read_lines(path: Path, compression: str | None) -> Iterator[bytes]:
+    """Yield the lines of a local file, without their line breaks.
+
+    :raises PuretalkSnapshotError: the file is torn or damaged.
+    """
+    damaged: tuple[type[BaseException], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
+    with contextlib.ExitStack() as files:
+        stream: Any = files.enter_context(path.open("rb"))
+        if compression == "gzip":
+            stream = files.enter_context(gzip.GzipFile(fileobj=stream, mode="rb"))
+        elif compression == "zstd":
+            import io
+
+            zstandard = require_zstandard()
+            damaged = (*damaged, zstandard.ZstdError)
+            stream = io.BufferedReader(files.enter_context(zstandard.ZstdDecompressor().stream_reader(stream)))
+        try:
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    raise PuretalkSnapshotError(f"{path.name} is torn: its last line has no end.")
+                yield line[:-1]
+        except damaged as error:
+            raise PuretalkSnapshotError(f"{path.name} is torn or damaged: {error}") from error
+
+
+def read_records(path: Path, compression: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the records of a local file.
+
+    :raises PuretalkSnapshotError: the file is torn or damaged.
+    """
+    for number, line in enumerate(read_lines(path, compression), start=1):
+        try:
+            record = exact_json.loads(line)
+        except exact_json.InvalidJSONError as error:
+            raise PuretalkSnapshotError(f"{path.name} is damaged: line {number} is not a record ({error}).") from error
+        if not isinstance(record, dict):
+            raise PuretalkSnapshotError(f"{path.name} is damaged: line {number} is not a record.")
+        yield record
+
+
+def require_zstandard() -> Any:
+    """Import the zstd library, or say how to install it."""
+    try:
+        import zstandard
+    except ImportError as error:
+        raise AirflowOptionalProviderFeatureException(
+            "compression='zstd' of JSONL needs a library: pip install 'airflow-provider-puretalk[zstd]'"
+        ) from error
+    return zstandard

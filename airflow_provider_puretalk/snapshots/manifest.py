@@ -1,0 +1,143 @@
+"""``manifest.json``: what a snapshot says about itself, and the only thing that makes it exist."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
+
+#: The version of the layout and of this file. A reader refuses a newer one: it could not know what it overlooks.
+FORMAT_VERSION = 1
+
+
+class _Part(BaseModel):
+    # A later release may add fields within the same format version; they must survive.
+    model_config = ConfigDict(extra="allow")
+
+
+class Consistency(_Part):
+    """How the reading was proven; the last two are of its last walk."""
+
+    requested: str
+    method: str
+    walks: int
+    count_reported: int
+    duplicates_removed: int
+
+
+class DataFile(_Part):
+    """One file with records. ``sha256`` is of the file as it lies there, so ``sha256sum`` recomputes it."""
+
+    name: str
+    format: Literal["jsonl", "parquet"]
+    compression: str | None
+    bytes: int
+    count: int
+    sha256: str
+
+
+class UnknownField(_Part):
+    """A field that the contract does not document."""
+
+    pointer: str
+    count: int
+    types: list[str]
+
+
+class ViolationCount(_Part):
+    """A way in which values broke the documentation. ``*`` in the pointer stands for any index."""
+
+    pointer: str
+    reason: str
+    count: int
+
+
+class SchemaReport(_Part):
+    """How the records compare with the contract."""
+
+    unknown_fields: list[UnknownField] = Field(default_factory=list)
+    absent_fields: list[str] = Field(default_factory=list)
+    violations: list[ViolationCount] = Field(default_factory=list)
+
+
+class Redaction(_Part):
+    """What was taken out before anything was stored; the key itself never stands here."""
+
+    policy: dict[str, str] = Field(default_factory=dict)
+    key_fingerprint: str | None = None
+
+
+class Source(_Part):
+    """Where the records came from, and who wrote them down."""
+
+    base_url: str
+    provider_version: str
+    airflow_version: str
+    dag_id: str | None = None
+    task_id: str | None = None
+    run_id: str | None = None
+
+
+class Manifest(_Part):
+    """One snapshot.
+
+    :ivar content_sha256: hash of the uncompressed JSONL form without ``updated_at``, whatever the file format.
+    :ivar raw_sha256: the same with ``updated_at``.
+    """
+
+    format_version: int
+    canonical_version: int
+    account: str
+    snapshot: str
+    count: int
+    complete: bool
+    consistency: Consistency
+    content_sha256: str
+    raw_sha256: str
+    files: list[DataFile]
+    # The attribute cannot be called `schema`: pydantic's models have a method of that name.
+    schema_report: SchemaReport = Field(alias="schema")
+    redaction: Redaction
+    started_at: datetime
+    finished_at: datetime
+    source: Source
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+    def says_the_same_as(self, other: Manifest) -> bool:
+        """Tell whether two snapshots hold the same content, written down under the same rules."""
+        return (self.content_sha256, self.redaction, self.canonical_version) == (
+            other.content_sha256,
+            other.redaction,
+            other.canonical_version,
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the file's content: indented JSON, in the order of the fields above."""
+        return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the file's content as plain values."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def parse_manifest(data: bytes, path: str) -> Manifest:
+    """Read a manifest.
+
+    :raises PuretalkSnapshotError: it is damaged or of a newer format; the message names ``path``.
+    """
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise PuretalkSnapshotError(f"The manifest {path} is damaged: {where}: {problem['msg']}.") from None
+    if manifest.format_version > FORMAT_VERSION:
+        raise PuretalkSnapshotError(
+            f"The manifest {path} is of format {manifest.format_version}; this release reads up to {FORMAT_VERSION}. "
+            "Upgrade airflow-provider-puretalk."
+        )
+    return manifest

@@ -1,0 +1,312 @@
+"""Records to a Parquet file and back, exactly.
+
+In come decoded JSON objects; out comes a file whose typed columns people query, and from which :func:`read_records`
+gives back the same objects: the same keys and values, null and absent kept apart, numbers as they were spelled. What
+the columns cannot say stands in one more column, ``_extra``. It must not know where files lie, who reads them, or what
+a snapshot is made of.
+
+``_extra`` is the canonical JSON text of an object that is laid over what the columns say, and null when there is
+nothing to lay over. Where a documented object really is one (the struct is not null), an entry of its name is laid over
+it in the same way; everywhere else an entry replaces what the column says. So a null column without an entry is a field
+that was absent, and an entry ``null`` is a field that was null.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from types import NoneType, TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
+from airflow_provider_puretalk.snapshots.parquet_schema import (
+    EXTRA,
+    FORMS,
+    Columns,
+    arrow_fields,
+    columns_of,
+    parse_each,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Record = dict[str, Any]
+
+#: A row group is closed at this many records ...
+ROWS_PER_GROUP = 1_000
+#: ... or this many characters of text in them, whichever comes first. Until then they lie in memory, as objects and,
+#: for a moment, as columns too; that must not grow with the fleet nor with its prompts. Ordinary records (4.6 KB) reach
+#: the first limit, and larger groups would make files of them only a little smaller.
+TEXT_PER_GROUP = 8_000_000
+
+#: pyarrow's own level for gzip is 9, which takes three times as long to make the file 2 % smaller. Others: its default.
+_LEVELS = {"gzip": 6}
+
+_FORMAT_KEY, _FORMAT = b"puretalk_format", b"1"
+#: A file says itself which columns it has and how to read them, so it stays readable when the models gain a field.
+_COLUMNS_KEY = b"puretalk_columns"
+
+
+def require_pyarrow() -> Any:
+    """Return pyarrow with its Parquet part, or refuse before any work is done.
+
+    :raises AirflowOptionalProviderFeatureException: the extra is not installed; the message says how to install it.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise AirflowOptionalProviderFeatureException(
+            "Parquet needs pyarrow: pip install 'airflow-provider-puretalk[parquet]'"
+        ) from error
+    return pyarrow
+
+
+@cache
+def assistant_columns() -> Columns:
+    """Return the columns of an assistant, as its model documents it (the model is slow to import)."""
+    from airflow_provider_puretalk.api.models import Assistant
+
+    return columns_of(Assistant)
+
+
+class ParquetWriter:
+    """Writes records to a local file, row group by row group; the file is complete when the ``with`` block has ended.
+
+    The same records give the same bytes, for one build of pyarrow. When the block ends in an exception, the file is
+    left empty, which is not a Parquet file: half of a fleet must not look like all of it.
+
+    :param path: where to write; an existing file is replaced.
+    :param compression: codec inside the file: ``zstd``, ``gzip``, ``snappy`` or None.
+    """
+
+    def __init__(self, path: Path, *, compression: str | None) -> None:
+        self._path = path
+        self._compression = compression
+        self._columns = assistant_columns()
+        self._rows: list[Record] = []
+        self._held = 0
+
+    def __enter__(self) -> Self:
+        pa = require_pyarrow()
+        self._schema = _schema(self._columns)
+        # Opened here, because pyarrow would take some legal paths (account=eu:sales/...) for addresses.
+        self._file = pa.OSFile(os.fspath(self._path), "wb")
+        try:
+            self._writer = pa.parquet.ParquetWriter(
+                self._file,
+                self._schema,
+                compression=self._compression or "NONE",
+                compression_level=_LEVELS.get(self._compression or ""),
+                write_page_checksum=True,
+            )
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def write(self, record: Record) -> None:
+        """Add one decoded JSON object. It is kept until its row group is full: do not change it meanwhile."""
+        self._rows.append(record)
+        self._held += _size(record)
+        if len(self._rows) >= ROWS_PER_GROUP or self._held >= TEXT_PER_GROUP:
+            self._flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        whole = False
+        try:
+            if kind is None:
+                if self._rows:
+                    self._flush()
+                self._writer.close()
+                whole = True
+        finally:
+            if not whole:
+                with suppress(Exception):  # what went wrong first is what the caller must see
+                    self._writer.close()
+            self._file.close()
+            if not whole:
+                self._path.write_bytes(b"")
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        extras: list[Record] = [{} for _ in self._rows]
+        arrays = _arrays(self._rows, extras, self._columns)
+        texts = [exact_json.dumps(extra).decode() if extra else None for extra in extras]
+        arrays.append(pa.array(texts, pa.string()))
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema), row_group_size=len(self._rows))
+        self._rows, self._held = [], 0
+
+
+def read_records(file: BinaryIO) -> Iterator[Record]:
+    """Give back the records of a file that :class:`ParquetWriter` wrote, in its order, a row group in memory at a time.
+
+    :param file: a binary file that can seek; it stays open.
+    :raises PuretalkSnapshotError: it is not such a file, or it is torn. What comes before a damage deep in the file has
+        been given back by then.
+    :raises AirflowOptionalProviderFeatureException: pyarrow is not installed.
+    """
+    pa = require_pyarrow()
+    with _refusing_damage():
+        opened = pa.parquet.ParquetFile(file, page_checksum_verification=True)
+        columns = _declared_columns(opened.schema_arrow)
+    return _records(opened, columns)
+
+
+def _records(opened: Any, columns: Columns) -> Iterator[Record]:
+    with _refusing_damage():
+        batches = opened.iter_batches(batch_size=ROWS_PER_GROUP)
+    while True:
+        with _refusing_damage():  # not around the yield: what the consumer does is not the file's fault
+            batch = next(batches, None)
+            if batch is None:
+                return
+            *arrays, extras = batch.columns
+            records = _rows(arrays, columns)
+            for record, extra in zip(records, parse_each(extras.to_pylist()), strict=True):
+                if extra is not None:
+                    _lay_over(record, extra, columns)
+        yield from records
+
+
+def _schema(columns: Columns) -> pa.Schema:
+    import pyarrow as pa
+
+    # Not canonical JSON: the order of the columns stays.
+    described = json.dumps(columns, separators=(",", ":")).encode()
+    fields = [*arrow_fields(columns), pa.field(EXTRA, pa.string())]
+    return pa.schema(fields, metadata={_FORMAT_KEY: _FORMAT, _COLUMNS_KEY: described})
+
+
+def _declared_columns(schema: pa.Schema) -> Columns:
+    """Return the columns that a file says it has, once they are seen to be there."""
+    metadata = schema.metadata or {}
+    if _FORMAT_KEY not in metadata or _COLUMNS_KEY not in metadata:
+        raise PuretalkSnapshotError("This Parquet file is not a PureTalk snapshot: its metadata does not say so.")
+    if metadata[_FORMAT_KEY] != _FORMAT:
+        raise PuretalkSnapshotError(
+            f"This Parquet file is of format {metadata[_FORMAT_KEY].decode()!r}, which this version of the provider "
+            f"cannot read; it reads format {_FORMAT.decode()!r}."
+        )
+    columns: Columns = exact_json.loads(metadata[_COLUMNS_KEY])
+    expected = _schema(columns)
+    if missing := [name for name in expected.names if name not in schema.names]:
+        raise PuretalkSnapshotError(f"This Parquet file lacks columns that it says it has: {', '.join(missing)}.")
+    if not schema.equals(expected):
+        raise PuretalkSnapshotError("This Parquet file has other columns than it says it has.")
+    return columns
+
+
+@contextmanager
+def _refusing_damage() -> Iterator[None]:
+    """Turn what pyarrow and the decoders raise on damaged bytes into one sentence."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except PuretalkSnapshotError:
+        raise
+    except (pa.ArrowException, ValueError, OSError) as error:
+        # pyarrow reports damage as a bare OSError; one with a number, or of another class, is the storage's own.
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+            raise
+        raise PuretalkSnapshotError("This is not a Parquet file, or it is torn: it cannot be read.") from error
+
+
+def _arrays(rows: list[Record], extras: list[Record], columns: Columns) -> list[pa.Array]:
+    """Turn rows into one array a column; what the columns cannot give back is added to ``extras``.
+
+    Column by column, because one look at a whole column costs less than one look at each of its values.
+    """
+    for row, extra in zip(rows, extras, strict=True):
+        if not row.keys() <= columns.keys():
+            extra.update((name, value) for name, value in row.items() if name not in columns)
+    arrays = []
+    for name, form in columns.items():
+        values = [row.get(name) for row in rows]
+        if None in values:
+            for row, extra, value in zip(rows, extras, values, strict=True):
+                if value is None and name in row:
+                    extra[name] = None
+        if isinstance(form, dict):
+            arrays.append(_struct(name, form, values, extras))
+        else:
+            arrays.append(_column(name, form, values, extras))
+    return arrays
+
+
+def _column(name: str, form: str, values: list[Any], extras: list[Record]) -> pa.Array:
+    shape = FORMS[form]
+    if set(map(type, values)) <= {shape.kind, NoneType}:
+        with suppress(ValueError, OverflowError):
+            return shape.array(values)
+    fitted = [None if value is None else shape.fit(value) for value in values]
+    for value, fit, extra in zip(values, fitted, extras, strict=True):
+        if fit is not value:
+            extra[name] = value
+    return shape.array(fitted)
+
+
+def _struct(name: str, columns: Columns, values: list[Any], extras: list[Record]) -> pa.Array:
+    import pyarrow as pa
+
+    are_objects = [type(value) is dict for value in values]
+    inner_extras: list[Record] = [{} for _ in values]
+    rows = [value if is_object else {} for value, is_object in zip(values, are_objects, strict=True)]
+    arrays = _arrays(rows, inner_extras, columns)
+    for value, is_object, extra, inner in zip(values, are_objects, extras, inner_extras, strict=True):
+        if is_object and inner:
+            extra[name] = inner
+        elif not is_object and value is not None:
+            extra[name] = value
+    # The mask keeps an empty object (a struct of nulls) apart from none at all.
+    absent = pa.array([not is_object for is_object in are_objects])
+    return pa.StructArray.from_arrays(arrays, fields=arrow_fields(columns), mask=absent)
+
+
+def _rows(arrays: list[pa.Array], columns: Columns) -> list[Record]:
+    values = []
+    for array, form in zip(arrays, columns.values(), strict=True):
+        if isinstance(form, dict):
+            inner = zip(_rows(array.flatten(), form), array.is_valid().to_pylist(), strict=True)
+            values.append([row if is_object else None for row, is_object in inner])
+        else:
+            values.append(FORMS[form].values(array))
+    return [
+        {name: value for name, value in zip(columns, row, strict=True) if value is not None}
+        for row in zip(*values, strict=True)
+    ]
+
+
+def _lay_over(record: Record, extra: Record, columns: Columns) -> None:
+    for name, value in extra.items():
+        form = columns.get(name)
+        if isinstance(form, dict) and isinstance(record.get(name), dict):
+            _lay_over(record[name], value, form)
+        else:
+            record[name] = value
+
+
+def _size(record: Record) -> int:
+    """Count the characters of text in a record, and one for each value; without recursion, as JSON may nest deeply."""
+    size = 0
+    containers: list[Any] = [record]
+    for container in containers:  # which grows meanwhile
+        size += len(container)
+        for value in container.values() if type(container) is dict else container:
+            kind = type(value)
+            if kind is str:
+                size += len(value)
+            elif kind is dict or kind is list:
+                containers.append(value)
+    return size

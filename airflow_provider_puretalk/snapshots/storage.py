@@ -1,0 +1,200 @@
+"""Object storage, as far as snapshots need it: whole files appear or they do not.
+
+In come a destination (a local path or a URL) and files from the local disk; out come files in the storage, or one clear
+sentence. This is the only module that knows that a file system and an object store commit differently; nothing above it
+can tell where it writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
+from fsspec.implementations.local import LocalFileSystem
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+
+
+class Storage:
+    """A folder in object storage or on a file system.
+
+    :param location: local absolute path or URL; ``s3://conn_id@bucket/prefix`` names its connection itself.
+    :param conn_id: the Airflow connection to open it with.
+    :raises PuretalkConfigurationError: the location cannot be used; the message says why.
+    """
+
+    def __init__(self, location: str, conn_id: str | None = None) -> None:
+        location = str(location).strip()
+        if "://" not in location and not location.startswith("/"):
+            raise PuretalkConfigurationError(
+                f"The destination must be an absolute path or a URL such as s3://bucket/prefix, not {location!r}."
+            )
+        try:
+            if conn_id:
+                BaseHook.get_connection(conn_id)  # Storage hooks fall back to no credentials at all where it is missing.
+                path = ObjectStoragePath(location, conn_id=conn_id)
+            else:
+                path = ObjectStoragePath(location)
+            self._fs: Any = path.fs
+        except AirflowNotFoundException:
+            raise PuretalkConfigurationError(f"There is no Airflow connection {conn_id!r} for the storage.") from None
+        except (ValueError, ImportError) as error:
+            scheme = location.partition("://")[0]
+            raise PuretalkConfigurationError(
+                f"The destination's file system ({scheme}://) is not installed; install the provider that brings it, for "
+                "s3:// `pip install 'airflow-provider-puretalk[s3]'`."
+            ) from error
+        #: The location as people and other tasks may use it again; names its connection.
+        self.url = str(path).rstrip("/") or "/"
+        self._root = path.path.rstrip("/")
+        self._is_local = isinstance(self._fs, LocalFileSystem)
+
+    def check(self) -> None:
+        """Find out whether the location exists and could be written to, without writing.
+
+        :raises PuretalkConfigurationError: it does not exist, or it is read-only.
+        """
+        if self._is_local:
+            folder = Path(self._root or "/")
+            if not folder.is_dir():
+                raise PuretalkConfigurationError(
+                    f"The destination {self.url} does not exist. Create it; a folder that is made up on the way would hide "
+                    "a disk that is not mounted."
+                )
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PuretalkConfigurationError(f"The destination {self.url} is read-only.")
+            return
+        # Object stores have no folders: only the outermost name, the bucket, exists or not.
+        with self._errors("", writing=True):
+            container = self._root.split("/")[0]
+            if container and not self._fs.exists(container):
+                raise PuretalkConfigurationError(f"The destination {self.url} does not exist: no bucket {container!r}.")
+
+    def url_of(self, name: str) -> str:
+        """Return how people and other tasks may name a file here."""
+        return f"{self.url.rstrip('/')}/{name}"
+
+    def names(self, folder: str = "") -> list[str]:
+        """List the names in a folder, sorted; none where it does not exist."""
+        with self._errors(folder):
+            self._fs.invalidate_cache()  # Another process may have written since we last looked.
+            try:
+                entries = self._fs.ls(self._path(folder), detail=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return sorted({PurePosixPath(entry).name for entry in entries} - {""})
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a file is there now."""
+        with self._errors(name):
+            self._fs.invalidate_cache()
+            return bool(self._fs.exists(self._path(name)))
+
+    def read(self, name: str) -> bytes:
+        """Return a small file whole.
+
+        :raises FileNotFoundError: it is not there.
+        """
+        with self._errors(name):
+            return bytes(self._fs.cat_file(self._path(name)))
+
+    @contextlib.contextmanager
+    def fetched(self, name: str) -> Iterator[Path]:
+        """Yield a local copy of a file, so that nobody can take it away or change it while it is read.
+
+        :raises FileNotFoundError: it is not there.
+        """
+        with tempfile.TemporaryDirectory(prefix="puretalk-fetched-") as folder:
+            copy = Path(folder) / PurePosixPath(name).name
+            with self._errors(name):
+                self._fs.get_file(self._path(name), str(copy))
+            yield copy
+
+    def put(self, source: Path, name: str) -> None:
+        """Publish a local file under a name, replacing what was there; it appears whole or not at all."""
+        with self._errors(name, writing=True):
+            if self._is_local:
+                self._put_local(source, Path(self._path(name)))
+            else:
+                self._fs.put_file(str(source), self._path(name))
+
+    def put_bytes(self, data: bytes, name: str) -> None:
+        """Publish a small file, as :meth:`put` does."""
+        with tempfile.TemporaryDirectory(prefix="puretalk-put-") as folder:
+            source = Path(folder) / "data"
+            source.write_bytes(data)
+            self.put(source, name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is gone already is fine."""
+        with self._errors(name, writing=True), contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+    def _put_local(self, source: Path, target: Path) -> None:
+        """Copy under a temporary name, force it to the disk, rename: a crash leaves the old file or the new one."""
+        # One by one and not with `parents`: the destination itself must exist, see `check`.
+        for folder in reversed(target.relative_to(self._root or "/").parents):
+            folder = Path(self._root or "/") / folder
+            if not folder.is_dir():
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                _sync(folder.parent)
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            with source.open("rb") as reader, temporary.open("xb") as writer:
+                shutil.copyfileobj(reader, writer, 1 << 20)
+                writer.flush()
+                os.fsync(writer.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync(target.parent)
+
+    @contextlib.contextmanager
+    def _errors(self, name: str, *, writing: bool = False) -> Iterator[None]:
+        """Turn what file systems raise into one sentence; a missing file stays a ``FileNotFoundError`` for readers."""
+        where = self.url_of(name) if name else self.url
+        try:
+            yield
+        except PuretalkError:
+            raise
+        except FileNotFoundError:
+            if not writing:
+                raise
+            raise PuretalkConfigurationError(f"{where} cannot be written: the destination does not exist.") from None
+        except PermissionError as error:
+            verb = "written" if writing else "read"
+            raise PuretalkConfigurationError(f"{where} cannot be {verb}: permission denied.") from error
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                raise PuretalkConfigurationError(f"{where} cannot be written: it is read-only.") from error
+            reason = error.strerror or type(error).__name__
+            raise PuretalkSnapshotError(f"{where} cannot be {'written' if writing else 'read'}: {reason}.") from error
+        except Exception as error:  # Each storage library has errors of its own; their root is nothing but Exception.
+            raise PuretalkSnapshotError(
+                f"{where} cannot be {'written' if writing else 'read'}: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _sync(folder: Path) -> None:
+    """Force a folder's entries to the disk; a rename alone may be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # Some network file systems cannot.
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,158 @@
+"""Writes one snapshot: data under a name that follows from its content, then the manifest as the commit.
+
+In comes a stream of records in canonical spelling and in order; out comes the manifest that was committed. Everything is
+written to the local disk first, so that an error anywhere before the commit leaves the storage as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.errors import PuretalkResponseError, PuretalkSnapshotError
+from airflow_provider_puretalk.api.models import Violation
+from airflow_provider_puretalk.snapshots import layout
+from airflow_provider_puretalk.snapshots.fingerprint import Fingerprint, file_hash
+from airflow_provider_puretalk.snapshots.jsonl import JsonlWriter
+from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, SchemaReport, parse_manifest
+from airflow_provider_puretalk.snapshots.parquet import ParquetWriter
+from airflow_provider_puretalk.snapshots.schema_report import SchemaCounter
+from airflow_provider_puretalk.snapshots.storage import Storage
+
+log = logging.getLogger(__name__)
+
+#: How often a commit is repeated when another writer of the same snapshot took its file away meanwhile.
+_COMMIT_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A data file on the local disk, ready to be published."""
+
+    path: Path
+    file: DataFile
+    content_sha256: str
+    raw_sha256: str
+    schema: SchemaReport
+
+
+def stage(
+    lines: Iterable[bytes],
+    folder: Path,
+    *,
+    file_format: str,
+    compression: str | None,
+    strict: bool = False,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Staged:
+    """Write the records to a local file, hash them and hold them against the contract.
+
+    :param lines: canonical lines in order of ``assistant_id``.
+    :param strict: fail on the first record that breaks the documentation.
+    :param progress: called with the number of records written so far.
+    :raises PuretalkResponseError: ``strict``, and a record breaks the documentation.
+    """
+    path = folder / "assistants"
+    fingerprint, schema, count = Fingerprint(), SchemaCounter(), 0
+    with _writer(path, file_format, compression) as write:
+        for line in lines:
+            record = exact_json.loads(line)
+            violations = schema.look_at(record)
+            if strict and violations:
+                raise _strictly(record, violations)
+            fingerprint.add(line, record)
+            write(line, record)
+            count += 1
+            progress(count)
+    sha256, size = file_hash(path)
+    name = layout.data_file(sha256, file_format, compression)
+    file = DataFile.model_validate(
+        {
+            "name": name,
+            "format": file_format,
+            "compression": compression,
+            "bytes": size,
+            "count": count,
+            "sha256": sha256,
+        }
+    )
+    return Staged(path, file, fingerprint.content_sha256, fingerprint.raw_sha256, schema.report())
+
+
+def commit(storage: Storage, manifest: Manifest, staged: Staged) -> None:
+    """Publish the data file, then the manifest, then remove what the replaced manifest had named.
+
+    A late twin of a killed try may do the same at the same time. Whoever commits last wins, and whatever a manifest in
+    place names is there: each writer removes only files of the manifest it replaced, only while its own is in place, and
+    looks afterwards whether its own file is still there.
+
+    :raises PuretalkSnapshotError: another writer kept interfering.
+    """
+    folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
+    name = f"{folder}/{layout.MANIFEST}"
+    own = f"{folder}/{staged.file.name}"
+    data = manifest.to_bytes()
+    for _ in range(_COMMIT_TRIES):
+        storage.put(staged.path, own)
+        replaced = _read_in_place(storage, name)
+        storage.put_bytes(data, name)
+        if replaced is not None:
+            _remove_replaced(storage, folder, replaced, keep=staged.file.name, while_in_place=data)
+        if storage.exists(own):
+            return
+        in_place = _read_in_place(storage, name)
+        if in_place is not None and in_place.to_bytes() != data:
+            break
+        log.warning("Another writer of %s removed a file of this one; writing it again.", folder)
+    raise PuretalkSnapshotError(
+        f"Another task writes the snapshot {storage.url_of(folder)} at the same time; its version is in place."
+    )
+
+
+@contextmanager
+def _writer(path: Path, file_format: str, compression: str | None) -> Iterator[Callable[[bytes, dict[str, Any]], None]]:
+    """Yield a function that writes a record, given both as its canonical line and as values."""
+    if file_format == "parquet":
+        with ParquetWriter(path, compression=compression) as parquet:
+            yield lambda line, record: parquet.write(record)
+    else:
+        with JsonlWriter(path, compression=compression) as jsonl:
+            yield lambda line, record: jsonl.write(line)
+
+
+def _strictly(record: dict[str, Any], violations: tuple[Violation, ...]) -> PuretalkResponseError:
+    shown = "; ".join(f"{violation.pointer}: {violation.reason}" for violation in violations[:5])
+    more = f" and {len(violations) - 5} more" if len(violations) > 5 else ""
+    return PuretalkResponseError(
+        f"Assistant {record['assistant_id']!r} breaks the documented schema ({shown}{more}), and `strict` is set."
+    )
+
+
+def _read_in_place(storage: Storage, name: str) -> Manifest | None:
+    """Read the manifest that is there now; None where there is none, or none that could be understood."""
+    try:
+        return parse_manifest(storage.read(name), storage.url_of(name))
+    except FileNotFoundError:
+        return None
+    except PuretalkSnapshotError as error:
+        log.warning("%s It is replaced; the files it named are left alone.", error)
+        return None
+
+
+def _remove_replaced(
+    storage: Storage, folder: str, replaced: Manifest, *, keep: str, while_in_place: bytes
+) -> None:
+    for file in replaced.files:
+        if file.name == keep or not layout.is_data_file(file.name):
+            continue
+        try:
+            if storage.read(f"{folder}/{layout.MANIFEST}") != while_in_place:
+                return  # Someone else has committed since, and may name that very file.
+        except FileNotFoundError:
+            return
+        storage.remove(f"{folder}/{file.name}")

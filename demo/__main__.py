@@ -1,0 +1,131 @@
+"""Takes two snapshots with a real Airflow and shows what they are; with the argument `airflow`, leaves Airflow running.
+
+With PURETALK_API_KEY in the environment both use the real service; nothing is changed there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from demo.steps import StepFailed, explain, say, step
+
+if TYPE_CHECKING:
+    from demo import fleet
+
+CLONE = Path(__file__).resolve().parent.parent
+DEMO = CLONE / ".demo"
+HOME = DEMO / "airflow"
+EXAMPLES = CLONE / "example_dags"
+DAG = "puretalk_daily_snapshot"
+
+
+def main() -> int:
+    """Run what was asked for; whatever happens, leave nothing running."""
+    os.chdir(CLONE)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        with _only_one():
+            if sys.argv[1:] == ["airflow"]:
+                _airflow()
+            else:
+                _demo()
+    except StepFailed as failure:
+        print(explain(failure), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running.")
+        return 130
+    return 0
+
+
+def _demo() -> None:
+    # Imported late, so that a missing piece is reported as a failed step.
+    with step("Look at what is installed"):
+        from demo import account, cluster, fleet, runs
+    begin = time.monotonic()
+    with fleet.account() as source:
+        print(f"• The account to read: {source.what}")
+        destination = _destination(source)
+        with cluster.running(HOME, EXAMPLES, use_schedule=False, environment=_environment(source)) as airflow:
+            with step(f"Let Airflow read example_dags/{DAG}.py"):
+                runs.prepare(airflow, DAG)
+            with step("Take a snapshot"):
+                newest = runs.run(airflow, DAG)["snapshot"]
+                say(f"{newest['count']} assistants")
+            if source.control is not None:
+                with step("Change the stand-in's fleet"):
+                    for line in fleet.change(source.control, newest["manifest_path"]):
+                        say(line)
+                with step("Take another snapshot"):
+                    newest = runs.run(airflow, DAG)["snapshot"]
+                    say(f"{newest['count']} assistants")
+    with step("Read what is there, and check it"):
+        account.tell(destination, newest)
+    print(f"\nAll of it took {time.monotonic() - begin:.0f} s, and everything that was started has been stopped.")
+    print("What to try next: make airflow runs the same Airflow until Ctrl-C, for the browser.")
+
+
+def _airflow() -> None:
+    with step("Look at what is installed"):
+        from demo import cluster, fleet
+    with (
+        fleet.account() as source,
+        cluster.running(HOME, EXAMPLES, port=8080, use_schedule=True, environment=_environment(source)) as airflow,
+    ):
+        print(f"""
+Airflow    {airflow.url}
+           user {cluster.USER}, password {airflow.password}
+Account    {source.what}
+           is the connection {fleet.CONNECTION}
+DAGs       {EXAMPLES}
+Snapshots  {_destination(source)}
+Logs       {HOME}
+
+Unpause {DAG}, trigger it, and open its snapshot task's XCom.""")
+        if source.control:
+            print(f"""Change the fleet, and trigger it again:
+  curl -X POST -H 'Content-Type: application/json' -d '{{"name": "Night line"}}' {source.control}""")
+        print("Ctrl-C stops everything.", flush=True)
+        with step("Run"):
+            while True:
+                airflow.programs.check()
+                time.sleep(1)
+
+
+def _destination(source: fleet.Account) -> Path:
+    folder = DEMO / source.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _environment(source: fleet.Account) -> dict[str, str]:
+    return source.environment | {"PURETALK_SNAPSHOTS": str(_destination(source))}
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Two demos in one clone would share a database and stop each other's runs."""
+    DEMO.mkdir(exist_ok=True)
+    with (DEMO / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"A demo or an Airflow of this clone is running already: {CLONE}") from None
+        yield
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

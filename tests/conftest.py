@@ -1,0 +1,122 @@
+"""What every test may use: an Airflow home of its own, a stand-in PureTalk, a running S3 server.
+
+Airflow reads its home when it is imported, so the home is set here, before anything imports it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+_HOME = tempfile.TemporaryDirectory(prefix="puretalk-tests-airflow-")
+os.environ["AIRFLOW_HOME"] = _HOME.name
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(_HOME.name) / "dags")
+# Nothing of the machine that runs the tests may leak into them.
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "AWS_")) or name.lower().endswith("_proxy")]:
+    del os.environ[_name]
+
+API_KEY = "test-key-0123456789"
+BASE_URL = "https://puretalk.test/api"
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Define an Airflow connection from keyword arguments; returns its id. By default it names ``BASE_URL``."""
+
+    def define(conn_id: str = "puretalk_default", **fields: Any) -> str:
+        fields = {"conn_type": "puretalk", "password": API_KEY, "host": BASE_URL} | fields
+        fields.setdefault("extra", {})
+        if fields["conn_type"] == "puretalk" and isinstance(fields["extra"], dict):
+            # Tests must not sit out real pauses.
+            fields["extra"] = {"retry_backoff": 0} | fields["extra"]
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+        return conn_id
+
+    return define
+
+
+@pytest.fixture
+def sandbox(connection: Callable[..., str]) -> Iterator[Any]:
+    """A running stand-in PureTalk with 250 assistants, and ``puretalk_default`` pointing at it."""
+    from airflow_provider_puretalk import sandbox
+
+    with sandbox.running(assistants=250) as box:
+        connection(host=box.base_url, password=box.api_key)
+        yield box
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    """What an operator finds in ``execute(context)``, as far as ours look."""
+    return {
+        "dag_run": SimpleNamespace(logical_date=datetime(2026, 11, 22, tzinfo=UTC), run_after=None),
+        "ti": SimpleNamespace(dag_id="fleet", task_id="snapshot", run_id="scheduled__2026-11-22T00:00:00+00:00"),
+        "outlet_events": {},
+    }
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """A running server that speaks S3; yields its address."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str, connection: Callable[..., str]) -> Iterator[str]:
+    """A fresh, empty bucket, opened with the Airflow connection ``aws_fleet``; yields its name."""
+    import uuid
+
+    import boto3
+
+    bucket = f"fleet-{uuid.uuid4().hex[:12]}"
+    connection(
+        "aws_fleet",
+        conn_type="aws",
+        host=None,
+        login="access-key",
+        password="secret-key",
+        extra={"endpoint_url": s3_server, "region_name": "us-east-1"},
+    )
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server,
+        region_name="us-east-1",
+        aws_access_key_id="access-key",
+        aws_secret_access_key="secret-key",
+    )
+    client.create_bucket(Bucket=bucket)
+    yield bucket
+
+
+@pytest.fixture
+def memory_storage() -> Iterator[str]:
+    """An empty storage in memory; yields its URL."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath  # noqa: F401 - so that attach is importable
+
+    try:
+        from airflow.sdk.io import attach
+    except ImportError:
+        from airflow.io import attach  # Airflow 2.11
+    import fsspec
+
+    filesystem = fsspec.filesystem("memory")
+    filesystem.store.clear()
+    attach("memory", fs=filesystem)
+    yield "memory://fleet"
+    filesystem.store.clear()

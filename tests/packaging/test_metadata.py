@@ -1,0 +1,29 @@
+"""The installed distribution says the same as the package: one version, one entry point."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from importlib import metadata
+
+import airflow_provider_puretalk
+
+DISTRIBUTION = "airflow-provider-puretalk"
+
+
+def test_version_stands_in_one_place() -> None:
+    assert metadata.version(DISTRIBUTION) == airflow_provider_puretalk.__version__
+
+
+def test_airflow_finds_the_provider_by_a_module_of_its_own() -> None:
+    """Pointing at the package itself would run its body twice."""
+    (entry,) = metadata.entry_points(group="apache_airflow_provider").select(name="provider_info")
+    assert entry.value == "airflow_provider_puretalk.provider_info:get_provider_info"
+    assert entry.load()()["package-name"] == DISTRIBUTION
+
+
+def test_every_module_can_be_imported() -> None:
+    modules = pkgutil.walk_packages(airflow_provider_puretalk.__path__, "airflow_provider_puretalk.")
+    for module in modules:
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
