@@ -17,13 +17,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 CURRENT := constraints/airflow-3.3.txt
 FLOOR := constraints/airflow-2.11.txt
 
-# $(call venv,folder,python,constraints): an empty environment with the pinned pip and build backend. pip is brought up
-# to date first since older ones know no dependency groups; the backend is there so that no build environment, with
-# whatever versions of the day, has to be made.
-venv = python=$(2) && "$$python" -m venv --clear $(1) && \
-       $(1)/bin/python -m pip install -qq -c $(3) pip && $(1)/bin/python -m pip install -qq -c $(3) --group build
+# $(call venv,folder,python,constraints): an empty environment with the pinned pip; older ones know no dependency groups
+venv = python=$(2) && "$$python" -m venv --clear $(1) && $(1)/bin/python -m pip install -qq -c $(3) pip
 # $(call into,folder,constraints,extras,group): this package, editable, with extras and a dependency group
-into = $(1)/bin/python -m pip install -qq -c $(2) --no-build-isolation --group $(4) -e '.[$(3)]'
+into = $(1)/bin/python -m pip install -qq -c $(2) --build-constraint $(2) --group $(4) -e '.[$(3)]'
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

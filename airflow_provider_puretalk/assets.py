@@ -23,8 +23,8 @@ _PATH = "/assistants"
 def puretalk_assistants_asset(account: str) -> Asset:
     """Return the asset ``puretalk://<account>/assistants``.
 
-    Put it into ``outlets`` of a snapshot task, and other DAGs can be scheduled on it; the event's ``extra`` is what that
-    task returned. No connection id stands in it: two connections to one account mean the same assistants.
+    Put it into ``outlets`` of a snapshot task, and other DAGs can be scheduled on it; the event's ``extra`` is what
+    that task returned. No connection id stands in it: two connections to one account mean the same assistants.
 
     :param account: the account as its connection names it (extra field ``account``; the connection id without one).
     :raises PuretalkConfigurationError: the name cannot be part of a URI.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ from airflow_provider_puretalk.api.errors import (
     PuretalkError,
     PuretalkInconsistentScanError,
     PuretalkNotFoundError,
+    PuretalkPaginationError,
 )
 from airflow_provider_puretalk.api.models import Assistant, AssistantPage
 from airflow_provider_puretalk.api.reading import AssistantScan, scan
@@ -63,11 +67,11 @@ class PuretalkHook(BaseHook):
             raise PuretalkConfigurationError("`puretalk_conn_id` is empty; name an Airflow connection.")
         try:
             connection = self.get_connection(self.puretalk_conn_id)
-            extra = connection.extra_dejson
         except AirflowNotFoundException:
             raise PuretalkConfigurationError(
                 f"There is no Airflow connection {self.puretalk_conn_id!r}; create one of type `puretalk`."
             ) from None
+        extra = _extra_of(self.puretalk_conn_id, connection)
         # Before anything can fail and be logged. Airflow masks the password itself, but knows nothing of this extra.
         for secret in (connection.password, extra.get("redaction_key")):
             if secret and isinstance(secret, str):
@@ -112,8 +116,9 @@ class PuretalkHook(BaseHook):
 
         :param limit: rows to ask for in each page; the connection's ``page_size`` by default.
         :raises PuretalkInconsistentScanError: the list became shorter than the page asked for.
+        :raises PuretalkPaginationError: the list does not end.
         """
-        size, number = self._limit(limit), 1
+        size, number, ceiling = self._limit(limit), 1, math.inf
         while True:
             try:
                 answer = self.client.get_page(number, size)
@@ -127,6 +132,11 @@ class PuretalkHook(BaseHook):
                 yield Assistant.model_validate(record)
             if not answer.has_next:
                 return
+            if number == 1:
+                # Twice what it should take, and some: lists grow while they are read, but all of them end.
+                ceiling = 2 * math.ceil(answer.count / max(1, len(answer.records))) + 10
+            if number >= ceiling:
+                raise PuretalkPaginationError(f"The list does not end: page {number} names another.")
             number += 1
 
     def scan_assistants(
@@ -135,6 +145,7 @@ class PuretalkHook(BaseHook):
         max_walks: int = 10,
         max_seconds: float = 3600,
         limit: int | None = None,
+        examine: Callable[[dict[str, Any]], Hashable] | None = None,
     ) -> AbstractContextManager[AssistantScan]:
         """Read the whole list until the reading is proven; a context manager over the result.
 
@@ -145,6 +156,7 @@ class PuretalkHook(BaseHook):
         :param max_walks: walks after which to give up.
         :param max_seconds: seconds after which to give up.
         :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
+        :param examine: called with each raw record as it comes in; see :func:`airflow_provider_puretalk.api.reading.scan`.
         :raises PuretalkInconsistentScanError: no proof was found.
         """
         return scan(
@@ -153,12 +165,16 @@ class PuretalkHook(BaseHook):
             consistency=consistency,
             max_walks=max_walks,
             max_seconds=max_seconds,
+            examine=examine,
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one row, and say in a sentence how that went. Never raises."""
+        """Ask for one row, once, and say in a sentence how that went. Never raises."""
         try:
-            answer = self.client.get_page(1, 1)
+            # Somebody is waiting, and web servers give up before all tries could be over.
+            client = ApiClient(replace(self.settings, max_retries=0))
+            with client.session:
+                answer = client.get_page(1, 1)
         except PuretalkError as error:
             return False, str(error)
         except Exception as error:
@@ -168,6 +184,17 @@ class PuretalkHook(BaseHook):
 
     def _limit(self, limit: int | None) -> int:
         return self.settings.page_size if limit is None else _at_least_one("limit", limit)
+
+
+def _extra_of(conn_id: str, connection: Any) -> dict[str, Any]:
+    """Read the Extra field. Airflow reads one that is no JSON as empty, which would put defaults in silence."""
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise PuretalkConfigurationError(f"Connection {conn_id!r}: the Extra field must be a JSON object.")
+    return extra
 
 
 def _at_least_one(name: str, value: int) -> int:

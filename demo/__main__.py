@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from demo.processes import end_on_signals
 from demo.steps import StepFailed, explain, say, step
 
 if TYPE_CHECKING:
-    from demo import fleet
+    from demo import cluster, fleet
 
 CLONE = Path(__file__).resolve().parent.parent
 DEMO = CLONE / ".demo"
@@ -30,8 +30,7 @@ DAG = "puretalk_daily_snapshot"
 def main() -> int:
     """Run what was asked for; whatever happens, leave nothing running."""
     os.chdir(CLONE)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    end_on_signals()
     try:
         with _only_one():
             if sys.argv[1:] == ["airflow"]:
@@ -59,19 +58,29 @@ def _demo() -> None:
             with step(f"Let Airflow read example_dags/{DAG}.py"):
                 runs.prepare(airflow, DAG)
             with step("Take a snapshot"):
-                newest = runs.run(airflow, DAG)["snapshot"]
-                say(f"{newest['count']} assistants")
+                newest = _snapshot(airflow)
             if source.control is not None:
                 with step("Change the stand-in's fleet"):
                     for line in fleet.change(source.control, newest["manifest_path"]):
                         say(line)
                 with step("Take another snapshot"):
-                    newest = runs.run(airflow, DAG)["snapshot"]
-                    say(f"{newest['count']} assistants")
+                    newest = _snapshot(airflow)
     with step("Read what is there, and check it"):
         account.tell(destination, newest)
     print(f"\nAll of it took {time.monotonic() - begin:.0f} s, and everything that was started has been stopped.")
     print("What to try next: make airflow runs the same Airflow until Ctrl-C, for the browser.")
+
+
+def _snapshot(airflow: cluster.Cluster) -> dict[str, Any]:
+    """Run the example DAG, show what its second task made of the snapshot, and return what its first task returned."""
+    from demo import runs
+
+    results = runs.run(airflow, DAG)
+    snapshot, summary = results["snapshot"], results["summarize"]
+    languages = ", ".join(f"{count} {language}" for language, count in summary["by_language"].items())
+    say(f"{snapshot['count']} assistants, complete: {str(snapshot['complete']).lower()}")
+    say(f"the task after it read them in SQL: {languages}; {summary['without_phone_number']} without a phone number")
+    return dict(snapshot)
 
 
 def _airflow() -> None:
@@ -94,8 +103,8 @@ Unpause {DAG}, trigger it, and open its snapshot task's XCom.""")
         if source.control:
             print(f"""Change the fleet, and trigger it again:
   curl -X POST -H 'Content-Type: application/json' -d '{{"name": "Night line"}}' {source.control}""")
-        print("Ctrl-C stops everything.", flush=True)
-        with step("Run"):
+        print("Ctrl-C stops everything.\n", flush=True)
+        with step("Run until Ctrl-C"), suppress(KeyboardInterrupt):
             while True:
                 airflow.programs.check()
                 time.sleep(1)
@@ -121,10 +130,6 @@ def _only_one() -> Iterator[None]:
         except BlockingIOError:
             raise SystemExit(f"A demo or an Airflow of this clone is running already: {CLONE}") from None
         yield
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

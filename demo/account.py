@@ -58,10 +58,11 @@ def _print_tree(destination: Path) -> None:
 def _print_manifest(path: Path, manifest: Record) -> None:
     _heading(f"What {_short(path)} says")
     consistency, file = manifest["consistency"], manifest["files"][0]
+    readings = "once" if consistency["walks"] == 1 else f"{consistency['walks']} times"
     lines = {
         "snapshot": f"{manifest['snapshot']} of account {manifest['account']}",
         "count": f"{manifest['count']} assistants, complete: {str(manifest['complete']).lower()}",
-        "consistency": f"{consistency['requested']}, by {consistency['method']}; {consistency['walks']} walk(s)",
+        "consistency": f"{consistency['requested']}, by {consistency['method']}; the list was read {readings}",
         "content_sha256": f"{manifest['content_sha256']}  (of all records, without updated_at)",
         "files": f"{file['name']}, {file['count']} records, {file['bytes']:,} bytes",
         "unknown fields": ", ".join(field["pointer"] for field in manifest["schema"]["unknown_fields"]) or "none",
@@ -73,7 +74,7 @@ def _print_manifest(path: Path, manifest: Record) -> None:
 
 
 def _print_rows(records: Sequence[Record]) -> None:
-    _heading(f"The first of {len(records)} assistants")
+    _heading(f"The first {min(SHOWN_ROWS, len(records))} of {len(records)} assistants")
     rows = [["name", "language", "voice", "model", "phone number"]]
     for record in records[:SHOWN_ROWS]:
         voice = record.get("voice") or {}
@@ -90,6 +91,8 @@ def _print_difference(older_path: Path, newer_path: Path) -> None:
         manifest = _manifest(path)
         print(f"{label:<7} {manifest['count']} assistants, content_sha256 {manifest['content_sha256'][:16]}...")
     older, newer = (_by_id(snapshots.iter_records(str(path))) for path in (older_path, newer_path))
+    if older == newer:
+        print("Nothing: the same records, and so the same hash.")
     for word, ids in (("added", newer.keys() - older.keys()), ("removed", older.keys() - newer.keys())):
         for assistant_id in sorted(ids):
             print(f"{word:<7} {(newer.get(assistant_id) or older[assistant_id]).get('name')}")

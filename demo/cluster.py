@@ -65,8 +65,9 @@ def _environment(home: Path, dags: Path, port: int, use_schedule: bool, extra: M
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(home)),
         # Tasks report to the API server; it and the scheduler must agree on the key that signs their tokens.
         "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "API_AUTH__JWT_SECRET": secrets.token_urlsafe(32),
-        "API__SECRET_KEY": secrets.token_urlsafe(32),
+        "WORKERS__EXECUTION_API_TIMEOUT": "30",  # seconds; two busy cores may need more than the usual five
+        "API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+        "API__SECRET_KEY": secrets.token_urlsafe(64),
         "API__BASE_URL": f"http://127.0.0.1:{port}",
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),
@@ -116,23 +117,24 @@ def running(
             with step(f"Make Airflow's database in {home}"):
                 programs.run("database", "airflow", "db", "migrate")
             with step(f"Start Airflow on {url}: API server, scheduler, DAG processor, triggerer"):
-                for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
-                    # Logs are read from the folder; serving them as well would only take fixed ports.
-                    programs.start(name, "airflow", name, *_NO_LOG_SERVER.get(name, ()))
                 api = Api(url)
-                _wait_until_healthy(programs, api)
+                # Logs are read from the folder; serving them as well would only take fixed ports.
+                programs.start("api-server", "airflow", "api-server")
+                programs.start("dag-processor", "airflow", "dag-processor")
+                programs.start("triggerer", "airflow", "triggerer", "--skip-serve-logs")
+                _wait_for(programs, api, "dag_processor", "triggerer")
+                # Last, since a task that is due starts at once, and fails if nobody answers for the API yet.
+                programs.start("scheduler", "airflow", "scheduler", "--skip-serve-logs")
+                _wait_for(programs, api, "scheduler")
                 api.log_in(USER, password)
             yield Cluster(url, password, home, api, programs)
         finally:
             print("• Stop Airflow", flush=True)
 
 
-_NO_LOG_SERVER = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
-
-
-def _wait_until_healthy(programs: Programs, api: Api) -> None:
-    """Wait for all components; the API server is up when it answers for the others."""
-    waiting = {"scheduler", "dag_processor", "triggerer"}
+def _wait_for(programs: Programs, api: Api, *components: str) -> None:
+    """Wait for components; the API server is up when it answers for the others."""
+    waiting = set(components)
     deadline = time.monotonic() + START_LIMIT
     while waiting:
         programs.check()

@@ -42,7 +42,7 @@ def account() -> Iterator[Account]:
     key = os.environ.get("PURETALK_API_KEY")
     if key:
         host = os.environ.get("PURETALK_BASE_URL", "")
-        yield Account("the real PureTalk", "snapshots-real", _connection(key, host))
+        yield Account(f"PureTalk{f' at {host}' if host else ''}", "snapshots-real", _connection(key, host))
         return
     with sandbox.running(assistants=ASSISTANTS) as box:
         root = box.base_url.removesuffix("/api")

@@ -10,11 +10,31 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from demo.steps import DemoError
 
 #: Seconds a program gets to end by itself.
-PATIENCE = 15.0
+PATIENCE = 10.0
+
+#: What asks this program to end: Ctrl-C, ``kill``, a closed terminal.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def end_on_signals() -> None:
+    """Turn the first request to end into a KeyboardInterrupt; later ones cannot disturb the tidying up."""
+
+    def interrupt(*_: object) -> NoReturn:
+        _ignore_signals()
+        raise KeyboardInterrupt
+
+    for number in _ENDING:
+        signal.signal(number, interrupt)
+
+
+def _ignore_signals() -> None:
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class Programs:
@@ -74,6 +94,8 @@ class Programs:
 
     def stop(self) -> None:
         """End everything: first asking, then, after :data:`PATIENCE`, not asking any more."""
+        before = [signal.getsignal(number) for number in _ENDING]
+        _ignore_signals()
         for process in self._running.values():
             process.terminate()
         deadline = time.monotonic() + PATIENCE
@@ -86,6 +108,8 @@ class Programs:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self._running.clear()
+        for number, handler in zip(_ENDING, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _own(command: tuple[str, ...]) -> list[str]:

@@ -112,11 +112,13 @@ def memory_storage() -> Iterator[str]:
     try:
         from airflow.sdk.io import attach
     except ImportError:
-        from airflow.io import attach  # Airflow 2.11
+        from airflow.io.store import attach  # Airflow 2.11
     import fsspec
 
     filesystem = fsspec.filesystem("memory")
     filesystem.store.clear()
+    filesystem.pseudo_dirs[:] = [""]
     attach("memory", fs=filesystem)
     yield "memory://fleet"
     filesystem.store.clear()
+    filesystem.pseudo_dirs[:] = [""]

@@ -7,12 +7,15 @@ package. Only GETs are sent, so asking again is always safe. Nothing it logs or 
 from __future__ import annotations
 
 import email.utils
+import hashlib
+import ipaddress
 import logging
 import math
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +25,7 @@ import tenacity
 import urllib3
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.connections import WHOLE_ANSWER_FACTOR
 from airflow_provider_puretalk.api.errors import (
     PuretalkAuthError,
     PuretalkConnectionError,
@@ -33,7 +37,7 @@ from airflow_provider_puretalk.api.errors import (
 )
 from airflow_provider_puretalk.api.pacing import Pacer
 from airflow_provider_puretalk.api.pages import Page, read_page
-from airflow_provider_puretalk.api.session import open_session, origin
+from airflow_provider_puretalk.api.session import leads_to, open_session, origin
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.api.transport_errors import explain
 
@@ -43,10 +47,22 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 120.0
 #: Longest pause in seconds between two tries where the server names none.
 LONGEST_BACKOFF = 60.0
-#: A request as a whole may take this many times the longest silence: a server that drips bytes is never silent.
-WHOLE_REQUEST_FACTOR = 5
 
 _CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer to a request for a page.
+
+    :ivar body: the decoded JSON; None where the caller knows an answer of the same bytes.
+    :ivar digest: hash of the question and of the answer's bytes, where the caller wanted to know.
+    """
+
+    body: Any
+    digest: bytes | None
+    url: str
+    request_id: str | None
 
 
 class ApiClient:
@@ -68,21 +84,29 @@ class ApiClient:
             log.warning("TLS certificates of the PureTalk API are not verified (extra field `verify` is false).")
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
-    def get_page(
-        self,
-        number: int,
-        limit: int,
-        *,
-        deadline: float = math.inf,
-        cancelled: threading.Event | None = None,
-    ) -> Page:
+    def get_page(self, number: int, limit: int) -> Page:
         """Ask for one page, trying again where that can help.
 
         :param number: the page, from 1.
         :param limit: rows to ask for; the server may send fewer.
+        :raises PuretalkError: see :mod:`airflow_provider_puretalk.api.errors`; all but configuration, snapshot and drift.
+        """
+        return self.read(self.ask(number, limit), number, limit)
+
+    def ask(
+        self,
+        number: int,
+        limit: int,
+        *,
+        known: Container[bytes] | None = None,
+        deadline: float = math.inf,
+        cancelled: threading.Event | None = None,
+    ) -> Answer:
+        """Ask for one page, trying again where that can help, without looking into its envelope.
+
+        :param known: digests of answers that the caller has: one of those is not decoded again. None saves the hashing.
         :param deadline: moment on the monotonic clock after which no further try is made.
         :param cancelled: set by another thread, it ends the pauses and the tries.
-        :raises PuretalkError: see :mod:`airflow_provider_puretalk.api.errors`; all but configuration, snapshot and drift.
         """
         cancelled = cancelled or threading.Event()
         retrying = tenacity.Retrying(
@@ -96,19 +120,31 @@ class ApiClient:
             reraise=True,
         )
         try:
-            body = retrying(self._ask, {"page": number, "limit": limit}, deadline, cancelled)
+            return retrying(self._ask_once, {"page": number, "limit": limit}, known, deadline, cancelled)
         except _BrokenBodyError as error:
             raise PuretalkResponseError(error.message, **error.facts()) from error
-        page = read_page(body, number=number, limit=limit)
+
+    def read(self, answer: Answer, number: int, limit: int) -> Page:
+        """Take the page out of an answer.
+
+        :raises PuretalkResponseError: it is not the documented shape.
+        """
+        try:
+            page = read_page(answer.body, number=number, limit=limit)
+        except PuretalkResponseError as error:
+            error.status_code, error.request_id, error.url = requests.codes.ok, answer.request_id, answer.url
+            raise
         self._look_at_next(page)
         return page
 
-    def _ask(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Any:
+    def _ask_once(
+        self, params: Mapping[str, int], known: Container[bytes] | None, deadline: float, cancelled: threading.Event
+    ) -> Answer:
         """Send one request and decode its answer."""
         self._pacer.wait(cancelled)
         url = self.settings.base_url + self._path
         silence = max(0.001, min(self.settings.timeout, deadline - time.monotonic()))
-        ends = min(time.monotonic() + self.settings.timeout * WHOLE_REQUEST_FACTOR, deadline)
+        ends = min(time.monotonic() + self.settings.timeout * WHOLE_ANSWER_FACTOR, deadline)
         facts: dict[str, Any] = {"url": f"{url}?{'&'.join(f'{name}={value}' for name, value in params.items())}"}
         try:
             with self.session.get(url, params=params, timeout=(silence, silence), stream=True) as response:
@@ -125,8 +161,11 @@ class ApiClient:
             raise (_BrokenBodyError if broken and "status_code" in facts else PuretalkConnectionError)(
                 message, **facts
             ) from None  # Their messages may hold proxy credentials.
+        digest = None if known is None else _digest(params, body)
+        if known is not None and digest in known:
+            return Answer(None, digest, facts["url"], facts["request_id"])
         try:
-            return exact_json.loads(body)
+            return Answer(exact_json.loads(body), digest, facts["url"], facts["request_id"])
         except exact_json.InvalidJSONError as error:
             what = "an HTML page" if "html" in kind.lower() else "not valid JSON"
             raise _BrokenBodyError(f"The answer is {what}: {error}.", **facts) from None
@@ -181,7 +220,7 @@ class ApiClient:
         """Warn once of a ``next`` that names another origin. It is never requested, whatever it says."""
         if page.next is None or self._warned_of_next:
             return
-        if urlsplit(page.next).netloc and origin(page.next) != self._origin:
+        if not leads_to(self._origin, page.next, seen_from=self.settings.base_url):
             self._warned_of_next = True
             log.warning(
                 "The API names another scheme, host or port as the next page's; it is not asked, pages are requested "
@@ -214,6 +253,13 @@ def _read_body(response: requests.Response, ends: float, facts: Mapping[str, Any
     return b"".join(chunks)
 
 
+def _digest(question: Mapping[str, int], body: bytes) -> bytes:
+    """Hash an answer with its question: the same bytes for another page would be a list that does not advance."""
+    digest = hashlib.sha256(repr(question).encode())
+    digest.update(body)
+    return digest.digest()
+
+
 def _retry_after(header: str | None) -> float | None:
     """Read ``Retry-After`` in both its forms (RFC 9110, 10.2.3); None where it says nothing usable."""
     if not header:
@@ -223,7 +269,7 @@ def _retry_after(header: str | None) -> float | None:
         return float(text[:15])
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -232,4 +278,7 @@ def _retry_after(header: str | None) -> float | None:
 
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

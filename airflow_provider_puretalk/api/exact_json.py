@@ -3,10 +3,14 @@
 In come bytes, out come ordinary Python values, and the other way round. Three things separate it from ``json`` alone:
 
 * numbers are exact. One that a double cannot hold (``1e400``, thirty decimals) or an integer beyond Python's digit limit
-  becomes a :class:`decimal.Decimal` and is written as it was spelled, never rounded;
-* NaN and Infinity, which are not JSON, are refused in both directions;
+  becomes a :class:`decimal.Decimal` and is written with all its digits, never rounded;
+* NaN and Infinity, which are not JSON, are refused;
 * there is one way to write a value (:data:`CANONICAL_VERSION`): keys sorted by code point, no spaces, UTF-8, escapes only
-  for quotes, backslashes, control characters and lone surrogates, numbers in Python's shortest spelling.
+  for quotes, backslashes, control characters and lone surrogates, each double in its shortest spelling (``0.00001``,
+  ``1.5e-7``, ``1e16``).
+
+msgspec does the work; what it refuses (lone surrogates, integers of thousands of digits) goes a slower way through the
+standard library, to the same result.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ import json
 import math
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import msgspec
 
 #: Version of the canonical spelling. It is stored in every manifest, so that a change of it cannot look like a change of
 #: every assistant.
@@ -32,15 +38,58 @@ def loads(data: bytes | str) -> Any:
     :raises InvalidJSONError: it is not valid JSON, holds NaN or Infinity, or is nested too deeply to be read.
     """
     try:
+        return _decoder.decode(data)
+    except (ValueError, RecursionError):
+        return _loads_slowly(data)
+
+
+def dumps(value: Any) -> bytes:
+    """Encode a value as :func:`loads` gives it, in the canonical spelling.
+
+    :returns: UTF-8 bytes without a line break.
+    :raises InvalidJSONError: a type that JSON does not have, or nesting too deep.
+    """
+    try:
+        try:
+            return _encoder.encode(value)
+        except (TypeError, ValueError):
+            # A lone surrogate cannot be UTF-8; "backslashreplace" writes it as JSON's own \udXXX escape.
+            return _spell(value).encode("utf-8", "backslashreplace")
+    except RecursionError:
+        raise InvalidJSONError("nested too deeply") from None
+
+
+def _exact_float(text: str) -> float | Decimal:
+    """Read a number with a fraction or an exponent."""
+    number = float(text)
+    if repr(number) == text:
+        return number
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        raise InvalidJSONError("a number with an exponent beyond reason") from None
+    if math.isfinite(number) and Decimal(repr(number)) == exact:
+        return number  # "1.50" and "1.5e0" are 1.5
+    return exact
+
+
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_exact_float)
+_encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
+_text_encoder = json.JSONEncoder(ensure_ascii=False)
+
+
+def _loads_slowly(data: bytes | str) -> Any:
+    """Decode what msgspec refuses, or say what is wrong with it."""
+    try:
+        if isinstance(data, bytes):
+            data = data.decode("utf-8-sig")  # Left to itself, json guesses UTF-16 and lets surrogates pass.
         try:
             return json.loads(data, parse_float=_exact_float, parse_constant=_refuse_constant)
         except ValueError as error:
             if "integer string conversion" not in str(error):
                 raise
             # More digits than Python converts (sys.set_int_max_str_digits); a Decimal has no such limit.
-            return json.loads(
-                data, parse_float=_exact_float, parse_int=_exact_int, parse_constant=_refuse_constant
-            )
+            return json.loads(data, parse_float=_exact_float, parse_int=_exact_int, parse_constant=_refuse_constant)
     except InvalidJSONError:
         raise
     except RecursionError:
@@ -53,53 +102,18 @@ def loads(data: bytes | str) -> Any:
         raise InvalidJSONError("not valid JSON") from None
 
 
-def dumps(value: Any) -> bytes:
-    """Encode a value in the canonical spelling.
-
-    :returns: UTF-8 bytes without a line break.
-    :raises InvalidJSONError: NaN, Infinity, a type that JSON does not have, or nesting too deep.
-    """
-    try:
-        text = _encoder.encode(value)
-    except TypeError:
-        # Decimals: the C encoder cannot write them as numbers. Rare enough for plain Python.
-        text = _spell(value)
-    except RecursionError:
-        raise InvalidJSONError("nested too deeply") from None
-    except ValueError as error:
-        raise InvalidJSONError("NaN and Infinity are not JSON") from error
-    # A lone surrogate cannot be UTF-8; "backslashreplace" writes it as JSON's own \udXXX escape.
-    return text.encode("utf-8", "backslashreplace")
-
-
-_encoder = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
 def _spell(value: Any) -> str:
-    """Write a value that holds Decimals."""
-    if isinstance(value, Decimal):
-        return str(value)
+    """Write a value part by part, so that only the part that msgspec refuses is written otherwise."""
+    if isinstance(value, str):
+        return _text_encoder.encode(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_encoder.encode(key)}:{_spell(value[key])}" for key in sorted(value)) + "}"
+        return "{" + ",".join(f"{_text_encoder.encode(key)}:{_spell(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(_spell(item) for item in value) + "]"
     try:
-        return _encoder.encode(value)
-    except TypeError:
+        return _encoder.encode(value).decode()
+    except (TypeError, ValueError):
         raise InvalidJSONError(f"JSON has no {type(value).__name__}") from None
-
-
-def _exact_float(text: str) -> float | Decimal:
-    number = float(text)
-    if repr(number) == text:
-        return number
-    try:
-        exact = Decimal(text)
-    except InvalidOperation:
-        raise InvalidJSONError("a number with an exponent beyond reason") from None
-    if math.isfinite(number) and Decimal(repr(number)) == exact:
-        return number  # "1.50" and "1.5e0" are 1.5
-    return exact
 
 
 def _exact_int(text: str) -> int | Decimal:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -25,9 +26,10 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
+    create_model,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,9 @@ _Uri = Annotated[_UriText | None, _NOT_NULL]
 _Email = Annotated[_EmailText | None, _NOT_NULL]
 _Flag = Annotated[bool | None, _NOT_NULL]
 _Whole = Annotated[int | None, _NOT_NULL]
-_Number = Annotated[float | None, _NOT_NULL]
-_Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, _NOT_NULL]
+# A Decimal that no double can hold would become infinite without ``allow_inf_nan``.
+_Number = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, _NOT_NULL]
+_Share = Annotated[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None, _NOT_NULL]
 _Latency = Annotated[Annotated[int, Field(ge=0, le=5)] | None, _NOT_NULL]
 _Anything = Annotated[list[Any] | None, _NOT_NULL]
 _Moment = Annotated[Annotated[datetime, _Timestamp()] | None, _NOT_NULL]
@@ -118,6 +121,8 @@ class _TolerantModel(BaseModel):
         unreadable = {name for name in data if not _is_unicode(name)}
         problems = [problem for problem in problems if problem["loc"]]
         wrong = {str(problem["loc"][0]) for problem in problems}
+        if any(name in wrong or name not in data for name in cls._indispensable):
+            return handler(data)  # Raises as it did.
         if unreadable and not wrong:
             # The unreadable key hid all other problems of this object.
             model = cls.model_validate({name: value for name, value in data.items() if name not in unreadable})
@@ -133,6 +138,11 @@ class _TolerantModel(BaseModel):
         )
         return model
 
+    #: Names of the fields that hold another documented object, or a list of them.
+    _nested: ClassVar[tuple[str, ...]] = ()
+    #: Names of the fields without which the object says nothing: where one is missing or wrong, it is refused.
+    _indispensable: ClassVar[tuple[str, ...]] = ()
+
     @property
     def violations(self) -> tuple[Violation, ...]:
         """Every value here or in a nested object that breaks the documentation."""
@@ -142,12 +152,12 @@ class _TolerantModel(BaseModel):
         yield from self._own_violations
         for name in self._nested:
             nested = self.__dict__.get(name)
-            if isinstance(nested, _TolerantModel):
-                for violation in nested._own_violations:
-                    yield Violation(f"/{name}{violation.pointer}", violation.reason)
-
-    #: Names of the fields that hold another documented object.
-    _nested: ClassVar[tuple[str, ...]] = ()
+            parts = enumerate(nested) if isinstance(nested, list) else [(None, nested)]
+            for place, part in parts:
+                if isinstance(part, _TolerantModel):
+                    start = f"/{name}" if place is None else f"/{name}/{place}"
+                    for violation in part._violations():
+                        yield Violation(start + violation.pointer, violation.reason)
 
 
 class AssistantUser(_TolerantModel):
@@ -218,8 +228,35 @@ class Assistant(_TolerantModel):
     behavior: _Whole = Field(None, description="The behaviour it follows")
 
 
-class AssistantPage(BaseModel):
-    """One page of the list: the envelope of ``GET /ai-assistants``.
+def violations_of(record: Mapping[str, Any]) -> tuple[Violation, ...]:
+    """Return what in a raw record breaks the documentation, as :attr:`Assistant.violations` does.
+
+    Meant for whole fleets: a record without violations, the usual case, is checked without a model being built.
+    """
+    if _documented().isinstance_python(record):
+        return ()
+    return Assistant.model_validate(record).violations
+
+
+@cache
+def _documented() -> SchemaValidator:
+    """Return a validator for the fields of :class:`Assistant` that accepts only what is documented."""
+    nested: dict[str, Any] = {
+        name: (Annotated[_intolerant(model, {}) | None, _NOT_NULL], None)
+        for name, model in (("user", AssistantUser), ("voice", Voice))
+    }
+    return cast("SchemaValidator", _intolerant(Assistant, nested).__pydantic_validator__)
+
+
+def _intolerant(model: type[BaseModel], others: dict[str, Any]) -> type[BaseModel]:
+    """Copy a model's fields into one that raises, some of them replaced by others."""
+    fields: dict[str, Any] = {name: (field.rebuild_annotation(), field) for name, field in model.model_fields.items()}
+    config = ConfigDict(extra="ignore", strict=True)
+    return create_model(f"Documented{model.__name__}", __config__=config, **{**fields, **others})
+
+
+class AssistantPage(_TolerantModel):
+    """One page of the list: the envelope of ``GET /ai-assistants``. Refused where ``count`` or ``results`` is wrong.
 
     :ivar count: how many assistants there were when this page was asked for, on all pages together.
     :ivar next: address of the next page, or None on the last one. Says only *whether* there is more.
@@ -227,7 +264,8 @@ class AssistantPage(BaseModel):
     :ivar results: the assistants on this page, in the server's order.
     """
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    _nested: ClassVar[tuple[str, ...]] = ("results",)
+    _indispensable: ClassVar[tuple[str, ...]] = ("count", "results")
 
     count: int = Field(description="The total number of AI Assistants")
     next: str | None = Field(None, description="The next page of AI Assistants")
@@ -285,9 +323,13 @@ _EXPECTED = {
 
 def _reason(problem: Mapping[str, Any]) -> str:
     """Say what is wrong without the value: reasons are counted, logged and stored."""
-    kind, context = problem["type"], problem.get("ctx", {})
+    kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]
+    if kind == "finite_number" or (kind == "float_type" and json_type(given) == "integer"):
+        return "too large for a double"
+    if kind == "literal_error" and not isinstance(given, str):
+        kind = "string_type"
     if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, got {json_type(problem['input'])}"
+        return f"expected {_EXPECTED[kind]}, got {json_type(given)}"
     if kind == "string_pattern_mismatch":
         return f"not a {_FORMAT_OF_PATTERN[context['pattern']]}"
     if kind == "literal_error":

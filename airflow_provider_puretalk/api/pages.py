@@ -78,23 +78,21 @@ def read_page(body: Any, *, number: int, limit: int) -> Page:
         if record_id(record) is None:
             what = "has no `assistant_id`" if isinstance(record, dict) else "is not an object"
             _refuse(number, f"record {position} of it {what}")
-    page = Page(number, limit, count, body["next"], body.get("previous"), records)
-    _check_that_it_advances(page)
-    return page
+    _check_that_it_advances(body["next"], number)
+    return Page(number, limit, count, body["next"], body.get("previous"), records)
 
 
-def _check_that_it_advances(page: Page) -> None:
+def _check_that_it_advances(following: str | None, number: int) -> None:
     """Refuse a ``next`` that names this page or an earlier one: reading on would never end."""
-    if page.next is None:
+    if following is None:
         return
     try:
-        named = parse_qs(urlsplit(page.next).query).get("page", [])
-        numbers = [int(text) for text in named]
+        named = [int(text) for text in parse_qs(urlsplit(following).query).get("page", [])]
     except ValueError:
         return  # Not a number we could judge; the walk's own ceiling still ends an endless list.
-    if numbers and max(numbers) <= page.number:
+    if named and max(named) <= number:
         raise PuretalkPaginationError(
-            f"The list does not advance: page {page.number} names page {max(numbers)} as the next one."
+            f"The list does not advance: page {number} names page {max(named)} as the next one."
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +16,9 @@ from typing import Any
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.client import ApiClient
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.pages import Page, record_id
 from airflow_provider_puretalk.api.scan import Consistency, Method, Proof, Scanner
-from airflow_provider_puretalk.api.spool import Spool
+from airflow_provider_puretalk.api.spool import Row, ScannedPage, Spool
 
 
 class AssistantScan:
@@ -65,14 +66,15 @@ class AssistantScan:
         """Rows of the last walk whose id had come before in it."""
         return self._proof.duplicates_removed
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield the records in the canonical spelling, in order of ``assistant_id``, without line breaks."""
+    def rows(self) -> Iterator[tuple[bytes, Any]]:
+        """Yield each record in the canonical spelling, without a line break, and what ``examine`` found, in order."""
         if self._proof.moment is not None:
-            return self._spool.lines_seen_around(self._proof.moment)
-        return self._spool.lines_seen_in(self._proof.walks)
+            return self._spool.rows_seen_around(self._proof.moment)
+        return self._spool.rows_seen_in(self._proof.walks)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(exact_json.loads, self.lines())
+        for line, _ in self.rows():
+            yield exact_json.loads(line)
 
     def __len__(self) -> int:
         return self.count
@@ -86,20 +88,33 @@ def scan(
     consistency: Consistency = "verified",
     max_walks: int = 10,
     max_seconds: float = 3600,
+    examine: Callable[[dict[str, Any]], Hashable] | None = None,
 ) -> Iterator[AssistantScan]:
     """Read the whole list until the reading is proven, see :class:`airflow_provider_puretalk.api.scan.Scanner`.
 
     :param page_size: rows to ask for in each request.
     :param max_seconds: absolute ceiling on the reading's time.
+    :param examine: called with each record as it comes in, from several threads; what it returns comes back with the
+        record in :meth:`AssistantScan.rows`. There should be few different results, each is kept in memory.
     """
+    examine = examine or _nothing
     if not max_seconds > 0:
         raise PuretalkConfigurationError("`max_seconds` must be above 0.")
     started_at = datetime.now(UTC)
     deadline = time.monotonic() + max_seconds
     cancelled = threading.Event()
     with Spool() as spool:
+        # Only a reading of several walks can meet the same answer twice.
+        known = spool.known if consistency == "verified" else None
+
+        def fetch(number: int, limit: int) -> ScannedPage:
+            answer = client.ask(number, limit, known=known, deadline=deadline, cancelled=cancelled)
+            if answer.body is None and answer.digest is not None:
+                return spool.known[answer.digest]
+            return _scanned(client.read(answer, number, limit), answer.digest, examine)
+
         scanner = Scanner(
-            lambda number, limit: client.get_page(number, limit, deadline=deadline, cancelled=cancelled),
+            fetch,
             spool,
             page_size=page_size,
             consistency=consistency,
@@ -109,3 +124,17 @@ def scan(
             cancel=cancelled.set,
         )
         yield AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
+
+
+def _scanned(page: Page, digest: bytes | None, examine: Callable[[dict[str, Any]], Hashable]) -> ScannedPage:
+    """Write a page's records down, so that none of their objects outlives it."""
+    rows = [
+        # read_page has refused records without an id. Lone surrogates, passed like this, still sort by code point.
+        Row((record_id(record) or "").encode("utf-8", "surrogatepass"), exact_json.dumps(record), examine(record))
+        for record in page.records
+    ]
+    return ScannedPage(page.number, page.limit, page.count, page.has_next, len(rows), rows, digest)
+
+
+def _nothing(record: dict[str, Any]) -> Hashable:
+    return None

@@ -34,8 +34,7 @@ from airflow_provider_puretalk.api.errors import (
     PuretalkNotFoundError,
     PuretalkPaginationError,
 )
-from airflow_provider_puretalk.api.pages import Page
-from airflow_provider_puretalk.api.spool import Spool
+from airflow_provider_puretalk.api.spool import ScannedPage, Spool
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ _SINGLE_PAGE_SLACK = 100
 _PROGRESS_INTERVAL = 10.0
 
 #: Fetches page n with limit m. Called from several threads at once when more than one request may be in flight.
-Fetch = Callable[[int, int], Page]
+Fetch = Callable[[int, int], ScannedPage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +81,14 @@ class _Walk:
     """What one walk saw, page by page."""
 
     number: int
-    first: Page
+    first: ScannedPage
     counts: set[int] = field(default_factory=set)
     rows: int = 0
     broke_off: bool = False
 
-    def see(self, page: Page) -> None:
+    def see(self, page: ScannedPage) -> None:
         self.counts.add(page.count)
-        self.rows += len(page.records)
+        self.rows += page.size
 
 
 class Scanner:
@@ -159,34 +158,34 @@ class Scanner:
         page = self._first_page(self._limit)
         if number == 1 and self._is_worth_a_single_page(page):
             # Its rows were seen before the next request, which is now the walk's first.
-            self._spool.add(number - 1, page.records)
+            self._spool.add(0, page)
             page = self._first_page(page.count + _SINGLE_PAGE_SLACK)
-            if page.has_next and page.records:
-                self._limit = len(page.records)  # The server's cap: later pages must be cut alike.
+            if page.has_next and page.size:
+                self._limit = page.size  # The server's cap: later pages must be cut alike.
         self._counts[number] = page.count
         return _Walk(number, page)
 
-    def _first_page(self, limit: int) -> Page:
+    def _first_page(self, limit: int) -> ScannedPage:
         self._check_time()
         page = self._fetch(1, limit)
-        if page.has_next and 0 < len(page.records) < limit:
-            self._cap = min(self._cap, len(page.records))
+        if page.has_next and 0 < page.size < limit:
+            self._cap = min(self._cap, page.size)
         return page
 
-    def _is_worth_a_single_page(self, page: Page) -> bool:
+    def _is_worth_a_single_page(self, page: ScannedPage) -> bool:
         return (
             self._consistency == "verified"
             and page.has_next
-            and len(page.records) > 0
+            and page.size > 0
             and page.limit <= page.count <= LARGEST_SINGLE_PAGE
         )
 
     def _one_page(self, walk: _Walk) -> Proof | None:
         """Prove the reading by its first page alone, where that is possible."""
         page = walk.first
-        if page.has_next or len(page.records) != page.count or page.count >= min(page.limit, self._cap):
+        if page.has_next or page.size != page.count or page.count >= min(page.limit, self._cap):
             return None
-        self._spool.add(walk.number, page.records)
+        self._spool.add(walk.number, page)
         if self._spool.seen_in(walk.number) != page.count:
             return None  # An id twice in one answer: no query over ids gives that.
         return Proof("one_page", True, page.count, walk.number, page.count, 0)
@@ -195,7 +194,7 @@ class Scanner:
         started, told = time.monotonic(), time.monotonic()
         for page in self._pages(walk):
             walk.see(page)
-            self._spool.add(walk.number, page.records)
+            self._spool.add(walk.number, page)
             if time.monotonic() - told >= _PROGRESS_INTERVAL:
                 told = time.monotonic()
                 self._tell_progress(walk, told - started)
@@ -212,7 +211,7 @@ class Scanner:
             return None
         for moment in range(number, 1, -1):
             if spool.seen_around(moment) == self._counts[moment]:
-                twice = moment == number and clean and spool.seen_in_both(number) == unique
+                twice = moment == number and clean and spool.seen_in_both(number, number - 1) == unique
                 method: Method = "two_walks" if twice else "union"
                 return Proof(method, True, self._counts[moment], number, reported, duplicates, moment)
         return None
@@ -232,7 +231,7 @@ class Scanner:
             return "one walk of several pages cannot; a second one with the same assistants does"
         return "the assistants were not the same as before"
 
-    def _pages(self, walk: _Walk) -> Iterator[Page]:
+    def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
         """Yield the walk's pages as they come in, the first one first, with a bounded number in flight.
 
         ``next`` decides where the list ends. ``count`` only says how far ahead pages can be asked for.
@@ -241,11 +240,11 @@ class Scanner:
         yield first
         if not first.has_next:
             return
-        wanted = max(2, math.ceil(first.count / max(1, len(first.records) or self._limit)))
+        wanted = max(2, math.ceil(first.count / max(1, first.size or self._limit)))
         # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
         ceiling = 2 * wanted + 10
         number, end = 2, math.inf
-        pending: set[Future[Page | None]] = set()
+        pending: set[Future[ScannedPage | None]] = set()
         with ThreadPoolExecutor(self._parallel, thread_name_prefix="puretalk-page") as pool:
             try:
                 while True:
@@ -276,7 +275,7 @@ class Scanner:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
-    def _fetch_within(self, number: int) -> Page | None:
+    def _fetch_within(self, number: int) -> ScannedPage | None:
         """Fetch a later page; None where the list has become too short for it."""
         try:
             return self._fetch(number, self._limit)
@@ -295,7 +294,7 @@ class Scanner:
     def _tell_progress(self, walk: _Walk, seconds: float) -> None:
         rate = walk.rows / seconds
         left = max(0, walk.first.count - walk.rows) / rate if rate else 0.0
-        size = max(1, len(walk.first.records))
+        size = max(1, walk.first.size)
         log.info(
             "Reading %d: page %d of %d, row %s of %s, %.0f rows/s, about %.0f s left.",
             walk.number,

@@ -13,33 +13,43 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from airflow_provider_puretalk import __version__
+from airflow_provider_puretalk.api.connections import BoundedAdapter
 from airflow_provider_puretalk.api.settings import ApiSettings
 
 API_KEY_HEADER = "X-API-KEY"
 
+#: Scheme, host and port.
+Origin = tuple[str, str | None, int | None]
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port of a URL, the default port filled in."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
+def origin(url: str) -> Origin:
+    """Return scheme, host and port of a URL, the default port filled in. What is no URL has an origin of its own."""
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return scheme, None, None
-    return scheme, parts.hostname, port or _DEFAULT_PORTS.get(scheme)
+        return "", None, None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def leads_to(place: Origin, address: str, *, seen_from: str) -> bool:
+    """Tell whether an address, absolute or as seen from another, lies in an origin. What is no address lies nowhere."""
+    try:
+        return origin(urljoin(seen_from, address)) == place
+    except ValueError:
+        return False
 
 
 def open_session(settings: ApiSettings) -> PuretalkSession:
     """Return a session with a connection pool as large as the connection allows, and the package's headers."""
     session = PuretalkSession(settings)
     # Retries live in one place, the client; the adapter must not add its own.
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_parallel_requests, max_retries=0)
+    adapter = BoundedAdapter(pool_connections=1, pool_maxsize=settings.max_parallel_requests, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.headers.update(
@@ -61,18 +71,19 @@ class PuretalkSession(requests.Session):
         self.verify = settings.verify
         self._timeout = settings.timeout
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request; without a ``timeout`` of its own it gets the connection's."""
-        if kwargs.get("timeout") is None and len(args) < 7:
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request, however it was made; without a ``timeout`` of its own it gets the connection's."""
+        if kwargs.get("timeout") is None:
             kwargs["timeout"] = self._timeout
-        return super().request(method, url, *args, **kwargs)
+        return super().send(request, **kwargs)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Name where to go next, but only within the origin; the answer itself is returned otherwise."""
-        target = super().get_redirect_target(resp)
-        if target is None or origin(urljoin(resp.url, target)) != self._origin:
+        try:
+            target = super().get_redirect_target(resp)
+        except UnicodeDecodeError:
             return None
-        return target
+        return target if target is not None and leads_to(self._origin, target, seen_from=resp.url) else None
 
     def merge_environment_settings(
         self,

@@ -86,10 +86,14 @@ def _truth_or_bundle(value: Any) -> Any:
     """Read ``verify`` as people write it: a form gives text, JSON gives a boolean."""
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
-    if isinstance(value, str) and not Path(value).exists():
-        raise ValueError("no such file")
     if not isinstance(value, bool | str):
         raise ValueError("neither a boolean nor a path")
+    try:
+        there = isinstance(value, bool) or Path(value).exists()
+    except OSError:  # too long, or in a folder that may not be entered
+        there = False
+    if not there:
+        raise ValueError("no such file")
     return value
 
 
@@ -115,7 +119,7 @@ class _Extra(BaseModel):
     max_retries: _Count = Field(5, ge=0, le=100, description="it must be a whole number from 0 to 100")
     retry_backoff: _Seconds = Field(0.5, ge=0, le=60, description="it must be a number of seconds from 0 to 60")
     max_parallel_requests: _Count = Field(4, ge=1, le=64, description="it must be a whole number from 1 to 64")
-    requests_per_second: _Seconds | None = Field(None, gt=0, description="it must be a number above 0")
+    requests_per_second: _Seconds | None = Field(None, ge=0.001, description="it must be a number, at least 0.001")
     verify: Annotated[bool | str, BeforeValidator(_truth_or_bundle)] = Field(
         True, description="it must be true, false or the path of an existing CA bundle"
     )
@@ -147,6 +151,12 @@ def _base_url(conn_id: str, host: str | None, schema: str | None, port: int | No
     ``/api`` unless it brings a path of its own.
     """
     host = (host or "").strip()
+    if port is not None and not 0 < port < 65_536:
+        raise PuretalkConfigurationError(f"Connection {conn_id!r}: the Port field must be a number from 1 to 65,535.")
+    if schema and schema.lower() not in ("http", "https"):
+        raise PuretalkConfigurationError(
+            f"Connection {conn_id!r}: the Schema field must be http or https; a path belongs into the Host field."
+        )
     if not host:
         if port is not None or schema:
             raise PuretalkConfigurationError(
@@ -157,6 +167,8 @@ def _base_url(conn_id: str, host: str | None, schema: str | None, port: int | No
     parts = _split(conn_id, host if whole else f"{schema or 'https'}://{host}")
     if port is not None and parts.port not in (None, port):
         raise PuretalkConfigurationError(f"Connection {conn_id!r}: Host and Port name different ports.")
+    if schema and schema.lower() != parts.scheme:
+        raise PuretalkConfigurationError(f"Connection {conn_id!r}: Host and Schema name different schemes.")
     number = parts.port or port
     name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     path = parts.path.rstrip("/")

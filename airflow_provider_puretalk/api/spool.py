@@ -1,41 +1,91 @@
 """Where the records of a reading wait, sorted, on the local disk: memory must not grow with the fleet.
 
-In come records in any order, walk after walk; out come their canonical lines in order of ``assistant_id``. It also
-remembers in which walks an id was seen, which is what the proofs of :mod:`airflow_provider_puretalk.api.scan` count.
-SQLite does the sorting and the counting; the file lives in the temporary folder, readable by its owner only, and goes
-with the spool.
+In come the pages of one walk after the other; out come canonical lines in order of ``assistant_id``. The spool also knows
+which ids each walk saw, which is what the proofs of :mod:`airflow_provider_puretalk.api.scan` count, and which answers it
+has already, so that the same bytes need not be decoded twice.
+
+Lines go to the end of a flat file, one write a page. SQLite keeps where they lie and does the sorting and counting. Both
+files live in the temporary folder, readable by their owner only, and go with the spool.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkError
-from airflow_provider_puretalk.api.pages import record_id
 
-#: Memory in KiB that SQLite may use for pages; the sorted index of 200,000 ids fits.
-_CACHE_KIB = 16_384
+#: Memory in KiB that SQLite may use for its pages.
+_CACHE_KIB = 8_192
+
+# A batch is the rows of one answer, kept once however many walks got that answer.
+_TABLES = """
+CREATE TABLE record (batch INT, place INT, id BLOB, position INT, length INT, note INT, PRIMARY KEY (batch, place))
+    WITHOUT ROWID;
+CREATE TABLE sighting (moment INTEGER PRIMARY KEY, walk INT, batch INT);
+"""
+_SEEN = "FROM sighting JOIN record USING (batch)"
+_AROUND = f"SELECT id {_SEEN} GROUP BY id HAVING min(walk) < ? AND max(walk) >= ?"
+
+
+class Row(NamedTuple):
+    """One record, ready to be kept.
+
+    :ivar id: its ``assistant_id``, encoded so that bytes sort as code points do.
+    :ivar line: its canonical spelling.
+    :ivar note: whatever the caller's examination found out about it; equal notes are kept once.
+    """
+
+    id: bytes
+    line: bytes
+    note: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPage:
+    """One answer of the API, as far as a reading needs it.
+
+    :ivar number: the page asked for, from 1.
+    :ivar limit: rows asked for.
+    :ivar count: how many assistants there are in all, says the server.
+    :ivar has_next: whether the server says that there is more.
+    :ivar size: rows in it.
+    :ivar rows: the rows; None where the spool has an answer with this digest already.
+    :ivar digest: hash of the answer's bytes; None where nobody will ask for it.
+    """
+
+    number: int
+    limit: int
+    count: int
+    has_next: bool
+    size: int
+    rows: list[Row] | None
+    digest: bytes | None = None
 
 
 class Spool:
-    """Records on disk, each once, with the walks that saw it. A context manager; closing it deletes everything."""
+    """The pages of a reading. A context manager; closing it deletes everything. All calls come from one thread."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="puretalk-reading-")
-        self._database = sqlite3.connect(Path(self._folder.name) / "records.sqlite", isolation_level=None)
+        folder = Path(self._folder.name)
+        self._lines = (folder / "lines").open("w+b", buffering=0)
+        self._end = 0
+        self._database = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", f"cache_size=-{_CACHE_KIB}"):
             self._database.execute(f"PRAGMA {pragma}")
-        # An ordinary table under a small index: lines are appended as they come, only the ids are kept in order. Ids are
-        # compared as bytes, which is the order of their code points.
-        self._database.execute(
-            "CREATE TABLE record (id BLOB PRIMARY KEY, first_walk INT, walk_before INT, last_walk INT, line BLOB)"
-        )
+        self._database.executescript(_TABLES)
+        self._batches: dict[bytes, int] = {}
+        self._batch_count = 0
+        self._notes: dict[Hashable, int] = {}
+        #: Digests of the answers that are kept, for those who fetch; other threads read it.
+        self.known: dict[bytes, ScannedPage] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -48,58 +98,71 @@ class Spool:
     def close(self) -> None:
         """Delete everything. Closing twice is fine."""
         self._database.close()
+        self._lines.close()
         self._folder.cleanup()
 
-    def add(self, walk: int, records: Iterable[dict[str, Any]]) -> None:
-        """Keep the records of one page; a record seen before is replaced by what came now."""
-        rows = (
-            (_key(record), walk, walk, exact_json.dumps(record))
-            for record in records
-        )
+    def add(self, walk: int, page: ScannedPage) -> None:
+        """Keep what a walk got. Walks are numbered upwards."""
         try:
-            self._database.execute("BEGIN")
-            self._database.executemany(
-                "INSERT INTO record VALUES (?, ?, 0, ?, ?) ON CONFLICT (id) DO UPDATE SET line = excluded.line, "
-                "walk_before = CASE WHEN last_walk < excluded.last_walk THEN last_walk ELSE walk_before END, "
-                "last_walk = excluded.last_walk",
-                rows,
-            )
-            self._database.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+            batch = self._batches[page.digest or b""] if page.rows is None else self._keep(page)
+            self._database.execute("INSERT INTO sighting (walk, batch) VALUES (?, ?)", (walk, batch))
+        except (sqlite3.OperationalError, OSError) as error:
             raise PuretalkError(f"The temporary folder cannot hold the reading: {error}.") from error
 
     def seen_in(self, walk: int) -> int:
-        """Count the ids that the latest walk saw."""
-        return self._count("last_walk = ?", walk)
+        """Count the ids that a walk saw."""
+        return self._number(f"SELECT count(DISTINCT id) {_SEEN} WHERE walk = ?", walk)
 
-    def seen_in_both(self, walk: int) -> int:
-        """Count the ids that the latest walk saw and the one before it had seen too."""
-        return self._count("last_walk = ? AND walk_before = ?", walk, walk - 1)
+    def seen_in_both(self, walk: int, other: int) -> int:
+        """Count the ids that two walks saw both."""
+        both = f"SELECT id {_SEEN} WHERE walk IN (?, ?) GROUP BY id HAVING count(DISTINCT walk) = 2"
+        return self._number(f"SELECT count(*) FROM ({both})", walk, other)
 
     def seen_around(self, walk: int) -> int:
-        """Count the ids that were seen before the walk's first request, and after it as well."""
-        return self._count("first_walk < ? AND last_walk >= ?", walk, walk)
+        """Count the ids that were seen before a walk's first request, and after it as well."""
+        return self._number(f"SELECT count(*) FROM ({_AROUND})", walk, walk)
 
-    def lines_seen_in(self, walk: int) -> Iterator[bytes]:
-        """Yield the canonical lines of what the latest walk saw, in order of id, without line breaks."""
-        return self._lines("last_walk = ?", walk)
+    def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield line and note of what a walk saw, each id once, in order of id."""
+        return self._rows("walk = ?", walk)
 
-    def lines_seen_around(self, walk: int) -> Iterator[bytes]:
-        """Yield the canonical lines of what was seen before the walk's first request and after it, in order of id."""
-        return self._lines("first_walk < ? AND last_walk >= ?", walk, walk)
+    def rows_seen_around(self, walk: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield line and note of what was seen before a walk's first request and after it, in order of id."""
+        return self._rows(f"id IN ({_AROUND})", walk, walk)
 
-    def _count(self, condition: str, *values: int) -> int:
-        row = self._database.execute(f"SELECT count(*) FROM record WHERE {condition}", values).fetchone()
-        return int(row[0])
+    def _keep(self, page: ScannedPage) -> int:
+        """Keep the rows of an answer that is new."""
+        rows = page.rows or []
+        self._batch_count += 1
+        batch, position, index = self._batch_count, self._end, []
+        for place, row in enumerate(rows):
+            note = self._notes.setdefault(row.note, len(self._notes))
+            index.append((batch, place, row.id, position, len(row.line), note))
+            position += len(row.line)
+        data = memoryview(b"".join([row.line for row in rows]))
+        while data:  # An unbuffered write may take less than all.
+            data = data[self._lines.write(data) :]
+        self._end = position
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)", index)
+        self._database.execute("COMMIT")
+        if page.digest is not None:
+            self._batches[page.digest] = batch
+            self.known[page.digest] = ScannedPage(
+                page.number, page.limit, page.count, page.has_next, page.size, None, page.digest
+            )
+        return batch
 
-    def _lines(self, condition: str, *values: int) -> Iterator[bytes]:
-        for (line,) in self._database.execute(f"SELECT line FROM record WHERE {condition} ORDER BY id", values):
-            yield line
+    def _number(self, query: str, *values: int) -> int:
+        return int(self._database.execute(query, values).fetchone()[0])
 
-
-def _key(record: dict[str, Any]) -> bytes:
-    identity = record_id(record)
-    if identity is None:
-        raise ValueError("a record without assistant_id cannot be kept")  # read_page has refused it already
-    # Ids may hold lone surrogates; encoded like this they still sort by code point.
-    return identity.encode("utf-8", "surrogatepass")
+    def _rows(self, condition: str, *values: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield the latest sighting of each id that meets a condition."""
+        notes = list(self._notes)
+        # With max() SQLite takes the other columns from the row that has the maximum.
+        found = self._database.execute(
+            f"SELECT position, length, note, max(moment) {_SEEN} WHERE {condition} GROUP BY id ORDER BY id", values
+        )
+        descriptor = self._lines.fileno()
+        for position, length, note, _ in found:
+            yield os.pread(descriptor, length, position), notes[note]

@@ -6,6 +6,7 @@ seldom names the cause. The cause is looked up in the chain of exceptions instea
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 from collections.abc import Iterator
@@ -18,14 +19,20 @@ def explain(error: BaseException) -> tuple[bool, str]:
     """Return whether an answer had begun and broke off, and a sentence on the cause."""
     chain = list(_chain(error))
     for cause in chain:
-        if isinstance(cause, urllib3.exceptions.IncompleteRead):
+        if isinstance(cause, urllib3.exceptions.IncompleteRead | http.client.IncompleteRead):
             return True, "The answer broke off: its body is shorter than announced."
-        if isinstance(cause, urllib3.exceptions.InvalidChunkLength | urllib3.exceptions.DecodeError):
+        if isinstance(cause, urllib3.exceptions.DecodeError):
             return True, "The answer's body is damaged: it cannot be decoded."
+    # What breaks while a body is read is not wrapped by requests: it arrives as urllib3 raised it.
+    if isinstance(error, urllib3.exceptions.ProtocolError):
+        reset = next((cause for cause in chain if isinstance(cause, ConnectionError)), None)
+        return True, f"The answer broke off: {_of_connection(reset)}."
     return False, _why_no_answer(chain)
 
 
 def _why_no_answer(chain: list[BaseException]) -> str:
+    if any(isinstance(cause, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError) for cause in chain):
+        return "No answer: the proxy from the environment cannot be used."
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"No answer: the API's TLS certificate was refused ({cause.verify_message})."
@@ -40,10 +47,12 @@ def _why_no_answer(chain: list[BaseException]) -> str:
         if isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError | requests.Timeout):
             return "No answer: the API was silent for longer than the connection's `timeout`."
         if isinstance(cause, ConnectionError):
-            return f"No answer: {(cause.strerror or 'connection broken').lower()}."
-    if any(isinstance(cause, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError) for cause in chain):
-        return "No answer: the proxy from the environment cannot be used."
+            return f"No answer: {_of_connection(cause)}."
     return f"No answer: {type(chain[-1]).__name__}."
+
+
+def _of_connection(error: ConnectionError | None) -> str:
+    return ((error and error.strerror) or "connection broken").lower()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

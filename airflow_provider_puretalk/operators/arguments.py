@@ -7,6 +7,7 @@ argument. They run in ``execute()``, before the first request.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
@@ -31,7 +32,7 @@ def nothing_as_none(value: Any) -> Any:
 
 def whole_number(name: str, value: Any, *, least: int) -> int:
     """Check a whole number, also one that a template rendered as text."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise PuretalkConfigurationError(f"`{name}` must be a whole number, at least {least}, not {value!r}.")
@@ -42,7 +43,7 @@ def seconds(name: str, value: Any) -> float:
     """Check a duration in seconds, above 0, also one that a template rendered as text."""
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         number = math.nan
     if not (number > 0 and math.isfinite(number)):
         raise PuretalkConfigurationError(f"`{name}` must be a number of seconds above 0, not {value!r}.")

@@ -32,7 +32,7 @@ def _file(url: str) -> Any:
     if "://" not in url:
         return Dataset(namespace="file", name=url)
     scheme, _, rest = url.partition("://")
-    place, _, name = rest.rpartition("@")[2].partition("/")
+    place, _, name = rest.partition("/")
     if scheme in ("file", "local"):
         return Dataset(namespace="file", name=f"/{name}")
-    return Dataset(namespace=f"{scheme}://{place}", name=name)
+    return Dataset(namespace=f"{scheme}://{place.rpartition('@')[2]}", name=name)

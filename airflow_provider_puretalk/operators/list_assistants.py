@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,6 @@ from airflow_provider_puretalk.operators import arguments, lineage
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_puretalk.hooks import PuretalkHook
-
 
 class PuretalkListAssistantsOperator(BaseOperator):
     """List the assistants of an account as plain dicts, for XCom.
@@ -25,10 +24,10 @@ class PuretalkListAssistantsOperator(BaseOperator):
     :param puretalk_conn_id: the connection that holds the API key.
     :param page: ask for this page alone, from 1: one request, to which ``consistency`` does not apply.
     :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
-    :param fields: names to keep, dotted for nested ones (``voice.language``). Each becomes a key as given, None where a
-        record lacks it. All fields by default.
-    :param filters: such names mapped to the value they must equal, or to a list of accepted values. A field that holds a
-        list matches when it contains one of them. None matches null and absent.
+    :param fields: names to keep, dotted for nested ones (``voice.language``). Each becomes a key as given, None where
+        a record lacks it. All fields by default.
+    :param filters: such names mapped to the value they must equal, or to a list of accepted values. A field that holds
+        a list matches when it contains one of them. None matches null and absent.
     :param consistency: ``verified``, ``checked`` or ``best_effort``, see
         :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`.
     :param max_xcom_bytes: largest result in bytes, as UTF-8 JSON. Above it the task fails; nothing is cut off.
@@ -125,13 +124,14 @@ class PuretalkListAssistantsOperator(BaseOperator):
             taken = selection.take(record)
             if taken is None:
                 continue
-            size += len(exact_json.dumps(taken)) + 1
+            plain = _plain(taken)
+            size += len(exact_json.dumps(plain)) + 1
             if size > ceiling:
                 raise PuretalkConfigurationError(
-                    f"The result is larger than max_xcom_bytes={ceiling:,}. Select fewer `fields` or set `filters`, or keep "
-                    "the assistants in object storage with PuretalkSnapshotAssistantsOperator."
+                    f"The result is larger than max_xcom_bytes={ceiling:,}. Select fewer `fields` or set `filters`, or "
+                    "keep the assistants in object storage with PuretalkSnapshotAssistantsOperator."
                 )
-            selected.append(_plain(taken))
+            selected.append(plain)
         selection.check_names()
         return selected
 
@@ -150,7 +150,13 @@ def _refuse_violations(record: dict[str, Any]) -> None:
 def _plain(value: Any) -> Any:
     """Return a value without Decimals: XCom takes plain JSON numbers, as near as a double comes."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+        nearest = float(value)
+        if not math.isfinite(nearest):
+            raise PuretalkConfigurationError(
+                "An assistant holds a number that is too large for XCom. Select `fields` without it, or keep the "
+                "assistants in object storage with PuretalkSnapshotAssistantsOperator."
+            )
+        return nearest
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 """Which assistants and which of their fields to keep, by dotted names such as ``voice.language``.
 
-In come raw records; out come the ones that match, cut down to the fields asked for. A name that is neither documented nor
-found in any record is an error, since it is a typo that would otherwise return nothing in silence.
+In come raw records; out come the ones that match, cut down to the fields asked for. A name that is neither documented
+nor found in any record is an error, since it is a typo that would otherwise return nothing in silence.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ class Selection:
 
 
 def _names(argument: str, names: Any) -> list[str]:
-    if not isinstance(names, list | tuple) or not names:
-        raise PuretalkConfigurationError(
-            f"`{argument}` must be a list of field names, not empty, not {type(names).__name__}."
-        )
+    if not isinstance(names, list | tuple):
+        raise PuretalkConfigurationError(f"`{argument}` must be a list of field names, not {type(names).__name__}.")
+    if not names:
+        raise PuretalkConfigurationError(f"`{argument}` is an empty list; leave it out to keep all fields.")
     for name in names:
         if not isinstance(name, str) or not all(name.split(".")):
             raise PuretalkConfigurationError(
@@ -93,7 +93,11 @@ def _look_up(record: dict[str, Any], name: str) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare as JSON does: 1 and 1.0 are the same, 1 and true are not."""
+    """Compare as JSON does: 1 and 1.0 are the same, 1 and true are not, however deep."""
+    if isinstance(one, dict) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 

@@ -48,7 +48,8 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
     :param max_seconds: seconds of reading after which to give up.
     :returns: ``{"account", "snapshot", "manifest_path", "files", "count", "complete", "content_sha256", "unchanged",
         "previous_snapshot"}``. ``unchanged`` is None for the first complete snapshot. With
-        :func:`~airflow_provider_puretalk.assets.puretalk_assistants_asset` in ``outlets`` this is the event's ``extra``.
+        :func:`~airflow_provider_puretalk.assets.puretalk_assistants_asset` in ``outlets`` this is also the event's
+        ``extra``.
     """
 
     template_fields: Sequence[str] = (
@@ -103,6 +104,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         from airflow_provider_puretalk.api.scan import CONSISTENCIES
         from airflow_provider_puretalk.hooks import PuretalkHook
         from airflow_provider_puretalk.snapshots import layout, reading
+        from airflow_provider_puretalk.snapshots.schema_report import profile
         from airflow_provider_puretalk.snapshots.storage import Storage
 
         consistency: Any = arguments.one_of("consistency", self.consistency, CONSISTENCIES)
@@ -122,7 +124,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         storage.check()
         previous = reading.previous_complete(storage, settings.account, snapshot)
 
-        with hook.scan_assistants(consistency, max_walks, max_seconds) as scan:
+        with hook.scan_assistants(consistency, max_walks, max_seconds, examine=profile) as scan:
             manifest = self._write(scan, storage, settings, snapshot, compression, context)
         return self._result(manifest, previous, storage, context)
 
@@ -139,15 +141,12 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         compression: str | None,
         context: Context,
     ) -> Manifest:
-        import tempfile
-        from pathlib import Path
+        from airflow_provider_puretalk.snapshots import layout, writing
 
-        from airflow_provider_puretalk.snapshots import writing
-
-        with tempfile.TemporaryDirectory(prefix="puretalk-snapshot-") as folder:
+        with storage.staging(layout.snapshot_folder(settings.account, snapshot)) as folder:
             staged = writing.stage(
-                scan.lines(),
-                Path(folder),
+                scan.rows(),
+                folder / "assistants",
                 file_format=self.file_format,
                 compression=compression,
                 strict=self.strict,
@@ -244,9 +243,7 @@ def _require_libraries(file_format: str, compression: str | None) -> None:
         require_zstandard()
 
 
-def _manifest(
-    scan: AssistantScan, staged: Staged, settings: ApiSettings, snapshot: str, context: Context
-) -> Manifest:
+def _manifest(scan: AssistantScan, staged: Staged, settings: ApiSettings, snapshot: str, context: Context) -> Manifest:
     from airflow import __version__ as airflow_version
 
     from airflow_provider_puretalk import __version__

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(INSTALL_HINT)
     try:
         listener = listen(options.host, options.port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for names that cannot be host names
         return _fail(_why_not(error, options.host, options.port))
     try:
         fleet = FleetStore(iter_fleet(options.assistants, seed=options.seed), seed=options.seed)
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _greet(sandbox, base_url(listener), options.host)
         serve(sandbox, listener)
     except KeyboardInterrupt:
-        print("Stopped.")
+        pass
+    print("Stopped.")
     return 0
 
 
@@ -55,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_puretalk.sandbox",
         description="A stand-in PureTalk for trying, tests and benchmarks: serves invented assistants from memory.",
-        epilog="Faults:\n" + "\n".join(f"  {kind:15}{what}" for kind, what in _described_faults()),
+        epilog="Faults, each of which also takes times=N (or times=always) and page=N:\n"
+        + "\n".join(f"  {kind:15}{what}" for kind, what in _described_faults()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     rules = Rules()
@@ -88,14 +91,14 @@ def _described_faults() -> list[tuple[str, str]]:
 
 
 def _greet(sandbox: Sandbox, url: str, host: str) -> None:
-    connection = json.dumps({"conn_type": "puretalk", "host": url, "password": sandbox.api_key})
+    connection = shlex.quote(json.dumps({"conn_type": "puretalk", "host": url, "password": sandbox.api_key}))
     lines = [
         "PureTalk sandbox: a stand-in for trying, tests and benchmarks - not PureTalk.",
         f"  base URL    {url}",
         f"  API key     {sandbox.api_key}",
         f"  assistants  {len(sandbox.fleet)}, in memory only",
         f"  control     {url.removesuffix('/api')}/_sandbox/assistants (also: faults, requests)",
-        f"  for Airflow export AIRFLOW_CONN_PURETALK_DEFAULT='{connection}'",
+        f"  for Airflow export AIRFLOW_CONN_PURETALK_DEFAULT={connection}",
     ]
     if host not in _LOOPBACK:
         lines.append("Anybody who can reach this address can change the fleet: the control route asks for no key.")
@@ -103,7 +106,9 @@ def _greet(sandbox: Sandbox, url: str, host: str) -> None:
     print("\n".join(lines), flush=True)
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _why_not(error: OSError | UnicodeError, host: str, port: int) -> str:
+    if not isinstance(error, OSError):
+        return f"Cannot listen on {host!r}: it is no host name."
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is in use; choose another with --port, or --port 0 for a free one."
     return f"Cannot listen on {host}, port {port}: {error.strerror or error}."

@@ -57,19 +57,17 @@ def create_app(sandbox: Sandbox) -> ASGIApp:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(router, prefix=API_PATH)
     app.include_router(control_router(sandbox), prefix="/_sandbox")
-    document = encode(
-        get_openapi(
+
+    @app.get("/openapi.json")
+    async def openapi() -> Response:
+        document = get_openapi(
             title="PureTalk sandbox",
             version="1.0.0",
             description="A stand-in for trying, tests and benchmarks - not PureTalk.",
             routes=router.routes,
             servers=[{"url": API_PATH}],
         )
-    )
-
-    @app.get("/openapi.json")
-    async def openapi() -> Response:
-        return Response(document, media_type="application/json")
+        return Response(encode(document), media_type="application/json")
 
     @app.exception_handler(StarletteHTTPException)
     async def refuse(request: Request, error: StarletteHTTPException) -> Response:

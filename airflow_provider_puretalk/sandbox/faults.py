@@ -95,7 +95,7 @@ class Fault:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Fault:
-        """Read the JSON form: an object with ``kind`` and the settings.
+        """Read the JSON form: an object with ``kind`` and the settings, null meaning what it means in :class:`Fault`.
 
         :raises ValueError: it cannot be read, with the reason.
         """
@@ -106,8 +106,9 @@ class Fault:
         for name, value in settings.items():
             if name == "kind":
                 continue
+            for_ever = name == "times" and value == "always"
             try:
-                values[name] = None if value in (None, "always") and name == "times" else _READERS[name](value)
+                values[name] = None if value is None or for_ever else _READERS[name](value)
             except (TypeError, ValueError):
                 raise ValueError(f"{name!r} cannot be {value!r}") from None
         return cls(settings["kind"], **values)

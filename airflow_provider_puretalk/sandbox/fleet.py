@@ -28,7 +28,7 @@ _Choice = TypeVar("_Choice")
 def make_fleet(count: int, *, seed: int = 0) -> list[dict[str, Any]]:
     """Invent ``count`` assistants, in order of their creation.
 
-    :returns: about 4.6 KB a record as JSON. The same seed gives the same fleet on every Python.
+    :returns: about 4.6 KB a record as JSON. The same seed gives the same fleet.
     """
     return list(iter_fleet(count, seed=seed))
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import zlib
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import IO, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+from isal import igzip, isal_zlib
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 
-#: zlib's level 6 costs more time than reading, checking and hashing together, for files a tenth smaller.
-_GZIP_LEVEL = 1
+#: Level 2 of ISA-L: files as small as those of zlib's level 1, in a fifth of its time.
+_GZIP_LEVEL = 2
 _ZSTD_LEVEL = 3
 
 
@@ -34,17 +35,13 @@ class JsonlWriter:
     def __init__(self, path: Path, *, compression: str | None) -> None:
         self._files = contextlib.ExitStack()
         raw = self._files.enter_context(path.open("xb"))
+        self._out: IO[bytes] = raw
         if compression == "gzip":
-            self._out = self._files.enter_context(
-                cast(
-                    "IO[bytes]", gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=raw, mtime=0)
-                )
-            )
+            zipped = igzip.IGzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=raw, mtime=0)
+            self._out = self._files.enter_context(zipped)
         elif compression == "zstd":
             compressor = require_zstandard().ZstdCompressor(level=_ZSTD_LEVEL)
             self._out = self._files.enter_context(compressor.stream_writer(raw, closefd=False))
-        else:
-            self._out = raw
 
     def __enter__(self) -> Self:
         return self
@@ -54,9 +51,9 @@ class JsonlWriter:
     ) -> None:
         self._files.__exit__(kind, error, trace)
 
-    def write(self, line: bytes) -> None:
-        """Write one canonical line."""
-        self._out.write(line + b"\n")
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Write canonical lines, given without line breaks."""
+        self._out.write(b"\n".join([*lines, b""]))
 
 
 def read_lines(path: Path, compression: str | None) -> Iterator[bytes]:
@@ -64,14 +61,12 @@ def read_lines(path: Path, compression: str | None) -> Iterator[bytes]:
 
     :raises PuretalkSnapshotError: the file is torn or damaged.
     """
-    damaged: tuple[type[BaseException], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
+    damaged: tuple[type[BaseException], ...] = (EOFError, gzip.BadGzipFile, isal_zlib.error)
     with contextlib.ExitStack() as files:
         stream: Any = files.enter_context(path.open("rb"))
         if compression == "gzip":
-            stream = files.enter_context(gzip.GzipFile(fileobj=stream, mode="rb"))
+            stream = files.enter_context(igzip.IGzipFile(fileobj=stream, mode="rb"))
         elif compression == "zstd":
-            import io
-
             zstandard = require_zstandard()
             damaged = (*damaged, zstandard.ZstdError)
             stream = io.BufferedReader(files.enter_context(zstandard.ZstdDecompressor().stream_reader(stream)))

@@ -75,7 +75,9 @@ def choose_compression(file_format: str, compression: str | None) -> str | None:
     """
     known = COMPRESSIONS.get(file_format) if isinstance(file_format, str) else None
     if known is None:
-        raise PuretalkConfigurationError(f"`file_format` must be one of {', '.join(COMPRESSIONS)}, not {file_format!r}.")
+        raise PuretalkConfigurationError(
+            f"`file_format` must be one of {', '.join(COMPRESSIONS)}, not {file_format!r}."
+        )
     chosen = known[0] if compression == "auto" else compression
     if chosen not in known:
         names = ", ".join(["auto", *(str(name) for name in known)])

@@ -18,6 +18,10 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+class _Version(BaseModel):
+    format_version: int
+
+
 class Consistency(_Part):
     """How the reading was proven; the last two are of its last walk."""
 
@@ -130,14 +134,15 @@ def parse_manifest(data: bytes, path: str) -> Manifest:
     :raises PuretalkSnapshotError: it is damaged or of a newer format; the message names ``path``.
     """
     try:
-        manifest = Manifest.model_validate_json(data)
+        # The version first: a newer format may lack fields that this one requires, and is not damaged for that.
+        version = _Version.model_validate_json(data).format_version
+        if version <= FORMAT_VERSION:
+            return Manifest.model_validate_json(data)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "the file"
         raise PuretalkSnapshotError(f"The manifest {path} is damaged: {where}: {problem['msg']}.") from None
-    if manifest.format_version > FORMAT_VERSION:
-        raise PuretalkSnapshotError(
-            f"The manifest {path} is of format {manifest.format_version}; this release reads up to {FORMAT_VERSION}. "
-            "Upgrade airflow-provider-puretalk."
-        )
-    return manifest
+    raise PuretalkSnapshotError(
+        f"The manifest {path} is of format {version}; this release reads up to {FORMAT_VERSION}. "
+        "Upgrade airflow-provider-puretalk."
+    )

@@ -1,14 +1,9 @@
 """Records to a Parquet file and back, exactly.
 
-In come decoded JSON objects; out comes a file whose typed columns people query, and from which :func:`read_records`
-gives back the same objects: the same keys and values, null and absent kept apart, numbers as they were spelled. What
-the columns cannot say stands in one more column, ``_extra``. It must not know where files lie, who reads them, or what
-a snapshot is made of.
-
-``_extra`` is the canonical JSON text of an object that is laid over what the columns say, and null when there is
-nothing to lay over. Where a documented object really is one (the struct is not null), an entry of its name is laid over
-it in the same way; everywhere else an entry replaces what the column says. So a null column without an entry is a field
-that was absent, and an entry ``null`` is a field that was null.
+In come JSON objects as :func:`~airflow_provider_puretalk.api.exact_json.loads` gives them; out comes a file whose typed
+columns people query, and from which :func:`read_records` gives back the same objects: the same keys and values, null
+and absent kept apart, numbers as they were spelled. How a record lies in its columns, :mod:`.parquet_rows` knows. It
+must not know where files lie, who reads them, or what a snapshot is made of.
 """
 
 from __future__ import annotations
@@ -19,26 +14,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from types import NoneType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
-from airflow_provider_puretalk.snapshots.parquet_schema import (
-    EXTRA,
-    FORMS,
-    Columns,
-    arrow_fields,
-    columns_of,
-    parse_each,
-)
+from airflow_provider_puretalk.snapshots.parquet_rows import EXTRA, Record, to_arrays, to_records
+from airflow_provider_puretalk.snapshots.parquet_schema import Columns, arrow_fields, columns_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Record = dict[str, Any]
 
 #: A row group is closed at this many records ...
 ROWS_PER_GROUP = 1_000
@@ -140,11 +127,8 @@ class ParquetWriter:
     def _flush(self) -> None:
         import pyarrow as pa
 
-        extras: list[Record] = [{} for _ in self._rows]
-        arrays = _arrays(self._rows, extras, self._columns)
-        texts = [exact_json.dumps(extra).decode() if extra else None for extra in extras]
-        arrays.append(pa.array(texts, pa.string()))
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema), row_group_size=len(self._rows))
+        table = pa.Table.from_arrays(to_arrays(self._rows, self._columns), schema=self._schema)
+        self._writer.write_table(table, row_group_size=len(self._rows))
         self._rows, self._held = [], 0
 
 
@@ -166,17 +150,18 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
 def _records(opened: Any, columns: Columns) -> Iterator[Record]:
     with _refusing_damage():
         batches = opened.iter_batches(batch_size=ROWS_PER_GROUP)
+    missing = opened.metadata.num_rows
     while True:
         with _refusing_damage():  # not around the yield: what the consumer does is not the file's fault
             batch = next(batches, None)
             if batch is None:
-                return
-            *arrays, extras = batch.columns
-            records = _rows(arrays, columns)
-            for record, extra in zip(records, parse_each(extras.to_pylist()), strict=True):
-                if extra is not None:
-                    _lay_over(record, extra, columns)
+                break
+            records = to_records(batch.columns, columns)
+        missing -= len(records)
         yield from records
+    # A damaged page header, which no checksum covers, can end a column early without a word from pyarrow.
+    if missing:
+        raise PuretalkSnapshotError("This Parquet file is torn: it has fewer records than it says it has.")
 
 
 def _schema(columns: Columns) -> pa.Schema:
@@ -199,7 +184,12 @@ def _declared_columns(schema: pa.Schema) -> Columns:
             f"cannot read; it reads format {_FORMAT.decode()!r}."
         )
     columns: Columns = exact_json.loads(metadata[_COLUMNS_KEY])
-    expected = _schema(columns)
+    try:
+        expected = _schema(columns)
+    except (AttributeError, KeyError, TypeError):
+        raise PuretalkSnapshotError(
+            "This Parquet file describes its columns in a way that this version of the provider does not know."
+        ) from None
     if missing := [name for name in expected.names if name not in schema.names]:
         raise PuretalkSnapshotError(f"This Parquet file lacks columns that it says it has: {', '.join(missing)}.")
     if not schema.equals(expected):
@@ -221,80 +211,6 @@ def _refusing_damage() -> Iterator[None]:
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
             raise
         raise PuretalkSnapshotError("This is not a Parquet file, or it is torn: it cannot be read.") from error
-
-
-def _arrays(rows: list[Record], extras: list[Record], columns: Columns) -> list[pa.Array]:
-    """Turn rows into one array a column; what the columns cannot give back is added to ``extras``.
-
-    Column by column, because one look at a whole column costs less than one look at each of its values.
-    """
-    for row, extra in zip(rows, extras, strict=True):
-        if not row.keys() <= columns.keys():
-            extra.update((name, value) for name, value in row.items() if name not in columns)
-    arrays = []
-    for name, form in columns.items():
-        values = [row.get(name) for row in rows]
-        if None in values:
-            for row, extra, value in zip(rows, extras, values, strict=True):
-                if value is None and name in row:
-                    extra[name] = None
-        if isinstance(form, dict):
-            arrays.append(_struct(name, form, values, extras))
-        else:
-            arrays.append(_column(name, form, values, extras))
-    return arrays
-
-
-def _column(name: str, form: str, values: list[Any], extras: list[Record]) -> pa.Array:
-    shape = FORMS[form]
-    if set(map(type, values)) <= {shape.kind, NoneType}:
-        with suppress(ValueError, OverflowError):
-            return shape.array(values)
-    fitted = [None if value is None else shape.fit(value) for value in values]
-    for value, fit, extra in zip(values, fitted, extras, strict=True):
-        if fit is not value:
-            extra[name] = value
-    return shape.array(fitted)
-
-
-def _struct(name: str, columns: Columns, values: list[Any], extras: list[Record]) -> pa.Array:
-    import pyarrow as pa
-
-    are_objects = [type(value) is dict for value in values]
-    inner_extras: list[Record] = [{} for _ in values]
-    rows = [value if is_object else {} for value, is_object in zip(values, are_objects, strict=True)]
-    arrays = _arrays(rows, inner_extras, columns)
-    for value, is_object, extra, inner in zip(values, are_objects, extras, inner_extras, strict=True):
-        if is_object and inner:
-            extra[name] = inner
-        elif not is_object and value is not None:
-            extra[name] = value
-    # The mask keeps an empty object (a struct of nulls) apart from none at all.
-    absent = pa.array([not is_object for is_object in are_objects])
-    return pa.StructArray.from_arrays(arrays, fields=arrow_fields(columns), mask=absent)
-
-
-def _rows(arrays: list[pa.Array], columns: Columns) -> list[Record]:
-    values = []
-    for array, form in zip(arrays, columns.values(), strict=True):
-        if isinstance(form, dict):
-            inner = zip(_rows(array.flatten(), form), array.is_valid().to_pylist(), strict=True)
-            values.append([row if is_object else None for row, is_object in inner])
-        else:
-            values.append(FORMS[form].values(array))
-    return [
-        {name: value for name, value in zip(columns, row, strict=True) if value is not None}
-        for row in zip(*values, strict=True)
-    ]
-
-
-def _lay_over(record: Record, extra: Record, columns: Columns) -> None:
-    for name, value in extra.items():
-        form = columns.get(name)
-        if isinstance(form, dict) and isinstance(record.get(name), dict):
-            _lay_over(record[name], value, form)
-        else:
-            record[name] = value
 
 
 def _size(record: Record) -> int:

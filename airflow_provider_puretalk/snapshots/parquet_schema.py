@@ -4,7 +4,7 @@ In comes a pydantic model or a list of values; out comes an Arrow schema, an Arr
 knows nothing of records, of ``_extra`` or of files. What it promises is one thing: a column either gives a value back
 exactly, or :meth:`Form.fit` says that it does not, so that somebody else keeps the value.
 
-pyarrow is optional and slow to load, so it is imported where it is used, here and in :mod:`.parquet`.
+pyarrow is optional and slow to load, so it is imported where it is used, here and in the files beside this one.
 """
 
 from __future__ import annotations
@@ -24,9 +24,6 @@ from airflow_provider_puretalk.api import exact_json
 if TYPE_CHECKING:
     import pyarrow as pa
     from pydantic import BaseModel
-
-#: The column for everything that the typed columns cannot give back; always the last one.
-EXTRA = "_extra"
 
 #: A key of :data:`FORMS` for each field, in the order of the columns; a dict of the same kind for a nested object.
 Columns: TypeAlias = "dict[str, str | Columns]"
@@ -106,8 +103,8 @@ class _Number(Form):
 
     def array(self, values: list[Any]) -> pa.Array:
         # Minus zero equals zero in too many readers and encoders to trust a column with its sign.
-        if any(value is not None and (not isfinite(value) or _is_minus_zero(value)) for value in values):
-            raise ValueError("not a plain number")
+        if any(value == 0 and _is_minus_zero(value) for value in values):
+            raise ValueError("minus zero")
         return super().array(values)
 
     def fit(self, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,11 +15,14 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.snapshots import jsonl, layout, parquet
-from airflow_provider_puretalk.snapshots.fingerprint import Fingerprint, file_hash
+from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, file_hash
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.storage import Storage
 
 log = logging.getLogger(__name__)
+
+#: Records that are hashed at once.
+_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,10 @@ def list_snapshots(
 
     :param destination: what the snapshots were written to: a local absolute path or a URL.
     :param storage_conn_id: the Airflow connection of the storage.
+    :raises PuretalkConfigurationError: the destination does not exist.
     """
     storage = Storage(destination, storage_conn_id)
+    storage.check(writing=False)
     folders = (
         [layout.account_folder(account)]
         if account is not None
@@ -105,13 +111,14 @@ def verify(manifest_path: str) -> Manifest:
 
     :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says; the message names it.
     """
-    fingerprint, ids = Fingerprint(), _AscendingIds(manifest_path)
-    with _opened(manifest_path) as (manifest, files):
+    ids = _AscendingIds(manifest_path)
+    with _opened(manifest_path) as (manifest, files), Fingerprint() as fingerprint:
         for file, path in files:
-            before = ids.count
-            for record in _records(path, file):
-                ids.see(record)
-                fingerprint.add(exact_json.dumps(record), record)
+            before, records = ids.count, _records(path, file)
+            while chunk := list(itertools.islice(records, _CHUNK)):
+                for record in chunk:
+                    ids.see(record)
+                fingerprint.add([*map(exact_json.dumps, chunk)], [VOLATILE in record for record in chunk])
             _same(manifest_path, f"the count of {file.name}", ids.count - before, file.count)
     _same(manifest_path, "count", ids.count, manifest.count)
     _same(manifest_path, "content_sha256", fingerprint.content_sha256, manifest.content_sha256)
@@ -127,10 +134,9 @@ def snapshot_names(storage: Storage, folder: str) -> list[str]:
 def _manifests(storage: Storage, folder: str, names: Iterable[str]) -> Iterator[Manifest]:
     """Yield the manifests there are; what has none is no snapshot, what cannot be understood is warned about."""
     for name in names:
-        path = f"{folder}/snapshot={name}/{layout.MANIFEST}"
         try:
-            yield parse_manifest(storage.read(path), storage.url_of(path))
-        except (FileNotFoundError, NotADirectoryError):
+            yield _parse(storage, f"{folder}/snapshot={name}/{layout.MANIFEST}")
+        except FileNotFoundError:
             continue
         except PuretalkSnapshotError as error:
             log.warning("Left out: %s", error)
@@ -143,9 +149,19 @@ def _open(path: str) -> tuple[Storage, str]:
 
 def _read(storage: Storage, name: str) -> Manifest:
     try:
-        return parse_manifest(storage.read(name), storage.url_of(name))
+        return _parse(storage, name)
     except FileNotFoundError:
         raise PuretalkSnapshotError(f"There is no snapshot at {storage.url_of(name)}.") from None
+
+
+def _parse(storage: Storage, name: str) -> Manifest:
+    manifest = parse_manifest(storage.read(name), storage.url_of(name))
+    if name != f"account={manifest.account}/snapshot={manifest.snapshot}/{layout.MANIFEST}":
+        raise PuretalkSnapshotError(
+            f"The manifest {storage.url_of(name)} is damaged: it says that it is another snapshot's, "
+            f"{manifest.snapshot!r} of {manifest.account!r}."
+        )
+    return manifest
 
 
 @contextmanager
@@ -158,12 +174,13 @@ def _opened(manifest_path: str) -> Iterator[tuple[Manifest, list[tuple[DataFile,
             files = _fetch(storage, name, manifest, copies)
         except FileNotFoundError:
             # A rerun may have replaced the snapshot since its manifest was read.
-            missed, manifest = manifest, _read(storage, name)
-            if manifest.files == missed.files:
+            manifest = _read(storage, name)
+            try:
+                files = _fetch(storage, name, manifest, copies)
+            except FileNotFoundError:
                 raise PuretalkSnapshotError(
-                    f"A file that {manifest_path} names is missing: {', '.join(file.name for file in missed.files)}."
+                    f"A file that {manifest_path} names is missing: {', '.join(file.name for file in manifest.files)}."
                 ) from None
-            files = _fetch(storage, name, manifest, copies)
         yield manifest, files
 
 

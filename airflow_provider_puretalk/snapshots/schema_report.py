@@ -4,58 +4,119 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 
-from airflow_provider_puretalk.api.models import Assistant, AssistantUser, Violation, Voice, json_pointer, json_type
+from airflow_provider_puretalk.api.models import (
+    Assistant,
+    AssistantUser,
+    Violation,
+    Voice,
+    json_pointer,
+    json_type,
+    violations_of,
+)
 from airflow_provider_puretalk.snapshots.manifest import SchemaReport, UnknownField, ViolationCount
 
 #: The documented objects: where they stand, and what describes them.
-_OBJECTS: dict[tuple[str, ...], type[BaseModel]] = {(): Assistant, ("user",): AssistantUser, ("voice",): Voice}
+_OBJECTS: dict[str, type[BaseModel]] = {"": Assistant, "user": AssistantUser, "voice": Voice}
+_KNOWN = {name: frozenset(model.model_fields) for name, model in _OBJECTS.items()}
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """How a record compares with the contract. Most records of a fleet share one of a few profiles, by identity.
+
+    :ivar keys: the keys of the record, of its user and of its voice, in the order they came.
+    :ivar unknown: the undocumented ones among them: the number of the object, the key.
+    :ivar unknown_types: JSON types of these, in the same order.
+    :ivar violations: values that break the documentation.
+    """
+
+    keys: tuple[tuple[str, ...], ...]
+    unknown: tuple[tuple[int, str], ...]
+    unknown_types: tuple[str, ...]
+    violations: tuple[Violation, ...]
+
+
+def profile(record: dict[str, Any]) -> Profile:
+    """Hold a record against the contract."""
+    user, voice = record.get("user"), record.get("voice")
+    if not isinstance(user, dict):
+        user = {}
+    if not isinstance(voice, dict):
+        voice = {}
+    plain = _plain((tuple(record), tuple(user), tuple(voice)))
+    violations = violations_of(record)
+    if not plain.unknown and not violations:
+        return plain
+    parts = (record, user, voice)
+    return _profile(plain, tuple([json_type(parts[part][key]) for part, key in plain.unknown]), violations)
+
+
+@lru_cache(maxsize=4096)
+def _plain(keys: tuple[tuple[str, ...], ...]) -> Profile:
+    """Return the profile of records with these keys in which nothing else is remarkable."""
+    unknown = [
+        (part, key)
+        for part, (known, present) in enumerate(zip(_KNOWN.values(), keys, strict=True))
+        for key in present
+        if key not in known
+    ]
+    return Profile(keys, tuple(unknown), (), ())
+
+
+@lru_cache(maxsize=4096)
+def _profile(plain: Profile, types: tuple[str, ...], violations: tuple[Violation, ...]) -> Profile:
+    return Profile(plain.keys, plain.unknown, types, violations)
+
+
 class SchemaCounter:
-    """Looks at records one by one; memory grows with the number of different fields, not of records."""
+    """Counts profiles; memory grows with the number of different ones, not of records."""
 
     def __init__(self) -> None:
-        self._seen: set[tuple[str, ...]] = set()
-        self._unknown: Counter[tuple[str, ...]] = Counter()
-        self._types: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-        self._violations: Counter[tuple[str, str]] = Counter()
-        self._known = {path: frozenset(model.model_fields) for path, model in _OBJECTS.items()}
+        self._profiles: Counter[Profile] = Counter()
 
-    def look_at(self, record: dict[str, Any]) -> tuple[Violation, ...]:
-        """Count one record, and return what in it breaks the documentation."""
-        for path, known in self._known.items():
-            part = record if not path else record.get(path[0])
-            if not isinstance(part, dict):
-                continue
-            self._seen.update((*path, name) for name in part.keys() & known)
-            for name in part.keys() - known:
-                self._unknown[*path, name] += 1
-                self._types[*path, name].add(json_type(part[name]))
-        violations = Assistant.model_validate(record).violations
-        for violation in violations:
-            self._violations[_INDEX.sub("/*", violation.pointer), violation.reason] += 1
-        return violations
+    def add(self, found: Profile) -> None:
+        """Count one record."""
+        self._profiles[found] += 1
 
     def report(self) -> SchemaReport:
         """Return what was counted, sorted."""
-        documented = [(*path, name) for path, model in _OBJECTS.items() for name in model.model_fields]
+        seen: set[tuple[str, ...]] = set()
+        unknown: Counter[tuple[str, ...]] = Counter()
+        types: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+        violations: Counter[tuple[str, str]] = Counter()
+        for found, count in self._profiles.items():
+            for name, keys in zip(_OBJECTS, found.keys, strict=True):
+                seen.update(_path(name, key) for key in keys)
+            for (part, key), kind in zip(found.unknown, found.unknown_types, strict=True):
+                path = _path(list(_OBJECTS)[part], key)
+                unknown[path] += count
+                types[path].add(kind)
+            for violation in found.violations:
+                violations[_INDEX.sub("/*", violation.pointer), violation.reason] += count
+        documented = sorted(_path(name, key) for name, keys in _KNOWN.items() for key in keys)
         return SchemaReport(
             unknown_fields=[
-                UnknownField(pointer=_storable(path), count=count, types=sorted(self._types[path]))
-                for path, count in sorted(self._unknown.items())
+                UnknownField(pointer=_storable(path), count=count, types=sorted(types[path]))
+                for path, count in sorted(unknown.items())
             ],
-            absent_fields=[json_pointer(path) for path in sorted(documented) if path not in self._seen],
+            absent_fields=[json_pointer(path) for path in documented if path not in seen],
             violations=[
                 ViolationCount(pointer=pointer, reason=reason, count=count)
-                for (pointer, reason), count in sorted(self._violations.items())
+                for (pointer, reason), count in sorted(violations.items())
             ],
         )
+
+
+def _path(name: str, key: str) -> tuple[str, ...]:
+    return (name, key) if name else (key,)
 
 
 def _storable(path: tuple[str, ...]) -> str:

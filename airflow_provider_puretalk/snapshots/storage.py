@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 from fsspec.implementations.local import LocalFileSystem
@@ -33,13 +34,11 @@ class Storage:
 
     def __init__(self, location: str, conn_id: str | None = None) -> None:
         location = str(location).strip()
-        if "://" not in location and not location.startswith("/"):
-            raise PuretalkConfigurationError(
-                f"The destination must be an absolute path or a URL such as s3://bucket/prefix, not {location!r}."
-            )
+        named = _conn_id_in(location)
+        conn_id = conn_id or named
         try:
             if conn_id:
-                BaseHook.get_connection(conn_id)  # Storage hooks fall back to no credentials at all where it is missing.
+                BaseHook.get_connection(conn_id)  # Storage hooks do without any credentials where it is missing.
                 path = ObjectStoragePath(location, conn_id=conn_id)
             else:
                 path = ObjectStoragePath(location)
@@ -49,34 +48,44 @@ class Storage:
         except (ValueError, ImportError) as error:
             scheme = location.partition("://")[0]
             raise PuretalkConfigurationError(
-                f"The destination's file system ({scheme}://) is not installed; install the provider that brings it, for "
-                "s3:// `pip install 'airflow-provider-puretalk[s3]'`."
+                f"The destination's file system ({scheme}://) is not installed; install the provider that brings it, "
+                "for s3:// `pip install 'airflow-provider-puretalk[s3]'`."
             ) from error
-        #: The location as people and other tasks may use it again; names its connection.
-        self.url = str(path).rstrip("/") or "/"
         self._root = path.path.rstrip("/")
+        #: The location as people and other tasks may use it again; names its connection.
+        self.url = str(path).rstrip("/") if self._root else "/"
         self._is_local = isinstance(self._fs, LocalFileSystem)
 
-    def check(self) -> None:
-        """Find out whether the location exists and could be written to, without writing.
+    def check(self, *, writing: bool = True) -> None:
+        """Find out whether the location exists, and, if asked, whether it could be written to; nothing is written.
 
         :raises PuretalkConfigurationError: it does not exist, or it is read-only.
         """
         if self._is_local:
             folder = Path(self._root or "/")
             if not folder.is_dir():
+                if folder.exists():
+                    raise PuretalkConfigurationError(f"The destination {self.url} is a file, not a folder.")
                 raise PuretalkConfigurationError(
-                    f"The destination {self.url} does not exist. Create it; a folder that is made up on the way would hide "
-                    "a disk that is not mounted."
+                    f"The destination {self.url} does not exist; create it. A folder that is made up on the way would "
+                    "hide a disk that is not mounted."
                 )
-            if not os.access(folder, os.W_OK | os.X_OK):
+            if writing and not os.access(folder, os.W_OK | os.X_OK):
                 raise PuretalkConfigurationError(f"The destination {self.url} is read-only.")
             return
         # Object stores have no folders: only the outermost name, the bucket, exists or not.
-        with self._errors("", writing=True):
-            container = self._root.split("/")[0]
-            if container and not self._fs.exists(container):
-                raise PuretalkConfigurationError(f"The destination {self.url} does not exist: no bucket {container!r}.")
+        container = self._root.split("/")[0]
+        if not container:
+            return
+        with self._errors(""):
+            try:
+                self._fs.info(container)
+            except FileNotFoundError:
+                raise PuretalkConfigurationError(
+                    f"The destination {self.url} does not exist: no bucket {container!r}."
+                ) from None
+            except PermissionError:
+                pass  # Who may look into a folder of a bucket may not look at the bucket itself.
 
     def url_of(self, name: str) -> str:
         """Return how people and other tasks may name a file here."""
@@ -118,6 +127,23 @@ class Storage:
                 self._fs.get_file(self._path(name), str(copy))
             yield copy
 
+    @contextlib.contextmanager
+    def staging(self, folder: str) -> Iterator[Path]:
+        """Yield a local folder for files that are to be put into ``folder``.
+
+        On a file system it lies there, so that putting a file needs no second copy; nobody looks into it. It is removed
+        in the end; a killed process leaves it behind as debris.
+        """
+        near = None
+        if self._is_local:
+            with self._errors(folder, writing=True):
+                near = Path(self._path(folder))
+                self._make_folder(near)
+        with self._errors(folder, writing=True):
+            staging = tempfile.TemporaryDirectory(prefix=".staging-", dir=near)
+        with staging as name:
+            yield Path(name)
+
     def put(self, source: Path, name: str) -> None:
         """Publish a local file under a name, replacing what was there; it appears whole or not at all."""
         with self._errors(name, writing=True):
@@ -128,6 +154,10 @@ class Storage:
 
     def put_bytes(self, data: bytes, name: str) -> None:
         """Publish a small file, as :meth:`put` does."""
+        if not self._is_local:
+            with self._errors(name, writing=True):
+                self._fs.pipe_file(self._path(name), data)  # One request; `put` may open the file before it fills it.
+            return
         with tempfile.TemporaryDirectory(prefix="puretalk-put-") as folder:
             source = Path(folder) / "data"
             source.write_bytes(data)
@@ -143,24 +173,29 @@ class Storage:
 
     def _put_local(self, source: Path, target: Path) -> None:
         """Copy under a temporary name, force it to the disk, rename: a crash leaves the old file or the new one."""
-        # One by one and not with `parents`: the destination itself must exist, see `check`.
-        for folder in reversed(target.relative_to(self._root or "/").parents):
-            folder = Path(self._root or "/") / folder
-            if not folder.is_dir():
-                with contextlib.suppress(FileExistsError):
-                    folder.mkdir()
-                _sync(folder.parent)
+        self._make_folder(target.parent)
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
         try:
-            with source.open("rb") as reader, temporary.open("xb") as writer:
-                shutil.copyfileobj(reader, writer, 1 << 20)
-                writer.flush()
-                os.fsync(writer.fileno())
+            try:
+                os.link(source, temporary)  # Staged on the same disk: no copy needed.
+            except OSError:
+                shutil.copyfile(source, temporary)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
             temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        finally:
+            temporary.unlink(missing_ok=True)  # Renaming does nothing where both are the same file already.
         _sync(target.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder below the destination."""
+        root = Path(self._root or "/")
+        # One by one and not with `parents`: the destination itself must exist, see `check`.
+        for part in [*reversed(folder.relative_to(root).parents), folder.relative_to(root)]:
+            if not (root / part).is_dir():
+                with contextlib.suppress(FileExistsError):
+                    (root / part).mkdir()
+                _sync((root / part).parent)
 
     @contextlib.contextmanager
     def _errors(self, name: str, *, writing: bool = False) -> Iterator[None]:
@@ -186,6 +221,34 @@ class Storage:
             raise PuretalkSnapshotError(
                 f"{where} cannot be {'written' if writing else 'read'}: {type(error).__name__}: {error}"
             ) from error
+
+
+def _conn_id_in(location: str) -> str | None:
+    """Return the connection id that a location carries, and refuse what no file system could make sense of."""
+    scheme, separator, _ = location.partition("://")
+    if location.startswith("/"):
+        return None
+    if not scheme or not separator:
+        raise PuretalkConfigurationError(
+            f"The destination must be an absolute path or a URL such as s3://bucket/prefix, not {location!r}."
+        )
+    try:
+        conn_id, _, bucket = urlsplit(location).netloc.rpartition("@")
+    except ValueError:
+        raise PuretalkConfigurationError(f"The destination {location!r} is not a valid URL.") from None
+    if ":" in conn_id:
+        raise PuretalkConfigurationError(
+            f"The {scheme}:// destination holds credentials; they belong into an Airflow connection, named by "
+            "`storage_conn_id`."
+        )
+    on_file_system = scheme.lower() in ("file", "local")
+    if on_file_system and bucket:
+        raise PuretalkConfigurationError(
+            f"The destination {location!r} is not absolute: file:// takes three slashes, as in file:///data."
+        )
+    if not on_file_system and not bucket:
+        raise PuretalkConfigurationError(f"The destination {location!r} names no bucket.")
+    return conn_id or None
 
 
 def _sync(folder: Path) -> None:

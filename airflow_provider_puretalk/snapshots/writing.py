@@ -6,6 +6,7 @@ written to the local disk first, so that an error anywhere before the commit lea
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,15 +18,17 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkResponseError, PuretalkSnapshotError
 from airflow_provider_puretalk.api.models import Violation
 from airflow_provider_puretalk.snapshots import layout
-from airflow_provider_puretalk.snapshots.fingerprint import Fingerprint, file_hash
+from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, file_hash
 from airflow_provider_puretalk.snapshots.jsonl import JsonlWriter
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, SchemaReport, parse_manifest
 from airflow_provider_puretalk.snapshots.parquet import ParquetWriter
-from airflow_provider_puretalk.snapshots.schema_report import SchemaCounter
+from airflow_provider_puretalk.snapshots.schema_report import Profile, SchemaCounter
 from airflow_provider_puretalk.snapshots.storage import Storage
 
 log = logging.getLogger(__name__)
 
+#: Records that are hashed and written at once.
+_CHUNK = 64
 #: How often a commit is repeated when another writer of the same snapshot took its file away meanwhile.
 _COMMIT_TRIES = 3
 
@@ -42,8 +45,8 @@ class Staged:
 
 
 def stage(
-    lines: Iterable[bytes],
-    folder: Path,
+    rows: Iterable[tuple[bytes, Profile]],
+    path: Path,
     *,
     file_format: str,
     compression: str | None,
@@ -52,28 +55,32 @@ def stage(
 ) -> Staged:
     """Write the records to a local file, hash them and hold them against the contract.
 
-    :param lines: canonical lines in order of ``assistant_id``.
+    :param rows: canonical lines in order of ``assistant_id``, each with what
+        :func:`~airflow_provider_puretalk.snapshots.schema_report.profile` says of the record.
+    :param path: the file to write; it must not exist.
     :param strict: fail on the first record that breaks the documentation.
     :param progress: called with the number of records written so far.
     :raises PuretalkResponseError: ``strict``, and a record breaks the documentation.
     """
-    path = folder / "assistants"
-    fingerprint, schema, count = Fingerprint(), SchemaCounter(), 0
-    with _writer(path, file_format, compression) as write:
-        for line in lines:
-            record = exact_json.loads(line)
-            violations = schema.look_at(record)
-            if strict and violations:
-                raise _strictly(record, violations)
-            fingerprint.add(line, record)
-            write(line, record)
-            count += 1
+    schema, count = SchemaCounter(), 0
+    remaining = iter(rows)
+    with Fingerprint() as fingerprint, _writer(path, file_format, compression) as write:
+        while chunk := list(itertools.islice(remaining, _CHUNK)):
+            lines = [line for line, _ in chunk]
+            for line, profile in chunk:
+                if strict and profile.violations:
+                    raise _strictly(line, profile.violations)
+                schema.add(profile)
+            fingerprint.add(lines, [VOLATILE in profile.keys[0] for _, profile in chunk])
+            write(lines)
+            count += len(chunk)
             progress(count)
-    sha256, size = file_hash(path)
-    name = layout.data_file(sha256, file_format, compression)
+    # What was hashed on the way need not be read again.
+    plain = file_format == "jsonl" and compression is None
+    sha256, size = (fingerprint.raw_sha256, path.stat().st_size) if plain else file_hash(path)
     file = DataFile.model_validate(
         {
-            "name": name,
+            "name": layout.data_file(sha256, file_format, compression),
             "format": file_format,
             "compression": compression,
             "bytes": size,
@@ -115,21 +122,27 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged) -> None:
 
 
 @contextmanager
-def _writer(path: Path, file_format: str, compression: str | None) -> Iterator[Callable[[bytes, dict[str, Any]], None]]:
-    """Yield a function that writes a record, given both as its canonical line and as values."""
+def _writer(path: Path, file_format: str, compression: str | None) -> Iterator[Callable[[list[bytes]], None]]:
+    """Yield a function that writes records, given as canonical lines."""
     if file_format == "parquet":
         with ParquetWriter(path, compression=compression) as parquet:
-            yield lambda line, record: parquet.write(record)
+
+            def write(lines: list[bytes]) -> None:
+                for line in lines:
+                    parquet.write(exact_json.loads(line))
+
+            yield write
     else:
         with JsonlWriter(path, compression=compression) as jsonl:
-            yield lambda line, record: jsonl.write(line)
+            yield jsonl.write
 
 
-def _strictly(record: dict[str, Any], violations: tuple[Violation, ...]) -> PuretalkResponseError:
+def _strictly(line: bytes, violations: tuple[Violation, ...]) -> PuretalkResponseError:
     shown = "; ".join(f"{violation.pointer}: {violation.reason}" for violation in violations[:5])
     more = f" and {len(violations) - 5} more" if len(violations) > 5 else ""
     return PuretalkResponseError(
-        f"Assistant {record['assistant_id']!r} breaks the documented schema ({shown}{more}), and `strict` is set."
+        f"Assistant {exact_json.loads(line)['assistant_id']!r} breaks the documented schema ({shown}{more}), and `strict` is "
+        "set."
     )
 
 

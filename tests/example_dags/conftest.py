@@ -21,7 +21,7 @@ def bag() -> Any:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # Airflow before 3.2
         from airflow.models.dagbag import DagBag
-    return DagBag(dag_folder=str(EXAMPLES), include_examples=False)
+    return DagBag(dag_folder=str(EXAMPLES))
 
 
 @pytest.fixture(scope="session")

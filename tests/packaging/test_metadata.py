@@ -17,7 +17,7 @@ def test_version_stands_in_one_place() -> None:
 
 def test_airflow_finds_the_provider_by_a_module_of_its_own() -> None:
     """Pointing at the package itself would run its body twice."""
-    (entry,) = metadata.entry_points(group="apache_airflow_provider").select(name="provider_info")
+    (entry,) = metadata.distribution(DISTRIBUTION).entry_points.select(group="apache_airflow_provider")
     assert entry.value == "airflow_provider_puretalk.provider_info:get_provider_info"
     assert entry.load()()["package-name"] == DISTRIBUTION
 

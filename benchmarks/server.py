@@ -1,0 +1,133 @@
+"""A server for benchmarks that cannot be the bottleneck: every page is rendered before the first request.
+
+It speaks just enough HTTP/1.1 for GETs with keep-alive, answers after a fixed latency, and tells on ``/cpu`` how many
+seconds of processor time it has used so far. Usage: ``python -m benchmarks.server --assistants 50000``; the port it chose
+is the first line it prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator
+
+from airflow_provider_puretalk.sandbox.fleet import iter_fleet
+
+_REQUEST = re.compile(rb"GET (\S*?)(?:\?(\S*))? HTTP/1\.1\r\n")
+_NUMBER = {name: re.compile(rb"(?:^|&)" + name + rb"=(\d+)") for name in (b"page", b"limit")}
+
+#: Different records; so many of them are far more than any compressor's window holds.
+_INVENTED = 5_000
+
+
+class Fleet:
+    """Records as JSON text, and whole answers made from them once for each page size asked for."""
+
+    def __init__(self, assistants: int, largest_page: int) -> None:
+        self._rows = list(_rows(assistants))
+        self._largest = largest_page
+        self._answers: dict[tuple[int, int], bytes] = {}
+
+    def prepare(self, limit: int) -> None:
+        """Render all pages of a size."""
+        for page, _ in enumerate(self._pages(limit), start=1):
+            self.answer(page, limit)
+
+    def answer(self, page: int, limit: int) -> bytes:
+        """Return the whole HTTP answer for a page."""
+        limit = min(limit, self._largest)
+        if (page, limit) not in self._answers:
+            self._answers[page, limit] = self._render(page, limit)
+        return self._answers[page, limit]
+
+    def _pages(self, limit: int) -> Iterator[int]:
+        return iter(range(0, len(self._rows), min(limit, self._largest)))
+
+    def _render(self, page: int, limit: int) -> bytes:
+        rows = self._rows[(page - 1) * limit : page * limit]
+        if not rows and page > 1:
+            return _http(b'{"err":true,"msg":"Invalid page."}', b"404 Not Found")
+        more = page * limit < len(self._rows)
+        following = f'"http://127.0.0.1/api/ai-assistants/?page={page + 1}"' if more else "null"
+        head = f'{{"count":{len(self._rows)},"next":{following},"previous":null,"results":['
+        return _http(head.encode() + b",".join(rows) + b"]}")
+
+
+def _rows(assistants: int) -> Iterator[bytes]:
+    """Yield that many records. Inventing is slow: after some thousands they come again, under ids of their own."""
+    invented = [record for record in iter_fleet(min(assistants, _INVENTED), seed=1)]
+    for number in range(assistants):
+        record = invented[number % len(invented)]
+        identity = str(uuid.UUID(int=uuid.UUID(record["assistant_id"]).int ^ (number // len(invented))))
+        yield json.dumps(record | {"assistant_id": identity}, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection; answers in order."""
+
+    def __init__(self, fleet: Fleet, latency: float) -> None:
+        self._fleet = fleet
+        self._latency = latency
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while b"\r\n\r\n" in self._received:
+            request, _, self._received = self._received.partition(b"\r\n\r\n")
+            answer = self._answer(request + b"\r\n")
+            if self._latency:
+                asyncio.get_running_loop().call_later(self._latency, self._send, answer)
+            else:
+                self._send(answer)
+
+    def _send(self, answer: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(answer)
+
+    def _answer(self, request: bytes) -> bytes:
+        match = _REQUEST.match(request)
+        if match is None:
+            return _http(b"{}", b"400 Bad Request")
+        if match[1] == b"/cpu":
+            return _http(json.dumps(time.process_time()).encode())
+        query = match[2] or b""
+        numbers = {name: pattern.search(query) for name, pattern in _NUMBER.items()}
+        page, limit = numbers[b"page"], numbers[b"limit"]
+        return self._fleet.answer(int(page[1]) if page else 1, int(limit[1]) if limit else 100)
+
+
+def _http(body: bytes, status: bytes = b"200 OK") -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    fleet = Fleet(arguments.assistants, arguments.largest_page)
+    fleet.prepare(100)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Connection(fleet, arguments.latency_ms / 1000), "127.0.0.1", arguments.port
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--assistants", type=int, default=50_000)
+    parser.add_argument("--latency-ms", type=float, default=0)
+    parser.add_argument("--largest-page", type=int, default=100, help="the silent maximum of `limit`")
+    asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

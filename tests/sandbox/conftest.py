@@ -1,0 +1,43 @@
+"""A running sandbox, and a client of a few lines: tests here must not rest on the package's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_puretalk.sandbox import Sandbox, running
+
+Ask = Callable[..., requests.Response]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox of 25 assistants in pages of 10, never more than 20."""
+    with running(25, page_size=10, max_limit=20) as running_sandbox:
+        yield running_sandbox
+
+
+@pytest.fixture
+def ask(sandbox: Sandbox) -> Ask:
+    """Ask the API for the list; keyword arguments become the query."""
+
+    def ask_list(path: str = "/ai-assistants", *, key: str | None = sandbox.api_key, **query: Any) -> requests.Response:
+        headers = {} if key is None else {"X-API-KEY": key}
+        url = sandbox.base_url + path
+        return requests.get(url, params=query, headers=headers, timeout=10, allow_redirects=False)
+
+    return ask_list
+
+
+@pytest.fixture
+def control(sandbox: Sandbox) -> Ask:
+    """Send a request to the control route."""
+
+    def send(method: str, path: str, body: object = None, *, raw: bytes | None = None) -> requests.Response:
+        url = sandbox.base_url.removesuffix("/api") + "/_sandbox" + path
+        return requests.request(method, url, json=body, data=raw, timeout=10)
+
+    return send

@@ -1,0 +1,239 @@
+"""Faults: each does to a real client what its name says, in the order and as often as it was asked for."""
+
+from __future__ import annotations
+
+import json
+from email.utils import parsedate_to_datetime
+
+import pytest
+import requests
+
+from airflow_provider_puretalk.sandbox import Fault, FaultList
+from airflow_provider_puretalk.sandbox.faults import KINDS
+
+
+def _caused_by(error, kind):
+    """Tell whether an exception of this type stands behind what requests raised."""
+    seen = [error]
+    while seen:
+        item = seen.pop()
+        if isinstance(item, kind):
+            return True
+        seen += [part for part in getattr(item, "args", ()) if isinstance(part, BaseException)]
+    return False
+
+
+@pytest.mark.parametrize("code", [400, 403, 418, 500, 503])
+def test_status(sandbox, ask, code):
+    """The status comes in the documented shape, once; then all is well."""
+    sandbox.faults.add(Fault("status", code=code))
+    answer = ask()
+    assert (answer.status_code, set(answer.json())) == (code, {"err", "msg"})
+    assert "Retry-After" not in answer.headers
+    assert ask().status_code == 200
+
+
+def test_retry_after_as_seconds_as_date_as_anything_and_absent(sandbox, ask):
+    sandbox.faults.add("429:retry_after=7", "429:retry_after=date+3", "503:retry_after=soon", "429")
+    answers = [ask() for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [429, 429, 503, 429]
+    headers = [answer.headers.get("Retry-After") for answer in answers]
+    assert (headers[0], headers[2], headers[3]) == ("7", "soon", None)
+    assert parsedate_to_datetime(headers[1]).tzinfo is not None
+
+
+def test_html(sandbox, ask):
+    """A gateway's page: 200 unless told otherwise, which is what makes it nasty."""
+    sandbox.faults.add("html", "html:code=502")
+    answers = [ask(), ask()]
+    assert [answer.status_code for answer in answers] == [200, 502]
+    assert all(answer.headers["Content-Type"].startswith("text/html") for answer in answers)
+    assert "<html>" in answers[0].text
+
+
+def test_redirect(sandbox, ask):
+    sandbox.faults.add("redirect:url=http://127.0.0.1:9/x,code=307")
+    answer = ask()
+    assert (answer.status_code, answer.headers["Location"]) == (307, "http://127.0.0.1:9/x")
+
+
+def test_reset(sandbox, ask):
+    """The client sees RST, not a clean end."""
+    sandbox.faults.add("reset")
+    with pytest.raises(requests.ConnectionError) as caught:
+        ask()
+    assert _caused_by(caught.value, ConnectionResetError)
+    assert ask().status_code == 200
+
+
+def test_half_body(sandbox, ask, caplog):
+    """The header announces more than comes, the client notices, and the server does not take it for a crash."""
+    sandbox.faults.add("half_body")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
+        ask()
+    assert ask().status_code == 200
+    assert caplog.records == []
+
+
+def test_delay(sandbox, ask):
+    """The answer takes longer than the client waits; a short delay changes nothing."""
+    sandbox.faults.add("delay:seconds=60", "delay:seconds=0.01")
+    with pytest.raises(requests.ReadTimeout):
+        requests.get(f"{sandbox.base_url}/ai-assistants", timeout=(10, 0.1))
+    assert ask().json()["count"] == 25
+
+
+def test_trickle(sandbox, ask):
+    """The whole answer comes in the end; until then the client has the beginning of it."""
+    whole = ask().content
+    sandbox.faults.add("trickle:seconds=0.05", "trickle:seconds=600")
+    assert ask().content == whole
+    url, headers = f"{sandbox.base_url}/ai-assistants", {"X-API-KEY": sandbox.api_key}
+    with requests.get(url, headers=headers, stream=True, timeout=10) as answer:
+        beginning = answer.raw.read1()
+    assert 0 < len(beginning) <= len(whole) // 10
+    assert whole.startswith(beginning)
+
+
+def test_err_true(sandbox, ask):
+    sandbox.faults.add("err_true")
+    answer = ask()
+    assert (answer.status_code, answer.json()["err"]) == (200, True)
+    assert "results" not in answer.json()
+
+
+def test_bare_list(sandbox, ask):
+    whole = ask().json()["results"]
+    sandbox.faults.add("bare_list")
+    assert ask().json() == whole
+
+
+def test_empty_page(sandbox, ask):
+    """No rows, but the envelope goes on as if there were."""
+    whole = ask().json()
+    sandbox.faults.add("empty_page")
+    assert ask().json() == {**whole, "results": []}
+
+
+def test_no_id(sandbox, ask):
+    whole = ask().json()
+    sandbox.faults.add("no_id")
+    page = ask().json()
+    assert "assistant_id" not in page["results"][0]
+    assert page["results"][0]["name"] == whole["results"][0]["name"]
+    assert page["results"][1:] == whole["results"][1:]
+
+
+def test_nan(sandbox, ask):
+    """The text holds NaN, which is not JSON; the store itself is not spoilt."""
+    sandbox.faults.add("nan")
+    assert '"voice_speed":NaN' in ask().text
+    assert "NaN" not in ask().text
+
+
+def test_shuffle(sandbox, ask):
+    """Two pages of a list without a stable order: the count holds, rows come twice and others never."""
+    sandbox.faults.add("shuffle:times=always")
+    pages = [ask(limit=10, page=page).json() for page in (1, 2, 3)]
+    assert {page["count"] for page in pages} == {25}
+    ids = [row["assistant_id"] for page in pages for row in page["results"]]
+    assert len(ids) == 25
+    assert len(set(ids)) < 25
+    sandbox.faults.clear()
+    assert [row["assistant_id"] for row in ask().json()["results"]] == sandbox.fleet.ids()[:10]
+
+
+@pytest.mark.parametrize(
+    ("fault", "following"),
+    [
+        ("next_same", "{base}/ai-assistants/?limit=5&page=3"),
+        ("next_back", "{base}/ai-assistants/?limit=5&page=1"),
+        ("next_elsewhere", "http://elsewhere.invalid/api/ai-assistants/?limit=5&page=4"),
+        ("next_elsewhere:url=https://127.0.0.1:1", "https://127.0.0.1:1/api/ai-assistants/?limit=5&page=4"),
+    ],
+)
+def test_next_that_leads_astray(sandbox, ask, fault, following):
+    whole = ask(page=3, limit=5).json()
+    sandbox.faults.add(fault)
+    assert ask(page=3, limit=5).json() == {**whole, "next": following.format(base=sandbox.base_url)}
+
+
+def test_rules_are_used_up_in_order(sandbox, ask):
+    """`ok` lets requests through, `times` repeats, and after the last rule all is well."""
+    sandbox.faults.add("ok:times=2", "503:times=2", "401")
+    assert [ask().status_code for _ in range(7)] == [200, 200, 503, 503, 401, 200, 200]
+    assert sandbox.faults.pending() == []
+
+
+def test_a_rule_for_a_page_waits_for_that_page(sandbox, ask):
+    """Whatever the order in which pages are asked for, only that one goes wrong."""
+    sandbox.faults.add(Fault("status", code=502, page=2), Fault("status", code=500, page=1))
+    assert [ask(page=page).status_code for page in (3, 2, 2)] == [200, 502, 200]
+    assert [ask().status_code for _ in range(2)] == [500, 200]
+
+
+def test_a_fault_of_the_wire_comes_before_the_key_is_looked_at(sandbox, ask):
+    sandbox.faults.add("500")
+    assert [ask(key=None).status_code, ask(key=None).status_code] == [500, 401]
+
+
+def test_content_faults_leave_a_page_that_is_not_there_alone(sandbox, ask):
+    sandbox.faults.add("nan")
+    assert ask(page=99).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["nan", "no_id"])
+def test_content_faults_need_a_row(sandbox, ask, kind):
+    sandbox.fleet.replace_all([])
+    sandbox.faults.add(kind)
+    assert ask().json()["results"] == []
+
+
+def test_for_ever_means_until_cleared():
+    faults = FaultList([Fault("reset", times=None)])
+    assert [faults.take(1) for _ in range(50)] == [Fault("reset", times=None)] * 50
+    faults.clear()
+    assert faults.take(1) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("reset", Fault("reset")),
+        ("503", Fault("status", code=503)),
+        ("429:retry_after=2,times=3", Fault("status", code=429, retry_after="2", times=3)),
+        ("half_body:page=3", Fault("half_body", page=3)),
+        ("delay:seconds=1.5,times=always", Fault("delay", seconds=1.5, times=None)),
+        ("next_elsewhere:url=https://example.org:8443", Fault("next_elsewhere", url="https://example.org:8443")),
+    ],
+)
+def test_the_text_form(text, fault):
+    """Text and object mean the same, and so does JSON."""
+    assert Fault.parse(text) == fault
+    assert Fault.from_dict(json.loads(json.dumps(fault.as_dict()))) == fault
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("explode", "no fault is called 'explode'"),
+        ("", "no fault is called ''"),
+        ("reset:code=500", "takes no 'code'"),
+        ("status:code=teapot", "'code' cannot be 'teapot'"),
+        ("status:code=99", "'code' must be an HTTP status"),
+        ("status:often", "'often' is not of the form NAME=VALUE"),
+        ("status:how=often", "no setting is called 'how'"),
+        ("reset:times=0", "'times' must be at least 1"),
+        ("delay:seconds=-1", "'seconds' must be a number"),
+        ("delay:seconds=nan", "'seconds' must be a number"),
+    ],
+)
+def test_a_wrong_text_is_refused_with_its_reason(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        Fault.parse(text)
+
+
+def test_every_kind_is_tested_here():
+    """A kind without a test in this module is a promise without a proof."""
+    tested = set(KINDS) & {name.removeprefix("test_") for name in globals()}
+    assert tested | {"ok", "next_same", "next_back", "next_elsewhere"} == set(KINDS)

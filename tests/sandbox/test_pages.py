@@ -1,0 +1,135 @@
+"""The documented list over a real socket, with the corners of Django REST Framework."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import requests
+
+from airflow_provider_puretalk.models import AssistantPage
+from airflow_provider_puretalk.sandbox import running
+
+
+def _ids(answer):
+    return [row["assistant_id"] for row in answer.json()["results"]]
+
+
+def test_the_envelope_is_the_documented_one_in_the_documented_order(sandbox, ask):
+    """count, next, previous, results; and the package's own model reads it without a violation."""
+    answer = ask()
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert list(answer.json()) == ["count", "next", "previous", "results"]
+    page = AssistantPage.model_validate(answer.json())
+    assert (page.count, len(page.results)) == (25, 10)
+    assert [violation for row in page.results for violation in row.violations] == []
+
+
+def test_pages_cut_the_list_in_order_of_creation(sandbox, ask):
+    """Three pages hold every assistant once, in the order in which they were made."""
+    assert _ids(ask()) + _ids(ask(page=2)) + _ids(ask(page=3)) == sandbox.fleet.ids()
+
+
+def test_links_are_built_on_the_requests_own_host_with_a_slash(sandbox, ask):
+    """`next` and `previous` look as in the documentation; the first page has no `previous`, the last no `next`."""
+    url = f"{sandbox.base_url}/ai-assistants/"
+    links = [(ask(page=page).json()["next"], ask(page=page).json()["previous"]) for page in (1, 2, 3)]
+    assert links == [(f"{url}?page=2", None), (f"{url}?page=3", f"{url}?page=1"), (None, f"{url}?page=2")]
+
+
+def test_links_repeat_the_rest_of_the_query_sorted(sandbox, ask):
+    """`next` keeps what was asked, known or not, in alphabetical order as DRF does."""
+    following = ask(page=1, limit=5, flavour="vanilla & lime").json()["next"]
+    assert following.endswith("/?flavour=vanilla+%26+lime&limit=5&page=2")
+
+
+@pytest.mark.parametrize("path", ["/ai-assistants", "/ai-assistants/"])
+def test_the_path_is_served_with_and_without_its_slash(ask, path):
+    assert ask(path).status_code == 200
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "abc", "4", "1.0", "99999999999999999999", "9" * 5000])
+def test_a_page_that_is_not_one_is_not_found(ask, page):
+    """0, negative, no number, past the end: always the same documented 404."""
+    answer = ask(page=page)
+    assert answer.status_code == 404
+    assert answer.json() == {"err": True, "msg": "Invalid page."}
+
+
+@pytest.mark.parametrize("page", ["", "1", "01", " 1 "])
+def test_the_first_page_has_many_spellings(sandbox, ask, page):
+    """What Python reads as 1, and nothing at all, is the first page."""
+    assert _ids(ask(page=page)) == sandbox.fleet.ids()[:10]
+
+
+@pytest.mark.parametrize("limit", ["0", "-5", "abc", "", "2.5"])
+def test_a_limit_that_makes_no_sense_is_ignored(ask, limit):
+    answer = ask(limit=limit)
+    assert answer.status_code == 200
+    assert len(answer.json()["results"]) == 10
+
+
+@pytest.mark.parametrize("limit", [21, 1000, 10**30])
+def test_a_limit_above_the_maximum_is_capped_without_a_word(ask, limit):
+    """Fewer rows come than were asked for, while `next` repeats the large number."""
+    page = ask(limit=limit).json()
+    assert len(page["results"]) == 20
+    assert page["next"].endswith(f"?limit={limit}&page=2")
+
+
+def test_of_several_values_the_last_one_counts(sandbox, ask):
+    """A repeated parameter is read as Django reads it."""
+    assert _ids(ask("/ai-assistants?page=3&page=2")) == sandbox.fleet.ids()[10:20]
+
+
+def test_an_empty_table_has_a_first_page(sandbox, ask):
+    """200 and count 0; the second page is not found."""
+    sandbox.fleet.replace_all([])
+    assert ask().json() == {"count": 0, "next": None, "previous": None, "results": []}
+    assert ask(page=2).status_code == 404
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", "sandbox-key-and-more"])
+def test_a_missing_or_wrong_key_is_refused(ask, key):
+    answer = ask(key=key)
+    assert answer.status_code == 401
+    assert answer.json()["err"] is True
+    assert isinstance(answer.json()["msg"], str)
+
+
+def test_every_answer_has_a_request_id(sandbox, ask, control):
+    """Good ones and refusals, the API's and all others; no id comes twice."""
+    sandbox.faults.add("500", "html")
+    answers = [ask(), ask(), ask(), ask(page=9), ask(key=None), ask("/nothing"), control("GET", "/requests")]
+    ids = [answer.headers["X-Request-ID"] for answer in answers]
+    assert len(set(ids)) == len(answers)
+
+
+def test_unknown_paths_and_methods_are_refused_in_the_documented_shape(sandbox, ask, control):
+    assert ask("/nothing").status_code == 404
+    assert set(ask("/nothing").json()) == {"err", "msg"}
+    refused = control("POST", "/../api/ai-assistants")
+    assert (refused.status_code, set(refused.json())) == (405, {"err", "msg"})
+
+
+def test_records_are_sent_exactly_as_they_are():
+    """Unknown fields, null and absent, the order of keys, large numbers, odd strings: nothing is touched."""
+    record = {
+        "zeta": None, "assistant_id": "a", "alpha": {"b": [], "a": 10**40}, "name": "Zoë \ud800 \U0001f600", "n": 0.1,
+    }  # fmt: skip
+    with running(records=[record]) as sandbox:
+        url, headers = f"{sandbox.base_url}/ai-assistants", {"X-API-KEY": sandbox.api_key}
+        row = json.loads(requests.get(url, headers=headers, timeout=10).content)["results"][0]
+    assert row == record
+    assert list(row) == list(record)
+    assert list(row["alpha"]) == ["b", "a"]
+
+
+def test_a_redirect_to_the_slash_keeps_the_query(sandbox, ask):
+    """With the rule on: 301 as Django does it, before the key is looked at."""
+    sandbox.rules.redirect_slash = True
+    answer = ask(page=2, limit=5, key=None)
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == "/api/ai-assistants/?page=2&limit=5"
+    assert ask("/ai-assistants/", page=2).status_code == 200

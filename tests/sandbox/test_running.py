@@ -1,0 +1,209 @@
+"""`running()` as tests use it: starts, shows what it was asked, lets the fleet change in between, and stops at once."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from airflow_provider_puretalk.sandbox import Rules, ServedRequest, make_fleet, running
+from airflow_provider_puretalk.sandbox.server import listen
+from airflow_provider_puretalk.sandbox.state import REQUESTS_KEPT, Throttle
+
+
+def _ids(answer):
+    return [row["assistant_id"] for row in answer.json()["results"]]
+
+
+def _get(sandbox, query="", *, key=None):
+    """Ask a sandbox that this test started itself."""
+    headers = {"X-API-KEY": key or sandbox.api_key}
+    return requests.get(f"{sandbox.base_url}/ai-assistants{query}", headers=headers, timeout=10)
+
+
+def test_it_serves_the_fleet_of_its_seed_on_loopback():
+    with running(3, seed=5) as sandbox:
+        assert list(sandbox.fleet) == make_fleet(3, seed=5)
+        assert urlsplit(sandbox.base_url).hostname == "127.0.0.1"
+        assert urlsplit(sandbox.base_url).path == "/api"
+        assert _get(sandbox).json()["results"] == make_fleet(3, seed=5)
+
+
+def test_several_run_side_by_side():
+    """Each has its own port, fleet and key."""
+    with running(1, api_key="one") as one, running(2, api_key="two") as two:
+        assert [_get(sandbox).json()["count"] for sandbox in (one, two)] == [1, 2]
+        assert _get(one, key="two").status_code == 401
+
+
+def test_it_is_gone_when_the_block_ends():
+    """The port is free again and no thread is left, after an error too."""
+    block = running()
+    port = urlsplit(block.__enter__().base_url).port
+    assert not block.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+    assert not [thread for thread in threading.enumerate() if thread.name == "puretalk-sandbox"]
+
+
+def test_open_requests_are_cut_off_at_the_end(caplog):
+    """A request that waits for minutes does not keep the sandbox from stopping, and leaves no traceback."""
+    arrived = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        with running(faults=["delay:seconds=600"]) as sandbox:
+            sandbox.before_request(1, lambda request: arrived.set())
+            waiting = pool.submit(requests.get, f"{sandbox.base_url}/ai-assistants", timeout=60)
+            assert arrived.wait(10)
+        assert isinstance(waiting.exception(10), requests.ConnectionError)
+    assert caplog.records == []
+
+
+def test_requests_are_remembered_as_they_arrived(sandbox, ask):
+    """Method, path, query and headers, names in small letters; also of requests that were refused."""
+    ask(page=2, limit=5)
+    ask("/ai-assistants/", key="wrong")
+    first, second = sandbox.requests
+    assert isinstance(first, ServedRequest)
+    assert first[:3] == ("GET", "/api/ai-assistants", {"page": "2", "limit": "5"})
+    assert first.headers["x-api-key"] == sandbox.api_key
+    assert (second.path, second.query, second.headers["x-api-key"]) == ("/api/ai-assistants/", {}, "wrong")
+    assert sandbox.request_count == 2
+
+
+def test_only_so_many_requests_are_remembered(sandbox, ask):
+    """A demo that runs for weeks does not eat the memory; the count goes on."""
+    sandbox.requests.extend([ServedRequest("GET", "/", {}, {})] * REQUESTS_KEPT)
+    ask()
+    assert len(sandbox.requests) == REQUESTS_KEPT // 2 + 1
+    assert sandbox.requests[-1].path == "/api/ai-assistants"
+    assert sandbox.request_count == 1
+
+
+def test_a_row_deleted_between_two_pages_loses_another_one(sandbox, ask):
+    """What the API really does, and why this package reads twice: no count and no duplicate gives it away."""
+    before = sandbox.fleet.ids()
+    sandbox.before_request(2, lambda request: sandbox.fleet.remove(before[0]))
+    read = _ids(ask()) + _ids(ask(page=2)) + _ids(ask(page=3))
+    assert set(before) - set(read) == {before[10]}
+    assert len(set(read)) == len(read)
+
+
+def test_a_callback_for_every_request_sees_each_of_them(sandbox, ask):
+    seen = []
+    sandbox.before_request(None, lambda request: seen.append(request.query.get("page")))
+    for page in (1, 2, 3):
+        ask(page=page)
+    assert seen == ["1", "2", "3"]
+
+
+def test_a_callback_may_ask_the_sandbox_itself(sandbox, ask):
+    """It runs beside the server, so that it cannot block it."""
+    inner = []
+    sandbox.before_request(1, lambda request: inner.append(ask(page=3).status_code))
+    assert ask().status_code == 200
+    assert inner == [200]
+
+
+def test_the_error_of_a_callback_reaches_the_test():
+    """It must not vanish in the server's thread; the request itself is answered."""
+    block = running()
+    sandbox = block.__enter__()
+    sandbox.before_request(1, lambda request: 1 // 0)
+    assert _get(sandbox).status_code == 200
+    with pytest.raises(ZeroDivisionError):
+        block.__exit__(None, None, None)
+
+
+def test_requests_in_flight_are_counted(sandbox, ask):
+    """Two that wait for each other were in flight together."""
+    both = threading.Barrier(2)
+    sandbox.before_request(None, lambda request: both.wait(10))
+    with ThreadPoolExecutor() as pool:
+        assert [answer.status_code for answer in pool.map(lambda page: ask(page=page), (1, 2))] == [200, 200]
+    assert sandbox.max_in_flight == 2
+
+
+def test_latency_keeps_requests_waiting(sandbox):
+    sandbox.rules.latency_ms = 60_000
+    with pytest.raises(requests.ReadTimeout):
+        requests.get(f"{sandbox.base_url}/ai-assistants", timeout=(10, 0.1))
+
+
+def test_too_many_requests_are_throttled_in_whole_seconds(ask, sandbox):
+    """429 in the documented shape; a wrong key is refused before it is counted."""
+    sandbox.rules.requests_per_second = 0.001
+    assert [ask(key=None).status_code, ask().status_code] == [401, 200]
+    answer = ask()
+    assert answer.status_code == 429
+    assert 900 < int(answer.headers["Retry-After"]) <= 1000
+    assert set(answer.json()) == {"err", "msg"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "arrivals", "waits"),
+    [
+        (2, [0, 0.1, 0.2, 0.9, 1.0, 1.05, 1.1], [0, 0, 1, 1, 0, 1, 0]),
+        (0.5, [0, 0.5, 1.9, 2.0, 2.1], [0, 2, 1, 0, 2]),
+        (1.5, [0, 0.5, 0.7], [0, 1, 0]),
+    ],
+)
+def test_the_window_slides_and_refused_requests_do_not_count(rate, arrivals, waits):
+    clock = iter(arrivals)
+    throttle = Throttle(clock=lambda: next(clock))
+    assert [throttle.wait(rate) for _ in arrivals] == waits
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"api_key": ""},
+        {"page_size": 0},
+        {"max_limit": 0},
+        {"latency_ms": -1},
+        {"latency_ms": float("nan")},
+        {"requests_per_second": 0},
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(rules):
+    with pytest.raises(ValueError, match="must"):
+        Rules(**rules)
+
+
+def test_without_a_maximum_any_limit_is_honoured():
+    with running(60, max_limit=None) as sandbox:
+        assert len(_get(sandbox, "?limit=9999").json()["results"]) == 60
+
+
+def test_answers_leave_at_once():
+    """asyncio turns Nagle's algorithm off only where the socket names TCP; else each answer would take 40 ms."""
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_importing_it_needs_neither_fastapi_nor_airflow():
+    """Whoever only invents fleets, or reads this package's names, pays for no server."""
+    program = (
+        "import sys; import airflow_provider_puretalk.sandbox as sandbox; sandbox.make_fleet(1);"
+        "print(sorted({'fastapi', 'uvicorn', 'starlette', 'airflow', 'requests'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
+def test_without_the_extra_it_says_what_to_install(monkeypatch, missing):
+    """One sentence with the command, as Airflow's own type for this."""
+    from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(AirflowOptionalProviderFeatureException, match=r"pip install '.*\[sandbox\]'"):
+        running().__enter__()
