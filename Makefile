@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-airflow-2.11 lint format types wheel constraints clean
+.PHONY: help demo airflow test test-airflow-2.11 lint format types wheel wheel-airflow-2.11 constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -52,6 +52,9 @@ wheel: .venv/dev.stamp  ## Build into dist/, then install and question the wheel
 	rm -rf dist
 	.venv/bin/python -m build --no-isolation --outdir dist .
 	.venv/bin/python .ci/check_wheel.py dist $(CURRENT)
+
+wheel-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Question the wheel in dist/ once more, with Airflow 2.11
+	.venv-airflow-2.11/bin/python .ci/check_wheel.py dist $(FLOOR)
 
 constraints: .venv-constraints/bin/uv  ## Resolve the constraint files anew
 	constraints/compile.sh .venv-constraints/bin/uv

@@ -1,0 +1,1 @@
+"""Benchmarks: who reads the list how fast."""

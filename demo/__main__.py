@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demo.processes import end_on_signals
-from demo.steps import StepFailed, explain, say, step
+from demo.steps import DemoError, StepFailed, explain, say, step
 
 if TYPE_CHECKING:
     from demo import cluster, fleet
@@ -30,6 +30,10 @@ DAG = "puretalk_daily_snapshot"
 def main() -> int:
     """Run what was asked for; whatever happens, leave nothing running."""
     os.chdir(CLONE)
+    for name in [name for name in os.environ if "AIRFLOW" in name.upper()]:
+        del os.environ[name]  # settings that the surrounding shell has for another Airflow
+    # For this process too: whatever imports Airflow makes it create its home.
+    os.environ["AIRFLOW_HOME"] = str(HOME)
     end_on_signals()
     try:
         with _only_one():
@@ -39,6 +43,9 @@ def main() -> int:
                 _demo()
     except StepFailed as failure:
         print(explain(failure), file=sys.stderr)
+        return 1
+    except DemoError as error:
+        print(f"\nFailed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped; nothing is left running.")
@@ -52,12 +59,11 @@ def _demo() -> None:
         from demo import account, cluster, fleet, runs
     begin = time.monotonic()
     with fleet.account() as source:
-        print(f"• The account to read: {source.what}")
         destination = _destination(source)
         with cluster.running(HOME, EXAMPLES, use_schedule=False, environment=_environment(source)) as airflow:
             with step(f"Let Airflow read example_dags/{DAG}.py"):
                 runs.prepare(airflow, DAG)
-            with step("Take a snapshot"):
+            with step(f"Take a snapshot of {source.what}"):
                 newest = _snapshot(airflow)
             if source.control is not None:
                 with step("Change the stand-in's fleet"):
@@ -117,7 +123,7 @@ def _destination(source: fleet.Account) -> Path:
 
 
 def _environment(source: fleet.Account) -> dict[str, str]:
-    return source.environment | {"PURETALK_SNAPSHOTS": str(_destination(source))}
+    return source.environment | {"PURETALK_SNAPSHOTS": str(_destination(source)), "PURETALK_STORAGE_CONN_ID": ""}
 
 
 @contextmanager
@@ -128,7 +134,7 @@ def _only_one() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SystemExit(f"A demo or an Airflow of this clone is running already: {CLONE}") from None
+            raise DemoError(f"a demo or an Airflow of this clone is running already ({CLONE}).") from None
         yield
 
 

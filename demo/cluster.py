@@ -52,8 +52,7 @@ def free_port(preferred: int | None = None) -> int:
 
 
 def _environment(home: Path, dags: Path, port: int, use_schedule: bool, extra: Mapping[str, str]) -> dict[str, str]:
-    """Set up all components, with none of the settings that the surrounding shell has for another Airflow."""
-    inherited = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name.upper()}
+    """Return the environment of all components."""
     no_proxy = ",".join(filter(None, ["127.0.0.1,localhost", os.environ.get("no_proxy") or os.environ.get("NO_PROXY")]))
     settings = {
         "CORE__DAGS_FOLDER": str(dags),
@@ -75,7 +74,7 @@ def _environment(home: Path, dags: Path, port: int, use_schedule: bool, extra: M
         "SCHEDULER__USE_JOB_SCHEDULE": str(use_schedule),
     }
     return {
-        **inherited,
+        **os.environ,
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
         "AIRFLOW_HOME": str(home),
         # What is on this machine is reached without the proxy that may be set for the rest of the world.

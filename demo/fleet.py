@@ -9,12 +9,13 @@ import json
 import os
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from airflow_provider_puretalk import sandbox, snapshots
+from demo.steps import say, step
 
 CONNECTION = "puretalk_default"
 ASSISTANTS = 250
@@ -44,10 +45,13 @@ def account() -> Iterator[Account]:
         host = os.environ.get("PURETALK_BASE_URL", "")
         yield Account(f"PureTalk{f' at {host}' if host else ''}", "snapshots-real", _connection(key, host))
         return
-    with sandbox.running(assistants=ASSISTANTS) as box:
+    with ExitStack() as stack:
+        with step(f"Start a stand-in PureTalk with {ASSISTANTS} invented assistants"):
+            box = stack.enter_context(sandbox.running(assistants=ASSISTANTS))
+            say(f"it listens on {box.base_url}")
         root = box.base_url.removesuffix("/api")
         yield Account(
-            f"a stand-in PureTalk with {ASSISTANTS} invented assistants on {box.base_url}",
+            f"a stand-in PureTalk on {box.base_url}",
             "snapshots",
             _connection(box.api_key, box.base_url),
             f"{root}/_sandbox/assistants",

@@ -25,11 +25,12 @@ import tenacity
 import urllib3
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.connections import WHOLE_ANSWER_FACTOR
+from airflow_provider_puretalk.api.connections import time_limit
 from airflow_provider_puretalk.api.errors import (
     PuretalkAuthError,
     PuretalkConnectionError,
     PuretalkError,
+    PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkRateLimitError,
     PuretalkResponseError,
@@ -48,7 +49,10 @@ LONGEST_WAIT = 120.0
 #: Longest pause in seconds between two tries where the server names none.
 LONGEST_BACKOFF = 60.0
 
-_CHUNK = 1 << 16
+#: An answer as a whole may take this many times the longest silence.
+WHOLE_ANSWER_FACTOR = 5
+
+_DRIPPED = "The answer took too long as a whole: it came in drips."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,11 @@ class ApiClient:
         cancelled = cancelled or threading.Event()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_worth_another_try),
-            stop=tenacity.stop_after_attempt(self.settings.max_retries + 1)
-            | tenacity.stop_when_event_set(cancelled)
-            | (lambda state: time.monotonic() + state.upcoming_sleep >= deadline),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self.settings.max_retries + 1),
+                tenacity.stop_when_event_set(cancelled),
+                _StopBefore(deadline),
+            ),
             wait=self._pause,
             sleep=tenacity.sleep_using_event(cancelled),
             before_sleep=self._before_pause,
@@ -141,26 +147,30 @@ class ApiClient:
         self, params: Mapping[str, int], known: Container[bytes] | None, deadline: float, cancelled: threading.Event
     ) -> Answer:
         """Send one request and decode its answer."""
-        self._pacer.wait(cancelled)
+        if not self._pacer.wait(cancelled, deadline):
+            raise PuretalkInconsistentScanError("The reading was given up before its next request could be sent.")
         url = self.settings.base_url + self._path
-        silence = max(0.001, min(self.settings.timeout, deadline - time.monotonic()))
-        ends = min(time.monotonic() + self.settings.timeout * WHOLE_ANSWER_FACTOR, deadline)
         facts: dict[str, Any] = {"url": f"{url}?{'&'.join(f'{name}={value}' for name, value in params.items())}"}
-        try:
-            with self.session.get(url, params=params, timeout=(silence, silence), stream=True) as response:
-                facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
-                if response.status_code != requests.codes.ok:
-                    raise self._refusal(response, facts)
-                self._remember_path(response)
-                body = _read_body(response, ends, facts)
-                kind = response.headers.get("Content-Type", "")
-        except requests.TooManyRedirects:
-            raise PuretalkResponseError("The API redirects in circles.", **facts) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            broken, message = explain(error)
-            raise (_BrokenBodyError if broken and "status_code" in facts else PuretalkConnectionError)(
-                message, **facts
-            ) from None  # Their messages may hold proxy credentials.
+        left = max(0.001, deadline - time.monotonic())
+        silence = min(self.settings.timeout, left)
+        with time_limit(min(self.settings.timeout * WHOLE_ANSWER_FACTOR, left)) as limit:
+            try:
+                with self.session.get(url, params=params, timeout=(silence, silence), stream=True) as response:
+                    facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
+                    if response.status_code != requests.codes.ok:
+                        raise self._refusal(response, facts)
+                    self._remember_path(response)
+                    body = response.raw.read(decode_content=True)
+                    kind = response.headers.get("Content-Type", "")
+            except requests.TooManyRedirects:
+                raise PuretalkResponseError("The API redirects in circles.", **facts) from None
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                broken, message = (False, _DRIPPED) if limit.expired else explain(error)
+                raise (_BrokenBodyError if broken and "status_code" in facts else PuretalkConnectionError)(
+                    message, **facts
+                ) from None  # Their messages may hold proxy credentials.
+        if limit.expired:
+            raise PuretalkConnectionError(_DRIPPED, **facts)
         digest = None if known is None else _digest(params, body)
         if known is not None and digest in known:
             return Answer(None, digest, facts["url"], facts["request_id"])
@@ -194,7 +204,7 @@ class ApiClient:
         """Return how long to wait before the next try, in seconds: what the server said, at least the back-off."""
         first = self.settings.retry_backoff
         backoff = tenacity.wait_exponential(multiplier=first, max=LONGEST_BACKOFF)(state)
-        backoff = min(LONGEST_BACKOFF, backoff + random.uniform(0, first))  # noqa: S311 - jitter, not a secret
+        backoff = min(LONGEST_BACKOFF, backoff + random.uniform(0, first))
         error = state.outcome.exception() if state.outcome else None
         return max(backoff, getattr(error, "retry_after", None) or 0.0)
 
@@ -228,6 +238,16 @@ class ApiClient:
             )
 
 
+class _StopBefore(tenacity.stop.stop_base):
+    """Ends the tries where the next pause would last beyond a moment on the monotonic clock."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        return time.monotonic() + retry_state.upcoming_sleep >= self._deadline
+
+
 class _BrokenBodyError(PuretalkResponseError):
     """A body that broke on its way: unlike a wrong shape, it may be whole at the next try."""
 
@@ -241,16 +261,6 @@ def _is_worth_another_try(error: BaseException) -> bool:
     return isinstance(
         error, PuretalkRateLimitError | PuretalkServerError | PuretalkConnectionError | _BrokenBodyError
     )
-
-
-def _read_body(response: requests.Response, ends: float, facts: Mapping[str, Any]) -> bytes:
-    """Read a body piece by piece, as it comes in, so that one that drips is given up in time."""
-    chunks = []
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
-        chunks.append(chunk)
-        if time.monotonic() > ends:
-            raise PuretalkConnectionError("The answer took too long as a whole: it came in drips.", **facts)
-    return b"".join(chunks)
 
 
 def _digest(question: Mapping[str, int], body: bytes) -> bytes:

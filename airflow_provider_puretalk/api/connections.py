@@ -1,7 +1,7 @@
-"""Connections that end: a server that drips the head of its answer, byte by byte, is never silent and never done.
+"""Answers that end: a server that drips its answer, byte by byte, is never silent and never done.
 
-``requests`` and ``urllib3`` bound the silence between two bytes, not the time a head may take. Bodies are read by the client
-itself, which looks at the clock; heads are read in ``http.client``, out of its reach, so a timer cuts the connection there.
+``requests`` and ``urllib3`` bound the silence between two bytes, not the time that an answer takes as a whole. Here a timer
+does: when it fires, the connection is shut down under the thread that reads from it.
 """
 
 from __future__ import annotations
@@ -9,72 +9,95 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-#: An answer as a whole may take this many times the longest silence.
-WHOLE_ANSWER_FACTOR = 5
+
+class TimeLimit:
+    """The time that the answers to one request may take; the connection that is read from can change with a redirect."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+        #: Whether the time ran out, and the connection was shut down.
+        self.expired = False
+
+    def watch(self, sock: socket.socket) -> None:
+        """Name the connection that is to be shut down."""
+        with self._lock:
+            self._sock = sock
+        if self.expired:
+            self.expire()
+
+    def expire(self) -> None:
+        """Shut the connection down, which wakes the thread that reads from it; closing it would not."""
+        with self._lock, contextlib.suppress(OSError):
+            self.expired = True
+            if self._sock is not None:
+                self._sock.shutdown(socket.SHUT_RDWR)
 
 
-class BoundedAdapter(HTTPAdapter):
-    """An adapter whose connections wait for the head of an answer for a bounded time."""
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[TimeLimit]:
+    """Bound what this thread reads through a :class:`LimitedAdapter`; whoever uses it looks at ``expired`` afterwards."""
+    limit = TimeLimit()
+    timer = threading.Timer(seconds, limit.expire)
+    timer.daemon = True
+    timer.start()
+    _current.limit = limit
+    try:
+        yield limit
+    finally:
+        _current.limit = None
+        timer.cancel()
+
+
+class LimitedAdapter(HTTPAdapter):
+    """An adapter whose connections keep to the :func:`time_limit` of the thread that reads."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Let the pools make bounded connections."""
-        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        """Let the pools make limited connections."""
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Let the pools behind a proxy make bounded connections too."""
-        manager = super().proxy_manager_for(*args, **kwargs)  # type: ignore[no-untyped-call]
+        """Let the pools behind a proxy make limited connections too."""
+        manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
 
-class _Bounded:
-    """Cuts the connection when the head of the answer takes too long."""
+_current = threading.local()
 
+
+class _Limited:
     sock: Any
-    timeout: Any
 
     def getresponse(self) -> Any:
-        if not isinstance(self.timeout, int | float):
-            return super().getresponse()  # type: ignore[misc]
-        late = threading.Event()
-        timer = threading.Timer(self.timeout * WHOLE_ANSWER_FACTOR, self._cut, [self.sock, late])
-        timer.daemon = True
-        timer.start()
-        try:
-            return super().getresponse()  # type: ignore[misc]
-        finally:
-            timer.cancel()
-            if late.is_set():
-                raise TimeoutError("the head of the answer took too long")
-
-    @staticmethod
-    def _cut(sock: socket.socket, late: threading.Event) -> None:
-        late.set()
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)  # Wakes the thread that reads from it; closing would not.
+        limit: TimeLimit | None = getattr(_current, "limit", None)
+        if limit is not None:
+            limit.watch(self.sock)
+        return super().getresponse()  # type: ignore[misc]  # of the connection class beside this one
 
 
-class _BoundedHTTPConnection(_Bounded, HTTPConnection):
+class _LimitedHTTPConnection(_Limited, HTTPConnection):
     pass
 
 
-class _BoundedHTTPSConnection(_Bounded, HTTPSConnection):
+class _LimitedHTTPSConnection(_Limited, HTTPSConnection):
     pass
 
 
-class _BoundedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _BoundedHTTPConnection
+class _LimitedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _LimitedHTTPConnection
 
 
-class _BoundedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _BoundedHTTPSConnection
+class _LimitedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _LimitedHTTPSConnection
 
 
-_POOLS = {"http": _BoundedHTTPPool, "https": _BoundedHTTPSPool}
+_POOLS = {"http": _LimitedHTTPPool, "https": _LimitedHTTPSPool}

@@ -46,7 +46,8 @@ class PuretalkError(AirflowException):
         # Only the message becomes an argument of the exception; pickling restores the rest from ``__dict__``.
         super().__init__(message)
         self.message = message
-        self.status_code = status_code
+        # Airflow keeps a status for its own web server under this name, on the class.
+        self.status_code: int | None = status_code  # type: ignore[assignment]
         self.request_id = request_id
         self.retry_after = retry_after
         self.url = url

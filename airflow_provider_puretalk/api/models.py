@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -25,11 +25,15 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
-    create_model,
     model_validator,
 )
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
+from typing_extensions import TypedDict
+
+if TYPE_CHECKING:
+    from pydantic.plugin._schema_validator import PluggableSchemaValidator
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +77,16 @@ class _Timestamp:
         return {"type": "string", "format": "date-time"}
 
 
-_FORMAT_OF_PATTERN = {_Timestamp.PATTERN: "date-time"}
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_URI = r"^[A-Za-z][A-Za-z0-9+.\-]*:\S+$"
+_EMAIL = r"^[^@\s]+@[^@\s]+$"
+_FORMAT_OF_PATTERN = {_UUID: "uuid", _URI: "uri", _EMAIL: "email", _Timestamp.PATTERN: "date-time"}
 
-
-def _formatted(pattern: str, name: str) -> Any:
-    """A documented string format, checked by pattern so that the text stays as it came."""
-    _FORMAT_OF_PATTERN[pattern] = name
-    return Annotated[str, StringConstraints(pattern=pattern), Field(json_schema_extra={"format": name})]
-
-
+# Formats are checked by pattern, so that the text stays as it came.
+_UuidText = Annotated[str, StringConstraints(pattern=_UUID), Field(json_schema_extra={"format": "uuid"})]
+_UriText = Annotated[str, StringConstraints(pattern=_URI), Field(json_schema_extra={"format": "uri"})]
+_EmailText = Annotated[str, StringConstraints(pattern=_EMAIL), Field(json_schema_extra={"format": "email"})]
 _NOT_NULL = _NotNull()
-_UuidText = _formatted(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", "uuid")
-_UriText = _formatted(r"^[A-Za-z][A-Za-z0-9+.\-]*:\S+$", "uri")
-_EmailText = _formatted(r"^[^@\s]+@[^@\s]+$", "email")
-
 _Text = Annotated[str | None, _NOT_NULL]
 _Uuid = Annotated[_UuidText | None, _NOT_NULL]
 _Uri = Annotated[_UriText | None, _NOT_NULL]
@@ -239,20 +239,20 @@ def violations_of(record: Mapping[str, Any]) -> tuple[Violation, ...]:
 
 
 @cache
-def _documented() -> SchemaValidator:
+def _documented() -> SchemaValidator | PluggableSchemaValidator:
     """Return a validator for the fields of :class:`Assistant` that accepts only what is documented."""
-    nested: dict[str, Any] = {
-        name: (Annotated[_intolerant(model, {}) | None, _NOT_NULL], None)
-        for name, model in (("user", AssistantUser), ("voice", Voice))
+    nested = {
+        name: Annotated[_shape_of(model, {}) | None, _NOT_NULL] for name, model in (("user", AssistantUser), ("voice", Voice))
     }
-    return cast("SchemaValidator", _intolerant(Assistant, nested).__pydantic_validator__)
+    return TypeAdapter(_shape_of(Assistant, nested)).validator
 
 
-def _intolerant(model: type[BaseModel], others: dict[str, Any]) -> type[BaseModel]:
-    """Copy a model's fields into one that raises, some of them replaced by others."""
-    fields: dict[str, Any] = {name: (field.rebuild_annotation(), field) for name, field in model.model_fields.items()}
-    config = ConfigDict(extra="ignore", strict=True)
-    return create_model(f"Documented{model.__name__}", __config__=config, **{**fields, **others})
+def _shape_of(model: type[BaseModel], others: Mapping[str, Any]) -> Any:
+    """Return a dict type with a model's fields, some of them replaced. Checking it builds nothing, and never tolerates."""
+    fields = {name: field.rebuild_annotation() for name, field in model.model_fields.items()}
+    shape: Any = TypedDict(f"Documented{model.__name__}", {**fields, **others}, total=False)  # type: ignore[misc]
+    shape.__pydantic_config__ = ConfigDict(extra="ignore", strict=True)  # type: ignore[attr-defined]  # pydantic's way
+    return shape
 
 
 class AssistantPage(_TolerantModel):

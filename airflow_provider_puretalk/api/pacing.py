@@ -6,6 +6,7 @@ the one that got it.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -22,15 +23,25 @@ class Pacer:
         self._next_slot = 0.0
         self._held_until = 0.0
 
-    def wait(self, cancelled: threading.Event) -> None:
-        """Sleep until this thread may send; returns early when cancelled."""
-        with self._lock:
-            slot = max(time.monotonic(), self._next_slot)
-            self._next_slot = slot + self._interval
-        # A 429 may come in while we sleep, so the hold is looked at again afterwards.
-        while (pause := max(slot, self._held_until) - time.monotonic()) > 0:
-            if cancelled.wait(pause):
-                return
+    def wait(self, cancelled: threading.Event, deadline: float = math.inf) -> bool:
+        """Sleep until this thread may send.
+
+        :param deadline: moment on the monotonic clock after which it is too late.
+        :returns: False where nothing may be sent any more: cancelled, or too late.
+        """
+        while not cancelled.is_set():
+            with self._lock:
+                now = time.monotonic()
+                slot = max(now, self._next_slot, self._held_until)
+                if slot >= deadline:
+                    return False
+                self._next_slot = slot + self._interval
+            if slot > now:
+                cancelled.wait(slot - now)
+            # A 429 may have come in meanwhile. Then everybody takes a new slot, so that they do not all start at once.
+            if self._held_until <= slot and not cancelled.is_set():
+                return True
+        return False
 
     def hold(self, seconds: float) -> None:
         """Let no request start for so many seconds."""

@@ -35,6 +35,7 @@ class Page:
 
     @property
     def has_next(self) -> bool:
+        """Whether the server says that there is more."""
         return self.next is not None
 
 

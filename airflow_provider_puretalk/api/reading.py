@@ -109,8 +109,8 @@ def scan(
 
         def fetch(number: int, limit: int) -> ScannedPage:
             answer = client.ask(number, limit, known=known, deadline=deadline, cancelled=cancelled)
-            if answer.body is None and answer.digest is not None:
-                return spool.known[answer.digest]
+            if answer.body is None and (seen := spool.known.get(answer.digest or b"")):
+                return seen
             return _scanned(client.read(answer, number, limit), answer.digest, examine)
 
         scanner = Scanner(

@@ -37,7 +37,9 @@ class JsonlWriter:
         raw = self._files.enter_context(path.open("xb"))
         self._out: IO[bytes] = raw
         if compression == "gzip":
-            zipped = igzip.IGzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=raw, mtime=0)
+            zipped: Any = igzip.IGzipFile(  # type: ignore[no-untyped-call]  # isal types only some of its functions
+                filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=raw, mtime=0
+            )
             self._out = self._files.enter_context(zipped)
         elif compression == "zstd":
             compressor = require_zstandard().ZstdCompressor(level=_ZSTD_LEVEL)
@@ -61,11 +63,12 @@ def read_lines(path: Path, compression: str | None) -> Iterator[bytes]:
 
     :raises PuretalkSnapshotError: the file is torn or damaged.
     """
-    damaged: tuple[type[BaseException], ...] = (EOFError, gzip.BadGzipFile, isal_zlib.error)
+    damaged: tuple[Any, ...] = (EOFError, gzip.BadGzipFile, isal_zlib.error)
     with contextlib.ExitStack() as files:
         stream: Any = files.enter_context(path.open("rb"))
         if compression == "gzip":
-            stream = files.enter_context(igzip.IGzipFile(fileobj=stream, mode="rb"))
+            unzipped: Any = igzip.IGzipFile(fileobj=stream, mode="rb")  # type: ignore[no-untyped-call]
+            stream = files.enter_context(unzipped)
         elif compression == "zstd":
             zstandard = require_zstandard()
             damaged = (*damaged, zstandard.ZstdError)

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,31 +61,11 @@ class Storage:
 
         :raises PuretalkConfigurationError: it does not exist, or it is read-only.
         """
-        if self._is_local:
-            folder = Path(self._root or "/")
-            if not folder.is_dir():
-                if folder.exists():
-                    raise PuretalkConfigurationError(f"The destination {self.url} is a file, not a folder.")
-                raise PuretalkConfigurationError(
-                    f"The destination {self.url} does not exist; create it. A folder that is made up on the way would "
-                    "hide a disk that is not mounted."
-                )
-            if writing and not os.access(folder, os.W_OK | os.X_OK):
-                raise PuretalkConfigurationError(f"The destination {self.url} is read-only.")
-            return
-        # Object stores have no folders: only the outermost name, the bucket, exists or not.
-        container = self._root.split("/")[0]
-        if not container:
-            return
-        with self._errors(""):
-            try:
-                self._fs.info(container)
-            except FileNotFoundError:
-                raise PuretalkConfigurationError(
-                    f"The destination {self.url} does not exist: no bucket {container!r}."
-                ) from None
-            except PermissionError:
-                pass  # Who may look into a folder of a bucket may not look at the bucket itself.
+        with self._errors("", writing=writing):
+            if self._is_local:
+                self._check_folder(Path(self._root or "/"), writing=writing)
+            elif not self._fs.root_marker:  # Otherwise it is one tree from the root down.
+                self._check_bucket(self._root.lstrip("/").split("/")[0])
 
     def url_of(self, name: str) -> str:
         """Return how people and other tasks may name a file here."""
@@ -141,27 +121,29 @@ class Storage:
                 self._make_folder(near)
         with self._errors(folder, writing=True):
             staging = tempfile.TemporaryDirectory(prefix=".staging-", dir=near)
-        with staging as name:
-            yield Path(name)
+        try:
+            with staging as name:
+                yield Path(name)
+        except OSError as error:
+            where = f"The temporary folder {tempfile.gettempdir()}" if near is None else self.url_of(folder)
+            reason = error.strerror or type(error).__name__
+            raise PuretalkSnapshotError(f"{where} cannot be written: {reason}.") from error
 
     def put(self, source: Path, name: str) -> None:
         """Publish a local file under a name, replacing what was there; it appears whole or not at all."""
         with self._errors(name, writing=True):
             if self._is_local:
-                self._put_local(source, Path(self._path(name)))
+                self._put_local(Path(self._path(name)), lambda path: _link_or_copy(source, path))
             else:
                 self._fs.put_file(str(source), self._path(name))
 
     def put_bytes(self, data: bytes, name: str) -> None:
         """Publish a small file, as :meth:`put` does."""
-        if not self._is_local:
-            with self._errors(name, writing=True):
+        with self._errors(name, writing=True):
+            if self._is_local:
+                self._put_local(Path(self._path(name)), lambda path: path.write_bytes(data))
+            else:
                 self._fs.pipe_file(self._path(name), data)  # One request; `put` may open the file before it fills it.
-            return
-        with tempfile.TemporaryDirectory(prefix="puretalk-put-") as folder:
-            source = Path(folder) / "data"
-            source.write_bytes(data)
-            self.put(source, name)
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is gone already is fine."""
@@ -171,15 +153,12 @@ class Storage:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    def _put_local(self, source: Path, target: Path) -> None:
-        """Copy under a temporary name, force it to the disk, rename: a crash leaves the old file or the new one."""
+    def _put_local(self, target: Path, fill: Callable[[Path], object]) -> None:
+        """Fill a file of a temporary name, force it to the disk, rename: a crash leaves the old file or the new one."""
         self._make_folder(target.parent)
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
         try:
-            try:
-                os.link(source, temporary)  # Staged on the same disk: no copy needed.
-            except OSError:
-                shutil.copyfile(source, temporary)
+            fill(temporary)
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             temporary.replace(target)
@@ -190,12 +169,36 @@ class Storage:
     def _make_folder(self, folder: Path) -> None:
         """Make a folder below the destination."""
         root = Path(self._root or "/")
+        below = folder.relative_to(root)
         # One by one and not with `parents`: the destination itself must exist, see `check`.
-        for part in [*reversed(folder.relative_to(root).parents), folder.relative_to(root)]:
+        for part in [*reversed(below.parents), below][1:]:
             if not (root / part).is_dir():
                 with contextlib.suppress(FileExistsError):
                     (root / part).mkdir()
                 _sync((root / part).parent)
+
+    def _check_folder(self, folder: Path, *, writing: bool) -> None:
+        if folder.is_dir():
+            if writing and not os.access(folder, os.W_OK | os.X_OK):
+                raise PuretalkConfigurationError(f"The destination {self.url} is read-only.")
+        elif folder.exists():
+            raise PuretalkConfigurationError(f"The destination {self.url} is a file, not a folder.")
+        else:
+            raise PuretalkConfigurationError(
+                f"The destination {self.url} does not exist; create it. A folder that is made up on the way would hide "
+                "a disk that is not mounted."
+            )
+
+    def _check_bucket(self, bucket: str) -> None:
+        # Object stores have no folders: only the outermost name exists or not.
+        try:
+            self._fs.info(bucket)
+        except FileNotFoundError:
+            raise PuretalkConfigurationError(
+                f"The destination {self.url} does not exist: no bucket {bucket!r}."
+            ) from None
+        except PermissionError:
+            pass  # Who may look into a folder of a bucket may not look at the bucket itself.
 
     @contextlib.contextmanager
     def _errors(self, name: str, *, writing: bool = False) -> Iterator[None]:
@@ -233,9 +236,10 @@ def _conn_id_in(location: str) -> str | None:
             f"The destination must be an absolute path or a URL such as s3://bucket/prefix, not {location!r}."
         )
     try:
-        conn_id, _, bucket = urlsplit(location).netloc.rpartition("@")
+        parts = urlsplit(location)
     except ValueError:
         raise PuretalkConfigurationError(f"The destination {location!r} is not a valid URL.") from None
+    conn_id, _, bucket = parts.netloc.rpartition("@")
     if ":" in conn_id:
         raise PuretalkConfigurationError(
             f"The {scheme}:// destination holds credentials; they belong into an Airflow connection, named by "
@@ -246,9 +250,16 @@ def _conn_id_in(location: str) -> str | None:
         raise PuretalkConfigurationError(
             f"The destination {location!r} is not absolute: file:// takes three slashes, as in file:///data."
         )
-    if not on_file_system and not bucket:
+    if not on_file_system and not bucket and not parts.path.strip("/"):
         raise PuretalkConfigurationError(f"The destination {location!r} names no bucket.")
     return conn_id or None
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)  # Staged on the same disk: no copy needed.
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _sync(folder: Path) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkResponseError, PuretalkSnapshotError

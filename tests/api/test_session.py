@@ -285,5 +285,5 @@ def test_the_pool_holds_as_many_connections_as_pages_may_be_in_flight() -> None:
         )
     )
     adapter = session.get_adapter("https://api.puretalk.ai")
-    assert adapter.poolmanager.connection_pool_kw["maxsize"] == 7  # type: ignore[attr-defined]
-    assert adapter.max_retries.total == 0  # type: ignore[attr-defined]
+    assert adapter.poolmanager.connection_pool_kw["maxsize"] == 7
+    assert adapter.max_retries.total == 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_puretalk import sandbox, snapshots
+from tests import airflow_runner
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 DAG_IDS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
@@ -58,10 +58,8 @@ def test_parsing_loads_nothing_heavy(dag_id: str) -> None:
     assert done.stdout.split() == []
 
 
-def test_list_assistants_checks_each_assistant_that_records(
-    account: sandbox.Sandbox, run: Callable[..., dict[str, Any]]
-) -> None:
-    results = run("puretalk_list_assistants")
+def test_list_assistants_checks_each_assistant_that_records(account: sandbox.Sandbox, bag: Any) -> None:
+    results = _run(bag.dags["puretalk_list_assistants"])
     expected = [
         {key: record[key] for key in ("assistant_id", "name", "begin_message")}
         | {"voice.language": record["voice"]["language"]}
@@ -77,10 +75,8 @@ def test_list_assistants_checks_each_assistant_that_records(
     assert results["report"] == sorted(check["name"] for check in results["check_opening"] if not check["says_so"])
 
 
-def test_daily_snapshot_is_kept_and_read(
-    account: sandbox.Sandbox, run: Callable[..., dict[str, Any]], tmp_path: Path
-) -> None:
-    results = run("puretalk_daily_snapshot", destination=str(tmp_path))
+def test_daily_snapshot_is_kept_and_read(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
+    results = _run(bag.dags["puretalk_daily_snapshot"], {"destination": str(tmp_path)})
     snapshot, summary = results["snapshot"], results["summarize"]
     records = list(account.fleet)
     assert snapshots.verify(snapshot["manifest_path"]).count == len(records)
@@ -90,6 +86,13 @@ def test_daily_snapshot_is_kept_and_read(
         "by_language": Counter(record["voice"]["language"] for record in records),
         "without_phone_number": sum(record["phone_number"] is None for record in records),
     }
+
+
+def _run(dag: Any, conf: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Run a DAG to its success and return what its tasks returned."""
+    result = airflow_runner.run(dag, conf=conf)
+    assert set(result.states.values()) == {"success"}, result.states
+    return result.xcoms
 
 
 def _id(record: dict[str, Any]) -> str:

@@ -1,0 +1,197 @@
+"""TLS is verified unless the connection says otherwise, and what comes through a proxy tells nothing about it."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import logging
+import ssl
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_provider_puretalk.exceptions import PuretalkConnectionError
+
+
+@pytest.fixture(autouse=True)
+def _no_ca_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that runs the tests may set them."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "puretalk.test")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "service.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def service(serve: Callable[..., Any], answers: Any, certificate: Path) -> Any:
+    """A service behind TLS that nobody has reason to trust."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return serve(answers.ok, tls=context)
+
+
+def test_a_certificate_that_nobody_signed_is_refused(service: Any, make_client: Callable[..., Any]) -> None:
+    """The key is not sent, and the message says what was wrong with the certificate."""
+    with pytest.raises(PuretalkConnectionError, match=r"certificate was refused \(.*self.signed") as caught:
+        make_client(service.address, extra={"max_retries": 0}).get_page(1, 10)
+    assert service.requests == []
+    assert caught.value.status_code is None
+
+
+def test_a_bundle_of_ones_own(service: Any, make_client: Callable[..., Any], certificate: Path) -> None:
+    """``verify`` may be the path of a CA bundle."""
+    client = make_client(service.address, extra={"verify": str(certificate)})
+    assert client.get_page(1, 10).count == 1
+
+
+def test_the_variable_that_requests_honours(
+    service: Any, make_client: Callable[..., Any], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``REQUESTS_CA_BUNDLE`` is enough."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    assert make_client(service.address).get_page(1, 10).count == 1
+
+
+@pytest.mark.parametrize("verify", ["false", False])
+def test_verification_can_be_switched_off_and_a_warning_says_so(
+    service: Any, make_client: Callable[..., Any], caplog: pytest.LogCaptureFixture, verify: Any,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:  # fmt: skip
+    """Once in the log, not once a request on stderr; and no variable switches it on again."""
+    other = tmp_path / "other.pem"
+    other.write_text("")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    with warnings.catch_warnings(record=True) as raised:
+        client = make_client(service.address, extra={"verify": verify})
+        for _ in range(3):
+            assert client.get_page(1, 10).count == 1
+    assert [record.levelname for record in caplog.records if "not verified" in record.getMessage()] == ["WARNING"]
+    assert not [warning for warning in raised if "InsecureRequest" in warning.category.__name__]
+
+
+def test_a_bundle_that_is_none(service: Any, make_client: Callable[..., Any], tmp_path: Path) -> None:
+    """Found out at the first request; an error of this package, not one of the libraries."""
+    nonsense = tmp_path / "ca.pem"
+    nonsense.write_text("no certificate")
+    with pytest.raises(PuretalkConnectionError):
+        make_client(service.address, extra={"verify": str(nonsense), "max_retries": 0}).get_page(1, 10)
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [
+        ("http://puretalk.test/api", True),
+        ("http://192.168.0.7:8900", True),
+        ("http://127.0.0.1.nip.io", True),
+        ("http://localhost.puretalk.test", True),
+        ("http://127.0.0.1:8900/api", False),
+        ("http://127.8.9.1", False),
+        ("http://localhost:8900", False),
+        ("http://[::1]:8900", False),
+        ("https://puretalk.test", False),
+    ],
+)
+def test_plain_http_beyond_this_machine_warns(
+    make_client: Callable[..., Any], caplog: pytest.LogCaptureFixture, host: str, warned: bool
+) -> None:
+    """Everybody on the way sees the key, proxies too."""
+    caplog.set_level(logging.WARNING)
+    make_client(host)
+    assert bool([record for record in caplog.records if "plain http" in record.getMessage()]) is warned
+
+
+def through(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+PROXY = "http://user:pr0xy-s3cr3t@127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("trouble", ["refused", "407", "502", "silent", "garbage"])
+def test_the_proxys_credentials_are_in_no_message(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, scheme: str, trouble: str
+) -> None:  # fmt: skip
+    """They stand in the address of the proxy, which the libraries below like to quote."""
+    caplog.set_level(logging.DEBUG, logger="airflow_provider_puretalk")
+    given = {
+        "407": answers.answer(b"pr0xy-s3cr3t", 407),
+        "502": answers.answer(b"pr0xy-s3cr3t", 502),
+        "silent": lambda _: None,
+        "garbage": b"pr0xy-s3cr3t\r\n\r\n",
+    }.get(trouble)
+    port = "9" if given is None else serve(given).address.rpartition(":")[2]
+    through(monkeypatch, PROXY.format(port=port))
+    with pytest.raises(Exception, match=r"\.") as caught:
+        make_client(f"{scheme}://puretalk.test/api", extra={"max_retries": 1}).get_page(1, 10)
+    assert type(caught.value).__module__.startswith("airflow_provider_puretalk")
+    shown = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value)) + caplog.text
+    assert "s3cr3t" not in shown
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_called_that(
+    make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """Otherwise people would look for the trouble at PureTalk."""
+    through(monkeypatch, PROXY.format(port=9))
+    with pytest.raises(PuretalkConnectionError, match="proxy"):
+        make_client(f"{scheme}://puretalk.test/api", extra={"max_retries": 0}).get_page(1, 10)
+
+
+def test_a_proxy_is_used(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variables of the environment are honoured: the proxy is asked for the whole address."""
+    proxy = serve(answers.ok)
+    through(monkeypatch, PROXY.format(port=proxy.address.rpartition(":")[2]))
+    assert make_client("http://puretalk.test/api").get_page(1, 10).count == 1
+    assert proxy.targets == ["http://puretalk.test/api/ai-assistants?page=1&limit=10"]
+
+
+def test_no_tunnel_shows_the_key_to_the_proxy(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With https the proxy sees a host and a port."""
+    proxy = serve(answers.answer(b"", 502))
+    through(monkeypatch, PROXY.format(port=proxy.address.rpartition(":")[2]))
+    with pytest.raises(PuretalkConnectionError):
+        make_client("https://puretalk.test/api", extra={"max_retries": 0}).get_page(1, 10)
+    assert [(request.method, request.target) for request in proxy.requests] == [("CONNECT", "puretalk.test:443")]
+    assert proxy.keys == [None]
