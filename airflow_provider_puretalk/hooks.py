@@ -156,7 +156,8 @@ class PuretalkHook(BaseHook):
         :param max_walks: walks after which to give up.
         :param max_seconds: seconds after which to give up.
         :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
-        :param examine: called with each raw record as it comes in; see :func:`airflow_provider_puretalk.api.reading.scan`.
+        :param examine: called with each raw record as it comes in; see
+            :func:`airflow_provider_puretalk.api.reading.scan`.
         :raises PuretalkInconsistentScanError: no proof was found.
         """
         return scan(

@@ -9,15 +9,6 @@ from typing import Any
 
 from airflow_provider_puretalk import __version__, connection_form
 
-#: The scheme of the asset that a snapshot updates; 2.11 calls assets datasets.
-_ASSET_URIS = [
-    {
-        "schemes": ["puretalk"],
-        "handler": "airflow_provider_puretalk.assets.sanitize_uri",
-        "to_openlineage_converter": "airflow_provider_puretalk.assets.convert_asset_to_openlineage",
-    }
-]
-
 
 def get_provider_info() -> dict[str, Any]:
     """Return what Airflow wants to know of this provider."""
@@ -27,6 +18,17 @@ def get_provider_info() -> dict[str, Any]:
         "description": "PureTalk AI: list a fleet of voice assistants and keep proven snapshots of it.",
         "versions": [__version__],
         "connection-types": [connection_form.connection_type("airflow_provider_puretalk.hooks.PuretalkHook")],
-        "asset-uris": _ASSET_URIS,
-        "dataset-uris": _ASSET_URIS,
+        "asset-uris": _asset_uris(),
+        "dataset-uris": _asset_uris(),  # 2.11 calls assets datasets
     }
+
+
+def _asset_uris() -> list[dict[str, Any]]:
+    """Return the scheme of the asset that a snapshot updates, and who knows about it."""
+    return [
+        {
+            "schemes": ["puretalk"],
+            "handler": "airflow_provider_puretalk.assets.sanitize_uri",
+            "to_openlineage_converter": "airflow_provider_puretalk.assets.convert_asset_to_openlineage",
+        }
+    ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -33,18 +34,17 @@ def main() -> None:
 
 def _test_model(fields: Fields) -> list[Any]:
     """Call ``Connection.test_connection()``, of the class that workers use."""
-    import os
-
     os.environ["AIRFLOW_CONN_TESTED"] = json.dumps({**fields})
+    connection: Any
     try:
         from airflow.sdk import Connection
 
         given = {name: value for name, value in fields.items() if name != "extra"}
         connection = Connection(conn_id="tested", **given, extra=json.dumps(fields["extra"]))
     except ImportError:
-        from airflow.models import Connection
+        from airflow.models.connection import Connection as StoredConnection
 
-        connection = Connection.get_connection_from_secrets("tested")
+        connection = StoredConnection.get_connection_from_secrets("tested")
     return list(connection.test_connection())
 
 
@@ -83,7 +83,7 @@ class _Airflow2:
 
     def test(self, fields: Fields) -> list[Any]:
         import flask
-        from airflow.api_connexion.endpoints import connection_endpoint
+        from airflow.api_connexion.endpoints import connection_endpoint  # type: ignore[import-not-found]
 
         body = {"connection_id": "tested", **fields, "extra": json.dumps(fields["extra"])}
         with flask.Flask("web").test_request_context(json=body):

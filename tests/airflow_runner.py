@@ -1,7 +1,7 @@
 """Runs DAGs in this process on whichever Airflow is installed: ``run(dag)`` returns what became of them.
 
-In comes a DAG, built in a test or parsed from a file; out comes a :class:`Result`. The database lies in the Airflow home
-that ``tests/conftest.py`` made, so that module must have been imported first. Knows nothing of PureTalk.
+In comes a DAG, built in a test or parsed from a file; out comes a :class:`Result`. The database lies in the Airflow
+home that ``tests/conftest.py`` made, so that module must have been imported first. Knows nothing of PureTalk.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ def run(*dags: Any, conf: dict[str, Any] | None = None, **arguments: Any) -> Res
     """Register DAGs, run the first of them with ``dag.test()``, and collect what it left.
 
     :param conf: the run's configuration.
-    :param arguments: passed on to ``dag.test()``.
+    :param arguments: passed on to ``dag.test()``; ``logical_date`` on every version.
     """
     register(*dags)
+    if _bag()[1] is None and "logical_date" in arguments:
+        arguments["execution_date"] = arguments.pop("logical_date")  # Airflow 2's name for it
     dag_run = dags[0].test(run_conf=conf, **arguments)
     instances = sorted(dag_run.get_task_instances(), key=lambda one: (one.task_id, one.map_index))
     states, xcoms = {}, {}

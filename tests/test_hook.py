@@ -258,7 +258,7 @@ def test_both_secrets_are_masked_in_logs(connection: Define) -> None:
     try:
         from airflow.sdk.log import redact
     except ImportError:  # Airflow 2
-        from airflow.utils.log.secrets_masker import redact
+        from airflow.utils.log.secrets_masker import redact  # type: ignore[import-not-found]
 
     connection("fleet", password="a-key-to-be-hidden", extra={"redaction_key": "a-pepper-to-be-hidden"})
     assert PuretalkHook("fleet").settings.redaction_key == "a-pepper-to-be-hidden"
@@ -268,7 +268,9 @@ def test_both_secrets_are_masked_in_logs(connection: Define) -> None:
     assert "plain text" in shown
 
 
-def test_neither_secret_shows_in_the_hook(hook: PuretalkHook, sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_neither_secret_shows_in_the_hook(
+    hook: PuretalkHook, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     """Not when it is printed, not in what it logs."""
     caplog.set_level(logging.DEBUG)
     hook.get_assistants_page()

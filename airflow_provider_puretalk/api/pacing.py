@@ -1,7 +1,7 @@
 """When the next request may go out: one clock for all threads of a task.
 
-Two rules share it: requests are spaced evenly below the connection's ceiling, and a 429 holds back every thread, not just
-the one that got it.
+Two rules share it: requests are spaced evenly below the connection's ceiling, and a 429 holds back every thread, not
+just the one that got it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a connection says, checked: where the API is, with which key, and how patiently and how fast to ask.
 
-In come the plain values of a connection; out comes :class:`ApiSettings`, or a sentence that names the wrong field. Knows
-nothing of Airflow's connection object, and never repeats a value that could hold a secret.
+In come the plain values of a connection; out comes :class:`ApiSettings`, or a sentence that names the wrong field.
+Knows nothing of Airflow's connection object, and never repeats a value that could hold a secret.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ class _Extra(BaseModel):
 
     account: str | None = Field(None, description="it must be text")
     page_size: _Count = Field(100, ge=1, le=2**31 - 1, description="it must be a whole number, at least 1")
-    timeout: _Seconds = Field(30.0, gt=0, le=86_400, description="it must be a number of seconds above 0, 86,400 at most")
+    timeout: _Seconds = Field(
+        30.0, gt=0, le=86_400, description="it must be a number of seconds above 0, 86,400 at most"
+    )
     max_retries: _Count = Field(5, ge=0, le=100, description="it must be a whole number from 0 to 100")
     retry_backoff: _Seconds = Field(0.5, ge=0, le=60, description="it must be a number of seconds from 0 to 60")
     max_parallel_requests: _Count = Field(4, ge=1, le=64, description="it must be a whole number from 1 to 64")
@@ -147,8 +149,8 @@ def _api_key(conn_id: str, password: str | None) -> str:
 def _base_url(conn_id: str, host: str | None, schema: str | None, port: int | None) -> str:
     """Put the base URL together, without a trailing slash.
 
-    A full URL in Host is taken as it is. A bare name gets the Schema field (``https`` without one), the Port, and the path
-    ``/api`` unless it brings a path of its own.
+    A full URL in Host is taken as it is. A bare name gets the Schema field (``https`` without one), the Port, and the
+    path ``/api`` unless it brings a path of its own.
     """
     host = (host or "").strip()
     if port is not None and not 0 < port < 65_536:

@@ -1,7 +1,7 @@
 """Says in one sentence why no whole answer came.
 
-The messages of ``requests`` and ``urllib3`` are not passed on: they can hold a proxy's credentials, and their first line
-seldom names the cause. The cause is looked up in the chain of exceptions instead.
+The messages of ``requests`` and ``urllib3`` are not passed on: they can hold a proxy's credentials, and their first
+line seldom names the cause. The cause is looked up in the chain of exceptions instead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def _why_no_answer(chain: list[BaseException]) -> str:
         if isinstance(cause, socket.gaierror):
             return f"No answer: the host name cannot be resolved ({cause.strerror})."
         if isinstance(cause, urllib3.exceptions.ConnectTimeoutError) and not isinstance(
-            cause, urllib3.exceptions.NewConnectionError  # a subclass that means anything but a timeout
+            cause,
+            urllib3.exceptions.NewConnectionError,  # a subclass that means anything but a timeout
         ):
             return "No answer: connecting timed out."
         if isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError | requests.Timeout):

@@ -124,7 +124,13 @@ class PuretalkListAssistantsOperator(BaseOperator):
             taken = selection.take(record)
             if taken is None:
                 continue
-            plain = _plain(taken)
+            try:
+                plain = _plain(taken)
+            except _NotForXComError as error:
+                raise PuretalkConfigurationError(
+                    f"Assistant {record['assistant_id']!r} holds {error}, which XCom cannot carry. Select `fields` "
+                    "without it, or keep the assistants in object storage with PuretalkSnapshotAssistantsOperator."
+                ) from None
             size += len(exact_json.dumps(plain)) + 1
             if size > ceiling:
                 raise PuretalkConfigurationError(
@@ -147,19 +153,25 @@ def _refuse_violations(record: dict[str, Any]) -> None:
         )
 
 
+class _NotForXComError(ValueError):
+    """A value that XCom cannot carry; the message says what kind of value."""
+
+
 def _plain(value: Any) -> Any:
-    """Return a value without Decimals: XCom takes plain JSON numbers, as near as a double comes."""
-    if isinstance(value, Decimal):
+    """Return a value as XCom takes it: numbers without Decimals, as near as a double comes, and valid Unicode only."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _NotForXComError("half of a character (a lone surrogate)") from None
+    elif isinstance(value, Decimal):
         nearest = float(value)
         if not math.isfinite(nearest):
-            raise PuretalkConfigurationError(
-                "An assistant holds a number that is too large for XCom. Select `fields` without it, or keep the "
-                "assistants in object storage with PuretalkSnapshotAssistantsOperator."
-            )
+            raise _NotForXComError("a number beyond every double")
         return nearest
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
+    elif isinstance(value, dict):
+        return {_plain(name): _plain(item) for name, item in value.items()}
+    elif isinstance(value, list):
         return [_plain(item) for item in value]
     return value
 

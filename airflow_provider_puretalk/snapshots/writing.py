@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,15 +156,17 @@ def _read_in_place(storage: Storage, name: str) -> Manifest | None:
         return None
 
 
-def _remove_replaced(
-    storage: Storage, folder: str, replaced: Manifest, *, keep: str, while_in_place: bytes
-) -> None:
+def _remove_replaced(storage: Storage, folder: str, replaced: Manifest, *, keep: str, while_in_place: bytes) -> None:
+    """Remove the files of a replaced manifest, and bring one back that someone else has committed meanwhile."""
     for file in replaced.files:
         if file.name == keep or not layout.is_data_file(file.name):
             continue
-        try:
+        name = f"{folder}/{file.name}"
+        with suppress(FileNotFoundError), storage.fetched(name) as copy:
             if storage.read(f"{folder}/{layout.MANIFEST}") != while_in_place:
                 return  # Someone else has committed since, and may name that very file.
-        except FileNotFoundError:
-            return
-        storage.remove(f"{folder}/{file.name}")
+            storage.remove(name)
+            # Between the look and the removal a twin may have committed the old content anew, under the same name.
+            in_place = _read_in_place(storage, f"{folder}/{layout.MANIFEST}")
+            if in_place is not None and file in in_place.files:
+                storage.put(copy, name)

@@ -135,9 +135,7 @@ def make_client() -> Iterator[Callable[..., Any]]:
 
     clients = []
 
-    def make(
-        host: str, *, password: str = API_KEY, extra: Mapping[str, Any] | None = None, **fields: Any
-    ) -> ApiClient:
+    def make(host: str, *, password: str = API_KEY, extra: Mapping[str, Any] | None = None, **fields: Any) -> ApiClient:
         settings = ApiSettings.from_fields(
             "fleet",
             host=host,

@@ -1,4 +1,4 @@
-"""What the client makes of an answer: the documented shape and its known variants, or an error that says what is wrong."""
+"""What the client makes of an answer: the documented shape and its known variants, or an error that says why not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_a_page(ask: Callable[..., Any], answers: Any) -> None:
 
 
 @pytest.mark.parametrize("envelope", [{"err": False, "msg": "ok"}, {"err": None}, {}, {"status": 1}])
-def test_the_envelope_of_the_vendors_other_pages(ask: Callable[..., Any], answers: Any, envelope: dict[str, Any]) -> None:
+def test_the_envelope_of_the_vendors_other_pages(
+    ask: Callable[..., Any], answers: Any, envelope: dict[str, Any]
+) -> None:
     """``{err, msg, results: {count, ..., results}}`` is read like the documented one."""
     page, _ = ask(answers.answer({**envelope, "results": answers.page("a", count=7)}))
     assert (page.count, page.records) == (7, [{"assistant_id": "a"}])
@@ -188,7 +190,16 @@ def test_chunked_answers_and_answers_without_a_length_are_read(ask: Callable[...
 
 
 @pytest.mark.parametrize(
-    "following", ["?page=3", "https://puretalk.test/x?page=3&limit=2", "?limit=2&page=3", "?page=2&page=3", "x", "?page=abc", "?p=1"]
+    "following",
+    [
+        "?page=3",
+        "https://puretalk.test/x?page=3&limit=2",
+        "?limit=2&page=3",
+        "?page=2&page=3",
+        "x",
+        "?page=abc",
+        "?p=1",
+    ],
 )
 def test_a_next_that_leads_on(ask: Callable[..., Any], answers: Any, following: str) -> None:
     """Whatever else stands in it, it only says that there is more."""
@@ -197,12 +208,13 @@ def test_a_next_that_leads_on(ask: Callable[..., Any], answers: Any, following: 
 
 
 @pytest.mark.parametrize(
-    "following", ["?page=2", "?page=1", "?page=0", "?page=-3", "https://elsewhere.test/?limit=2&page=2", "?page=1&page=2"]
+    "following",
+    ["?page=2", "?page=1", "?page=0", "?page=-3", "https://elsewhere.test/?limit=2&page=2", "?page=1&page=2"],
 )
 def test_a_next_that_does_not_lead_on_is_an_error(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, following: str
 ) -> None:
-    """The same page or an earlier one: reading on would never end. It is not asked again, and says which answer it was."""
+    """The same page or an earlier one: reading on would never end. Not asked again; says which answer it was."""
     service = serve(answers.answer(answers.page("a", count=9, next=following), X_Request_ID="id-7"))
     with pytest.raises(PuretalkPaginationError, match="does not advance: page 2") as caught:
         make_client(service.address).get_page(2, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from decimal import Decimal
 from typing import Any
 
@@ -61,7 +60,7 @@ DIGITS = "1234567890" * 500  # more than Python turns into an integer (sys.set_i
     ids=lambda text: text[:24],
 )
 def test_one_spelling(text: str, canonical: str) -> None:
-    """Sorted keys, no spaces, UTF-8, the shortest escapes, exact numbers; writing what was read again changes nothing."""
+    """Sorted keys, no spaces, UTF-8, the shortest escapes, exact numbers; written twice it is the same."""
     expected = canonical.encode("utf-8")
     assert dumps(loads(text.encode())) == expected
     assert dumps(loads(text)) == expected
@@ -76,7 +75,18 @@ def test_the_canonical_version_is_the_one_that_these_spellings_belong_to() -> No
 def test_keys_are_ordered_by_code_point() -> None:
     """Not by UTF-16 unit, which would put astral characters before U+E000, and not by anybody's alphabet."""
     keys = ["\U00010000", "\uffff", "\ue000", "ä", "z", "a", "Z", "10", "9", ""]
-    assert list(json.loads(dumps(dict.fromkeys(keys, 0)))) == ["", "10", "9", "Z", "a", "z", "ä", "\ue000", "\uffff", "\U00010000"]
+    assert list(json.loads(dumps(dict.fromkeys(keys, 0)))) == [
+        "",
+        "10",
+        "9",
+        "Z",
+        "a",
+        "z",
+        "ä",
+        "\ue000",
+        "\uffff",
+        "\U00010000",
+    ]
 
 
 @pytest.mark.parametrize("code", range(128), ids=hex)
@@ -111,9 +121,31 @@ def test_nan_and_infinity_are_refused(constant: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "{", '{"a"}', '{"a":1,}', "[1,]", "[1 2]", "01", "1.", ".5", "+1", "1e", "tru", "'a'", '"a', '"\t"', '"\\x"',
-     '"\\u12"', "1 2", "{1:2}", "<html>", "1e99999999999999999999"],
-)  # fmt: skip
+    [
+        "",
+        " ",
+        "{",
+        '{"a"}',
+        '{"a":1,}',
+        "[1,]",
+        "[1 2]",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "tru",
+        "'a'",
+        '"a',
+        '"\t"',
+        '"\\x"',
+        '"\\u12"',
+        "1 2",
+        "{1:2}",
+        "<html>",
+        "1e99999999999999999999",
+    ],
+)
 def test_what_is_no_json_is_refused_without_being_quoted(text: str) -> None:
     """Messages end up in logs, and the text could be anything."""
     with pytest.raises(InvalidJSONError) as caught:
@@ -133,7 +165,7 @@ def test_what_is_no_utf_8_is_refused(data: bytes) -> None:
     "data", ['"é"'.encode("utf-16"), '"é"'.encode("utf-32-le"), b'"\xed\xa0\x80"', b'"\xed\xa0\xbd\xed\xb8\x80"']
 )
 def test_other_encodings_of_unicode_are_refused_too(data: bytes) -> None:
-    """UTF-16, and surrogates as three bytes each: the last of these would be written as another string than was read."""
+    """UTF-16, and surrogates as three bytes each: the last would be written as another string than was read."""
     with pytest.raises(InvalidJSONError):
         loads(data)
 

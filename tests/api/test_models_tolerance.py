@@ -83,7 +83,11 @@ def test_null_is_a_violation_only_where_it_is_not_documented(model: Any, inside:
     found, violations, start = read(model, inside, {name: None})
     assert getattr(found, name) is None
     assert name in found.model_fields_set
-    expected = () if is_nullable(model, name) else (Violation(f"{start}/{name}", f"expected {type_of(model, name)}, got null"),)
+    expected = (
+        ()
+        if is_nullable(model, name)
+        else (Violation(f"{start}/{name}", f"expected {type_of(model, name)}, got null"),)
+    )
     assert violations == expected
 
 
@@ -176,7 +180,8 @@ def test_what_is_not_an_object_is_refused(model: type[BaseModel], value: Any) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["violations", "_own_violations", "model_extra", "model_fields", "model_config", "__dict__", "__class__", ""]
+    "name",
+    ["violations", "_own_violations", "model_extra", "model_fields", "model_config", "__dict__", "__class__", ""],
 )
 def test_unknown_fields_with_awkward_names_are_kept(name: str) -> None:
     """A field that is called like a part of the model is an unknown field like any other."""
@@ -224,12 +229,20 @@ def test_a_model_with_violations_can_be_copied_compared_and_pickled() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters()),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=5), inner, max_size=3)
+    ),
     max_leaves=4,
 )
 VALUES = JSON | st.sampled_from(["", "assistant", "https://example.com", "2026-11-22T10:00:00Z", "\ud800", 10**400])
-NESTED = st.dictionaries(st.sampled_from([*AssistantUser.model_fields, *Voice.model_fields]) | st.text(max_size=3), VALUES, max_size=4)
+NESTED = st.dictionaries(
+    st.sampled_from([*AssistantUser.model_fields, *Voice.model_fields]) | st.text(max_size=3), VALUES, max_size=4
+)
 RECORDS = st.dictionaries(
     st.sampled_from([*Assistant.model_fields]) | st.text(st.characters(), max_size=3), VALUES | NESTED, max_size=6
 )
@@ -274,7 +287,14 @@ def test_a_page_keeps_what_is_wrong_in_its_envelope() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"count": 1}, {"results": []}, {"count": "1", "results": []}, {"count": 1, "results": [5]}, {"count": 1, "results": {}}],
+    [
+        {},
+        {"count": 1},
+        {"results": []},
+        {"count": "1", "results": []},
+        {"count": 1, "results": [5]},
+        {"count": 1, "results": {}},
+    ],
 )
 def test_a_page_without_count_or_records_is_refused(body: dict[str, Any]) -> None:
     """Nothing could be said about such a page; the error names the part."""

@@ -165,7 +165,9 @@ def test_a_429_holds_back_other_requests_too(
     assert all(moment - first >= 0.9 for moment in later)
 
 
-@pytest.mark.parametrize("extra", [{"requests_per_second": 0.01}, {}], ids=["waiting for a slot", "waiting to try again"])
+@pytest.mark.parametrize(
+    "extra", [{"requests_per_second": 0.01}, {}], ids=["waiting for a slot", "waiting to try again"]
+)
 def test_nothing_is_sent_after_a_cancellation(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, extra: dict[str, Any]
 ) -> None:

@@ -50,7 +50,21 @@ def broken(answers: Any) -> dict[str, tuple[Any, type[PuretalkError]]]:
     }
 
 
-BROKEN = ["429", "500", "502", "503", "504", "599", "nothing", "half a body", "no body", "html", "not json", "NaN", "not utf-8"]
+BROKEN = [
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+    "599",
+    "nothing",
+    "half a body",
+    "no body",
+    "html",
+    "not json",
+    "NaN",
+    "not utf-8",
+]
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -161,7 +175,13 @@ def test_no_backoff_means_no_pause(
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("header", "least"), [("7", 7), (" 7 ", 7), ("0", 0), ("007", 7), ("120", 120)])
 def test_retry_after_in_seconds_is_waited_for(
-    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any, status: int, header: str, least: int
+    serve: Callable[..., Any],
+    make_client: Callable[..., Any],
+    answers: Any,
+    clock: Any,
+    status: int,
+    header: str,
+    least: int,
 ) -> None:
     """As long as the server says, up to 120 s, but never shorter than the back-off."""
     service = serve(answers.answer(REFUSAL, status, Retry_After=header), answers.ok)
@@ -180,7 +200,9 @@ def test_retry_after_as_a_date_is_waited_for(
     assert 0 < sum(clock.waits) <= seconds
 
 
-@pytest.mark.parametrize("header", ["soon", "-5", "1.5", "1e3", "", " , ", "Thu, 99 Foo 2026", "Thu, 01 Jan 1970 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "header", ["soon", "-5", "1.5", "1e3", "", " , ", "Thu, 99 Foo 2026", "Thu, 01 Jan 1970 00:00:00 GMT"]
+)
 def test_a_retry_after_that_says_nothing_is_overlooked(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any, header: str
 ) -> None:
@@ -193,7 +215,13 @@ def test_a_retry_after_that_says_nothing_is_overlooked(
 @pytest.mark.parametrize("header", ["121", "3600", "999999999999999999999999", "Thu, 01 Jan 2999 00:00:00 GMT"])
 @pytest.mark.parametrize(("status", "error_class"), [(429, PuretalkRateLimitError), (503, PuretalkServerError)])
 def test_a_wait_too_long_to_sit_out_ends_the_try_at_once(
-    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any, header: str, status: int, error_class: Any
+    serve: Callable[..., Any],
+    make_client: Callable[..., Any],
+    answers: Any,
+    clock: Any,
+    header: str,
+    status: int,
+    error_class: Any,
 ) -> None:
     """Above 120 s the scheduler waits better than a worker; ``retry_after`` tells how long."""
     service = serve(answers.answer(REFUSAL, status, Retry_After=header), answers.ok)

@@ -1,4 +1,4 @@
-"""The three levels of consistency against a service that changes while it is read: what each keeps and what it refuses."""
+"""The three levels of consistency, while the list changes under the reading: what each keeps and what it refuses."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_verified_notices_a_silent_cap(box: Sandbox, read: Read) -> None:
 
 
 def test_a_page_as_large_as_a_cap_seen_before_proves_nothing(box: Sandbox, read: Read) -> None:
-    """Rows equal to ``count`` and no ``next``, but as many as the server gives at most: perhaps something was cut off."""
+    """Rows equal to ``count`` and no ``next``, but as many as the server gives at most: something may be cut off."""
     box.rules.max_limit = 20
     box.before_request(2, remove_all_from(box, 20))
     with read(21) as found:
@@ -130,7 +130,9 @@ def test_exactly_one_full_page_is_no_proof(box: Sandbox, read: Read) -> None:
         assert facts(found) == ("two_walks", 2, True)
 
 
-@pytest.mark.parametrize(("consistency", "method", "walks"), [("checked", "one_walk", 1), ("best_effort", "one_walk", 1)])
+@pytest.mark.parametrize(
+    ("consistency", "method", "walks"), [("checked", "one_walk", 1), ("best_effort", "one_walk", 1)]
+)
 def test_the_other_levels_are_satisfied_with_one_walk(
     box: Sandbox, read: Read, consistency: str, method: str, walks: int
 ) -> None:
@@ -291,7 +293,8 @@ def test_next_elsewhere_is_never_asked(box: Sandbox, read: Read, caplog: pytest.
 @pytest.mark.parametrize("value", ["sometimes", "", None, "VERIFIED"])
 def test_a_level_that_there_is_not(read: Read, value: Any) -> None:
     """Is refused before the first request; the message names the ones that there are."""
-    with pytest.raises(PuretalkConfigurationError, match=r"`consistency`.*verified, checked, best_effort"), read(
-        consistency=value
+    with (
+        pytest.raises(PuretalkConfigurationError, match=r"`consistency`.*verified, checked, best_effort"),
+        read(consistency=value),
     ):
         pytest.fail("there is no reading")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ KEY = "k3y!/with+odd=chars&more"
 
 
 @pytest.fixture
-def everything(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[PuretalkError | None], str]]:
+def everything(caplog: pytest.LogCaptureFixture) -> Callable[[PuretalkError | None], str]:
     """Collect all that anybody could read: the error in every form, and every log line down to debug."""
     caplog.set_level(logging.DEBUG)
 
@@ -26,7 +26,7 @@ def everything(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[PuretalkE
             shown += [str(error), repr(error), repr(error.args), repr(vars(error)), *traceback.format_exception(error)]
         return "\n".join(shown)
 
-    yield collect
+    return collect
 
 
 def fail(client: Any) -> PuretalkError:
@@ -90,7 +90,9 @@ def test_trouble_on_the_way(
     assert KEY not in everything(error)
 
 
-@pytest.mark.parametrize("location", ["http://localhost:{port}/api/", "http://127.0.0.1:{other}/api/", "https://127.0.0.1:{port}/"])
+@pytest.mark.parametrize(
+    "location", ["http://localhost:{port}/api/", "http://127.0.0.1:{other}/api/", "https://127.0.0.1:{port}/"]
+)
 def test_no_redirect_of_a_real_server_takes_the_key_away(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, location: str
 ) -> None:
@@ -129,7 +131,9 @@ def test_a_redirect_within_the_origin_is_followed_and_remembered(
     assert set(service.keys) == {"test-key-0123456789"}
 
 
-@pytest.mark.xfail(reason="client.py _remember_path: the page that a redirect answers without the query is taken as asked for")
+@pytest.mark.xfail(
+    reason="client.py _remember_path: the page that a redirect answers without the query is taken as asked for"
+)
 def test_a_redirect_that_forgets_the_question_is_asked_again(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any
 ) -> None:

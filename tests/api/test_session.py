@@ -78,7 +78,12 @@ def test_what_every_request_says() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://puretalk.test/", "https://puretalk.test:443/x", "https://PureTalk.Test/x", "https://puretalk.test/elsewhere?a=b"],
+    [
+        "https://puretalk.test/",
+        "https://puretalk.test:443/x",
+        "https://PureTalk.Test/x",
+        "https://puretalk.test/elsewhere?a=b",
+    ],
 )
 def test_the_key_goes_to_the_origin(url: str) -> None:
     """Every path of it; the default port may be spelled out."""
@@ -171,7 +176,8 @@ def test_no_redirect_takes_the_key_elsewhere(location: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["/api/ai-assistants/", "https://puretalk.test/x", "https://puretalk.test:443/x", "?page=2", "//puretalk.test/x"]
+    "location",
+    ["/api/ai-assistants/", "https://puretalk.test/x", "https://puretalk.test:443/x", "?page=2", "//puretalk.test/x"],
 )
 def test_redirects_within_the_origin_are_followed_with_the_key(location: str) -> None:
     """Django redirects to a path with its slash."""

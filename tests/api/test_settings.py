@@ -92,7 +92,22 @@ def test_an_empty_field_is_the_default(name: str, nothing: Any) -> None:
 
 
 NUMBERS = ["page_size", "timeout", "max_retries", "retry_backoff", "max_parallel_requests", "requests_per_second"]
-NO_NUMBERS = ["soon", "-1", -1, True, False, "true", "nan", "inf", float("nan"), float("inf"), float("-inf"), [], {}, [5]]
+NO_NUMBERS = [
+    "soon",
+    "-1",
+    -1,
+    True,
+    False,
+    "true",
+    "nan",
+    "inf",
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    [],
+    {},
+    [5],
+]
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -204,7 +219,8 @@ def test_neither_secret_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", [{"redaction_key": ["pepper-and-salt"]}, {"redaction_key": "pepper-and-salt", "timeout": "pepper-and-salt"}]
+    "extra",
+    [{"redaction_key": ["pepper-and-salt"]}, {"redaction_key": "pepper-and-salt", "timeout": "pepper-and-salt"}],
 )
 def test_no_message_repeats_a_value(extra: dict[str, Any]) -> None:
     """A wrong value could be a secret in the wrong place."""

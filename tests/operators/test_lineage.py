@@ -8,7 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_puretalk.operators import PuretalkListAssistantsOperator, PuretalkSnapshotAssistantsOperator
+from airflow_provider_puretalk.operators import (
+    PuretalkListAssistantsOperator,
+    PuretalkSnapshotAssistantsOperator,
+    lineage,
+)
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import make_place
 
@@ -29,37 +33,47 @@ def test_snapshot(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, c
         task_id="snapshot", destination=place.destination, storage_conn_id=place.storage_conn_id
     )
     name = Path(task.execute(context)["files"][0]).name
-    lineage = task.get_openlineage_facets_on_complete(None)
+    found = task.get_openlineage_facets_on_complete(None)
     below = f"account=puretalk_default/snapshot=20261122T000000Z/{name}"
     if kind == "s3":
         bucket, _, prefix = place.destination.removeprefix("s3://").partition("/")
         expected = (f"s3://{bucket}", f"{prefix}/{below}")
     else:
         expected = ("file", f"{place.destination.removeprefix('file://')}/{below}")
-    assert names(lineage.inputs) == api(sandbox)
-    assert names(lineage.outputs) == [expected]
-    assert "aws_fleet" not in str(lineage)
+    assert names(found.inputs) == api(sandbox)
+    assert names(found.outputs) == [expected]
+    assert "aws_fleet" not in str(found)
 
 
 def test_list(sandbox: Sandbox, context: dict[str, Any]) -> None:
     """A list is read and nothing is written."""
     task = PuretalkListAssistantsOperator(task_id="list", fields=["name"])
     task.execute(context)
-    lineage = task.get_openlineage_facets_on_complete(None)
-    assert names(lineage.inputs) == api(sandbox)
-    assert names(lineage.outputs) == []
+    found = task.get_openlineage_facets_on_complete(None)
+    assert names(found.inputs) == api(sandbox)
+    assert names(found.outputs) == []
 
 
-def test_the_real_service_has_the_documented_name(connection: Any, requests_mock: Any, context: Any) -> None:
+def test_the_real_service_has_the_documented_name() -> None:
     """The vendor's own address gives the namespace and name under which others know it."""
-    connection(host=None)
-    requests_mock.get(
-        "https://api.puretalk.ai/api/ai-assistants", json={"count": 0, "next": None, "previous": None, "results": []}
-    )
-    task = PuretalkListAssistantsOperator(task_id="list")
-    assert task.execute(context) == []
-    lineage = task.get_openlineage_facets_on_complete(None)
-    assert names(lineage.inputs) == [("https://api.puretalk.ai", "/api/ai-assistants")]
+    found = lineage.of(api="https://api.puretalk.ai/api")
+    assert names(found.inputs) == [("https://api.puretalk.ai", "/api/ai-assistants")]
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("/fleet/a@b/x.jsonl", ("file", "/fleet/a@b/x.jsonl")),
+        ("file:///fleet/a@b/x.jsonl", ("file", "/fleet/a@b/x.jsonl")),
+        ("file://conn@/fleet/x.jsonl", ("file", "/fleet/x.jsonl")),
+        ("s3://bucket/a@b/x.jsonl", ("s3://bucket", "a@b/x.jsonl")),
+        ("s3://conn@bucket/a@b/x.jsonl", ("s3://bucket", "a@b/x.jsonl")),
+        ("gs://conn@bucket/x.jsonl", ("gs://bucket", "x.jsonl")),
+    ],
+)
+def test_names_of_files(url: str, name: tuple[str, str]) -> None:
+    """Only the connection's id is taken off an address, not what looks like one further on."""
+    assert names(lineage.of(api=None, files=[url]).outputs) == [name]
 
 
 @pytest.mark.parametrize(
@@ -72,5 +86,5 @@ def test_the_real_service_has_the_documented_name(connection: Any, requests_mock
 )
 def test_a_task_that_did_not_run_has_none(task: Any) -> None:
     """What was not read or written is not claimed."""
-    lineage = task.get_openlineage_facets_on_complete(None)
-    assert (lineage.inputs, lineage.outputs) == ([], [])
+    found = task.get_openlineage_facets_on_complete(None)
+    assert (found.inputs, found.outputs) == ([], [])

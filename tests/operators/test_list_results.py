@@ -285,11 +285,20 @@ def test_numbers_come_as_near_as_a_double_does(of_records: Callable[..., Records
     assert json.loads(json.dumps(result)) == result
 
 
-@pytest.mark.parametrize("number", [Decimal("1e400"), Decimal("-1e400"), Decimal("7" * 5_000)], ids=["1e400", "-", "int"])
-def test_numbers_beyond_a_double_are_refused(of_records: Callable[..., Records], number: Decimal) -> None:
-    """A number that XCom could only hold as infinity is refused, unless the fields selected leave it out."""
-    records = [{"assistant_id": "a", "deep": [{"number": number}]}]
-    with pytest.raises(PuretalkConfigurationError, match="too large for XCom"):
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        pytest.param(Decimal("1e400"), "a number", id="1e400"),
+        pytest.param(Decimal("-1e400"), "a number", id="-1e400"),
+        pytest.param(Decimal("7" * 5_000), "a number", id="thousands of digits"),
+        pytest.param("\ud800", "a lone surrogate", id="half a character"),
+        pytest.param({"\udfff": 1}, "a lone surrogate", id="half a character in a key"),
+    ],
+)
+def test_what_xcom_cannot_carry_is_refused(of_records: Callable[..., Records], value: Any, what: str) -> None:
+    """What Airflow would fail to store, or store as infinity, is refused, unless the fields selected leave it out."""
+    records = [{"assistant_id": "a", "deep": [{"value": value}]}]
+    with pytest.raises(PuretalkConfigurationError, match=f"'a' holds .*{what}.* PuretalkSnapshotAssistantsOperator"):
         of_records(records)
     assert of_records(records, fields=["assistant_id"]) == [{"assistant_id": "a"}]
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Folder
+from tests.s3_front import Policy, guarded_by
 
 
 @contextmanager
@@ -124,29 +123,15 @@ def test_destination_that_vanishes_while_the_list_is_read(
 
 
 @pytest.fixture
-def guarded(
-    s3_server: str, s3_bucket: str, connection: Callable[..., str]
-) -> Iterator[Callable[[str, list[dict[str, Any]]], str]]:
-    """Let the S3 server check who may do what; yields a function that defines a user and its Airflow connection."""
-    import boto3
+def guarded(s3_bucket: str, connection: Callable[..., str]) -> Iterator[Callable[[str, Policy], str]]:
+    """Define an Airflow connection to the bucket that may do no more than a policy allows."""
+    with ExitStack() as servers:
 
-    place = {"endpoint_url": s3_server, "region_name": "us-east-1"}
-    iam = boto3.client("iam", aws_access_key_id="access-key", aws_secret_access_key="secret-key", **place)
+        def define(name: str, policy: Policy) -> str:
+            place = {"endpoint_url": servers.enter_context(guarded_by(policy)), "region_name": "us-east-1"}
+            return connection(name, conn_type="aws", host=None, login="key", password="secret", extra=place)
 
-    def define(name: str, statements: list[dict[str, Any]]) -> str:
-        user = f"{name}-{s3_bucket}"
-        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        iam.create_user(UserName=user)
-        iam.put_user_policy(UserName=user, PolicyName="policy", PolicyDocument=policy)
-        key = iam.create_access_key(UserName=user)["AccessKey"]
-        connection(
-            name, conn_type="aws", host=None, login=key["AccessKeyId"], password=key["SecretAccessKey"], extra=place
-        )
-        requests.post(f"{s3_server}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()
-        return name
-
-    yield define
-    requests.post(f"{s3_server}/moto-api/reset-auth", data=b"inf", timeout=10).raise_for_status()
+        yield define
 
 
 def test_missing_bucket(sandbox: Sandbox, folder: Folder, s3_bucket: str, context: dict[str, Any]) -> None:
@@ -161,7 +146,7 @@ def test_bucket_that_may_not_be_read(
     sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: dict[str, Any]
 ) -> None:
     """A bucket that the key may not look at is refused as that, not as missing, before the API is asked."""
-    guarded("stranger", [{"Effect": "Allow", "Action": ["sqs:*"], "Resource": ["*"]}])
+    guarded("stranger", lambda method, path, query: False)
     with pytest.raises(PuretalkConfigurationError, match="permission denied") as caught:
         folder.take(context, destination=f"s3://{s3_bucket}/fleet", storage_conn_id="stranger")
     assert is_one_sentence(caught.value)
@@ -174,7 +159,7 @@ def test_bucket_that_may_not_be_written(
     """Where the key may read and not write, the task says so, and older snapshots are as they were."""
     destination = f"s3://{s3_bucket}/fleet"
     kept = folder.take(context, destination=destination, storage_conn_id="aws_fleet", partition="1")
-    guarded("reader", [{"Effect": "Allow", "Action": ["s3:Get*", "s3:List*", "s3:Head*"], "Resource": ["*"]}])
+    guarded("reader", lambda method, path, query: method in ("GET", "HEAD"))
     with pytest.raises(PuretalkConfigurationError, match="cannot be written: permission denied") as caught:
         folder.take(context, destination=destination, storage_conn_id="reader", partition="2")
     assert is_one_sentence(caught.value)
@@ -189,19 +174,7 @@ def test_least_rights_suffice(
     """A key that may look into one folder of a bucket, and not at the bucket, is enough to keep snapshots there."""
     guarded(
         "keeper",
-        [
-            {
-                "Effect": "Allow",
-                "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-                "Resource": [f"arn:aws:s3:::{s3_bucket}/fleet/*"],
-            },
-            {
-                "Effect": "Allow",
-                "Action": ["s3:ListBucket"],
-                "Resource": [f"arn:aws:s3:::{s3_bucket}"],
-                "Condition": {"StringLike": {"s3:prefix": ["fleet/*"]}},
-            },
-        ],
+        lambda method, path, query: path.startswith(f"{s3_bucket}/fleet/") or query.get("prefix", "").startswith("fleet/"),
     )
     place = {"destination": f"s3://{s3_bucket}/fleet", "storage_conn_id": "keeper"}
     folder.take(context, partition="1", **place)

@@ -1,0 +1,43 @@
+"""Stands in front of the S3 server and refuses what a policy would: moto's own checks do not hold on all its versions.
+
+It serves the same buckets as the fixture ``s3_server``, since moto keeps them for the whole process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl
+
+#: Is given the method, the path (``bucket/key``) and the query of a request; says whether it is allowed.
+Policy = Callable[[str, str, dict[str, str]], bool]
+
+_REFUSAL = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
+
+
+@contextmanager
+def guarded_by(policy: Policy) -> Iterator[str]:
+    """Serve S3 under a policy; yields the address."""
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    behind = DomainDispatcherApplication(create_backend_app)
+
+    def front(environ: dict[str, Any], start_response: Any) -> Any:
+        query = dict(parse_qsl(environ["QUERY_STRING"]))
+        if policy(environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/"), query):
+            return behind(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(_REFUSAL)))])
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else _REFUSAL]
+
+    server = make_server("127.0.0.1", 0, front, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
