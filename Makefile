@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-airflow-2.11 lint format types wheel wheel-airflow-2.11 constraints clean
+.PHONY: help demo airflow test test-airflow-2.11 lint format types bench wheel wheel-airflow-2.11 constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -48,6 +48,9 @@ format: .venv/dev.stamp  ## Correct what can be corrected
 types: .venv/dev.stamp  ## Check types
 	.venv/bin/mypy
 
+bench: .venv/bench.stamp  ## Measure us and others (half an hour), and write benchmarks/README.md
+	.venv/bin/python -m benchmarks.run $(ARGS)
+
 wheel: .venv/dev.stamp  ## Build into dist/, then install and question the wheel in a clean environment
 	rm -rf dist
 	.venv/bin/python -m build --no-isolation --outdir dist .
@@ -77,6 +80,11 @@ clean:  ## Remove environments, caches, builds and what the demo left, snapshots
 .venv/dev.stamp: .venv/demo.stamp
 	@echo "Installing what tests and checks need into .venv (under a minute, with a fast line)"
 	@$(call into,.venv,$(CURRENT),parquet$(,)zstd$(,)s3$(,)sandbox,dev)
+	@touch $@
+
+.venv/bench.stamp: .venv/dev.stamp
+	@echo "Installing what is measured beside us into .venv"
+	@$(call into,.venv,$(CURRENT),parquet$(,)zstd$(,)s3$(,)sandbox,bench)
 	@touch $@
 
 .venv-airflow-2.11/dev.stamp: $(FLOOR) pyproject.toml

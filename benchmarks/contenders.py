@@ -97,7 +97,11 @@ def dlt_rest_api(base_url: str, folder: Path) -> Contender:
                     {
                         "name": "assistants",
                         "max_table_nesting": 0,
-                        "endpoint": {"path": "ai-assistants", "params": {"limit": PAGE_SIZE}, "data_selector": "results"},
+                        "endpoint": {
+                            "path": "ai-assistants",
+                            "params": {"limit": PAGE_SIZE},
+                            "data_selector": "results",
+                        },
                     }
                 ],
             }
@@ -115,7 +119,9 @@ def dlt_rest_api(base_url: str, folder: Path) -> Contender:
     return run
 
 
-def ours(consistency: str, file_format: str, compression: str | None, parallel: int) -> Callable[[str, Path], Contender]:
+def ours(
+    consistency: str, file_format: str, compression: str | None, parallel: int
+) -> Callable[[str, Path], Contender]:
     """Return our snapshot operator, called as Airflow calls it."""
 
     def prepare(base_url: str, folder: Path) -> Contender:
@@ -129,7 +135,7 @@ def ours(consistency: str, file_format: str, compression: str | None, parallel: 
         )
         # What the task would import first is imported before the clock starts, as it is for everybody else here.
         import airflow_provider_puretalk.hooks  # noqa: F401 - imported for its time
-        import airflow_provider_puretalk.snapshots  # noqa: F401 - imported for its time
+        import airflow_provider_puretalk.snapshots
         from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
 
         if file_format == "parquet":

@@ -80,7 +80,9 @@ def import_cost(times: int) -> float:
         "print((time.perf_counter() - t) * 1000)"
     )
     runs = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()[-1])
+        float(
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()[-1]
+        )
         for _ in range(times)
     ]
     return statistics.median(runs)
@@ -135,7 +137,16 @@ def goals(at: dict[int, dict[str, Figures]], memory: tuple[float, float], import
 
 def versions() -> str:
     """Return what was measured with what."""
-    names = ("apache-airflow", "apache-airflow-providers-http", "dlt", "requests", "pydantic", "msgspec", "pyarrow", "isal")
+    names = (
+        "apache-airflow",
+        "apache-airflow-providers-http",
+        "dlt",
+        "requests",
+        "pydantic",
+        "msgspec",
+        "pyarrow",
+        "isal",
+    )
     found = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     return f"Python {platform.python_version()}, {found}; {os.cpu_count()} cores."
 
@@ -145,7 +156,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--assistants", type=int, default=50_000)
     parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), help="contenders to run; no table is written then")
+    parser.add_argument(
+        "--only", nargs="*", default=list(CONTENDERS), help="contenders to run; no table is written then"
+    )
     arguments = parser.parse_args()
     at: dict[int, dict[str, Figures]] = {}
     for latency in (0, 50):

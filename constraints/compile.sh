@@ -21,6 +21,6 @@ resolve() {  # file, Airflow's version, further options
     --no-header --no-annotate --no-emit-index-url --quiet --output-file "$file" "$@"
 }
 
-resolve constraints/airflow-3.3.txt 3.3.2
+resolve constraints/airflow-3.3.txt 3.3.2 --group bench
 resolve constraints/airflow-2.11.txt 2.11.2 --exclude-newer 2026-05-01 \
   --exclude-newer-package apache-airflow-providers-common-compat=2026-11-20T00:00:00Z

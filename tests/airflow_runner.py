@@ -86,7 +86,7 @@ def _bag() -> tuple[Any, Any]:
         try:
             from airflow.models.dagbag import sync_bag_to_db
         except ImportError:
-            sync_bag_to_db = None
+            return DagBag, None
     return DagBag, sync_bag_to_db
 
 

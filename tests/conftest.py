@@ -22,7 +22,9 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(_HOME.name) / "dags")
 # Nothing of the machine that runs the tests may leak into them.
-for _name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "AWS_")) or name.lower().endswith("_proxy")]:
+for _name in [
+    name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "AWS_")) or name.lower().endswith("_proxy")
+]:
     del os.environ[_name]
 
 API_KEY = "test-key-0123456789"
@@ -78,8 +80,8 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3_bucket(s3_server: str, connection: Callable[..., str]) -> Iterator[str]:
-    """A fresh, empty bucket, opened with the Airflow connection ``aws_fleet``; yields its name."""
+def s3_bucket(s3_server: str, connection: Callable[..., str]) -> str:
+    """A fresh, empty bucket, opened with the Airflow connection ``aws_fleet``; its name."""
     import uuid
 
     import boto3
@@ -101,7 +103,7 @@ def s3_bucket(s3_server: str, connection: Callable[..., str]) -> Iterator[str]:
         aws_secret_access_key="secret-key",
     )
     client.create_bucket(Bucket=bucket)
-    yield bucket
+    return bucket
 
 
 @pytest.fixture

@@ -83,7 +83,9 @@ class ApiClient:
         self._origin = origin(settings.base_url)
         self._warned_of_next = False
         if urlsplit(settings.base_url).scheme == "http" and not _is_loopback(settings.base_url):
-            log.warning("The PureTalk API is asked over plain http: everybody on the way, proxies too, sees the API key.")
+            log.warning(
+                "The PureTalk API is asked over plain http: everybody on the way, proxies too, sees the API key."
+            )
         if settings.verify is False:
             log.warning("TLS certificates of the PureTalk API are not verified (extra field `verify` is false).")
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -258,9 +260,7 @@ class _BrokenBodyError(PuretalkResponseError):
 def _is_worth_another_try(error: BaseException) -> bool:
     if getattr(error, "retry_after", None) and error.retry_after > LONGEST_WAIT:  # type: ignore[attr-defined]
         return False
-    return isinstance(
-        error, PuretalkRateLimitError | PuretalkServerError | PuretalkConnectionError | _BrokenBodyError
-    )
+    return isinstance(error, PuretalkRateLimitError | PuretalkServerError | PuretalkConnectionError | _BrokenBodyError)
 
 
 def _digest(question: Mapping[str, int], body: bytes) -> bytes:

@@ -133,9 +133,7 @@ class _TolerantModel(BaseModel):
             # Past validation on purpose: the value does not have the annotated type.
             model.__dict__[name] = data[name]
             model.__pydantic_fields_set__.add(name)
-        model._own_violations = tuple(
-            Violation(json_pointer(problem["loc"]), _reason(problem)) for problem in problems
-        )
+        model._own_violations = tuple(Violation(json_pointer(problem["loc"]), _reason(problem)) for problem in problems)
         return model
 
     #: Names of the fields that hold another documented object, or a list of them.
@@ -242,7 +240,8 @@ def violations_of(record: Mapping[str, Any]) -> tuple[Violation, ...]:
 def _documented() -> SchemaValidator | PluggableSchemaValidator:
     """Return a validator for the fields of :class:`Assistant` that accepts only what is documented."""
     nested = {
-        name: Annotated[_shape_of(model, {}) | None, _NOT_NULL] for name, model in (("user", AssistantUser), ("voice", Voice))
+        name: Annotated[_shape_of(model, {}) | None, _NOT_NULL]
+        for name, model in (("user", AssistantUser), ("voice", Voice))
     }
     return TypeAdapter(_shape_of(Assistant, nested)).validator
 

@@ -139,9 +139,9 @@ def _writer(path: Path, file_format: str, compression: str | None) -> Iterator[C
 def _strictly(line: bytes, violations: tuple[Violation, ...]) -> PuretalkResponseError:
     shown = "; ".join(f"{violation.pointer}: {violation.reason}" for violation in violations[:5])
     more = f" and {len(violations) - 5} more" if len(violations) > 5 else ""
+    identity = exact_json.loads(line)["assistant_id"]
     return PuretalkResponseError(
-        f"Assistant {exact_json.loads(line)['assistant_id']!r} breaks the documented schema ({shown}{more}), and `strict` is "
-        "set."
+        f"Assistant {identity!r} breaks the documented schema ({shown}{more}), and `strict` is set."
     )
 
 

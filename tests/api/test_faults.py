@@ -1,4 +1,4 @@
-"""Everything a server can do wrong, over a real socket, and what must come of it: the whole fleet, or the right exception."""
+"""What a server can do wrong, over a real socket, and what must come of it: the whole fleet, or the right exception."""
 
 from __future__ import annotations
 
@@ -319,9 +319,9 @@ def test_tls_with_somebody_who_speaks_none() -> None:
                     sock.recv(65536)
 
     threading.Thread(target=greet, daemon=True).start()
+    client = ApiClient(ApiSettings(f"https://127.0.0.1:{listener.getsockname()[1]}/api", KEY, "a", max_retries=0))
     with listener, pytest.raises(e.PuretalkConnectionError, match="TLS failed"):
-        options = ApiSettings(f"https://127.0.0.1:{listener.getsockname()[1]}/api", KEY, "a", max_retries=0)
-        ApiClient(options).get_page(1, 1)
+        client.get_page(1, 1)
 
 
 ODD_RECORDS: dict[str, Any] = {
@@ -347,8 +347,8 @@ def test_an_odd_record_comes_through_as_it_is(server: WireServer, name: str) -> 
 def test_numbers_keep_every_digit(server: WireServer) -> None:
     """Numbers that no double and no machine integer holds are kept to the last digit."""
     digits = "9" * 5000
-    body = '{"count":1,"next":null,"results":[{"assistant_id":"x","a":%s,"b":1e400,"c":0.12345678901234567890}]}' % digits
-    server.script = [answers(body)]
+    record = f'{{"assistant_id":"x","a":{digits},"b":1e400,"c":0.12345678901234567890}}'
+    server.script = [answers(f'{{"count":1,"next":null,"results":[{record}]}}')]
     found = read(server)[0]
     assert (str(found["a"]), str(found["b"]), str(found["c"])) == (digits, "1E+400", "0.12345678901234567890")
 
@@ -444,5 +444,3 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context
-
-

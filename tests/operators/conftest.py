@@ -1,12 +1,19 @@
-"""A folder for snapshots."""
+"""A folder for snapshots, and lists of assistants."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_provider_puretalk import sandbox as sandboxes
+from airflow_provider_puretalk.operators import PuretalkListAssistantsOperator
+from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import Folder
+
+Records = list[dict[str, Any]]
 
 
 @pytest.fixture
@@ -15,3 +22,21 @@ def folder(tmp_path: Path) -> Folder:
     root = tmp_path / "fleet"
     root.mkdir()
     return Folder(str(root), str(root), root=root)
+
+
+@pytest.fixture
+def listed(context: Any, sandbox: Sandbox) -> Callable[..., Records]:
+    """Run the operator against the sandbox."""
+    return lambda **arguments: PuretalkListAssistantsOperator(task_id="list", **arguments).execute(context)
+
+
+@pytest.fixture
+def of_records(context: Any, connection: Callable[..., str]) -> Callable[..., Records]:
+    """Run the operator against an account with these records."""
+
+    def run(records: Records, **arguments: Any) -> Records:
+        with sandboxes.running(records=records) as box:
+            connection(host=box.base_url, password=box.api_key)
+            return PuretalkListAssistantsOperator(task_id="list", **arguments).execute(context)
+
+    return run

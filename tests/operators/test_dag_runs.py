@@ -74,7 +74,8 @@ def test_snapshot_is_handed_to_the_next_task(sandbox: Sandbox, folder: Folder, d
         return len(list(snapshots.iter_records(snapshot["manifest_path"])))
 
     with dag:
-        count(PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=folder.destination).output)
+        taken: Any = PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=folder.destination).output
+        count(taken)
     assert airflow_runner.run(dag).xcoms["count"] == 250
 
 
@@ -137,9 +138,7 @@ def test_other_errors_are_retried(sandbox: Sandbox, folder: Folder, dag: Any, co
     connection(host=sandbox.base_url, password=sandbox.api_key, extra={"max_retries": 0})
     sandbox.faults.add("503")
     with dag:
-        PuretalkSnapshotAssistantsOperator(
-            task_id="task", destination=folder.destination, retries=1, retry_delay=0.001
-        )
+        PuretalkSnapshotAssistantsOperator(task_id="task", destination=folder.destination, retries=1, retry_delay=0.001)
     result = airflow_runner.run(dag)
     assert result.states == {"task": "success"}
     assert result.xcoms["task"]["count"] == 250

@@ -26,7 +26,7 @@ def api(sandbox: Sandbox) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("kind", ["path", "file", "s3"])
-def test_snapshot(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_snapshot(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, context: Any) -> None:
     """Files are called as OpenLineage calls them on every storage, and a second connection changes no name."""
     place = make_place(kind, request)
     task = PuretalkSnapshotAssistantsOperator(
@@ -45,7 +45,7 @@ def test_snapshot(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, c
     assert "aws_fleet" not in str(found)
 
 
-def test_list(sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_list(sandbox: Sandbox, context: Any) -> None:
     """A list is read and nothing is written."""
     task = PuretalkListAssistantsOperator(task_id="list", fields=["name"])
     task.execute(context)

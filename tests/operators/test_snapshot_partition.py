@@ -16,8 +16,8 @@ LOGICAL = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 DUE = datetime(2026, 11, 23, 7, 5, 9, 123456, tzinfo=UTC)
 
 
-def with_run(context: dict[str, Any], **run: Any) -> dict[str, Any]:
-    return context | {"dag_run": SimpleNamespace(**run)}
+def with_run(context: Any, **run: Any) -> dict[str, Any]:
+    return {**context, "dag_run": SimpleNamespace(**run)}
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,12 @@ def with_run(context: dict[str, Any], **run: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_default_partition(
-    sandbox: Sandbox, folder: Folder, context: dict[str, Any], run: dict[str, Any], name: str
-) -> None:
+def test_default_partition(sandbox: Sandbox, folder: Folder, context: Any, run: dict[str, Any], name: str) -> None:
     """Always in UTC, to the second, in a form that sorts in time."""
     assert folder.take(with_run(context, **run))["snapshot"] == name
 
 
-def test_names_sort_in_time(sandbox: Sandbox, folder: Folder, context: dict[str, Any]) -> None:
+def test_names_sort_in_time(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """Of two runs the later one finds the earlier, whatever the zones they were given in."""
     east, west = timezone(timedelta(hours=9)), timezone(timedelta(hours=-9))
     folder.take(with_run(context, logical_date=datetime(2026, 11, 22, 12, tzinfo=east)))
@@ -51,7 +49,7 @@ def test_names_sort_in_time(sandbox: Sandbox, folder: Folder, context: dict[str,
     assert later["previous_snapshot"] == "20261122T030000Z"
 
 
-def test_a_run_without_any_moment_needs_a_partition(sandbox: Sandbox, folder: Folder, context: dict[str, Any]) -> None:
+def test_a_run_without_any_moment_needs_a_partition(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """Without either moment the task says what to set, before it asks for anything."""
     run = with_run(context, logical_date=None, run_after=None)
     with pytest.raises(PuretalkConfigurationError, match="set `partition`"):

@@ -90,10 +90,9 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-
 @pytest.mark.parametrize(("arguments", "words"), WRONG, ids=lambda value: str(value)[:60])
 def test_wrong_arguments(
-    sandbox: Sandbox, folder: Folder, context: dict[str, Any], arguments: dict[str, Any], words: list[str]
+    sandbox: Sandbox, folder: Folder, context: Any, arguments: dict[str, Any], words: list[str]
 ) -> None:
     """One clear sentence that names the argument; not one request; nothing written."""
     with pytest.raises(PuretalkConfigurationError) as caught:
@@ -106,7 +105,7 @@ def test_wrong_arguments(
     assert folder.files() == {}
 
 
-def test_older_snapshots_stay_as_they_were(sandbox: Sandbox, folder: Folder, context: dict[str, Any]) -> None:
+def test_older_snapshots_stay_as_they_were(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """However many wrong calls follow, what was kept before is still there, byte for byte, and proves itself."""
     kept = folder.take(context, partition="20261121T000000Z")
     before, requests = folder.files(), sandbox.request_count
@@ -118,9 +117,7 @@ def test_older_snapshots_stay_as_they_were(sandbox: Sandbox, folder: Folder, con
     assert sandbox.request_count == requests
 
 
-def test_credentials_in_the_destination_are_not_repeated(
-    sandbox: Sandbox, folder: Folder, context: dict[str, Any]
-) -> None:
+def test_credentials_in_the_destination_are_not_repeated(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """Keys that were put into the URL are refused without standing in the message."""
     with pytest.raises(PuretalkConfigurationError, match="holds credentials") as caught:
         folder.take(context, destination="s3://AKIAIOSFODNN7:s3cr3t@bucket/prefix")
@@ -140,7 +137,7 @@ def test_credentials_in_the_destination_are_not_repeated(
 def test_missing_library(
     sandbox: Sandbox,
     folder: Folder,
-    context: dict[str, Any],
+    context: Any,
     monkeypatch: pytest.MonkeyPatch,
     arguments: dict[str, Any],
     missing: list[str],
@@ -172,7 +169,7 @@ def test_wrong_connection(
     sandbox: Sandbox,
     folder: Folder,
     connection: Callable[..., str],
-    context: dict[str, Any],
+    context: Any,
     fields: dict[str, Any],
     word: str,
 ) -> None:
@@ -187,7 +184,7 @@ def test_wrong_connection(
 
 
 def test_a_connection_id_that_is_no_path_is_no_account(
-    sandbox: Sandbox, folder: Folder, connection: Callable[..., str], context: dict[str, Any]
+    sandbox: Sandbox, folder: Folder, connection: Callable[..., str], context: Any
 ) -> None:
     """Without an ``account`` the connection's id names the folder, so it must be able to."""
     connection("a b", host=sandbox.base_url, password=sandbox.api_key)
@@ -207,7 +204,7 @@ def test_a_connection_id_that_is_no_path_is_no_account(
     ids=str,
 )
 def test_what_templates_render_is_understood(
-    sandbox: Sandbox, folder: Folder, context: dict[str, Any], arguments: dict[str, Any]
+    sandbox: Sandbox, folder: Folder, context: Any, arguments: dict[str, Any]
 ) -> None:
     """Numbers that a template rendered as text, and None where None is a choice, are what they mean."""
     result = folder.take(context, **arguments)

@@ -34,7 +34,7 @@ def is_one_sentence(error: BaseException) -> bool:
     return "\n" not in str(error) and len(str(error)) < 300 and "Traceback" not in str(error)
 
 
-def test_read_only_folder(sandbox: Sandbox, folder: Folder, context: dict[str, Any]) -> None:
+def test_read_only_folder(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """A destination on a read-only file system is refused before the API is asked; it can still be read."""
     kept = folder.take(context, partition="1")
     asked = sandbox.request_count
@@ -48,8 +48,8 @@ def test_read_only_folder(sandbox: Sandbox, folder: Folder, context: dict[str, A
     assert sandbox.request_count == asked
 
 
-def test_full_disk(sandbox: Sandbox, folder: Folder, context: dict[str, Any]) -> None:
-    """A destination without room for the data ends in one sentence; the older snapshot stays, the new one never shows."""
+def test_full_disk(sandbox: Sandbox, folder: Folder, context: Any) -> None:
+    """Without room for the data the task ends in one sentence; the older snapshot stays, the new one never shows."""
     with mounted(folder.root, "-t", "tmpfs", "-o", "size=400k", "tmpfs"):
         kept = folder.take(context, partition="1")
         before = folder.files()
@@ -62,7 +62,7 @@ def test_full_disk(sandbox: Sandbox, folder: Folder, context: dict[str, Any]) ->
         assert snapshots.verify(kept["manifest_path"]).content_sha256 == kept["content_sha256"]
 
 
-def test_disk_without_room_for_the_manifest(sandbox: Sandbox, folder: Folder, context: dict[str, Any]) -> None:
+def test_disk_without_room_for_the_manifest(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """Where the data fits and the manifest does not, there is no snapshot: the manifest is the commit."""
     sandbox.fleet.replace_all(list(sandbox.fleet)[:3])
     with mounted(folder.root, "-t", "tmpfs", "-o", "nr_inodes=7,size=1m", "tmpfs"):
@@ -81,7 +81,7 @@ def test_disk_without_room_for_the_manifest(sandbox: Sandbox, folder: Folder, co
 def test_full_temporary_folder(
     sandbox: Sandbox,
     folder: Folder,
-    context: dict[str, Any],
+    context: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     file_format: str,
@@ -100,9 +100,7 @@ def test_full_temporary_folder(
 
 
 @pytest.mark.parametrize("stray", ["account=puretalk_default", f"{ACCOUNT}/snapshot=1"])
-def test_a_file_where_a_folder_should_be(
-    sandbox: Sandbox, folder: Folder, context: dict[str, Any], stray: str
-) -> None:
+def test_a_file_where_a_folder_should_be(sandbox: Sandbox, folder: Folder, context: Any, stray: str) -> None:
     """A file that stands in the way is named, and left alone."""
     folder.write(stray, b"in the way")
     with pytest.raises(PuretalkError, match=stray) as caught:
@@ -111,9 +109,7 @@ def test_a_file_where_a_folder_should_be(
     assert folder.files() == {stray: b"in the way"}
 
 
-def test_destination_that_vanishes_while_the_list_is_read(
-    sandbox: Sandbox, folder: Folder, context: dict[str, Any]
-) -> None:
+def test_destination_that_vanishes_while_the_list_is_read(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """A folder that is gone by the time of writing (a disk that was unmounted) is not made up on the way."""
     sandbox.before_request(1, lambda request: folder.root.rmdir())
     with pytest.raises(PuretalkConfigurationError, match="does not exist") as caught:
@@ -134,7 +130,7 @@ def guarded(s3_bucket: str, connection: Callable[..., str]) -> Iterator[Callable
         yield define
 
 
-def test_missing_bucket(sandbox: Sandbox, folder: Folder, s3_bucket: str, context: dict[str, Any]) -> None:
+def test_missing_bucket(sandbox: Sandbox, folder: Folder, s3_bucket: str, context: Any) -> None:
     """A bucket that does not exist is named before the API is asked."""
     with pytest.raises(PuretalkConfigurationError, match="no bucket 'no-such-bucket'") as caught:
         folder.take(context, destination="s3://no-such-bucket/fleet", storage_conn_id="aws_fleet")
@@ -143,7 +139,7 @@ def test_missing_bucket(sandbox: Sandbox, folder: Folder, s3_bucket: str, contex
 
 
 def test_bucket_that_may_not_be_read(
-    sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: dict[str, Any]
+    sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any
 ) -> None:
     """A bucket that the key may not look at is refused as that, not as missing, before the API is asked."""
     guarded("stranger", lambda method, path, query: False)
@@ -154,7 +150,7 @@ def test_bucket_that_may_not_be_read(
 
 
 def test_bucket_that_may_not_be_written(
-    sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: dict[str, Any]
+    sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any
 ) -> None:
     """Where the key may read and not write, the task says so, and older snapshots are as they were."""
     destination = f"s3://{s3_bucket}/fleet"
@@ -168,13 +164,13 @@ def test_bucket_that_may_not_be_written(
     assert snapshots.verify(found[0].manifest_path).content_sha256 == kept["content_sha256"]
 
 
-def test_least_rights_suffice(
-    sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: dict[str, Any]
-) -> None:
+def test_least_rights_suffice(sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any) -> None:
     """A key that may look into one folder of a bucket, and not at the bucket, is enough to keep snapshots there."""
     guarded(
         "keeper",
-        lambda method, path, query: path.startswith(f"{s3_bucket}/fleet/") or query.get("prefix", "").startswith("fleet/"),
+        lambda method, path, query: (
+            path.startswith(f"{s3_bucket}/fleet/") or query.get("prefix", "").startswith("fleet/")
+        ),
     )
     place = {"destination": f"s3://{s3_bucket}/fleet", "storage_conn_id": "keeper"}
     folder.take(context, partition="1", **place)
@@ -188,7 +184,7 @@ def test_least_rights_suffice(
 
 
 def test_storage_that_does_not_answer(
-    sandbox: Sandbox, folder: Folder, connection: Callable[..., str], context: dict[str, Any]
+    sandbox: Sandbox, folder: Folder, connection: Callable[..., str], context: Any
 ) -> None:
     """A storage that cannot be reached is refused as that, not as missing, before the API is asked."""
     connection(

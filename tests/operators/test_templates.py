@@ -114,20 +114,20 @@ def test_every_template_field_is_rendered(operator: Any) -> None:
     assert {getattr(task, name) for name in operator.template_fields} == {"rendered"}
 
 
-def test_snapshot_of_rendered_arguments(sandbox: Sandbox, folder: Folder, context: dict[str, Any]) -> None:
+def test_snapshot_of_rendered_arguments(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """A task whose every argument is a template works on what they render to, text or not."""
     with in_dag():
-        task = operators.PuretalkSnapshotAssistantsOperator(
-            task_id="task",
-            destination="{{ where }}",
-            partition="{{ day.replace('-', '') }}",
-            file_format="{{ form }}",
-            compression="{{ none }}",
-            consistency="{{ level }}",
-            max_walks="{{ 3 }}",
-            max_seconds="{{ 60.5 }}",
-            puretalk_conn_id="{{ conn }}",
-        )
+        templates: dict[str, Any] = {
+            "destination": "{{ where }}",
+            "partition": "{{ day.replace('-', '') }}",
+            "file_format": "{{ form }}",
+            "compression": "{{ none }}",
+            "consistency": "{{ level }}",
+            "max_walks": "{{ 3 }}",
+            "max_seconds": "{{ 60.5 }}",
+            "puretalk_conn_id": "{{ conn }}",
+        }
+        task: Any = operators.PuretalkSnapshotAssistantsOperator(task_id="task", **templates)
     task.render_template_fields(
         {
             "where": folder.destination,
@@ -144,15 +144,15 @@ def test_snapshot_of_rendered_arguments(sandbox: Sandbox, folder: Folder, contex
     assert manifest.consistency.requested == "checked"
 
 
-def test_list_of_rendered_arguments(sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_list_of_rendered_arguments(sandbox: Sandbox, context: Any) -> None:
     """Templates inside ``fields`` and ``filters`` are rendered too, and with native rendering whole values may be."""
     with in_dag(render_template_as_native_obj=True):
-        task = operators.PuretalkListAssistantsOperator(
-            task_id="task",
-            fields=["{{ field }}", "voice.{{ inner }}"],
-            filters={"assistant_id": "{{ ids }}"},
-            max_xcom_bytes="{{ 500 * 1000 }}",
-        )
+        templates: dict[str, Any] = {
+            "fields": ["{{ field }}", "voice.{{ inner }}"],
+            "filters": {"assistant_id": "{{ ids }}"},
+            "max_xcom_bytes": "{{ 500 * 1000 }}",
+        }
+        task: Any = operators.PuretalkListAssistantsOperator(task_id="task", **templates)
     wanted = sandbox.fleet.ids()[:2]
     task.render_template_fields({"field": "assistant_id", "inner": "language", "ids": wanted})
     assert [record["assistant_id"] for record in task.execute(context)] == sorted(wanted)
@@ -165,13 +165,12 @@ def test_list_of_rendered_arguments(sandbox: Sandbox, context: dict[str, Any]) -
     ["destination", "storage_conn_id", "partition", "puretalk_conn_id", "file_format", "consistency", "max_walks"],
 )
 def test_a_template_that_renders_to_nothing_is_refused(
-    sandbox: Sandbox, folder: Folder, context: dict[str, Any], name: str, nothing: str
+    sandbox: Sandbox, folder: Folder, context: Any, name: str, nothing: str
 ) -> None:
     """What renders to nothing, or to the text "None", is refused with the argument's name before the first request."""
     with in_dag():
-        task = operators.PuretalkSnapshotAssistantsOperator(
-            task_id="task", **({"destination": folder.destination} | {name: nothing})
-        )
+        arguments: dict[str, Any] = {"destination": folder.destination} | {name: nothing}
+        task: Any = operators.PuretalkSnapshotAssistantsOperator(task_id="task", **arguments)
     task.render_template_fields({"none": None})
     with pytest.raises(PuretalkConfigurationError, match=f"`{name}`"):
         task.execute(context)

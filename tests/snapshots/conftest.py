@@ -25,6 +25,6 @@ def folder(tmp_path: Path) -> Folder:
 
 
 @pytest.fixture
-def take(folder: Folder, sandbox: Any, context: dict[str, Any]) -> Any:
+def take(folder: Folder, sandbox: Any, context: Any) -> Any:
     """Take a snapshot of the sandbox into the folder; arguments go to the operator."""
     return lambda **arguments: folder.take(context, **arguments)

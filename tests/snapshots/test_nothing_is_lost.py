@@ -120,7 +120,7 @@ def odd_account() -> Iterator[sandbox.Sandbox]:
 
 @pytest.fixture
 def keep(
-    odd_account: sandbox.Sandbox, folder: Folder, connection: Callable[..., str], context: dict[str, Any]
+    odd_account: sandbox.Sandbox, folder: Folder, connection: Callable[..., str], context: Any
 ) -> Callable[..., dict[str, Any]]:
     """Take a snapshot of the odd account."""
     connection(host=odd_account.base_url, password=odd_account.api_key)
@@ -131,7 +131,7 @@ def keep(
 def test_every_record_comes_back_exactly(
     odd_account: sandbox.Sandbox, keep: Any, file_format: str, compression: str | None, said: str | None
 ) -> None:
-    """``iter_records`` gives what the API sent: unknown fields, null and absent, wrong types, exact numbers, any text."""
+    """``iter_records`` gives what was sent: unknown fields, null and absent, wrong types, exact numbers, any text."""
     result = keep(file_format=file_format, compression=compression)
     assert typed(list(snapshots.iter_records(result["manifest_path"]))) == typed(in_order(list(odd_account.fleet)))
     (file,) = snapshots.read_manifest(result["manifest_path"]).files
@@ -167,11 +167,12 @@ def test_schema_report_counts_what_the_contract_does_not_know(keep: Any) -> None
     assert "somebody" not in json.dumps(schema)
 
 
-def test_absent_fields_are_those_of_no_record(
-    connection: Callable[..., str], folder: Folder, context: dict[str, Any]
-) -> None:
+def test_absent_fields_are_those_of_no_record(connection: Callable[..., str], folder: Folder, context: Any) -> None:
     """A documented field that no record has is named, nested ones too; one that is null somewhere is not absent."""
-    records = [{"assistant_id": "a", "name": None, "user": {"email": None}}, {"assistant_id": "b"}]
+    records: list[dict[str, Any]] = [
+        {"assistant_id": "a", "name": None, "user": {"email": None}},
+        {"assistant_id": "b"},
+    ]
     with sandbox.running(records=records) as box:
         connection(host=box.base_url, password=box.api_key)
         absent = snapshots.read_manifest(folder.take(context)["manifest_path"]).schema_report.absent_fields
@@ -185,7 +186,7 @@ def test_absent_fields_are_those_of_no_record(
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
 def test_an_account_without_assistants_is_a_snapshot_too(
-    place: Place, connection: Callable[..., str], context: dict[str, Any], file_format: str
+    place: Place, connection: Callable[..., str], context: Any, file_format: str
 ) -> None:
     """An empty fleet is kept like any other; its hash is that of no bytes at all."""
     with sandbox.running(assistants=0) as box:

@@ -18,7 +18,7 @@ from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Folder, Place
 
 
-def test_lists_snapshots_oldest_first(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_lists_snapshots_oldest_first(place: Place, sandbox: Sandbox, context: Any) -> None:
     """Each snapshot has its line with the documented facts, in the order of their names."""
     results = {name: place.take(context, partition=name) for name in ("2026-11-22", "2026-11-20", "2026-11-21")}
     listed = snapshots.list_snapshots(place.destination, storage_conn_id=place.storage_conn_id)
@@ -32,14 +32,14 @@ def test_lists_snapshots_oldest_first(place: Place, sandbox: Sandbox, context: d
         assert facts == {name: results[info.snapshot][name] for name in names}
 
 
-def test_the_connection_may_stand_in_the_address(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_the_connection_may_stand_in_the_address(place: Place, sandbox: Sandbox, context: Any) -> None:
     """What the operator returned is enough to list what lies beside it: no connection has to be named again."""
     place.take(context)
     assert [info.snapshot for info in snapshots.list_snapshots(place.named)] == ["20261122T000000Z"]
 
 
 def test_lists_one_account_or_all(
-    folder: Folder, sandbox: Sandbox, connection: Callable[..., str], context: dict[str, Any]
+    folder: Folder, sandbox: Sandbox, connection: Callable[..., str], context: Any
 ) -> None:
     """Accounts are told apart; without one, all of them are listed."""
     for account in ("sales", "eu:care"):
@@ -105,7 +105,7 @@ def test_unreadable_manifests_are_left_out_aloud(
         assert name in str(caught.value)
 
 
-def test_read_manifest_knows_everything(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_read_manifest_knows_everything(place: Place, sandbox: Sandbox, context: Any) -> None:
     """A manifest read back says what the file says, field by field."""
     path = place.take(context)["manifest_path"]
     manifest = snapshots.read_manifest(path)
@@ -114,14 +114,14 @@ def test_read_manifest_knows_everything(place: Place, sandbox: Sandbox, context:
     assert manifest.schema_report.absent_fields == []
 
 
-def test_iter_records_is_in_order_and_lazy(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_iter_records_is_in_order_and_lazy(place: Place, sandbox: Sandbox, context: Any) -> None:
     """Records come one by one in order of ``assistant_id``, and what is not taken is not waited for."""
     path = place.take(context)["manifest_path"]
     records = snapshots.iter_records(path)
     first = next(records)
     assert first["assistant_id"] == min(sandbox.fleet.ids())
     assert first == sandbox.fleet.get(first["assistant_id"])
-    records.close()  # type: ignore[attr-defined]
+    records.close()
     assert [record["assistant_id"] for record in snapshots.iter_records(path)] == sorted(sandbox.fleet.ids())
 
 

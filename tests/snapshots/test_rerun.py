@@ -17,8 +17,8 @@ from tests.places import ACCOUNT, Folder, Place
 FOLDER = f"{ACCOUNT}/snapshot=20261122T000000Z"
 
 
-def test_same_fleet_leaves_the_same_files(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
-    """A rerun that finds the same fleet leaves the same data file, byte for byte, and only the manifest's times move."""
+def test_same_fleet_leaves_the_same_files(place: Place, sandbox: Sandbox, context: Any) -> None:
+    """A rerun that finds the same fleet leaves the same data file, and only the manifest's times move."""
     first = place.take(context)
     before = place.files()
     second = place.take(context)
@@ -33,7 +33,7 @@ def test_same_fleet_leaves_the_same_files(place: Place, sandbox: Sandbox, contex
     assert manifests[0] == manifests[1]
 
 
-def test_other_fleet_replaces_exactly_what_was_there(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_other_fleet_replaces_exactly_what_was_there(place: Place, sandbox: Sandbox, context: Any) -> None:
     """A rerun that finds another fleet replaces the manifest and removes the old data file, and no other file."""
     place.take(context, partition="20261121T000000Z")
     old = place.take(context)
@@ -51,9 +51,7 @@ def test_other_fleet_replaces_exactly_what_was_there(place: Place, sandbox: Sand
     assert snapshots.verify(new["manifest_path"]).content_sha256 == new["content_sha256"]
 
 
-def test_other_format_replaces_the_file_and_not_the_content(
-    place: Place, sandbox: Sandbox, context: dict[str, Any]
-) -> None:
+def test_other_format_replaces_the_file_and_not_the_content(place: Place, sandbox: Sandbox, context: Any) -> None:
     """A rerun with another file format leaves that format alone; the content is the same."""
     first = place.take(context)
     second = place.take(context, file_format="parquet")
@@ -86,7 +84,7 @@ def test_data_file_is_never_seen_torn(folder: Folder, sandbox: Sandbox, take: An
 def test_damaged_manifest_is_replaced(
     folder: Folder, take: Any, caplog: pytest.LogCaptureFixture, damage: bytes
 ) -> None:
-    """A rerun over a manifest that cannot be understood replaces it with a warning, and leaves the files it may mean."""
+    """A rerun replaces a manifest that cannot be understood, with a warning, and leaves the files it may mean."""
     take()
     stray = f"{FOLDER}/assistants-00000000000000aa.jsonl.gz"
     folder.write(stray, b"named by a manifest that is gone")

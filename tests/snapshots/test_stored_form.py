@@ -35,8 +35,8 @@ def only_data_file(place: Place) -> tuple[str, bytes]:
     return found
 
 
-def test_lies_under_its_names(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
-    """A snapshot is one data file named after its bytes and one manifest, in the folder of its account and partition."""
+def test_lies_under_its_names(place: Place, sandbox: Sandbox, context: Any) -> None:
+    """A snapshot is a data file named after its bytes and a manifest, in the folder of its account and partition."""
     result = place.take(context)
     name, data = only_data_file(place)
     assert name == f"{FOLDER}/assistants-{sha256(data)[:16]}.jsonl.gz"
@@ -45,7 +45,7 @@ def test_lies_under_its_names(place: Place, sandbox: Sandbox, context: dict[str,
     assert result["manifest_path"] == f"{place.named}/{FOLDER}/manifest.json"
 
 
-def test_result_has_the_documented_shape(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_result_has_the_documented_shape(place: Place, sandbox: Sandbox, context: Any) -> None:
     """The operator returns the design's keys and nothing else, as plain JSON values."""
     result = place.take(context)
     _, data = only_data_file(place)
@@ -63,14 +63,14 @@ def test_result_has_the_documented_shape(place: Place, sandbox: Sandbox, context
     }
 
 
-def test_data_is_the_canonical_form_byte_for_byte(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_data_is_the_canonical_form_byte_for_byte(place: Place, sandbox: Sandbox, context: Any) -> None:
     """JSONL holds every record as sent, keys and records sorted, UTF-8, no spaces, one LF each."""
     place.take(context)
     _, data = only_data_file(place)
     assert gzip.decompress(data) == canonical(list(sandbox.fleet))
 
 
-def test_manifest_says_exactly_what_the_design_lists(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_manifest_says_exactly_what_the_design_lists(place: Place, sandbox: Sandbox, context: Any) -> None:
     """Every documented field of the manifest is there with its value, and no other."""
     place.take(context)
     name, data = only_data_file(place)
@@ -141,15 +141,13 @@ def test_sha256sum_recomputes_the_hash(folder: Folder, take: Any) -> None:
 
 
 def test_uncompressed_file_is_the_raw_hash_itself(folder: Folder, take: Any) -> None:
-    """Without compression the hash of the file and ``raw_sha256`` are one, so they can be checked with no tool of ours."""
+    """Without compression the hash of the file and ``raw_sha256`` are one: ``sha256sum`` alone proves the content."""
     result = take(compression=None)
     manifest = snapshots.read_manifest(result["manifest_path"])
     assert manifest.files[0].sha256 == manifest.raw_sha256 == sha256(Path(result["files"][0]).read_bytes())
 
 
-def test_files_and_addresses_can_be_opened_by_other_tasks(
-    place: Place, sandbox: Sandbox, context: dict[str, Any]
-) -> None:
+def test_files_and_addresses_can_be_opened_by_other_tasks(place: Place, sandbox: Sandbox, context: Any) -> None:
     """The addresses returned name their connection: ``ObjectStoragePath`` opens them with nothing else."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 

@@ -41,9 +41,7 @@ def replace_data(folder: Folder, data: bytes) -> None:
     """Put other data under the name of the old, with a manifest that agrees with the file and not with its content."""
     name = json.loads(manifest_path(folder).read_bytes())["files"][0]["name"]
     (manifest_path(folder).parent / name).write_bytes(data)
-    edit(
-        folder, lambda manifest: manifest["files"][0].update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-    )
+    edit(folder, lambda manifest: manifest["files"][0].update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
 
 
 def refusal(path: str) -> str:
@@ -88,7 +86,7 @@ def test_cut_off_file(take: Any, form: dict[str, Any], kept: float) -> None:
     assert f"has {int(len(data) * kept)} bytes, its manifest says {len(data)}" in message
 
 
-def test_missing_file(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_missing_file(place: Place, sandbox: Sandbox, context: Any) -> None:
     """A data file that is gone is named, on every storage."""
     result = place.take(context)
     name = result["files"][0].removeprefix(f"{place.named}/")
@@ -98,7 +96,7 @@ def test_missing_file(place: Place, sandbox: Sandbox, context: dict[str, Any]) -
     assert "is missing" in message
 
 
-def test_damage_is_found_on_every_storage(place: Place, sandbox: Sandbox, context: dict[str, Any]) -> None:
+def test_damage_is_found_on_every_storage(place: Place, sandbox: Sandbox, context: Any) -> None:
     """What lies in a bucket is read anew each time: a file that changed there since is seen."""
     result = place.take(context)
     name = result["files"][0].removeprefix(f"{place.named}/")
@@ -158,9 +156,7 @@ def test_edited_manifest(
         (lambda lines: [lines[0].replace(b'"name":"', b'"name":"X', 1), *lines[1:]], ["content_sha256"]),
     ],
 )
-def test_forged_data(
-    folder: Folder, take: Any, lines: Callable[[list[bytes]], list[bytes]], words: list[str]
-) -> None:
+def test_forged_data(folder: Folder, take: Any, lines: Callable[[list[bytes]], list[bytes]], words: list[str]) -> None:
     """Data that was replaced together with its hash still does not match what the manifest says of the records."""
     result = take()
     honest = gzip.decompress(Path(result["files"][0]).read_bytes()).splitlines(keepends=True)

@@ -1,0 +1,76 @@
+"""What the README promises is run, and what it lists is complete."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk import exceptions
+from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
+from airflow_provider_puretalk.provider_info import get_provider_info
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_dag_is_one(connection: Any) -> None:
+    """The README's DAG file parses without a connection and holds the snapshot task with the arguments shown."""
+    names: dict[str, Any] = {}
+    exec(compile(blocks("python")[0], "README.md", "exec"), names)
+    dag = names["voice_fleet"]()
+    (task,) = dag.tasks
+    assert isinstance(task, PuretalkSnapshotAssistantsOperator)
+    assert task.destination == "s3://my-bucket/puretalk"
+
+
+def test_the_library_reads_what_the_operator_wrote(
+    sandbox: Any, context: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The README's reading code prints the name of every assistant of a snapshot taken a moment before."""
+    operator = PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=str(tmp_path))
+    result = operator.execute(context)
+    code = blocks("python")[1].replace("s3://aws_default@my-bucket/puretalk", str(tmp_path))
+    assert str(tmp_path) in code
+    capsys.readouterr()
+    exec(compile(code, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert "20261122T000000Z 250 True" in printed
+    assert {assistant["name"] for assistant in sandbox.fleet} <= set(printed)
+    assert json.loads(blocks("json")[0]).keys() == result.keys()
+
+
+def test_every_connection_field_is_explained() -> None:
+    """The connection table names each extra field of the form, and no other."""
+    listed = set(re.findall(r"^\| extra `(\w+)`", README, re.MULTILINE))
+    assert listed == set(get_provider_info()["connection-types"][0]["conn-fields"])
+
+
+def test_every_error_is_explained() -> None:
+    """The error table names each exception that this release can raise."""
+    listed = set(re.findall(r"^\| `(Puretalk\w+Error)`", README, re.MULTILINE))
+    # Comparisons, which raise the drift error, are not in this release; the root is never raised itself.
+    assert listed == set(exceptions.__all__) - {"PuretalkError", "PuretalkDriftError"}
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Files that the README and the docs link to exist."""
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_make_targets_exist() -> None:
+    """Every `make` command in the README and the docs is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z][a-z0-9.-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+    named = {name for page in pages for name in re.findall(r"(?:`|\$ )make ([a-z][a-z0-9.-]*)", page.read_text())}
+    assert named
+    assert named <= targets
