@@ -91,7 +91,7 @@ def dlt_rest_api(base_url: str, folder: Path) -> Contender:
                 "client": {
                     "base_url": base_url + "/",
                     "headers": {"X-API-KEY": API_KEY},
-                    "paginator": {"type": "page_number", "base_page": 1, "total_path": None},
+                    "paginator": {"type": "json_link", "next_url_path": "next"},
                 },
                 "resources": [
                     {
@@ -133,11 +133,14 @@ def ours(
                 "extra": {"max_parallel_requests": parallel, "page_size": PAGE_SIZE},
             }
         )
-        # What the task would import first is imported before the clock starts, as it is for everybody else here.
-        import airflow_provider_puretalk.hooks  # noqa: F401 - imported for its time
-        import airflow_provider_puretalk.snapshots
+        # What the task would import first is imported before the clock starts, as it is for everybody else here; opening a
+        # storage makes Airflow import the file systems of all installed providers.
+        import airflow_provider_puretalk.hooks  # noqa: F401
         from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
+        from airflow_provider_puretalk.snapshots import schema_report, writing  # noqa: F401
+        from airflow_provider_puretalk.snapshots.storage import Storage
 
+        Storage(str(folder)).check()
         if file_format == "parquet":
             import pyarrow.parquet  # noqa: F401
         context: Any = {

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import re
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -27,9 +28,10 @@ _INVENTED = 5_000
 class Fleet:
     """Records as JSON text, and whole answers made from them once for each page size asked for."""
 
-    def __init__(self, assistants: int, largest_page: int) -> None:
+    def __init__(self, assistants: int, largest_page: int, port: int) -> None:
         self._rows = list(_rows(assistants))
         self._largest = largest_page
+        self._port = port
         self._answers: dict[tuple[int, int], bytes] = {}
 
     def prepare(self, limit: int) -> None:
@@ -52,7 +54,9 @@ class Fleet:
         if not rows and page > 1:
             return _http(b'{"err":true,"msg":"Invalid page."}', b"404 Not Found")
         more = page * limit < len(self._rows)
-        following = f'"http://127.0.0.1/api/ai-assistants/?page={page + 1}"' if more else "null"
+        following = (
+            f'"http://127.0.0.1:{self._port}/api/ai-assistants?page={page + 1}&limit={limit}"' if more else "null"
+        )
         head = f'{{"count":{len(self._rows)},"next":{following},"previous":null,"results":['
         return _http(head.encode() + b",".join(rows) + b"]}")
 
@@ -78,6 +82,8 @@ class Connection(asyncio.Protocol):
         """Remember where to answer."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        # asyncio does this only for sockets that it made itself; without it each answer waits for an acknowledgement.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete."""
@@ -111,14 +117,15 @@ def _http(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
-    fleet = Fleet(arguments.assistants, arguments.largest_page)
-    fleet.prepare(100)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Connection(fleet, arguments.latency_ms / 1000), "127.0.0.1", arguments.port
-    )
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    with socket.create_server(("127.0.0.1", arguments.port)) as listener:
+        port = listener.getsockname()[1]
+        fleet = Fleet(arguments.assistants, arguments.largest_page, port)
+        fleet.prepare(100)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(fleet, arguments.latency_ms / 1000), sock=listener
+        )
+        print(port, flush=True)
+        await server.serve_forever()
 
 
 def main() -> None:

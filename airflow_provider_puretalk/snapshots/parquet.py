@@ -103,10 +103,13 @@ class ParquetWriter:
             raise
         return self
 
-    def write(self, record: Record) -> None:
-        """Add one decoded JSON object. It is kept until its row group is full: do not change it meanwhile."""
+    def write(self, record: Record, size: int | None = None) -> None:
+        """Add one decoded JSON object. It is kept until its row group is full: do not change it meanwhile.
+
+        :param size: about how many characters its text has, for those who know; counting them takes time.
+        """
         self._rows.append(record)
-        self._held += _size(record)
+        self._held += _size(record) if size is None else size
         if len(self._rows) >= ROWS_PER_GROUP or self._held >= TEXT_PER_GROUP:
             self._flush()
 

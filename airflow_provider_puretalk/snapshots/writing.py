@@ -127,8 +127,8 @@ def _writer(path: Path, file_format: str, compression: str | None) -> Iterator[C
         with ParquetWriter(path, compression=compression) as parquet:
 
             def write(lines: list[bytes]) -> None:
-                for line in lines:
-                    parquet.write(exact_json.loads(line))
+                for line, record in zip(lines, exact_json.loads(b"[%b]" % b",".join(lines)), strict=True):
+                    parquet.write(record, len(line))
 
             yield write
     else:
