@@ -134,7 +134,7 @@ class PuretalkHook(BaseHook):
                 return
             if number == 1:
                 # Twice what it should take, and some: lists grow while they are read, but all of them end.
-                ceiling = 2 * math.ceil(answer.count / max(1, len(answer.records))) + 10
+                ceiling = 2 * (answer.count // max(1, len(answer.records))) + 12
             if number >= ceiling:
                 raise PuretalkPaginationError(f"The list does not end: page {number} names another.")
             number += 1

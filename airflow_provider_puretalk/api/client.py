@@ -18,7 +18,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 import tenacity
@@ -161,7 +161,10 @@ class ApiClient:
                     facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
                     if response.status_code != requests.codes.ok:
                         raise self._refusal(response, facts)
-                    self._remember_path(response)
+                    if not self._was_asked(response, params):
+                        # A rewrite rule dropped the query: this is another page. Its own address has been learnt.
+                        response.close()
+                        return self._ask_once(params, known, deadline, cancelled)
                     body = response.raw.read(decode_content=True)
                     kind = response.headers.get("Content-Type", "")
             except requests.TooManyRedirects:
@@ -222,11 +225,25 @@ class ApiClient:
         fit = 0 < len(given) <= 200 and given.isprintable() and self.settings.api_key not in given
         return given if fit else None
 
-    def _remember_path(self, response: requests.Response) -> None:
-        """Ask where the API redirected us to, so that each page costs one request and not two."""
-        moved = urlsplit(response.url).path.removeprefix(urlsplit(self.settings.base_url).path)
-        if response.history and moved.rstrip("/") == self._path.rstrip("/"):
+    def _was_asked(self, response: requests.Response, params: Mapping[str, int]) -> bool:
+        """Tell whether an answer is to what was asked, also where a redirect led to it.
+
+        From then on the API is asked where it redirected us to, so that each page costs one request and not two.
+
+        :raises PuretalkResponseError: redirects lose the question wherever it is asked.
+        """
+        if not response.history:
+            return True
+        parts, before = urlsplit(response.url), self._path
+        moved = parts.path.removeprefix(urlsplit(self.settings.base_url).path)
+        if moved.rstrip("/") == before.rstrip("/"):
             self._path = moved
+        query = parse_qs(parts.query)
+        if all(query.get(name) == [str(value)] for name, value in params.items()):
+            return True
+        if self._path == before:
+            raise PuretalkResponseError("The API redirects to an address that loses the page asked for.")
+        return False
 
     def _look_at_next(self, page: Page) -> None:
         """Warn once of a ``next`` that names another origin. It is never requested, whatever it says."""

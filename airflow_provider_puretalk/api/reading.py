@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.client import ApiClient
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
 from airflow_provider_puretalk.api.pages import Page, record_id
 from airflow_provider_puretalk.api.scan import Consistency, Method, Proof, Scanner
 from airflow_provider_puretalk.api.spool import Row, ScannedPage, Spool
@@ -65,6 +65,11 @@ class AssistantScan:
     def duplicates_removed(self) -> int:
         """Rows of the last walk whose id had come before in it."""
         return self._proof.duplicates_removed
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """What was tried before and why it proved nothing, a sentence each."""
+        return self._proof.tried
 
     def rows(self) -> Iterator[tuple[bytes, Any]]:
         """Yield each record in the canonical spelling, without a line break, and what ``examine`` found, in order."""
@@ -128,11 +133,16 @@ def scan(
 
 def _scanned(page: Page, digest: bytes | None, examine: Callable[[dict[str, Any]], Hashable]) -> ScannedPage:
     """Write a page's records down, so that none of their objects outlives it."""
-    rows = [
-        # read_page has refused records without an id. Lone surrogates, passed like this, still sort by code point.
-        Row((record_id(record) or "").encode("utf-8", "surrogatepass"), exact_json.dumps(record), examine(record))
-        for record in page.records
-    ]
+    try:
+        rows = [
+            # read_page has refused records without an id. Lone surrogates, passed like this, still sort by code point.
+            Row((record_id(record) or "").encode("utf-8", "surrogatepass"), exact_json.dumps(record), examine(record))
+            for record in page.records
+        ]
+    except exact_json.InvalidJSONError as error:
+        raise PuretalkResponseError(
+            f"Page {page.number} holds a record that cannot be written down: {error}."
+        ) from error
     return ScannedPage(page.number, page.limit, page.count, page.has_next, len(rows), rows, digest)
 
 

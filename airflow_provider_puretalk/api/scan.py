@@ -25,11 +25,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from airflow_provider_puretalk.api.errors import (
     PuretalkConfigurationError,
+    PuretalkError,
     PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkPaginationError,
@@ -65,6 +66,7 @@ class Proof:
     :ivar count_reported: what the last walk's first answer said.
     :ivar duplicates_removed: rows of the last walk whose id had come before in it.
     :ivar moment: for proofs around a moment, the walk whose first request it was.
+    :ivar tried: what was tried before and why it proved nothing, a sentence each.
     """
 
     method: Method
@@ -74,6 +76,7 @@ class Proof:
     count_reported: int
     duplicates_removed: int
     moment: int | None = None
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -132,6 +135,7 @@ class Scanner:
         self._cancel = cancel
         self._cap = math.inf
         self._counts: dict[int, int] = {}
+        self._tried: list[str] = []
 
     def run(self) -> Proof:
         """Read until the reading is proven.
@@ -146,8 +150,9 @@ class Scanner:
                 self._read_the_rest(walk)
                 proof = self._judge(walk)
             if proof is not None:
-                return proof
-            log.info("Reading %d proves nothing yet (%s); reading again.", number, self._what_failed(walk))
+                return replace(proof, tried=tuple(self._tried))
+            self._tried.append(f"Reading {number} proves nothing: {self._what_failed(walk)}.")
+            log.info("%s Reading again.", self._tried[-1])
         raise PuretalkInconsistentScanError(
             f"The list changed during each of {self._max_walks} readings, so that no complete one could be proven "
             f"(consistency={self._consistency!r}). Read at a quieter hour, or raise `max_walks`."
@@ -162,12 +167,18 @@ class Scanner:
             page = self._first_page(page.count + _SINGLE_PAGE_SLACK)
             if page.has_next and page.size:
                 self._limit = page.size  # The server's cap: later pages must be cut alike.
+                self._tried.append(f"A single page of {page.limit}: the server sends {page.size} at most.")
+                log.info("%s", self._tried[-1])
         self._counts[number] = page.count
         return _Walk(number, page)
 
     def _first_page(self, limit: int) -> ScannedPage:
         self._check_time()
-        page = self._fetch(1, limit)
+        try:
+            page = self._fetch(1, limit)
+        except PuretalkError as error:
+            self._check_time(error)  # What the deadline cut off failed because of the deadline.
+            raise
         if page.has_next and 0 < page.size < limit:
             self._cap = min(self._cap, page.size)
         return page
@@ -228,7 +239,7 @@ class Scanner:
         if walk.counts != {unique}:
             return f"`count` says {walk.first.count:,}, {unique:,} came"
         if walk.number == 1:
-            return "one walk of several pages cannot; a second one with the same assistants does"
+            return "one walk of several pages cannot, a second one with the same assistants can"
         return "the assistants were not the same as before"
 
     def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
@@ -240,7 +251,7 @@ class Scanner:
         yield first
         if not first.has_next:
             return
-        wanted = max(2, math.ceil(first.count / max(1, first.size or self._limit)))
+        wanted = max(2, -(-first.count // max(1, first.size or self._limit)))  # rounded up, whatever its size
         # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
         ceiling = 2 * wanted + 10
         number, end = 2, math.inf
@@ -285,11 +296,11 @@ class Scanner:
     def _time_left(self) -> float | None:
         return None if self._deadline == math.inf else max(0.0, self._deadline - time.monotonic())
 
-    def _check_time(self) -> None:
+    def _check_time(self, cause: Exception | None = None) -> None:
         if time.monotonic() >= self._deadline:
             raise PuretalkInconsistentScanError(
                 "The time set for the reading (`max_seconds`) ran out before it was proven."
-            )
+            ) from cause
 
     def _tell_progress(self, walk: _Walk, seconds: float) -> None:
         rate = walk.rows / seconds

@@ -73,9 +73,12 @@ class Spool:
     """The pages of a reading. A context manager; closing it deletes everything. All calls come from one thread."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="puretalk-reading-")
-        folder = Path(self._folder.name)
-        self._lines = (folder / "lines").open("w+b", buffering=0)
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="puretalk-reading-")
+            folder = Path(self._folder.name)
+            self._lines = (folder / "lines").open("w+b", buffering=0)
+        except OSError as error:
+            raise _unusable(error) from error
         self._end = 0
         self._database = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", f"cache_size=-{_CACHE_KIB}"):
@@ -107,7 +110,7 @@ class Spool:
             batch = self._batches[page.digest or b""] if page.rows is None else self._keep(page)
             self._database.execute("INSERT INTO sighting (walk, batch) VALUES (?, ?)", (walk, batch))
         except (sqlite3.OperationalError, OSError) as error:
-            raise PuretalkError(f"The temporary folder cannot hold the reading: {error}.") from error
+            raise _unusable(error) from error
 
     def seen_in(self, walk: int) -> int:
         """Count the ids that a walk saw."""
@@ -166,3 +169,7 @@ class Spool:
         descriptor = self._lines.fileno()
         for position, length, note, _ in found:
             yield os.pread(descriptor, length, position), notes[note]
+
+
+def _unusable(error: Exception) -> PuretalkError:
+    return PuretalkError(f"The temporary folder cannot hold the reading: {error}. TMPDIR names another one.")

@@ -264,6 +264,7 @@ def _manifest(scan: AssistantScan, staged: Staged, settings: ApiSettings, snapsh
             walks=scan.walks,
             count_reported=scan.count_reported,
             duplicates_removed=scan.duplicates_removed,
+            tried=list(scan.tried),
         ),
         content_sha256=staged.content_sha256,
         raw_sha256=staged.raw_sha256,

@@ -23,13 +23,14 @@ class _Version(BaseModel):
 
 
 class Consistency(_Part):
-    """How the reading was proven; the last two are of its last walk."""
+    """How the reading was proven; ``count_reported`` and ``duplicates_removed`` are of its last walk."""
 
     requested: str
     method: str
     walks: int
     count_reported: int
     duplicates_removed: int
+    tried: list[str] = Field(default_factory=list)
 
 
 class DataFile(_Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import socket
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -218,6 +219,18 @@ def test_a_number_too_large_for_a_double(number: Any) -> None:
     assistant = Assistant.model_validate({"voice_speed": number})
     assert assistant.voice_speed == number
     assert assistant.violations == (Violation("/voice_speed", "too large for a double"),)
+
+
+def test_nobody_is_asked_about_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a record needs no network, whatever addresses stand in it."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        pytest.fail("reading a record must not need a network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    record = {"avatar": "https://puretalk.invalid/a.png", "user": {"email": "nobody@puretalk.invalid"}}
+    assert Assistant.model_validate(record).violations == ()
 
 
 def test_a_model_with_violations_can_be_copied_compared_and_pickled() -> None:

@@ -107,9 +107,10 @@ def test_verified_asks_for_a_single_page_where_the_fleet_is_small(box: Sandbox, 
     assert [request.query["limit"] for request in box.requests] == ["10", "125"]
 
 
-def test_verified_notices_a_silent_cap(box: Sandbox, read: Read) -> None:
+@pytest.mark.parametrize("cap", [8, 10, 20])
+def test_verified_notices_a_silent_cap(box: Sandbox, read: Read, cap: int) -> None:
     """The server gives fewer rows than asked for: then no page proves anything, and two walks with the same ids do."""
-    box.rules.max_limit = 8
+    box.rules.max_limit = cap
     with read(10) as found:
         assert facts(found) == ("two_walks", 2, True)
         assert ids(found) == sorted(box.fleet.ids())

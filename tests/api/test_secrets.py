@@ -131,9 +131,6 @@ def test_a_redirect_within_the_origin_is_followed_and_remembered(
     assert set(service.keys) == {"test-key-0123456789"}
 
 
-@pytest.mark.xfail(
-    reason="client.py _remember_path: the page that a redirect answers without the query is taken as asked for"
-)
 def test_a_redirect_that_forgets_the_question_is_asked_again(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any
 ) -> None:

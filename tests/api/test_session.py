@@ -127,6 +127,15 @@ def test_the_port_belongs_to_the_origin() -> None:
     assert ["X-API-KEY" in request.headers for request in wire.sent] == [True, False, False, False]
 
 
+def test_the_scheme_belongs_to_the_origin() -> None:
+    """With the same port spelled out, plain http would show the key to everybody on the way."""
+    session, wire = make("https://puretalk.test:8443/api")
+    wire.locations = ["http://puretalk.test:8443/x"]
+    assert session.get("https://puretalk.test:8443/x").status_code == 302
+    session.get("http://puretalk.test:8443/x")
+    assert wire.hosts_that_saw_the_key() == {("https", "puretalk.test", 8443)}
+
+
 def test_the_key_is_no_header_of_the_session() -> None:
     """Nor does it show when the session or its parts are printed."""
     session, _ = make()

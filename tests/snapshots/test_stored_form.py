@@ -99,6 +99,7 @@ def test_manifest_says_exactly_what_the_design_lists(place: Place, sandbox: Sand
             "walks": 1,
             "count_reported": 250,
             "duplicates_removed": 0,
+            "tried": [],
         },
         "content_sha256": sha256(canonical(records, without="updated_at")),
         "raw_sha256": sha256(canonical(records)),

@@ -18,6 +18,7 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
+from airflow_provider_puretalk import hooks, snapshots  # noqa: F401 - so that each victim need not load them itself
 from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
 
 _PAGES = count(1)
