@@ -17,7 +17,7 @@ class Killed(BaseException):
     """Ends a writer where it stands, as SIGKILL does: nothing that it would clean up can follow in the storage."""
 
 
-class SteppingFileSystem(MemoryFileSystem):
+class SteppingFileSystem(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     """A file system in memory on which every access by a writer waits until it is that writer's turn."""
 
     cachable = False
