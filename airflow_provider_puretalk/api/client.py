@@ -146,7 +146,13 @@ class ApiClient:
         return page
 
     def _ask_once(
-        self, params: Mapping[str, int], known: Container[bytes] | None, deadline: float, cancelled: threading.Event
+        self,
+        params: Mapping[str, int],
+        known: Container[bytes] | None,
+        deadline: float,
+        cancelled: threading.Event,
+        *,
+        again: bool = False,
     ) -> Answer:
         """Send one request and decode its answer."""
         if not self._pacer.wait(cancelled, deadline):
@@ -163,8 +169,12 @@ class ApiClient:
                         raise self._refusal(response, facts)
                     if not self._was_asked(response, params):
                         # A rewrite rule dropped the query: this is another page. Its own address has been learnt.
+                        if again:
+                            raise PuretalkResponseError(
+                                "The API redirects to an address that loses the page asked for.", **facts
+                            )
                         response.close()
-                        return self._ask_once(params, known, deadline, cancelled)
+                        return self._ask_once(params, known, deadline, cancelled, again=True)
                     body = response.raw.read(decode_content=True)
                     kind = response.headers.get("Content-Type", "")
             except requests.TooManyRedirects:
@@ -229,21 +239,15 @@ class ApiClient:
         """Tell whether an answer is to what was asked, also where a redirect led to it.
 
         From then on the API is asked where it redirected us to, so that each page costs one request and not two.
-
-        :raises PuretalkResponseError: redirects lose the question wherever it is asked.
         """
         if not response.history:
             return True
-        parts, before = urlsplit(response.url), self._path
+        parts = urlsplit(response.url)
         moved = parts.path.removeprefix(urlsplit(self.settings.base_url).path)
-        if moved.rstrip("/") == before.rstrip("/"):
+        if moved.rstrip("/") == self._path.rstrip("/"):
             self._path = moved
         query = parse_qs(parts.query)
-        if all(query.get(name) == [str(value)] for name, value in params.items()):
-            return True
-        if self._path == before:
-            raise PuretalkResponseError("The API redirects to an address that loses the page asked for.")
-        return False
+        return all(query.get(name) == [str(value)] for name, value in params.items())
 
     def _look_at_next(self, page: Page) -> None:
         """Warn once of a ``next`` that names another origin. It is never requested, whatever it says."""

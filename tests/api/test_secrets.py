@@ -148,6 +148,26 @@ def test_a_redirect_that_forgets_the_question_is_asked_again(
     assert page.records == [{"assistant_id": "c"}]
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_redirects_that_always_forget_the_question_are_an_error(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, slash: str
+) -> None:
+    """Whatever is asked leads to page 1: that is no answer, and asking for ever is none either."""
+
+    def forget(connection: Any) -> None:
+        path, _, query = service.requests[-1].target.partition("?")
+        moved = path.rstrip("/") if path.endswith("/") else f"{path}{slash}"
+        page = answers.answer(answers.page("a"), X_Request_ID="id-7")
+        connection.sendall(answers.answer(b"", 301, Location=moved) if query else page)
+
+    service = serve(forget)
+    error = fail(make_client(f"{service.address}/api"))
+    assert type(error) is PuretalkResponseError
+    assert "loses the page" in str(error)
+    assert (error.status_code, error.request_id) == (200, "id-7")
+    assert len(service.requests) == 4
+
+
 def test_the_session_of_the_hook_sends_no_key_to_a_real_stranger(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any
 ) -> None:
