@@ -24,9 +24,9 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from airflow_provider_puretalk.api.errors import (
     PuretalkConfigurationError,
@@ -256,7 +256,7 @@ class Scanner:
         ceiling = 2 * wanted + 10
         number, end = 2, math.inf
         pending: set[Future[ScannedPage | None]] = set()
-        with ThreadPoolExecutor(self._parallel, thread_name_prefix="puretalk-page") as pool:
+        with _Here() if self._parallel == 1 else ThreadPoolExecutor(self._parallel, "puretalk-page") as pool:
             try:
                 while True:
                     while len(pending) < self._parallel and number <= min(wanted, end):
@@ -316,3 +316,15 @@ class Scanner:
             rate,
             left,
         )
+
+
+class _Here(Executor):
+    """An executor for one request at a time: it needs no thread."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments, **options))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
