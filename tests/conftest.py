@@ -22,9 +22,8 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(_HOME.name) / "dags")
 # Nothing of the machine that runs the tests may leak into them.
-for _name in [
-    name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "AWS_")) or name.lower().endswith("_proxy")
-]:
+_FOREIGN = ("AIRFLOW_CONN_", "AWS_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+for _name in [name for name in os.environ if name.startswith(_FOREIGN) or name.lower().endswith("_proxy")]:
     del os.environ[_name]
 
 API_KEY = "test-key-0123456789"

@@ -74,14 +74,23 @@ class LimitedAdapter(HTTPAdapter):
 _current = threading.local()
 
 
+def _watched(sock: socket.socket) -> socket.socket:
+    limit: TimeLimit | None = getattr(_current, "limit", None)
+    if limit is not None:
+        limit.watch(sock)
+    return sock
+
+
 class _Limited:
     sock: Any
 
+    def _new_conn(self) -> Any:
+        # From the first byte on: a TLS handshake or a proxy's answer to CONNECT may drip as well.
+        return _watched(super()._new_conn())  # type: ignore[misc]  # of the connection class beside this one
+
     def getresponse(self) -> Any:
-        limit: TimeLimit | None = getattr(_current, "limit", None)
-        if limit is not None:
-            limit.watch(self.sock)
-        return super().getresponse()  # type: ignore[misc]  # of the connection class beside this one
+        _watched(self.sock)  # A connection that was kept is not new, and TLS has wrapped a new one meanwhile.
+        return super().getresponse()  # type: ignore[misc]
 
 
 class _LimitedHTTPConnection(_Limited, HTTPConnection):

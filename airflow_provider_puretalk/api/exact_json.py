@@ -44,10 +44,11 @@ def loads(data: bytes | str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Encode a value as :func:`loads` gives it, in the canonical spelling.
+    """Encode a value in the canonical spelling.
 
+    :param value: what :func:`loads` gives, or is made of such parts. Others, NaN among them, are not looked for.
     :returns: UTF-8 bytes without a line break.
-    :raises InvalidJSONError: a type that JSON does not have, or nesting too deep.
+    :raises InvalidJSONError: nested too deeply to be written, or a type that cannot be written at all.
     """
     try:
         try:

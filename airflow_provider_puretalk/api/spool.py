@@ -157,7 +157,10 @@ class Spool:
         return batch
 
     def _number(self, query: str, *values: int) -> int:
-        return int(self._database.execute(query, values).fetchone()[0])
+        try:
+            return int(self._database.execute(query, values).fetchone()[0])
+        except sqlite3.OperationalError as error:  # Sorting takes room, too.
+            raise _unusable(error) from error
 
     def _rows(self, condition: str, *values: int) -> Iterator[tuple[bytes, Any]]:
         """Yield the latest sighting of each id that meets a condition."""

@@ -120,7 +120,7 @@ class Storage:
                 near = Path(self._path(folder))
                 self._make_folder(near)
         with self._errors(folder, writing=True):
-            staging = tempfile.TemporaryDirectory(prefix=".staging-", dir=near)
+            staging = tempfile.TemporaryDirectory(prefix=".staging-", dir=near, ignore_cleanup_errors=True)
         try:
             with staging as name:
                 yield Path(name)
@@ -221,8 +221,9 @@ class Storage:
             reason = error.strerror or type(error).__name__
             raise PuretalkSnapshotError(f"{where} cannot be {'written' if writing else 'read'}: {reason}.") from error
         except Exception as error:  # Each storage library has errors of its own; their root is nothing but Exception.
+            told = " ".join(str(error).split())  # Some tell it on several lines.
             raise PuretalkSnapshotError(
-                f"{where} cannot be {'written' if writing else 'read'}: {type(error).__name__}: {error}"
+                f"{where} cannot be {'written' if writing else 'read'}: {type(error).__name__}: {told}"
             ) from error
 
 

@@ -324,6 +324,24 @@ def test_tls_with_somebody_who_speaks_none() -> None:
         client.get_page(1, 1)
 
 
+def test_a_tls_handshake_that_drips() -> None:
+    """A server that sends its part of the handshake byte by byte is given up in bounded time."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                with contextlib.suppress(OSError), listener.accept()[0] as sock:
+                    sock.sendall(b"\x16\x03\x03\x40\x00")
+                    Exchange(sock, b"GET / HTTP/1.1").drip(b"\x00" * 10_000, 0.05)
+
+    threading.Thread(target=drip, daemon=True).start()
+    address = f"https://127.0.0.1:{listener.getsockname()[1]}/api"
+    client = ApiClient(ApiSettings(address, KEY, "a", timeout=0.2, max_retries=0))
+    with listener, pytest.raises(e.PuretalkConnectionError, match="drips"):
+        client.get_page(1, 1)
+
+
 ODD_RECORDS: dict[str, Any] = {
     "unknown fields": {"brand_new": {"deep": [1, {"er": None}]}},
     "integers beyond 64 bits": {"behavior": 2**70, "n": -(2**100)},

@@ -1,8 +1,9 @@
-"""A folder for snapshots, and lists of assistants."""
+"""A folder for snapshots, lists of assistants, and what was said meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,16 @@ def of_records(context: Any, connection: Callable[..., str]) -> Callable[..., Re
             return PuretalkListAssistantsOperator(task_id="list", **arguments).execute(context)
 
     return run
+
+
+@pytest.fixture
+def spoken(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Everything that was logged or printed so far, at every level, however it got out."""
+    with caplog.at_level(logging.DEBUG):
+
+        def collect() -> str:
+            printed = capfd.readouterr()
+            messages = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+            return "\n".join([*messages, printed.out, printed.err])
+
+        yield collect

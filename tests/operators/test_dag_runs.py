@@ -79,6 +79,23 @@ def test_snapshot_is_handed_to_the_next_task(sandbox: Sandbox, folder: Folder, d
     assert airflow_runner.run(dag).xcoms["count"] == 250
 
 
+def test_snapshot_is_mapped_over_accounts(
+    sandbox: Sandbox, folder: Folder, dag: Any, connection: Callable[..., str]
+) -> None:
+    """One task definition keeps snapshots of several accounts, each under its own name."""
+    for name in ("sales", "care"):
+        connection(name, host=sandbox.base_url, password=sandbox.api_key)
+    with dag:
+        PuretalkSnapshotAssistantsOperator.partial(
+            task_id="snapshot",
+            destination=folder.destination,
+            outlets=[puretalk_assistants_asset("sales"), puretalk_assistants_asset("care")],
+        ).expand(puretalk_conn_id=["sales", "care"])
+    result = airflow_runner.run(dag)
+    assert [one["account"] for one in result.xcoms["snapshot"]] == ["sales", "care"]
+    assert sorted(info.account for info in snapshots.list_snapshots(folder.destination)) == ["care", "sales"]
+
+
 def test_list_is_mapped_downstream(sandbox: Sandbox, dag: Any) -> None:
     """The list that XCom carries can be expanded over, one task an assistant."""
     sandbox.fleet.replace_all(list(sandbox.fleet)[:3])

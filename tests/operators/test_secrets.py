@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,19 +25,6 @@ def account(connection: Callable[..., str]) -> Iterator[Sandbox]:
     with sandboxes.running(assistants=30, api_key=KEY) as box:
         connection(host=box.base_url, password=KEY, extra={"redaction_key": REDACTION_KEY, "max_retries": 1})
         yield box
-
-
-@pytest.fixture
-def spoken(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """Everything that was logged or printed so far, at every level, however it got out."""
-    with caplog.at_level(logging.DEBUG):
-
-        def collect() -> str:
-            printed = capfd.readouterr()
-            messages = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
-            return "\n".join([*messages, printed.out, printed.err])
-
-        yield collect
 
 
 def assert_secret(text: str) -> None:

@@ -138,6 +138,14 @@ def test_missing_bucket(sandbox: Sandbox, folder: Folder, s3_bucket: str, contex
     assert sandbox.request_count == 0
 
 
+def test_bucket_that_can_be_none(sandbox: Sandbox, folder: Folder, s3_bucket: str, context: Any) -> None:
+    """What the storage's own library says of an impossible name is passed on in one line."""
+    with pytest.raises(PuretalkSnapshotError, match="Invalid bucket name") as caught:
+        folder.take(context, destination="s3://a bucket!/fleet", storage_conn_id="aws_fleet")
+    assert "\n" not in str(caught.value)
+    assert sandbox.request_count == 0
+
+
 def test_bucket_that_may_not_be_read(
     sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any
 ) -> None:

@@ -76,6 +76,41 @@ def test_only_saved_again_is_unchanged(folder: Folder, sandbox: Sandbox, take: A
     assert one["files"] != two["files"]
 
 
+@pytest.mark.parametrize(
+    "moved",
+    [
+        "2026-11-22T00:00:00Z",
+        'a "quoted" \\ value\n',
+        "",
+        None,
+        7,
+        {"updated_at": "inside"},
+        ["2026", {"updated_at": 1}],
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param({}, id="alone"),
+        pytest.param({"zz": ',"updated_at":"x"'}, id="in a text"),
+        pytest.param({"user": {"updated_at": "x", "a": 1}, "z": [{"b": 1, "updated_at": "x"}]}, id="inside others"),
+        pytest.param({"\ud800": "\udfff"}, id="beside half a character"),
+    ],
+)
+def test_whatever_updated_at_holds_only_it_is_left_out(
+    folder: Folder, sandbox: Sandbox, context: Any, moved: Any, rest: dict[str, Any]
+) -> None:
+    """The content hash is that of the records without this one field, whatever its value and whatever stands beside."""
+    hashes = []
+    for partition, value in enumerate(("2026-11-21T00:00:00Z", moved), start=1):
+        sandbox.fleet.replace_all([{"assistant_id": "a", "updated_at": value, **rest}])
+        hashes.append(folder.take(context, partition=str(partition))["content_sha256"])
+    sandbox.fleet.replace_all([{"assistant_id": "a", **rest}])
+    hashes.append(folder.take(context, partition="3")["content_sha256"])
+    assert len(set(hashes)) == 1
+
+
 def test_null_is_not_absent(folder: Folder, connection: Callable[..., str], context: Any, sandbox: Sandbox) -> None:
     """A field that became null where it was absent is a change, and so is ``updated_at`` inside another object."""
     record = {"assistant_id": "a", "user": {"updated_at": "2026-11-21T00:00:00Z"}}

@@ -38,6 +38,20 @@ def test_the_connection_may_stand_in_the_address(place: Place, sandbox: Sandbox,
     assert [info.snapshot for info in snapshots.list_snapshots(place.named)] == ["20261122T000000Z"]
 
 
+def test_what_others_wrote_meanwhile_is_seen(place: Place, sandbox: Sandbox, context: Any) -> None:
+    """A snapshot that another process wrote, or removed, since we looked last shows up, or does not any more."""
+    result = place.take(context, partition="1")
+    assert len(snapshots.list_snapshots(place.named)) == 1
+    for name, data in place.files().items():
+        place.write(name.replace("snapshot=1", "snapshot=2"), data.replace(b'"snapshot": "1"', b'"snapshot": "2"'))
+    assert [info.snapshot for info in snapshots.list_snapshots(place.named)] == ["1", "2"]
+    assert place.take(context, partition="3")["previous_snapshot"] == "2"
+    place.remove(f"{ACCOUNT}/snapshot=1/manifest.json")
+    assert [info.snapshot for info in snapshots.list_snapshots(place.named)] == ["2", "3"]
+    with pytest.raises(PuretalkSnapshotError, match="There is no snapshot"):
+        snapshots.read_manifest(result["manifest_path"])
+
+
 def test_lists_one_account_or_all(
     folder: Folder, sandbox: Sandbox, connection: Callable[..., str], context: Any
 ) -> None:

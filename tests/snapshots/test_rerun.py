@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,33 @@ def test_data_file_is_never_seen_torn(folder: Folder, sandbox: Sandbox, take: An
         stop.set()
         reader.join()
     assert seen == {whole}
+
+
+def test_files_are_on_the_disk_before_they_get_their_names(
+    folder: Folder, take: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is forced to the disk, then named, then its name is forced to the disk; the manifest comes last."""
+    events: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        events.append(("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        fsync(descriptor)
+
+    def noted_replace(source: Any, target: Any, **arguments: Any) -> None:
+        events.append(("name", f"{source} {target}"))
+        replace(source, target, **arguments)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    result = take()
+    place = str(Path(result["manifest_path"]).parent)
+    expected = []
+    for path in (result["files"][0], result["manifest_path"]):
+        (temporary,) = [names.split()[0] for event, names in events if event == "name" and names.endswith(f" {path}")]
+        assert Path(temporary).parent == Path(place)
+        expected += [("fsync", temporary), ("name", f"{temporary} {path}"), ("fsync", place)]
+    assert events[-6:] == expected
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a manifest", b'{"format_version": 99}'], ids=repr)

@@ -1,0 +1,67 @@
+"""What the task log tells: how far a long reading is, what came of it, and what was odd."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk.operators import PuretalkListAssistantsOperator, snapshot
+from airflow_provider_puretalk.sandbox import Sandbox
+from tests.places import Folder
+
+Spoken = Callable[[], str]
+
+
+def test_long_writing_tells_how_far_it_is(
+    sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Now and then a line says rows, rows a second and how long it will take; here, after every few rows."""
+    monkeypatch.setattr(snapshot, "_PROGRESS_INTERVAL", 1e-9)
+    folder.take(context)
+    lines = re.findall(r"row ([\d,]+) of ([\d,]+), (\d+) rows/s, about (\d+) s left", spoken())
+    rows = [int(row.replace(",", "")) for row, _, _, _ in lines]
+    assert rows == sorted(rows)
+    assert rows[-1] == 250
+    assert {of for _, of, _, _ in lines} == {"250"}
+
+
+def test_short_writing_is_quiet(sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken) -> None:
+    """Where a snapshot takes no time there is nothing to tell on the way."""
+    folder.take(context)
+    assert "rows/s" not in spoken()
+
+
+def test_snapshot_says_what_came_of_it(sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken) -> None:
+    """The last line holds count, completeness, whether something changed, and where it lies."""
+    path = folder.take(context, partition="1")["manifest_path"]
+    assert f"Snapshot 1 of puretalk_default: 250 assistants, complete: True, the first one. {path}" in spoken()
+    folder.take(context, partition="2")
+    assert "Snapshot 2 of puretalk_default: 250 assistants, complete: True, unchanged." in spoken()
+    sandbox.fleet.change(sandbox.fleet.ids()[0], {"name": "Renamed"})
+    folder.take(context, partition="3")
+    assert "Snapshot 3 of puretalk_default: 250 assistants, complete: True, changed." in spoken()
+
+
+def test_snapshot_warns_of_values_that_break_the_documentation(
+    sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken
+) -> None:
+    """Each way of breaking it is told with its count, and without the values."""
+    for assistant_id in sandbox.fleet.ids()[:3]:
+        sandbox.fleet.change(assistant_id, {"voice_stability": "very"})
+    folder.take(context)
+    log = spoken()
+    assert "3 records break the documented schema at /voice_stability: expected number, got string." in log
+    assert "very" not in log
+
+
+def test_list_says_what_came_of_it(sandbox: Sandbox, context: Any, spoken: Spoken) -> None:
+    """A line says how many of how many were selected, and how the reading was proven."""
+    PuretalkListAssistantsOperator(
+        task_id="list", fields=["name"], filters={"assistant_id": sandbox.fleet.ids()[:2]}
+    ).execute(context)
+    assert "2 of 250 assistants selected (verified, method one_page" in spoken()
+    PuretalkListAssistantsOperator(task_id="list", fields=["name"], page=3).execute(context)
+    assert "Page 3: 50 of 50 assistants selected." in spoken()
