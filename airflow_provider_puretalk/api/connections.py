@@ -1,14 +1,18 @@
 """Answers that end: a server that drips its answer, byte by byte, is never silent and never done.
 
-``requests`` and ``urllib3`` bound the silence between two bytes, not the time that an answer takes as a whole. Here a timer
-does: when it fires, the connection is shut down under the thread that reads from it.
+``requests`` and ``urllib3`` bound the silence between two bytes, not the time that an answer takes as a whole. Here a
+watchdog does: it shuts the connection down under the thread that reads from it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import heapq
+import itertools
+import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +27,7 @@ class TimeLimit:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
+        self._over = False
         #: Whether the time ran out, and the connection was shut down.
         self.expired = False
 
@@ -33,10 +38,15 @@ class TimeLimit:
         if self.expired:
             self.expire()
 
+    def end(self) -> None:
+        """Forget the connection: the answers are there."""
+        with self._lock:
+            self._over, self._sock = True, None
+
     def expire(self) -> None:
         """Shut the connection down, which wakes the thread that reads from it; closing it would not."""
         with self._lock, contextlib.suppress(OSError):
-            self.expired = True
+            self.expired = not self._over
             if self._sock is not None:
                 self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -44,16 +54,44 @@ class TimeLimit:
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[TimeLimit]:
     """Bound what this thread reads through a :class:`LimitedAdapter`; whoever uses it looks at ``expired`` afterwards."""
-    limit = TimeLimit()
-    timer = threading.Timer(seconds, limit.expire)
-    timer.daemon = True
-    timer.start()
+    limit, outer = TimeLimit(), getattr(_current, "limit", None)
+    _watchdog.set(seconds, limit)
     _current.limit = limit
     try:
         yield limit
     finally:
-        _current.limit = None
-        timer.cancel()
+        _current.limit = outer
+        limit.end()
+
+
+class _Watchdog:
+    """One thread that lets all limits expire; a timer for each request would be a thread for each request."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._limits: list[tuple[float, int, TimeLimit]] = []
+        self._number = itertools.count()
+        self._pid: int | None = None
+
+    def set(self, seconds: float, limit: TimeLimit) -> None:
+        with self._changed:
+            heapq.heappush(self._limits, (time.monotonic() + seconds, next(self._number), limit))
+            if self._limits[0][2] is limit:
+                self._changed.notify()
+            if self._pid != os.getpid():  # The first one ever, or in this process: a fork takes no threads along.
+                self._pid = os.getpid()
+                threading.Thread(target=self._run, name="puretalk-time-limits", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._limits or self._limits[0][0] > time.monotonic():
+                    self._changed.wait(self._limits[0][0] - time.monotonic() if self._limits else None)
+                _, _, limit = heapq.heappop(self._limits)
+            limit.expire()
+
+
+_watchdog = _Watchdog()
 
 
 class LimitedAdapter(HTTPAdapter):

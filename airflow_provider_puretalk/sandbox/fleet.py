@@ -40,8 +40,8 @@ def iter_fleet(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def timestamp(moment: datetime) -> str:
-    """Write a moment as DRF does: UTC, microseconds, ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """Write a moment as DRF does: UTC, microseconds unless there are none, ``Z``."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class FleetMaker:

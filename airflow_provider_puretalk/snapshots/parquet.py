@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: A row group is closed at this many records ...
-ROWS_PER_GROUP = 1_000
+ROWS_PER_GROUP = 500
 #: ... or this many characters of text in them, whichever comes first. Until then they lie in memory, as objects and,
 #: for a moment, as columns too; that must not grow with the fleet nor with its prompts. Ordinary records (4.6 KB) reach
 #: the first limit, and larger groups would make files of them only a little smaller.

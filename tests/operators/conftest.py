@@ -25,6 +25,21 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(str(root), str(root), root=root)
 
 
+@pytest.fixture(scope="session")
+def never_asked() -> Iterator[Sandbox]:
+    """An account for :func:`silent`; one is enough, since nobody asks it anything."""
+    with sandboxes.running(assistants=3) as box:
+        yield box
+
+
+@pytest.fixture
+def silent(never_asked: Sandbox, connection: Callable[..., str]) -> Iterator[Sandbox]:
+    """An account that must not be asked anything during the test, and ``puretalk_default`` pointing at it."""
+    connection(host=never_asked.base_url, password=never_asked.api_key)
+    yield never_asked
+    assert never_asked.request_count == 0
+
+
 @pytest.fixture
 def listed(context: Any, sandbox: Sandbox) -> Callable[..., Records]:
     """Run the operator against the sandbox."""

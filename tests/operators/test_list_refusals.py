@@ -55,7 +55,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG, ids=lambda value: str(value)[:60])
-def test_wrong_arguments(sandbox: Sandbox, context: Any, arguments: dict[str, Any], words: list[str]) -> None:
+def test_wrong_arguments(silent: Sandbox, context: Any, arguments: dict[str, Any], words: list[str]) -> None:
     """One clear sentence that names the argument, and not one request."""
     with pytest.raises(PuretalkConfigurationError) as caught:
         PuretalkListAssistantsOperator(task_id="list", **arguments).execute(context)
@@ -63,4 +63,3 @@ def test_wrong_arguments(sandbox: Sandbox, context: Any, arguments: dict[str, An
     assert [word for word in words if word not in message] == []
     assert "\n" not in message
     assert len(message) < 300
-    assert sandbox.request_count == 0

@@ -92,7 +92,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG, ids=lambda value: str(value)[:60])
 def test_wrong_arguments(
-    sandbox: Sandbox, folder: Folder, context: Any, arguments: dict[str, Any], words: list[str]
+    silent: Sandbox, folder: Folder, context: Any, arguments: dict[str, Any], words: list[str]
 ) -> None:
     """One clear sentence that names the argument; not one request; nothing written."""
     with pytest.raises(PuretalkConfigurationError) as caught:
@@ -101,7 +101,6 @@ def test_wrong_arguments(
     assert [word for word in words if word not in message] == []
     assert "\n" not in message
     assert len(message) < 300 + len(str(arguments))
-    assert sandbox.request_count == 0
     assert folder.files() == {}
 
 
@@ -117,13 +116,12 @@ def test_older_snapshots_stay_as_they_were(sandbox: Sandbox, folder: Folder, con
     assert sandbox.request_count == requests
 
 
-def test_credentials_in_the_destination_are_not_repeated(sandbox: Sandbox, folder: Folder, context: Any) -> None:
+def test_credentials_in_the_destination_are_not_repeated(silent: Sandbox, folder: Folder, context: Any) -> None:
     """Keys that were put into the URL are refused without standing in the message."""
     with pytest.raises(PuretalkConfigurationError, match="holds credentials") as caught:
         folder.take(context, destination="s3://AKIAIOSFODNN7:s3cr3t@bucket/prefix")
     assert "s3cr3t" not in str(caught.value)
     assert "AKIA" not in str(caught.value)
-    assert sandbox.request_count == 0
 
 
 @pytest.mark.parametrize(
@@ -135,7 +133,7 @@ def test_credentials_in_the_destination_are_not_repeated(sandbox: Sandbox, folde
     ids=["pyarrow", "zstandard"],
 )
 def test_missing_library(
-    sandbox: Sandbox,
+    silent: Sandbox,
     folder: Folder,
     context: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -149,7 +147,6 @@ def test_missing_library(
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
         folder.take(context, **arguments)
     assert f"pip install 'airflow-provider-puretalk{extra}'" in str(caught.value)
-    assert sandbox.request_count == 0
     assert folder.files() == {}
 
 
@@ -166,7 +163,7 @@ def test_missing_library(
     ids=str,
 )
 def test_wrong_connection(
-    sandbox: Sandbox,
+    silent: Sandbox,
     folder: Folder,
     connection: Callable[..., str],
     context: Any,
@@ -174,20 +171,19 @@ def test_wrong_connection(
     word: str,
 ) -> None:
     """A wrong field of the connection is named together with the connection, before anything is asked or written."""
-    connection("wrong", **({"host": sandbox.base_url, "password": sandbox.api_key} | fields))
+    connection("wrong", **({"host": silent.base_url, "password": silent.api_key} | fields))
     with pytest.raises(PuretalkConfigurationError) as caught:
         folder.take(context, puretalk_conn_id="wrong")
     assert word in str(caught.value)
     assert "'wrong'" in str(caught.value)
-    assert sandbox.request_count == 0
     assert folder.files() == {}
 
 
 def test_a_connection_id_that_is_no_path_is_no_account(
-    sandbox: Sandbox, folder: Folder, connection: Callable[..., str], context: Any
+    silent: Sandbox, folder: Folder, connection: Callable[..., str], context: Any
 ) -> None:
     """Without an ``account`` the connection's id names the folder, so it must be able to."""
-    connection("a b", host=sandbox.base_url, password=sandbox.api_key)
+    connection("a b", host=silent.base_url, password=silent.api_key)
     with pytest.raises(PuretalkConfigurationError, match="account"):
         folder.take(context, puretalk_conn_id="a b")
     assert folder.files() == {}

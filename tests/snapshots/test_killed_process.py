@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -27,11 +28,12 @@ BEFORE_THE_COMMIT = {
 
 
 @pytest.fixture(scope="module")
-def victims() -> Iterator[subprocess.Popen[str]]:
+def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
     """A process that has imported everything and forks one victim an order."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.snapshots.victim"],
         cwd=Path(__file__).parents[2],
+        env=os.environ | {"TMPDIR": str(tmp_path_factory.mktemp("left-behind"))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -366,11 +366,11 @@ def test_the_codec_is_the_one_asked_for(tmp_path: Path, compression: str | None,
 
 
 def test_row_groups_are_bounded_by_rows(tmp_path: Path) -> None:
-    """No row group has more than a thousand rows, however many there are."""
-    records = [{"assistant_id": f"{number:04}"} for number in range(2_500)]
+    """No row group has more than five hundred rows, however many there are."""
+    records = [{"assistant_id": f"{number:04}"} for number in range(1_250)]
     path = write(tmp_path / "a.parquet", records)
     metadata = pq.read_metadata(path)
-    assert [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)] == [1000, 1000, 500]
+    assert [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)] == [500, 500, 250]
     assert read(path) == records
 
 

@@ -18,6 +18,8 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
+from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
+
 from airflow_provider_puretalk import hooks, snapshots  # noqa: F401 - so that each victim need not load them itself
 from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
 
@@ -82,6 +84,10 @@ def _run(order: dict[str, Any]) -> None:
 if __name__ == "__main__":
     results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Airflow logs to standard output, where only results belong.
+    # Airflow loads much at the first use of either.
+    os.environ["AIRFLOW_CONN_ANY"] = '{"conn_type": "generic"}'
+    assert BaseHook.get_connection("any").conn_id
+    assert ObjectStoragePath("/").fs
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
