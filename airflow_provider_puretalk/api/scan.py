@@ -228,7 +228,7 @@ class Scanner:
         return None
 
     def _what_failed(self, walk: _Walk) -> str:
-        """Say what this walk lacked, for the log."""
+        """Say what this walk lacked, for the log and the manifest."""
         unique = self._spool.seen_in(walk.number)
         if walk.broke_off:
             return "the list shrank while it was read"
