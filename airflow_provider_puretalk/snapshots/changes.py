@@ -1,0 +1,157 @@
+"""What can change between two snapshots, and how ``changes.jsonl`` spells it.
+
+A :data:`Change` is one line of that file. Its shape is part of the format: ``docs/changes.schema.json`` describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Literal, get_args
+
+from airflow_provider_puretalk.api import exact_json
+
+FieldClass = Literal["behaviour", "compliance", "routing", "voice", "cosmetic", "identity"]
+FIELD_CLASSES: tuple[FieldClass, ...] = get_args(FieldClass)
+
+#: As many assistants with the same change are told in one line.
+ALIKE = 5
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+
+#: Stands where a field is not there at all, which is not the same as null.
+ABSENT: Final = _Absent.ABSENT
+
+_CLASSES: dict[FieldClass, tuple[str, ...]] = {
+    "behaviour": (
+        "prompt",
+        "llm_states",
+        "variables",
+        "tools",
+        "model",
+        "behavior",
+        "knowledge_base",
+        "custom_knowledge_base",
+        "who_speaks_first",
+        "post_analysis",
+        "chatbot_faq",
+    ),
+    # What an assistant says first may be the announcement that the law demands: it is compliance before it is behaviour.
+    "compliance": (
+        "call_recording_enabled",
+        "begin_message",
+        "chatbot_begin_message",
+        "chatbot_whitelisted_domains",
+    ),
+    "routing": ("phone_number", "timezone", "reminder_message_frequency", "max_reminder_messages"),
+    "voice": (
+        "voice",
+        "voice_stability",
+        "voice_clarity_similarity",
+        "voice_stream_latency_optimization",
+        "voice_boost",
+        "voice_speed",
+        "voice_emotion",
+    ),
+    "cosmetic": ("avatar", "chatbot_logo", "chatbot_accent_color"),
+    "identity": ("assistant_id", "name", "user", "assistant_type", "created_at", "updated_at"),
+}
+_CLASS_OF: dict[str, FieldClass] = {name: kind for kind, names in _CLASSES.items() for name in names}
+
+
+def field_class(name: str) -> FieldClass:
+    """Return the class of a top-level field. One that nobody documented may steer calls: it counts as behaviour."""
+    return _CLASS_OF.get(name, "behaviour")
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An assistant that the baseline has not.
+
+    :ivar name: its name as it came; None where it has none.
+    """
+
+    assistant_id: Any
+    name: Any
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """An assistant that only the baseline has."""
+
+    assistant_id: Any
+    name: Any
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One field of one assistant.
+
+    :ivar name: the assistant's name now.
+    :ivar pointer: where it stands in the record (RFC 6901).
+    :ivar old: its value in the baseline, :data:`ABSENT` where it had none; ``new`` likewise.
+    """
+
+    assistant_id: Any
+    name: Any
+    pointer: str
+    field_class: FieldClass
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedMany:
+    """The same change of a field on :data:`ALIKE` assistants or more, whose ids are given in order."""
+
+    pointer: str
+    field_class: FieldClass
+    old: Any
+    new: Any
+    assistant_ids: list[Any]
+
+
+Change = Added | Removed | Changed | ChangedMany
+
+
+def to_line(change: Change) -> bytes:
+    """Return a change as a line of ``changes.jsonl``, without the line break."""
+    return exact_json.dumps(dict(_members(change)))
+
+
+def from_line(line: Mapping[str, Any]) -> Change:
+    """Return the change that a decoded line of ``changes.jsonl`` tells."""
+    match line["op"]:
+        case "added":
+            return Added(line["assistant_id"], line["name"], line["record"])
+        case "removed":
+            return Removed(line["assistant_id"], line["name"], line["record"])
+        case "changed":
+            return Changed(line["assistant_id"], line["name"], *_field_of(line))
+        case _:
+            return ChangedMany(*_field_of(line), line["assistant_ids"])
+
+
+def _members(change: Change) -> Iterator[tuple[str, Any]]:
+    match change:
+        case Added() | Removed():
+            yield "op", "added" if isinstance(change, Added) else "removed"
+            yield from (("assistant_id", change.assistant_id), ("name", change.name), ("record", change.record))
+            return
+        case Changed():
+            yield from (("op", "changed"), ("assistant_id", change.assistant_id), ("name", change.name))
+        case ChangedMany():
+            yield from (("op", "changed_many"), ("assistants", len(change.assistant_ids)))
+            yield "assistant_ids", change.assistant_ids
+    yield from (("pointer", change.pointer), ("class", change.field_class))
+    yield from ((side, value) for side, value in (("old", change.old), ("new", change.new)) if value is not ABSENT)
+
+
+def _field_of(line: Mapping[str, Any]) -> tuple[str, FieldClass, Any, Any]:
+    return line["pointer"], line["class"], line.get("old", ABSENT), line.get("new", ABSENT)
