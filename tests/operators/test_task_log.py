@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.operators import PuretalkListAssistantsOperator, snapshot
+from airflow_provider_puretalk import taking
+from airflow_provider_puretalk.operators import PuretalkListAssistantsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import Folder
 
@@ -19,7 +20,7 @@ def test_long_writing_tells_how_far_it_is(
     sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Now and then a line says rows, rows a second and how long it will take; here, after every few rows."""
-    monkeypatch.setattr(snapshot, "_PROGRESS_INTERVAL", 1e-9)
+    monkeypatch.setattr(taking, "_PROGRESS_INTERVAL", 1e-9)
     folder.take(context)
     lines = re.findall(r"row ([\d,]+) of ([\d,]+), (\d+) rows/s, about (\d+) s left", spoken())
     rows = [int(row.replace(",", "")) for row, _, _, _ in lines]

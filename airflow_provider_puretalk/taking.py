@@ -1,0 +1,219 @@
+"""Takes one snapshot: reads the list, writes it down, commits, and tells what came of it.
+
+In come a hook, a storage and what the snapshot shall be like; out comes a :class:`Taken`. Knows nothing of tasks and
+their contexts, so that a command line can take a snapshot as well as an operator.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_puretalk.snapshots import layout, reading, writing
+from airflow_provider_puretalk.snapshots.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
+from airflow_provider_puretalk.snapshots.schema_report import profile
+
+if TYPE_CHECKING:
+    from airflow_provider_puretalk.api import scan as scanning
+    from airflow_provider_puretalk.api.reading import AssistantScan
+    from airflow_provider_puretalk.api.settings import ApiSettings
+    from airflow_provider_puretalk.hooks import PuretalkHook
+    from airflow_provider_puretalk.snapshots.storage import Storage
+    from airflow_provider_puretalk.snapshots.writing import Staged
+
+#: Seconds between two lines of progress in the log.
+_PROGRESS_INTERVAL = 10.0
+
+
+class Log(Protocol):
+    """What both kinds of loggers that Airflow gives to tasks, and those of the standard library, have in common."""
+
+    def info(self, message: str, /, *values: Any) -> Any: ...
+
+    def warning(self, message: str, /, *values: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A snapshot that was just committed.
+
+    :ivar previous: the newest complete snapshot named before it, as it was when the reading began; None without one.
+    :ivar storage: where both lie.
+    """
+
+    manifest: Manifest
+    previous: Manifest | None
+    storage: Storage
+
+    @property
+    def unchanged(self) -> bool | None:
+        """Whether it holds the same content as the previous one, under the same rules; None without one."""
+        return None if self.previous is None else self.manifest.says_the_same_as(self.previous)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return paths, counts and hashes as plain values, never contents: what the snapshot operator returns."""
+        folder = layout.snapshot_folder(self.manifest.account, self.manifest.snapshot)
+        return {
+            "account": self.manifest.account,
+            "snapshot": self.manifest.snapshot,
+            "manifest_path": reading.manifest_path(self.storage, self.manifest),
+            "files": [self.storage.url_of(f"{folder}/{file.name}") for file in self.manifest.files],
+            "count": self.manifest.count,
+            "complete": self.manifest.complete,
+            "content_sha256": self.manifest.content_sha256,
+            "unchanged": self.unchanged,
+            "previous_snapshot": None if self.previous is None else self.previous.snapshot,
+        }
+
+
+def take_snapshot(
+    hook: PuretalkHook,
+    storage: Storage,
+    *,
+    snapshot: str,
+    file_format: str = "jsonl",
+    compression: str | None = "auto",
+    consistency: scanning.Consistency = "verified",
+    strict: bool = False,
+    max_walks: int = 10,
+    max_seconds: float = 3600,
+    source: Mapping[str, str | None] | None = None,
+    log: Log | None = None,
+) -> Taken:
+    """Check everything that can be checked, read all assistants, write them, commit.
+
+    The snapshot appears whole or not at all; one of the same name is replaced.
+
+    :param snapshot: its name; names must sort in time.
+    :param file_format: ``jsonl`` or ``parquet``.
+    :param compression: a codec of that format, ``auto`` or None.
+    :param consistency: see :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`, which also says what
+        ``max_walks`` and ``max_seconds`` bound.
+    :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
+    :param source: the task that takes it, for the manifest: ``dag_id``, ``task_id``, ``run_id``.
+    :param log: where progress, result and warnings go; this module's logger by default.
+    :raises PuretalkConfigurationError: an argument, the connection or the storage is wrong; nothing was asked yet.
+    """
+    log = log or logging.getLogger(__name__)
+    compression = layout.choose_compression(file_format, compression)
+    _require_libraries(file_format, compression)
+    settings = hook.settings
+    folder_name = layout.snapshot_folder(settings.account, snapshot)  # Refuses names that cannot be paths.
+    storage.check()
+    previous = reading.previous_complete(storage, settings.account, snapshot)
+    with (
+        hook.scan_assistants(consistency, max_walks, max_seconds, examine=profile) as scan,
+        storage.staging(folder_name) as folder,
+    ):
+        staged = writing.stage(
+            scan.rows(),
+            folder / "assistants",
+            file_format=file_format,
+            compression=compression,
+            strict=strict,
+            progress=_Progress(log, scan.count),
+        )
+        manifest = _manifest(scan, staged, settings, snapshot, source or {})
+        writing.commit(storage, manifest, staged)
+    taken = Taken(manifest, previous, storage)
+    _tell(log, taken)
+    return taken
+
+
+class _Progress:
+    """Writes a line into the log now and then."""
+
+    def __init__(self, log: Log, total: int) -> None:
+        self._log = log
+        self._total = total
+        self._started = self._told = time.monotonic()
+
+    def __call__(self, count: int) -> None:
+        now = time.monotonic()
+        if now - self._told < _PROGRESS_INTERVAL:
+            return
+        self._told = now
+        rate = count / (now - self._started)
+        self._log.info(
+            "Writing: row %s of %s, %.0f rows/s, about %.0f s left.",
+            f"{count:,}",
+            f"{self._total:,}",
+            rate,
+            (self._total - count) / rate,
+        )
+
+
+def _require_libraries(file_format: str, compression: str | None) -> None:
+    """Fail before the first request where an optional library is missing."""
+    if file_format == "parquet":
+        from airflow_provider_puretalk.snapshots.parquet import require_pyarrow
+
+        require_pyarrow()
+    elif compression == "zstd":
+        from airflow_provider_puretalk.snapshots.jsonl import require_zstandard
+
+        require_zstandard()
+
+
+def _manifest(
+    scan: AssistantScan, staged: Staged, settings: ApiSettings, snapshot: str, source: Mapping[str, str | None]
+) -> Manifest:
+    from airflow import __version__ as airflow_version
+
+    from airflow_provider_puretalk import __version__
+    from airflow_provider_puretalk.api.exact_json import CANONICAL_VERSION
+
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        canonical_version=CANONICAL_VERSION,
+        account=settings.account,
+        snapshot=snapshot,
+        count=scan.count,
+        complete=scan.complete,
+        consistency=Consistency(
+            requested=scan.consistency,
+            method=scan.method,
+            walks=scan.walks,
+            count_reported=scan.count_reported,
+            duplicates_removed=scan.duplicates_removed,
+            tried=list(scan.tried),
+        ),
+        content_sha256=staged.content_sha256,
+        raw_sha256=staged.raw_sha256,
+        files=[staged.file],
+        schema_report=staged.schema,
+        redaction=Redaction(),
+        started_at=scan.started_at,
+        finished_at=scan.finished_at,
+        source=Source(
+            base_url=settings.base_url,
+            provider_version=__version__,
+            airflow_version=airflow_version,
+            dag_id=source.get("dag_id"),
+            task_id=source.get("task_id"),
+            run_id=source.get("run_id"),
+        ),
+    )
+
+
+def _tell(log: Log, taken: Taken) -> None:
+    manifest = taken.manifest
+    log.info(
+        "Snapshot %s of %s: %d assistants, complete: %s, %s. %s",
+        manifest.snapshot,
+        manifest.account,
+        manifest.count,
+        manifest.complete,
+        {None: "the first one", True: "unchanged", False: "changed"}[taken.unchanged],
+        reading.manifest_path(taken.storage, manifest),
+    )
+    for violation in manifest.schema_report.violations:
+        log.warning(
+            "%d records break the documented schema at %s: %s.",
+            violation.count,
+            violation.pointer,
+            violation.reason,
+        )
