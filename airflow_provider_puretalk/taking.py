@@ -31,9 +31,11 @@ _PROGRESS_INTERVAL = 10.0
 class Log(Protocol):
     """What both kinds of loggers that Airflow gives to tasks, and those of the standard library, have in common."""
 
-    def info(self, message: str, /, *values: Any) -> Any: ...
+    def info(self, message: str, /, *values: Any) -> Any:
+        """Say what happens."""
 
-    def warning(self, message: str, /, *values: Any) -> Any: ...
+    def warning(self, message: str, /, *values: Any) -> Any:
+        """Say what somebody should look at."""
 
 
 @dataclass(frozen=True, slots=True)
