@@ -293,6 +293,11 @@ def json_pointer(path: Iterator[str | int] | tuple[str | int, ...]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
+def pointer_path(pointer: str) -> list[str]:
+    """Return the keys of a JSON pointer, indexes among them as text."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
 def json_type(value: Any) -> str:
     """Return what JSON calls the type of a decoded value."""
     if value is None:

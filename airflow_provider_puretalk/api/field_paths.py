@@ -1,0 +1,56 @@
+"""Names of fields: dotted for nested ones (``voice.language``), with ``*`` for the items of a list (``llm_states.*.id``).
+
+A name means the field and everything below it. A field whose own name has a dot in it is found by that name as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+
+#: The parts of a name: keys, and ``*``.
+Pattern = tuple[str, ...]
+
+ITEMS = "*"
+
+
+def parse_names(argument: str, names: Any) -> list[Pattern]:
+    """Take names apart.
+
+    :param argument: what the names were given as, for the message.
+    :raises PuretalkConfigurationError: it is not a list of names, or one of them makes no sense.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise PuretalkConfigurationError(f"`{argument}` must be a list of field names, not {names!r}.")
+    return [parse_name(argument, name) for name in names]
+
+
+def parse_name(argument: str, name: Any) -> Pattern:
+    """Take one name apart; see :func:`parse_names`."""
+    parts = tuple(name.split(".")) if isinstance(name, str) else ()
+    if not parts or not all(parts) or parts[0] == ITEMS:
+        raise PuretalkConfigurationError(
+            f"`{argument}` holds {name!r}; a field name is text such as 'name', 'voice.language' or 'llm_states.*.id'."
+        )
+    return parts
+
+
+def below(patterns: Sequence[Pattern], key: str | int) -> list[Pattern]:
+    """Return what is left of those patterns that lead through a key or an index; an empty one means the value itself."""
+    if isinstance(key, int):
+        return [pattern[1:] for pattern in patterns if pattern[0] == ITEMS]
+    found = [pattern[1:] for pattern in patterns if pattern[0] == key]
+    if "." in key and any(".".join(pattern) == key for pattern in patterns):
+        found.append(())
+    return found
+
+
+def covers(patterns: Sequence[Pattern], path: Iterable[str | int]) -> bool:
+    """Tell whether a place in a record, given by keys and indexes, lies at or below a field that a pattern names."""
+    for key in path:
+        patterns = below(patterns, key)
+        if () in patterns:
+            return True
+    return False
