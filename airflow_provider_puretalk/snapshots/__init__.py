@@ -6,6 +6,8 @@ storage with an Airflow connection carry its id (``s3://conn_id@bucket/...``).
 
 from __future__ import annotations
 
+from airflow_provider_puretalk.snapshots.comparing import compare
+from airflow_provider_puretalk.snapshots.comparison import Comparison
 from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.reading import (
     SnapshotInfo,
@@ -15,4 +17,13 @@ from airflow_provider_puretalk.snapshots.reading import (
     verify,
 )
 
-__all__ = ["Manifest", "SnapshotInfo", "iter_records", "list_snapshots", "read_manifest", "verify"]
+__all__ = [
+    "Comparison",
+    "Manifest",
+    "SnapshotInfo",
+    "compare",
+    "iter_records",
+    "list_snapshots",
+    "read_manifest",
+    "verify",
+]

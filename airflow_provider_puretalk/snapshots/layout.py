@@ -5,6 +5,7 @@
     <destination>/account=<account>/snapshot=<partition>/
         assistants-<first 16 hex digits of its sha256>.jsonl[.gz|.zst]    or .parquet
         manifest.json                                                     written last: the commit
+        changes.jsonl, report.html                                        written by a comparison
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.api.names import is_path_part
 
 MANIFEST = "manifest.json"
+CHANGES = "changes.jsonl"
+REPORT = "report.html"
 
 #: What a snapshot can be stored as, and with which compression: the first one is what ``auto`` means.
 COMPRESSIONS: dict[str, tuple[str | None, ...]] = {

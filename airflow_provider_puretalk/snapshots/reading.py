@@ -73,10 +73,10 @@ def list_snapshots(
     return found
 
 
-def previous_complete(storage: Storage, account: str, before: str) -> Manifest | None:
-    """Return the newest complete snapshot of an account whose name sorts before ``before``."""
+def previous_complete(storage: Storage, account: str, before: str | None = None) -> Manifest | None:
+    """Return the newest complete snapshot of an account, or the newest of those whose name sorts before ``before``."""
     folder = layout.account_folder(account)
-    older = [name for name in snapshot_names(storage, folder) if name < before]
+    older = [name for name in snapshot_names(storage, folder) if before is None or name < before]
     return next((manifest for manifest in _manifests(storage, folder, reversed(older)) if manifest.complete), None)
 
 
@@ -104,6 +104,18 @@ def iter_records(manifest_path: str) -> Iterator[dict[str, Any]]:
     with _opened(manifest_path) as (_, files):
         for file, path in files:
             yield from _records(path, file)
+
+
+@contextmanager
+def opened_lines(manifest_path: str) -> Iterator[tuple[Manifest, Iterator[bytes]]]:
+    """Yield a manifest and its records in canonical spelling, in order of ``assistant_id``.
+
+    Size and hash of every file have been checked by then.
+
+    :raises PuretalkSnapshotError: as :func:`iter_records` does.
+    """
+    with _opened(manifest_path) as (manifest, files):
+        yield manifest, itertools.chain.from_iterable(_lines(path, file) for file, path in files)
 
 
 def verify(manifest_path: str) -> Manifest:
@@ -233,6 +245,12 @@ def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
         return
     with path.open("rb") as data:
         yield from parquet.read_records(data)
+
+
+def _lines(path: Path, file: DataFile) -> Iterator[bytes]:
+    if file.format == "jsonl":
+        return jsonl.read_lines(path, file.compression)
+    return map(exact_json.dumps, _records(path, file))
 
 
 def _beside(name: str, file: DataFile) -> str:

@@ -115,6 +115,12 @@ class SchemaCounter:
         )
 
 
+def fields_present(report: SchemaReport) -> set[str]:
+    """Return the JSON pointers of the fields that at least one record has, the documented objects' own included."""
+    documented = {json_pointer(_path(name, key)) for name, keys in _KNOWN.items() for key in keys}
+    return documented.difference(report.absent_fields) | {field.pointer for field in report.unknown_fields}
+
+
 def _path(name: str, key: str) -> tuple[str, ...]:
     return (name, key) if name else (key,)
 

@@ -1,0 +1,173 @@
+"""What changed between two snapshots, or between a snapshot and a list that was just read.
+
+In come two lists of records in canonical spelling, in order of ``assistant_id``; both go by once, side by side, so that
+memory does not grow with the fleet. Out comes a
+:class:`~airflow_provider_puretalk.snapshots.comparison.Comparison`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.field_paths import Pattern, covers, parse_names
+from airflow_provider_puretalk.api.models import pointer_path
+from airflow_provider_puretalk.snapshots import reading
+from airflow_provider_puretalk.snapshots.census import Census
+from airflow_provider_puretalk.snapshots.comparison import Comparison, Side
+from airflow_provider_puretalk.snapshots.ledger import NOW, THEN, Ledger
+from airflow_provider_puretalk.snapshots.manifest import Manifest, Redaction, SchemaReport
+from airflow_provider_puretalk.snapshots.merging import Merge, Records
+from airflow_provider_puretalk.snapshots.schema_report import fields_present
+
+#: What is not a change by default: it moves with every save.
+IGNORED = ("updated_at",)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One side that goes into a comparison: a snapshot, or a list that was just read.
+
+    :ivar account: whose assistants they are.
+    :ivar snapshot: the snapshot's name, None for a list that is not stored.
+    :ivar complete: whether what is not in it is not there.
+    :ivar taken_at: when the reading was finished.
+    :ivar schema: which fields there are.
+    :ivar redaction: what was taken out.
+    """
+
+    account: str
+    snapshot: str | None
+    count: int
+    complete: bool
+    taken_at: datetime
+    schema: SchemaReport
+    redaction: Redaction
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Listing:
+        """Return what a manifest says of its snapshot."""
+        return cls(
+            account=manifest.account,
+            snapshot=manifest.snapshot,
+            count=manifest.count,
+            complete=manifest.complete,
+            taken_at=manifest.finished_at,
+            schema=manifest.schema_report,
+            redaction=manifest.redaction,
+        )
+
+
+def compare(a: str | None, b: str, *, ignore_fields: Iterable[str] = IGNORED) -> Comparison:
+    """Compare two stored snapshots of one account, in whatever formats they are.
+
+    Every file is checked against its manifest first. What an incomplete snapshot lacks counts neither as added nor as
+    removed.
+
+    :param a: path of the older one's manifest, the baseline; None tells of ``b`` alone.
+    :param b: path of the newer one's manifest.
+    :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count, with all that
+        lies below; an assistant in which nothing else moved is *touched*.
+    :raises PuretalkSnapshotError: a snapshot is missing, torn or not what its manifest says; the message names the file.
+    :raises PuretalkConfigurationError: they are of different accounts, or a name to ignore makes no sense.
+    """
+    with ExitStack() as opened:
+        now, lines = opened.enter_context(reading.opened_lines(b))
+        if a is None:
+            return compare_listings(None, (), Listing.of(now), lines, ignore_fields=ignore_fields)
+        then, older_lines = opened.enter_context(reading.opened_lines(a))
+        return compare_listings(Listing.of(then), older_lines, Listing.of(now), lines, ignore_fields=ignore_fields)
+
+
+def compare_listings(
+    then: Listing | None,
+    older: Iterable[bytes],
+    now: Listing,
+    newer: Iterable[bytes],
+    *,
+    ignore_fields: Iterable[str] = IGNORED,
+) -> Comparison:
+    """Compare two lists given as canonical lines in order of ``assistant_id``; see :func:`compare`."""
+    ignored = parse_names("ignore_fields", ignore_fields)
+    if then is not None and then.account != now.account:
+        raise PuretalkConfigurationError(
+            f"Snapshots of different accounts are not compared: {then.account!r} and {now.account!r}."
+        )
+    notes = list(_notes_on_completeness(then, now))
+    concerned: list[Pattern] = []
+    if then is not None and (names := _redacted_otherwise(then.redaction, now.redaction)):
+        concerned = parse_names("redact", names)
+        notes.append(
+            f"The two were redacted by different policies: changes of {', '.join(f'`{name}`' for name in names)} "
+            "are not reported."
+        )
+    ledger = Ledger()
+    try:
+        merge = Merge(ledger, ignored=ignored, concerned=concerned)
+        merge.run(
+            Records(older, "The baseline"),
+            Records(newer, "The newer list"),
+            additions=then is not None and then.complete,
+            removals=then is not None and then.complete and now.complete,
+        )
+        ledger.finish()
+    except BaseException:
+        ledger.close()
+        raise
+    if then is not None:
+        notes.extend(merge.notes())
+    appeared, vanished = _fields_that_came_and_went(then, now, [*ignored, *concerned])
+    return Comparison(
+        ledger,
+        baseline=None if then is None else _side(then, ledger, THEN),
+        snapshot=_side(now, ledger, NOW),
+        counts=dict(merge.counts),
+        fields_appeared=appeared,
+        fields_vanished=vanished,
+        notes=tuple(notes),
+    )
+
+
+def _side(listing: Listing, ledger: Ledger, side: int) -> Side:
+    return Side(
+        account=listing.account,
+        snapshot=listing.snapshot,
+        count=listing.count,
+        complete=listing.complete,
+        taken_at=listing.taken_at,
+        census=Census(ledger, side),
+    )
+
+
+def _notes_on_completeness(then: Listing | None, now: Listing) -> Iterator[str]:
+    for listing in filter(None, (then, now)):
+        if not listing.complete:
+            yield f"{listing.snapshot or 'The list'} is incomplete: what it lacks may have been there."
+
+
+def _redacted_otherwise(then: Redaction, now: Redaction) -> list[str]:
+    """Return the fields that two redactions treat differently; hashes under two keys cannot be compared either."""
+    names = sorted(then.policy.keys() | now.policy.keys())
+    other_key = then.key_fingerprint != now.key_fingerprint
+    return [
+        name
+        for name in names
+        if then.policy.get(name) != now.policy.get(name) or (other_key and now.policy.get(name) == "hash")
+    ]
+
+
+def _fields_that_came_and_went(
+    then: Listing | None, now: Listing, leave_out: Sequence[Pattern]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the fields that only the newer side's records have, and those that only the baseline's have."""
+    if then is None or not then.count or not now.count:
+        return (), ()  # Nothing is known of the fields of a fleet that has no assistants.
+    before, after = fields_present(then.schema), fields_present(now.schema)
+    appeared, vanished = (
+        tuple(sorted(pointer for pointer in fields if not covers(leave_out, pointer_path(pointer))))
+        for fields in (after - before, before - after)
+    )
+    return appeared, vanished

@@ -1,0 +1,151 @@
+"""What a comparison found, for people and for machines."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from operator import itemgetter
+from types import TracebackType
+from typing import Any, Self
+
+from airflow_provider_puretalk.snapshots.census import Census
+from airflow_provider_puretalk.snapshots.changes import FIELD_CLASSES, Change
+from airflow_provider_puretalk.snapshots.ledger import Ledger
+
+#: Longest list in :meth:`Comparison.to_dict`.
+LONGEST_LIST = 1_000
+#: Fields that the summary names as changed alike on many assistants.
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison.
+
+    :ivar snapshot: the snapshot's name, None for a list that is not stored.
+    :ivar taken_at: when its reading was finished, in UTC.
+    :ivar census: what it is made of.
+    """
+
+    account: str
+    snapshot: str | None
+    count: int
+    complete: bool
+    taken_at: datetime
+    census: Census
+
+
+class Comparison:
+    """What changed. Holds a temporary file until it is closed or collected; a context manager.
+
+    :ivar baseline: the older side, None where there is nothing to compare with.
+    :ivar snapshot: the newer side.
+    :ivar counts: exact numbers of assistants: ``added``, ``removed``, ``changed``, ``touched``, ``unchanged``, and for
+        each class of fields how many changed in one of it.
+    :ivar fields_appeared: JSON pointers of fields that no record of the baseline has, and some of the newer side have.
+    :ivar fields_vanished: the other way round.
+    :ivar notes: sentences about what could not be compared.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        baseline: Side | None,
+        snapshot: Side,
+        counts: dict[str, int],
+        fields_appeared: tuple[str, ...],
+        fields_vanished: tuple[str, ...],
+        notes: tuple[str, ...],
+    ) -> None:
+        self._ledger = ledger
+        self.baseline = baseline
+        self.snapshot = snapshot
+        self.counts = counts
+        self.fields_appeared = fields_appeared
+        self.fields_vanished = fields_vanished
+        self.notes = notes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget the changes. Closing twice is fine."""
+        self._ledger.close()
+
+    @property
+    def is_different(self) -> bool:
+        """Whether any assistant was added, removed or changed; touched ones do not count."""
+        return any(self.counts[name] for name in ("added", "removed", "changed"))
+
+    def changes(self) -> Iterator[Change]:
+        """Yield the changes as ``changes.jsonl`` has them.
+
+        First come those that many assistants have in common, by class and field, then the others by assistant, in order
+        of ``assistant_id``.
+        """
+        return self._ledger.changes()
+
+    @cached_property
+    def summary(self) -> str:
+        """One line for people."""
+        if self.baseline is None:
+            return f"A baseline of {self.snapshot.count:,} assistants; there is nothing to compare with yet."
+        counts = self.counts
+        told = [f"{counts[name]:,} {name}" for name in ("added", "removed") if counts[name]]
+        if counts["changed"]:
+            classes = ", ".join(f"{name} {counts[name]:,}" for name in FIELD_CLASSES if counts[name])
+            told.append(f"{counts['changed']:,} changed ({classes})")
+        if counts["touched"]:
+            told.append(f"{counts['touched']:,} only touched")
+        alike = self._ledger.in_common(_NAMED + 1)
+        told += [f"`{field}` alike on {number:,}" for field, number in alike[:_NAMED]]
+        if len(alike) > _NAMED:
+            told.append("and more of that kind")
+        for what, fields in (("new to the fleet", self.fields_appeared), ("gone from the fleet", self.fields_vanished)):
+            if fields:
+                told.append(f"{len(fields):,} fields {what}")
+        return f"{'; '.join(told) or 'No changes'}. {self.snapshot.count:,} assistants now."
+
+    def to_dict(self, limit: int = LONGEST_LIST) -> dict[str, Any]:
+        """Return ids and names of fields, never contents, as plain values.
+
+        :param limit: where each list ends; ``truncated`` tells whether one did, ``counts`` stays exact.
+        """
+        ids = {op: self._ledger.ids(op, limit + 1) for op in ("added", "removed", "touched")}
+        changed, cut = self._changed(limit)
+        return {
+            "snapshot": self.snapshot.snapshot,
+            "baseline": None if self.baseline is None else self.baseline.snapshot,
+            "added": ids["added"][:limit],
+            "removed": ids["removed"][:limit],
+            "changed": changed,
+            "touched": ids["touched"][:limit],
+            "counts": dict(self.counts),
+            "fields_appeared": list(self.fields_appeared[:limit]),
+            "fields_vanished": list(self.fields_vanished[:limit]),
+            "truncated": cut
+            or any(len(found) > limit for found in (*ids.values(), self.fields_appeared, self.fields_vanished)),
+            "notes": list(self.notes),
+            "summary": self.summary,
+        }
+
+    def _changed(self, limit: int) -> tuple[list[dict[str, Any]], bool]:
+        """Return the changed assistants with their fields, and whether there are more of either."""
+        found: list[dict[str, Any]] = []
+        cut = False
+        for place, (identity, fields) in enumerate(itertools.groupby(self._ledger.changed_fields(), key=itemgetter(0))):
+            if place == limit:
+                return found, True
+            names = [field for _, field in itertools.islice(fields, limit + 1)]
+            cut = cut or len(names) > limit
+            found.append({"assistant_id": identity, "fields": names[:limit]})
+        return found, cut

@@ -1,0 +1,67 @@
+"""Where two JSON values differ, field by field.
+
+Objects are compared by key, lists in order by index. Null is not absent; 1 and 1.0 are equal, "1" and true are neither.
+A value that is there on one side only, or of another kind, is one difference, however much it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.field_paths import Pattern, below
+from airflow_provider_puretalk.snapshots.changes import ABSENT
+
+#: A path of keys and indexes into a record.
+Path = tuple[str | int, ...]
+
+
+class Difference(NamedTuple):
+    """One place where two values differ; ``ABSENT`` stands for the side that has nothing there."""
+
+    path: Path
+    old: Any
+    new: Any
+
+
+#: Levels of nesting that are compared part by part; what lies deeper is one value.
+_DEEPEST = 64
+
+
+def differences(old: Any, new: Any, *, leave_out: Sequence[Pattern] = (), path: Path = ()) -> Iterator[Difference]:
+    """Yield where two values differ, in order of their keys.
+
+    :param leave_out: fields that are not looked at.
+    """
+    keys: Sequence[str | int]
+    if leave_out and (old is ABSENT or new is ABSENT):
+        # Something below is not to be looked at: what else is below has to be told apart from it.
+        old, new = _emptied(old, new), _emptied(new, old)
+    if len(path) >= _DEEPEST:
+        if old is ABSENT or new is ABSENT or exact_json.dumps(old) != exact_json.dumps(new):
+            yield Difference(path, old, new)
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(old.keys() | new.keys())
+    elif isinstance(old, list) and isinstance(new, list):
+        keys = range(max(len(old), len(new)))
+    else:
+        if isinstance(old, bool) != isinstance(new, bool) or old != new:
+            yield Difference(path, old, new)
+        return
+    for key in keys:
+        inside = below(leave_out, key) if leave_out else ()
+        if () not in inside:
+            yield from differences(_at(old, key), _at(new, key), leave_out=inside, path=(*path, key))
+
+
+def _at(value: Any, key: Any) -> Any:
+    if isinstance(value, dict):
+        return value.get(key, ABSENT)
+    return value[key] if key < len(value) else ABSENT
+
+
+def _emptied(value: Any, other: Any) -> Any:
+    """Return an empty container of the other's kind in place of nothing, where the other holds anything."""
+    return type(other)() if value is ABSENT and other and isinstance(other, dict | list) else value

@@ -1,0 +1,155 @@
+"""Goes through two lists side by side and notes in a ledger what differs.
+
+In come canonical lines in order of ``assistant_id``. Records that are spelled alike are decoded once, to count what the
+fleet is made of, and not compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
+from airflow_provider_puretalk.api.field_paths import Pattern
+from airflow_provider_puretalk.api.models import json_pointer
+from airflow_provider_puretalk.api.pages import record_id
+from airflow_provider_puretalk.snapshots import census
+from airflow_provider_puretalk.snapshots.changes import FIELD_CLASSES, FieldClass, field_class
+from airflow_provider_puretalk.snapshots.differences import differences
+from airflow_provider_puretalk.snapshots.ledger import NOW, THEN, Ledger
+
+#: What is counted: assistants, each under one of the first five, and changed ones under the classes of their fields.
+_COUNTS = ("added", "removed", "changed", "touched", "unchanged", *FIELD_CLASSES)
+
+
+class Records:
+    """The records of one side, one at a time; only those that have to be are decoded."""
+
+    def __init__(self, lines: Iterable[bytes], where: str) -> None:
+        self._lines = iter(lines)
+        self._where = where
+        self._last = ""
+        self._record: dict[str, Any] | None = None
+        self.line: bytes | None = None
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on to the next record; ``line`` is None after the last one."""
+        self.line, self._record = next(self._lines, None), None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record, decoded, with its id checked to come after the one before."""
+        if self._record is None:
+            record = exact_json.loads(self.line or b"")
+            identity = record_id(record)
+            if identity is None or identity <= self._last:
+                raise PuretalkSnapshotError(f"{self._where} is damaged: a record has no id or is out of order.")
+            self._record, self._last = record, identity
+        return self._record
+
+    @property
+    def id(self) -> str:
+        """The record's id, as it sorts."""
+        self.record  # noqa: B018 - sets it
+        return self._last
+
+
+class Merge:
+    """Compares two sides.
+
+    :param ledger: where it is noted.
+    :param ignored: fields whose changes only touch an assistant.
+    :param concerned: fields that cannot be compared at all.
+    """
+
+    def __init__(self, ledger: Ledger, *, ignored: Sequence[Pattern], concerned: Sequence[Pattern]) -> None:
+        self._ledger = ledger
+        self._leave_out = [*ignored, *concerned]
+        self._concerned = concerned
+        self.counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
+        self._not_added = self._not_removed = 0
+
+    def run(self, older: Records, newer: Records, *, additions: bool, removals: bool) -> None:
+        """Compare all.
+
+        :param additions: whether an assistant that only the newer side has is a new one; ``removals`` likewise.
+        """
+        while older.line is not None or newer.line is not None:
+            if older.line == newer.line:
+                self._same(newer.record)
+                older.advance()
+                newer.advance()
+            elif newer.line is None or (older.line is not None and older.id < newer.id):
+                self._only_older(older, counts=removals)
+                older.advance()
+            elif older.line is None or newer.id < older.id:
+                self._only_newer(newer, counts=additions)
+                newer.advance()
+            else:
+                self._both(older.record, newer.record)
+                older.advance()
+                newer.advance()
+
+    def notes(self) -> Iterator[str]:
+        """Yield sentences about what could not be told."""
+        if self._not_removed:
+            yield (
+                f"{self._not_removed:,} assistants of the baseline were not seen; they do not count as removed, "
+                "because not both are complete."
+            )
+        if self._not_added:
+            yield (
+                f"{self._not_added:,} assistants are not in the baseline; they do not count as added, because it is "
+                "not complete."
+            )
+
+    def _same(self, record: dict[str, Any]) -> None:
+        self.counts["unchanged"] += 1
+        census.enter(self._ledger, record["assistant_id"], record, THEN + NOW)
+
+    def _only_older(self, side: Records, *, counts: bool) -> None:
+        record = side.record
+        census.enter(self._ledger, record["assistant_id"], record, THEN)
+        if counts:
+            self.counts["removed"] += 1
+            self._ledger.whole("removed", record["assistant_id"], record.get("name"), side.line or b"")
+        else:
+            self._not_removed += 1
+
+    def _only_newer(self, side: Records, *, counts: bool) -> None:
+        record = side.record
+        census.enter(self._ledger, record["assistant_id"], record, NOW)
+        if counts:
+            self.counts["added"] += 1
+            self._ledger.whole("added", record["assistant_id"], record.get("name"), side.line or b"")
+        else:
+            self._not_added += 1
+
+    def _both(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        identity, name = new["assistant_id"], new.get("name")
+        census.enter(self._ledger, identity, old, THEN)
+        census.enter(self._ledger, identity, new, NOW)
+        kinds: set[FieldClass] = set()
+        for path, before, after in differences(old, new, leave_out=self._leave_out):
+            kind = field_class(str(path[0]))
+            kinds.add(kind)
+            self._ledger.field(
+                identity,
+                name,
+                pointer=json_pointer(path),
+                dotted=".".join(map(str, path)),
+                kind=kind,
+                old=before,
+                new=after,
+            )
+        if kinds:
+            self.counts["changed"] += 1
+            self.counts.update(kinds)
+        elif any(differences(old, new, leave_out=self._concerned)):
+            self.counts["touched"] += 1
+            self._ledger.touched(identity)
+        else:
+            self.counts["unchanged"] += 1
