@@ -20,6 +20,7 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [connection_form.connection_type("airflow_provider_puretalk.hooks.PuretalkHook")],
         "asset-uris": _asset_uris(),
         "dataset-uris": _asset_uris(),  # 2.11 calls assets datasets
+        "cli": ["airflow_provider_puretalk.cli.definition.get_puretalk_commands"],  # 3.2 and newer
     }
 
 

@@ -1,0 +1,54 @@
+"""``assistants list``: the list as it is now."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.reading import AssistantScan
+from airflow_provider_puretalk.cli.connection import hook_for
+from airflow_provider_puretalk.cli.output import Output
+from airflow_provider_puretalk.cli.parser import DONE
+from airflow_provider_puretalk.operators.selection import Selection
+
+#: What a table shows where nobody chose.
+_COLUMNS = ["assistant_id", "name", "voice.language", "model", "phone_number", "updated_at"]
+
+
+def list_assistants(options: argparse.Namespace, output: Output) -> int:
+    """Read the list, with proof, and print those that match."""
+    fields = options.fields if output.as_json else options.fields or _COLUMNS
+    selection = Selection(fields, _filters(options.filters))
+    with hook_for(options.conn_id).scan_assistants(options.consistency, options.max_walks, options.max_seconds) as scan:
+        matching = (taken for record in scan if (taken := selection.take(record)) is not None)
+        shown = itertools.islice(matching, options.limit)
+        if output.as_json:
+            output.array(shown)
+        else:
+            output.table(fields, ([record[name] for name in fields] for record in shown))
+        left_out = sum(1 for _ in matching)
+        selection.check_names()
+        if not output.as_json:
+            print(_told(scan, left_out), file=sys.stderr)
+    return DONE
+
+
+def _told(scan: AssistantScan, left_out: int) -> str:
+    proof = f"read as {scan.consistency} ({scan.method})" if scan.complete else "NOT complete: they changed meanwhile"
+    return f"{scan.count:,} assistants, {proof}." + (f" {left_out:,} more match." if left_out else "")
+
+
+def _filters(pairs: list[tuple[str, str]]) -> Mapping[str, list[Any]] | None:
+    """Return filters for text from a terminal: it means itself, and what it says as JSON."""
+    accepted: dict[str, list[Any]] = {}
+    for name, text in pairs:
+        accepted.setdefault(name, []).append(text)
+        try:
+            accepted[name].append(exact_json.loads(text))
+        except exact_json.InvalidJSONError:
+            continue
+    return accepted or None

@@ -1,0 +1,74 @@
+"""Which account a command speaks to, and where it finds snapshots."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from airflow.providers.common.compat.sdk import mask_secret
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.hooks import PuretalkHook
+from airflow_provider_puretalk.snapshots.layout import MANIFEST
+
+#: Stand in for the connection ``puretalk_default`` where nobody named one: for a terminal or cron without Airflow's own.
+KEY_VARIABLE = "PURETALK_API_KEY"
+URL_VARIABLE = "PURETALK_BASE_URL"
+
+
+def hook_for(conn_id: str | None) -> PuretalkHook:
+    """Return the hook of a connection; without an id, of the environment's variables or of ``puretalk_default``.
+
+    :raises PuretalkConfigurationError: neither is there, or it is wrong.
+    """
+    if conn_id is not None:
+        return PuretalkHook(conn_id)
+    if os.environ.get(KEY_VARIABLE):
+        return _HookOfEnvironment()
+    if os.environ.get(URL_VARIABLE):
+        raise PuretalkConfigurationError(f"{URL_VARIABLE} is set, but {KEY_VARIABLE} is not; set both, or --conn-id.")
+    hook = PuretalkHook()
+    try:
+        hook.settings  # noqa: B018  # Reads the connection.
+    except PuretalkConfigurationError as error:
+        raise PuretalkConfigurationError(
+            f"{error} In a terminal {KEY_VARIABLE}, and {URL_VARIABLE} for another address, can stand in for it."
+        ) from error
+    return hook
+
+
+class _HookOfEnvironment(PuretalkHook):
+    """A hook whose settings come from two environment variables; the rest is as by default."""
+
+    @cached_property
+    def settings(self) -> ApiSettings:
+        key = os.environ[KEY_VARIABLE]
+        mask_secret(key)
+        try:
+            return ApiSettings.from_fields(
+                self.puretalk_conn_id,
+                host=os.environ.get(URL_VARIABLE),
+                schema=None,
+                port=None,
+                password=key,
+                extra={},
+            )
+        except PuretalkConfigurationError as error:
+            raise PuretalkConfigurationError(f"{error} (Password is {KEY_VARIABLE}, Host is {URL_VARIABLE}.)") from None
+
+
+def place(location: str) -> str:
+    """Return a location as the storage takes it: in a terminal, a path may be relative."""
+    return location if "://" in location else str(Path(location).absolute())
+
+
+def manifest_at(location: str, storage_conn_id: str | None) -> str:
+    """Return the path of a manifest, given it or the folder that it lies in, with the connection of its storage."""
+    path = place(location).rstrip("/")
+    path = path if path.endswith(f"/{MANIFEST}") else f"{path}/{MANIFEST}"
+    scheme, separator, rest = path.partition("://")
+    if storage_conn_id and separator and "@" not in rest.partition("/")[0]:
+        return f"{scheme}://{storage_conn_id}@{rest}"
+    return path

@@ -1,0 +1,147 @@
+"""Prints answers: tables for people, one JSON document for machines.
+
+In come plain values, some of which other people wrote; what goes out cannot steer a terminal. Knows no command.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TextIO
+
+#: Characters after which a value in a table is cut, with an ellipsis.
+_LONGEST_CELL = 80
+#: Rows that are laid out together, so that a table of any length takes little memory.
+_BATCH = 500
+#: Columns of a "terminal" that is none: wide enough for any row.
+_NO_TERMINAL = 100_000
+
+#: Unprintable, but harmless and needed inside words and emoji.
+_JOINERS = "\u200c\u200d"
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+class Output:
+    """Where a command's answer goes.
+
+    :param stream: the answer, and nothing else, is written to it.
+    :param as_json: whether a machine reads it.
+    """
+
+    def __init__(self, stream: TextIO, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._stream = stream
+        self._is_utf8 = codecs.lookup(stream.encoding or "utf-8").name == "utf-8"
+
+    def document(self, value: Any) -> None:
+        """Print a value as the JSON document."""
+        self._write(self._json(value) + "\n")
+
+    def array(self, values: Iterable[Any]) -> None:
+        """Print values as one JSON array, an element a line, as they come."""
+        separator = "[\n"
+        for value in values:
+            self._write(separator + self._json(value))
+            separator = ",\n"
+        self._write("[]\n" if separator == "[\n" else "\n]\n")
+
+    def line(self, text: str) -> None:
+        """Print a sentence for people."""
+        self._write(self._encodable(printable(text)) + "\n")
+
+    def facts(self, pairs: Iterable[tuple[str, Any]]) -> None:
+        """Print names and values, a line each."""
+        self._tables([(("", ""), [(name, _whole_cell(value)) for name, value in pairs])])
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, cut: bool = True) -> None:
+        """Print rows for people, in batches as they come; long values are cut where ``cut`` says so."""
+        spell = cell if cut else _whole_cell
+        self._tables(_batches(columns, ([spell(value) for value in row] for row in rows)))
+
+    def _tables(self, tables: Iterable[tuple[Sequence[str], Sequence[Sequence[str]]]]) -> None:
+        from rich.cells import cell_len
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        console = Console(
+            file=self._stream, width=None if self._stream.isatty() else _NO_TERMINAL, highlight=False, emoji=False
+        )
+        widths: dict[int, int] = {}
+        for header, rows in tables:
+            table = Table(box=None, pad_edge=False, show_header=any(header), header_style="bold")
+            for place, name in enumerate(header):
+                longest = max(map(cell_len, (name, *(row[place] for row in rows))))
+                widths[place] = max(longest, widths.get(place, 0))
+            fits = sum(widths.values()) + 2 * len(widths) <= console.width
+            for place, name in enumerate(header):
+                # As wide as in the batches before, so that columns stay under each other.
+                table.add_column(Text(name), overflow="fold", min_width=widths[place] if fits else None)
+            for row in rows:
+                table.add_row(*(Text(self._encodable(value)) for value in row))
+            console.print(table)
+
+    def _json(self, value: Any) -> str:
+        from airflow_provider_puretalk.api import exact_json
+
+        return _escaped(exact_json.dumps(value).decode(), lambda char: self._is_utf8 and _is_printable(char))
+
+    def _encodable(self, text: str) -> str:
+        return text if self._is_utf8 else _NOT_ASCII.sub("?", text)
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+
+
+def printable(text: str) -> str:
+    """Return text in which whatever could steer a terminal, or hide what it says, is spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(char if _is_printable(char) else _spelt(char) for char in text)
+
+
+def cell(value: Any) -> str:
+    """Return a value as it stands in a table: on one line, cut where it is long."""
+    text = _whole_cell(value)
+    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+
+
+def _whole_cell(value: Any) -> str:
+    from airflow_provider_puretalk.api import exact_json
+
+    if value is None:
+        return "-"
+    return printable(value if isinstance(value, str) else exact_json.dumps(value).decode())
+
+
+def _batches(
+    columns: Sequence[str], rows: Iterator[Sequence[str]]
+) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]]]]:
+    header = columns
+    while True:
+        batch = list(itertools.islice(rows, _BATCH))
+        if batch or any(header):
+            yield header, batch
+        if len(batch) < _BATCH:
+            return
+        header = [""] * len(columns)
+
+
+def _is_printable(char: str) -> bool:
+    return char.isprintable() or char in _JOINERS or char == "\u00a0"
+
+
+def _spelt(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+def _escaped(text: str, may_stay: Callable[[str], bool]) -> str:
+    """Return JSON in which characters beyond ASCII are escaped, unless they may stay: they stand in strings only."""
+    return _NOT_ASCII.sub(lambda found: found.group() if may_stay(found.group()) else _json_escape(found.group()), text)
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place]:02x}{units[place + 1]:02x}" for place in range(0, len(units), 2))

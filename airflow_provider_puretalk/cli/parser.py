@@ -1,0 +1,221 @@
+"""Which commands there are and which options they take.
+
+Only says so: what runs them is named, and imported when it is run. So ``--help`` loads neither Airflow nor requests.
+Whoever changes a command changes ``docs/command-line.md`` too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any, NoReturn
+
+from airflow_provider_puretalk import __version__
+
+DESCRIPTION = "PureTalk: list assistants, take snapshots of them, and look after what is stored"
+
+#: Namespace attribute under which a command names the function that runs it, as ``module:function`` of this package.
+COMMAND = "puretalk_command"
+
+#: Exit codes, see ``docs/command-line.md``.
+DONE, FAILED, CHANGED = 0, 1, 2
+
+_CONSISTENCIES = ("verified", "checked", "best_effort")
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends a usage error with 1, where argparse says 2: that means "changed" here."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how it would be right."""
+        _refuse(self, message)
+
+
+def new_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``python -m airflow_provider_puretalk``."""
+    parser = Parser(prog="python -m airflow_provider_puretalk", description=DESCRIPTION + ".", allow_abbrev=False)
+    fill(parser)
+    return parser
+
+
+def fill(parser: argparse.ArgumentParser) -> None:
+    """Add all commands to a parser, which may be Airflow's."""
+    if not isinstance(parser, Parser):
+        parser.error = lambda message: _refuse(parser, message)  # type: ignore[method-assign]
+        parser.formatter_class = argparse.HelpFormatter
+    parser.add_argument("--version", action="version", version=f"airflow-provider-puretalk {__version__}")
+    groups = _commands(parser)
+    assistants = groups.add_parser("assistants", help="the assistants as they are now", allow_abbrev=False)
+    _add_list_assistants(_commands(assistants))
+    _add_snapshot(groups)
+    stored = _commands(groups.add_parser("snapshots", help="what is stored", allow_abbrev=False))
+    _add_list_snapshots(stored)
+    _add_show(stored)
+    _add_verify(stored)
+    _add_probe(groups)
+
+
+def _add_list_assistants(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "list",
+        "assistants:list_assistants",
+        "list the assistants of an account, read with the promise of --consistency, in order of their ids",
+    )
+    add = parser.add_argument
+    add(
+        "--fields", type=_names, metavar="A,B.C",
+        help="fields to show, dotted for nested ones (default: a few in the table, all in --json)",
+    )  # fmt: skip
+    add(
+        "--filter", action="append", default=[], type=_pair, metavar="NAME=VALUE", dest="filters",
+        help="show those whose field has this value; several for one field: any of them; null is absent too",
+    )  # fmt: skip
+    add("--limit", type=_whole_number, metavar="N", help="show at most so many")
+    _add_connection(parser)
+    _add_reading(parser)
+    _add_redaction(parser)
+
+
+def _add_snapshot(commands: Any) -> None:
+    parser = _command(commands, "snapshot", "snapshot:snapshot", "take a snapshot of all assistants of an account")
+    add = parser.add_argument
+    _add_destination(parser)
+    add(
+        "--partition", metavar="NAME",
+        help="the snapshot's name; names must sort in time (default: now in UTC, as 20261122T000000Z)",
+    )  # fmt: skip
+    add("--format", choices=("jsonl", "parquet"), default="jsonl", help="how records are stored (default: jsonl)")
+    add(
+        "--compression", choices=("auto", "gzip", "zstd", "snappy", "none"), default="auto",
+        help="auto is gzip for jsonl, zstd for parquet (default: auto)",
+    )  # fmt: skip
+    add("--strict", action="store_true", help="fail where a record breaks the documented schema")
+    _add_connection(parser)
+    _add_reading(parser)
+    _add_redaction(parser)
+
+
+def _add_list_snapshots(commands: Any) -> None:
+    parser = _command(commands, "list", "snapshots:list_stored", "list the snapshots below a destination, oldest first")
+    _add_destination(parser)
+    parser.add_argument("--account", metavar="NAME", help="those of this account only")
+
+
+def _add_show(commands: Any) -> None:
+    parser = _command(commands, "show", "snapshots:show", "show what a snapshot says about itself")
+    _add_manifest(parser)
+
+
+def _add_verify(commands: Any) -> None:
+    parser = _command(
+        commands, "verify", "snapshots:verify_stored", "recompute every hash and count; ends with 1 where one differs"
+    )
+    parser.add_argument("place", metavar="MANIFEST", help="a snapshot's folder or manifest; with --all a destination")
+    parser.add_argument("--all", action="store_true", help="verify every snapshot below the destination")
+    parser.add_argument("--account", metavar="NAME", help="with --all: those of this account only")
+    _add_storage(parser)
+
+
+def _add_probe(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "probe",
+        "probe:probe",
+        "ask the API a few careful questions, and print a report without secrets and contents for a bug report",
+    )
+    _add_connection(parser)
+
+
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--conn-id", metavar="ID",
+        help="Airflow connection with the API key (default: PURETALK_API_KEY and PURETALK_BASE_URL from the environment "
+        "where the former is set, else the connection puretalk_default)",
+    )  # fmt: skip
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--consistency",
+        choices=_CONSISTENCIES,
+        default="verified",
+        help="what the reading promises (default: verified)",
+    )
+    add("--max-walks", type=_whole_number, default=10, metavar="N", help="give up after so many readings (default: 10)")
+    add(
+        "--max-seconds", type=_seconds, default=3600.0, metavar="S",
+        help="give up after so many seconds (default: 3600)",
+    )  # fmt: skip
+
+
+def _add_redaction(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--redact", action="append", default=[], type=_pair, metavar="FIELD=HOW",
+        help="drop, mask or hash a field (dotted, * for list items) before anything is kept or shown; may be repeated",
+    )  # fmt: skip
+    add("--redact-personal", action="store_true", help="redact the documented personal fields")
+
+
+def _add_destination(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "destination", metavar="DESTINATION", help="where snapshots lie: a folder that exists, or s3://bucket/prefix"
+    )
+    _add_storage(parser)
+
+
+def _add_manifest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("manifest", metavar="MANIFEST", help="a snapshot's folder, or the manifest.json in it")
+    _add_storage(parser)
+
+
+def _add_storage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--storage-conn-id", metavar="ID", help="Airflow connection of the storage")
+
+
+def _command(commands: Any, name: str, function: str, summary: str) -> argparse.ArgumentParser:
+    """Add a command with the options that all have."""
+    described = f"{summary[0].upper()}{summary[1:]}."
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=described, allow_abbrev=False)
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document and nothing else")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell on stderr what is happening")
+    parser.add_argument("--debug", action="store_true", help="the same, with the traceback of an error")
+    parser.set_defaults(**{COMMAND: function})
+    return parser
+
+
+def _commands(parser: argparse.ArgumentParser) -> Any:
+    return parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser, title="commands")
+
+
+def _refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    parser.exit(FAILED, f"{parser.format_usage()}{parser.prog}: {message}\n")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name.strip(), value
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:18]) > 0):
+        raise argparse.ArgumentTypeError("it must be a whole number, at least 1")
+    return int(text[:18])
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (number > 0 and math.isfinite(number)):
+        raise argparse.ArgumentTypeError("it must be a number of seconds above 0")
+    return number

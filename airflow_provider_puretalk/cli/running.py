@@ -1,0 +1,126 @@
+"""Runs a command: errors become a sentence and an exit code, and stdout holds the answer and nothing else.
+
+In come parsed options; out comes an exit code: 0 done, 1 failed, 2 changed (``compare`` only), 130 after Ctrl-C, 141 where
+whoever read our output has gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from typing import TextIO
+
+from airflow_provider_puretalk.cli import parser
+
+_INTERRUPTED = 128 + 2
+_BROKEN_PIPE = 128 + 13
+
+_PACKAGE = "airflow_provider_puretalk"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``python -m airflow_provider_puretalk`` with these arguments; returns the exit code.
+
+    :raises SystemExit: after ``--help``, ``--version`` and usage errors, as argparse does.
+    """
+    return guarded(lambda: run(parser.new_parser().parse_args(arguments)))
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do something that prints; a reader that has gone, and Ctrl-C, end it in silence."""
+    try:
+        try:
+            return work()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered would break once more when the interpreter ends.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command that was parsed; returns the exit code."""
+    answer = sys.stdout
+    # Airflow and what it loads may print and log whatever they like: none of it belongs into the answer.
+    with contextlib.redirect_stdout(sys.stderr), _calm(options):
+        try:
+            return _call(options, answer)
+        except Exception as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            if options.debug:
+                traceback.print_exc()
+            print(_sentence(error), file=sys.stderr)
+            return parser.FAILED
+
+
+def _call(options: argparse.Namespace, answer: TextIO) -> int:
+    from airflow_provider_puretalk.cli.output import Output
+
+    module, _, function = getattr(options, parser.COMMAND).partition(":")
+    command = getattr(import_module(f"{_PACKAGE}.cli.{module}"), function)
+    code: int = command(options, Output(answer, as_json=options.as_json))
+    answer.flush()
+    return code
+
+
+def _sentence(error: Exception) -> str:
+    from airflow.providers.common.compat.sdk import AirflowException
+
+    from airflow_provider_puretalk.cli.output import printable
+
+    if isinstance(error, AirflowException):
+        return printable(str(error)) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return printable(f"{where}{error.strerror}.")
+    # Only the type: a message from elsewhere may quote the connection.
+    return f"Unexpected {type(error).__name__}. --debug tells where."
+
+
+@contextlib.contextmanager
+def _calm(options: argparse.Namespace) -> Iterator[None]:
+    """Let warnings of this package and errors of others through to stderr, a line each; everything with ``--debug``."""
+    with warnings.catch_warnings():
+        if not (options.debug or sys.warnoptions):
+            warnings.simplefilter("ignore")
+        import airflow.settings  # noqa: F401  # Sets up its logging, which would undo what is set here.
+
+        root, ours = logging.getLogger(), logging.getLogger(_PACKAGE)
+        handlers, level = root.handlers[:], ours.level
+        root.handlers = [_handler(options)]
+        ours.setLevel(logging.INFO if options.verbose or options.debug else logging.WARNING)
+        try:
+            yield
+        finally:
+            root.handlers = handlers
+            ours.setLevel(level)
+
+
+def _handler(options: argparse.Namespace) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s") if options.debug else _OneLine())
+    if not options.debug:
+        handler.addFilter(lambda record: record.name.startswith(_PACKAGE) or record.levelno >= logging.ERROR)
+    return handler
+
+
+class _OneLine(logging.Formatter):
+    """The message, without the traceback that others like to add."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from airflow_provider_puretalk.cli.output import printable
+
+        return printable(record.getMessage())

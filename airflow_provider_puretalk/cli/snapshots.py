@@ -1,0 +1,136 @@
+"""``snapshots list``, ``show`` and ``verify``: what is stored, and whether it is what it says."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from airflow_provider_puretalk import snapshots
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError
+from airflow_provider_puretalk.cli.connection import manifest_at, place
+from airflow_provider_puretalk.cli.output import Output, printable
+from airflow_provider_puretalk.cli.parser import DONE, FAILED
+from airflow_provider_puretalk.snapshots import layout
+from airflow_provider_puretalk.snapshots.manifest import Manifest
+from airflow_provider_puretalk.snapshots.reading import snapshot_names
+from airflow_provider_puretalk.snapshots.storage import Storage
+
+
+def list_stored(options: argparse.Namespace, output: Output) -> int:
+    """Print a line for each snapshot, oldest first."""
+    found = snapshots.list_snapshots(
+        place(options.destination), options.account, storage_conn_id=options.storage_conn_id
+    )
+    if output.as_json:
+        output.array(
+            {
+                "account": one.account,
+                "snapshot": one.snapshot,
+                "manifest_path": one.manifest_path,
+                "count": one.count,
+                "complete": one.complete,
+                "content_sha256": one.content_sha256,
+                "finished_at": one.finished_at.isoformat(),
+            }
+            for one in found
+        )
+        return DONE
+    output.table(
+        ["account", "snapshot", "assistants", "complete", "taken", "content", "manifest"],
+        (
+            [
+                one.account,
+                one.snapshot,
+                one.count,
+                "yes" if one.complete else "NO",
+                f"{one.finished_at:%Y-%m-%d %H:%M:%S%z}",
+                one.content_sha256[:12],
+                one.manifest_path,
+            ]
+            for one in found
+        ),
+        cut=False,
+    )
+    return DONE
+
+
+def show(options: argparse.Namespace, output: Output) -> int:
+    """Print what a snapshot says about itself."""
+    path = manifest_at(options.manifest, options.storage_conn_id)
+    manifest = snapshots.read_manifest(path)
+    if output.as_json:
+        output.document(manifest.to_dict())
+        return DONE
+    output.facts(_facts(manifest, path))
+    return DONE
+
+
+def verify_stored(options: argparse.Namespace, output: Output) -> int:
+    """Verify one snapshot, or all below a destination; ends with 1 where one is not what it says."""
+    if options.account and not options.all:
+        raise PuretalkConfigurationError("--account goes with --all: a manifest names its account itself.")
+    results = [_verified(path) for path in _paths(options)]
+    failed = [told for _, told, _ in results if told]
+    for told in failed:
+        print(printable(told), file=sys.stderr)
+    if output.as_json:
+        output.array(
+            {"manifest_path": path, "verified": problem is None, "problem": problem, "count": count}
+            for path, problem, count in results
+        )
+    else:
+        for path, problem, count in results:
+            if problem is None:
+                output.line(f"Verified: {count:,} assistants, {path}")
+        if options.all:
+            output.line(f"{len(results) - len(failed):,} of {len(results):,} snapshots are what their manifests say.")
+    return FAILED if failed else DONE
+
+
+def _verified(path: str) -> tuple[str, str | None, int | None]:
+    try:
+        return path, None, snapshots.verify(path).count
+    except PuretalkError as error:  # Permission denied, for one, must not end the check of all others.
+        return path, str(error), None
+
+
+def _paths(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the manifests to verify: with ``--all`` every one that lies there, also those that cannot be read."""
+    if not options.all:
+        yield manifest_at(options.place, options.storage_conn_id)
+        return
+    storage = Storage(place(options.place), options.storage_conn_id)
+    storage.check(writing=False)
+    folders = [layout.account_folder(options.account)] if options.account else storage.names()
+    for folder in folders:
+        if not layout.value_of("account", folder):
+            continue
+        for name in snapshot_names(storage, folder):
+            manifest = f"{folder}/snapshot={name}/{layout.MANIFEST}"
+            if storage.exists(manifest):
+                yield storage.url_of(manifest)
+
+
+def _facts(manifest: Manifest, path: str) -> Iterator[tuple[str, object]]:
+    reading, schema, source = manifest.consistency, manifest.schema_report, manifest.source
+    task = ", ".join(filter(None, (source.dag_id, source.task_id, source.run_id)))
+    yield "account", manifest.account
+    yield "snapshot", manifest.snapshot
+    yield "assistants", f"{manifest.count:,}" + ("" if manifest.complete else ", NOT complete")
+    yield "read", f"as {reading.requested}, proven by {reading.method}, walks: {reading.walks}"
+    yield from (("", tried) for tried in reading.tried)
+    yield "began", manifest.started_at.isoformat()
+    yield "ended", manifest.finished_at.isoformat()
+    yield "from", source.base_url
+    yield "by", f"version {source.provider_version} on Airflow {source.airflow_version}" + (f", {task}" if task else "")
+    yield "manifest", path
+    yield from (("file", f"{file.name}, {file.bytes:,} bytes, {file.count:,} records") for file in manifest.files)
+    yield "content", manifest.content_sha256
+    yield "redacted", ", ".join(f"{field}: {how}" for field, how in manifest.redaction.policy.items()) or "nothing"
+    for unknown in schema.unknown_fields:
+        yield "unknown field", f"{unknown.pointer} in {unknown.count:,} records ({', '.join(unknown.types)})"
+    if schema.absent_fields:
+        yield "absent fields", ", ".join(schema.absent_fields)
+    for violation in schema.violations:
+        yield "violation", f"{violation.pointer} in {violation.count:,} records: {violation.reason}"
