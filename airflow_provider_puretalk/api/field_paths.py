@@ -1,19 +1,26 @@
 """Names of fields: dotted for nested ones (``voice.language``), with ``*`` for the items of a list (``llm_states.*.id``).
 
-A name means the field and everything below it. A field whose own name has a dot in it is found by that name as well.
+A name means every place whose keys, joined by dots, spell it, and everything below: ``user.email`` is the field ``email``
+of ``user`` as well as a field whose own name has that dot in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 
 #: The parts of a name: keys, and ``*``.
 Pattern = tuple[str, ...]
 
-ITEMS = "*"
+ITEMS: Final = "*"
+
+#: What :func:`find` returns where there is nothing, which is not the same as null.
+NOT_THERE: Final = object()
+
+#: Parts of the longest name. Our own limit: what lies deeper can be named with the whole that it is in.
+_DEEPEST = 12
 
 
 def parse_names(argument: str, names: Any) -> list[Pattern]:
@@ -30,7 +37,7 @@ def parse_names(argument: str, names: Any) -> list[Pattern]:
 def parse_name(argument: str, name: Any) -> Pattern:
     """Take one name apart; see :func:`parse_names`."""
     parts = tuple(name.split(".")) if isinstance(name, str) else ()
-    if not parts or not all(parts) or parts[0] == ITEMS:
+    if not 0 < len(parts) <= _DEEPEST or not all(parts) or parts[0] == ITEMS:
         raise PuretalkConfigurationError(
             f"`{argument}` holds {name!r}; a field name is text such as 'name', 'voice.language' or 'llm_states.*.id'."
         )
@@ -41,10 +48,10 @@ def below(patterns: Sequence[Pattern], key: str | int) -> list[Pattern]:
     """Return what is left of those patterns that lead through a key or an index; an empty one means the value itself."""
     if isinstance(key, int):
         return [pattern[1:] for pattern in patterns if pattern[0] == ITEMS]
-    found = [pattern[1:] for pattern in patterns if pattern[0] == key]
-    if "." in key and any(".".join(pattern) == key for pattern in patterns):
-        found.append(())
-    return found
+    if "." not in key:
+        return [pattern[1:] for pattern in patterns if pattern[0] == key]
+    parts = tuple(key.split("."))
+    return [pattern[len(parts) :] for pattern in patterns if pattern[: len(parts)] == parts]
 
 
 def covers(patterns: Sequence[Pattern], path: Iterable[str | int]) -> bool:
@@ -54,3 +61,18 @@ def covers(patterns: Sequence[Pattern], path: Iterable[str | int]) -> bool:
         if () in patterns:
             return True
     return False
+
+
+def find(value: Any, name: Pattern) -> Any:
+    """Follow a name without ``*`` through nested objects; :data:`NOT_THERE` where it leads nowhere.
+
+    A field whose own name has a dot in it is found first.
+    """
+    if not name:
+        return value
+    if isinstance(value, dict):
+        for size in range(len(name), 0, -1):
+            key = ".".join(name[:size])
+            if key in value and (found := find(value[key], name[size:])) is not NOT_THERE:
+                return found
+    return NOT_THERE
