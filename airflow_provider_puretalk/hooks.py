@@ -146,6 +146,7 @@ class PuretalkHook(BaseHook):
         max_seconds: float = 3600,
         limit: int | None = None,
         examine: Callable[[dict[str, Any]], Hashable] | None = None,
+        redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> AbstractContextManager[AssistantScan]:
         """Read the whole list until the reading is proven; a context manager over the result.
 
@@ -158,6 +159,8 @@ class PuretalkHook(BaseHook):
         :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
         :param examine: called with each raw record as it comes in; see
             :func:`airflow_provider_puretalk.api.reading.scan`.
+        :param redact: gives the record to keep in place of each raw one, before it is written to the local disk; a
+            :class:`airflow_provider_puretalk.api.redaction.Redactor`, say.
         :raises PuretalkInconsistentScanError: no proof was found.
         """
         return scan(
@@ -167,6 +170,7 @@ class PuretalkHook(BaseHook):
             max_walks=max_walks,
             max_seconds=max_seconds,
             examine=examine,
+            redact=redact,
         )
 
     def test_connection(self) -> tuple[bool, str]:

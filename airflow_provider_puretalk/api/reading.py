@@ -94,6 +94,7 @@ def scan(
     max_walks: int = 10,
     max_seconds: float = 3600,
     examine: Callable[[dict[str, Any]], Hashable] | None = None,
+    redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> Iterator[AssistantScan]:
     """Read the whole list until the reading is proven, see :class:`airflow_provider_puretalk.api.scan.Scanner`.
 
@@ -101,6 +102,8 @@ def scan(
     :param max_seconds: absolute ceiling on the reading's time.
     :param examine: called with each record as it comes in, from several threads; what it returns comes back with the
         record in :meth:`AssistantScan.rows`. There should be few different results, each is kept in memory.
+    :param redact: called with each record before anything else sees it or it is written down, from several threads;
+        what it returns takes the record's place. It must leave ``assistant_id`` as it is.
     """
     examine = examine or _nothing
     if not max_seconds > 0:
@@ -116,7 +119,7 @@ def scan(
             answer = client.ask(number, limit, known=known, deadline=deadline, cancelled=cancelled)
             if answer.body is None and (seen := spool.known.get(answer.digest or b"")):
                 return seen
-            return _scanned(client.read(answer, number, limit), answer.digest, examine)
+            return _scanned(client.read(answer, number, limit), answer.digest, examine, redact)
 
         scanner = Scanner(
             fetch,
@@ -131,13 +134,19 @@ def scan(
         yield AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
 
 
-def _scanned(page: Page, digest: bytes | None, examine: Callable[[dict[str, Any]], Hashable]) -> ScannedPage:
+def _scanned(
+    page: Page,
+    digest: bytes | None,
+    examine: Callable[[dict[str, Any]], Hashable],
+    redact: Callable[[dict[str, Any]], dict[str, Any]] | None,
+) -> ScannedPage:
     """Write a page's records down, so that none of their objects outlives it."""
+    records = page.records if redact is None else [redact(record) for record in page.records]
     try:
         rows = [
             # read_page has refused records without an id. Lone surrogates, passed like this, still sort by code point.
             Row((record_id(record) or "").encode("utf-8", "surrogatepass"), exact_json.dumps(record), examine(record))
-            for record in page.records
+            for record in records
         ]
     except exact_json.InvalidJSONError as error:
         raise PuretalkResponseError(
