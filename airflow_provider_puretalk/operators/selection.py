@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_puretalk.api import field_paths
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-
-_ABSENT = object()
+from airflow_provider_puretalk.api.field_paths import NOT_THERE, Pattern
 
 
 class Selection:
@@ -29,23 +29,28 @@ class Selection:
                 f"`filters` must map field names to values, not be of type {type(filters).__name__}."
             )
         accepted = filters or {}
-        names = _names("filters", list(accepted)) if accepted else []
-        self._filters = {
-            name: list(value) if isinstance(value, list | tuple | set) else [value]
-            for name, value in zip(names, accepted.values(), strict=True)
-        }
-        self._not_found = {*names, *(self._fields or ())} - _documented()
+        names = _names("filters", list(accepted)) if accepted else {}
+        self._filters = [
+            (pattern, list(value) if isinstance(value, list | tuple | set) else [value])
+            for pattern, value in zip(names.values(), accepted.values(), strict=True)
+        ]
+        named = {**names, **(self._fields or {})}
+        self._not_found = {name: pattern for name, pattern in named.items() if name not in _documented()}
 
     def take(self, record: dict[str, Any]) -> dict[str, Any] | None:
         """Return the record as asked for, None where a filter sorts it out."""
         if self._not_found:
-            self._not_found = {name for name in self._not_found if _look_up(record, name) is _ABSENT}
-        if not all(self._accepts(record, name) for name in self._filters):
+            self._not_found = {
+                name: pattern
+                for name, pattern in self._not_found.items()
+                if field_paths.find(record, pattern) is NOT_THERE
+            }
+        if not all(_accepts(field_paths.find(record, pattern), wanted) for pattern, wanted in self._filters):
             return None
         if self._fields is None:
             return record
-        found = {name: _look_up(record, name) for name in self._fields}
-        return {name: None if value is _ABSENT else value for name, value in found.items()}
+        found = {name: field_paths.find(record, pattern) for name, pattern in self._fields.items()}
+        return {name: None if value is NOT_THERE else value for name, value in found.items()}
 
     def check_names(self) -> None:
         """Refuse names that no record had; to be called when all have been taken.
@@ -58,38 +63,18 @@ class Selection:
                 f"`fields` or `filters` name {names}: not a documented field, and in no record that was read."
             )
 
-    def _accepts(self, record: dict[str, Any], name: str) -> bool:
-        value = _look_up(record, name)
-        values = value if isinstance(value, list) else [None if value is _ABSENT else value]
-        wanted = self._filters[name]
-        return any(_same(one, other) for one in values for other in wanted) or any(
-            _same(value, other) for other in wanted
-        )
+
+def _accepts(value: Any, wanted: list[Any]) -> bool:
+    values = value if isinstance(value, list) else [None if value is NOT_THERE else value]
+    return any(_same(one, other) for one in values for other in wanted) or any(_same(value, other) for other in wanted)
 
 
-def _names(argument: str, names: Any) -> list[str]:
+def _names(argument: str, names: Any) -> dict[str, Pattern]:
     if not isinstance(names, list | tuple):
         raise PuretalkConfigurationError(f"`{argument}` must be a list of field names, not {type(names).__name__}.")
     if not names:
         raise PuretalkConfigurationError(f"`{argument}` is an empty list; leave it out to keep all fields.")
-    for name in names:
-        if not isinstance(name, str) or not all(name.split(".")):
-            raise PuretalkConfigurationError(
-                f"`{argument}` holds {name!r}; a field name is text such as 'name' or 'voice.language'."
-            )
-    return list(names)
-
-
-def _look_up(record: dict[str, Any], name: str) -> Any:
-    """Follow a dotted name through nested objects. A field whose own name has a dot in it is found first."""
-    if name in record:
-        return record[name]
-    value: Any = record
-    for part in name.split("."):
-        if not isinstance(value, dict) or part not in value:
-            return _ABSENT
-        value = value[part]
-    return value
+    return dict(zip(names, field_paths.parse_names(argument, names), strict=True))
 
 
 def _same(one: Any, other: Any) -> bool:
