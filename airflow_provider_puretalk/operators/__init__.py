@@ -1,11 +1,18 @@
-"""Operators: list the assistants for downstream tasks, keep a snapshot of them in object storage.
+"""Operators: list the assistants for downstream tasks, keep snapshots of them in object storage, tell what changed.
 
 Cheap to import: what talks to PureTalk or writes files is imported when a task runs.
 """
 
 from __future__ import annotations
 
+from airflow_provider_puretalk.api.redaction import PERSONAL_FIELDS
+from airflow_provider_puretalk.operators.compare import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.operators.list_assistants import PuretalkListAssistantsOperator
 from airflow_provider_puretalk.operators.snapshot import PuretalkSnapshotAssistantsOperator
 
-__all__ = ["PuretalkListAssistantsOperator", "PuretalkSnapshotAssistantsOperator"]
+__all__ = [
+    "PERSONAL_FIELDS",
+    "PuretalkCompareSnapshotsOperator",
+    "PuretalkListAssistantsOperator",
+    "PuretalkSnapshotAssistantsOperator",
+]

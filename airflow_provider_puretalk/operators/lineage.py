@@ -7,15 +7,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 
-def of(*, api: str | None, files: Iterable[str] = ()) -> Any:
-    """Return the lineage of a task that read the list and wrote files.
+def of(*, api: str | None, files: Iterable[str] = (), inputs: Iterable[str] = ()) -> Any:
+    """Return the lineage of a task that read the list or files, and wrote files.
 
-    :param api: base URL of the API, None where nothing was read.
+    :param api: base URL of the API, None where it was not read.
     :param files: local paths or URLs of what was written.
+    :param inputs: local paths or URLs of what was read.
     """
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    return OperatorLineage(inputs=[_api(api)] if api else [], outputs=[_file(file) for file in files])
+    return OperatorLineage(
+        inputs=[*([_api(api)] if api else []), *map(_file, inputs)], outputs=[_file(file) for file in files]
+    )
 
 
 def _api(base_url: str) -> Any:

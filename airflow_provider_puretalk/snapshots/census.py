@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.redaction import MASK
 from airflow_provider_puretalk.snapshots.changes import ABSENT
 from airflow_provider_puretalk.snapshots.ledger import NOW, Ledger, Trait
 
@@ -63,7 +64,8 @@ class Census:
     def shared_numbers(self) -> list[tuple[str, list[Any]]]:
         """Return the phone numbers of the newer side that several assistants have, with their ids; the first 100."""
         shared = self._ledger.sharing("number", _GROUPS) if self._side == NOW else ()
-        return [(_text(exact_json.loads(number)), ids) for number, ids in shared]
+        numbers = ((_text(exact_json.loads(number)), ids) for number, ids in shared)
+        return [(number, ids) for number, ids in numbers if number != MASK]
 
     def twins(self) -> list[list[Any]]:
         """Return the ids of assistants of the newer side that are alike, group by group; the first 100.
@@ -96,8 +98,10 @@ def enter(ledger: Ledger, identity: Any, record: dict[str, Any], side: int) -> N
 
 
 def _likeness(record: dict[str, Any]) -> bytes:
-    common = {key: value for key, value in record.items() if key not in _OWN}
-    return hashlib.blake2b(exact_json.dumps(common), digest_size=16).digest()
+    common = record.copy()
+    for name in _OWN:
+        common.pop(name, None)
+    return hashlib.sha256(exact_json.dumps(common)).digest()[:16]  # Half of it is plenty for a fleet.
 
 
 def _text(value: Any) -> str:

@@ -17,10 +17,11 @@ from airflow_provider_puretalk.api.field_paths import Pattern, covers, parse_nam
 from airflow_provider_puretalk.api.models import pointer_path
 from airflow_provider_puretalk.snapshots import reading
 from airflow_provider_puretalk.snapshots.census import Census
+from airflow_provider_puretalk.snapshots.collector import collector_paused
 from airflow_provider_puretalk.snapshots.comparison import Comparison, Side
 from airflow_provider_puretalk.snapshots.ledger import NOW, THEN, Ledger
 from airflow_provider_puretalk.snapshots.manifest import Manifest, Redaction, SchemaReport
-from airflow_provider_puretalk.snapshots.merging import Merge, Records
+from airflow_provider_puretalk.snapshots.merging import Merge, Records, Row
 from airflow_provider_puretalk.snapshots.schema_report import fields_present
 
 #: What is not a change by default: it moves with every save.
@@ -75,22 +76,22 @@ def compare(a: str | None, b: str, *, ignore_fields: Iterable[str] = IGNORED) ->
     :raises PuretalkConfigurationError: they are of different accounts, or a name to ignore makes no sense.
     """
     with ExitStack() as opened:
-        now, lines = opened.enter_context(reading.opened_lines(b))
+        now, rows = opened.enter_context(reading.opened_rows(b))
         if a is None:
-            return compare_listings(None, (), Listing.of(now), lines, ignore_fields=ignore_fields)
-        then, older_lines = opened.enter_context(reading.opened_lines(a))
-        return compare_listings(Listing.of(then), older_lines, Listing.of(now), lines, ignore_fields=ignore_fields)
+            return compare_listings(None, (), Listing.of(now), rows, ignore_fields=ignore_fields)
+        then, older_rows = opened.enter_context(reading.opened_rows(a))
+        return compare_listings(Listing.of(then), older_rows, Listing.of(now), rows, ignore_fields=ignore_fields)
 
 
 def compare_listings(
     then: Listing | None,
-    older: Iterable[bytes],
+    older: Iterable[Row],
     now: Listing,
-    newer: Iterable[bytes],
+    newer: Iterable[Row],
     *,
     ignore_fields: Iterable[str] = IGNORED,
 ) -> Comparison:
-    """Compare two lists given as canonical lines in order of ``assistant_id``; see :func:`compare`."""
+    """Compare two lists, given in canonical spelling in order of ``assistant_id``; see :func:`compare`."""
     ignored = parse_names("ignore_fields", ignore_fields)
     if then is not None and then.account != now.account:
         raise PuretalkConfigurationError(
@@ -107,12 +108,13 @@ def compare_listings(
     ledger = Ledger()
     try:
         merge = Merge(ledger, ignored=ignored, concerned=concerned)
-        merge.run(
-            Records(older, "The baseline"),
-            Records(newer, "The newer list"),
-            additions=then is not None and then.complete,
-            removals=then is not None and then.complete and now.complete,
-        )
+        with collector_paused():
+            merge.run(
+                Records(older, "The baseline"),
+                Records(newer, "The newer list"),
+                additions=then is not None and then.complete,
+                removals=then is not None and then.complete and now.complete,
+            )
         ledger.finish()
     except BaseException:
         ledger.close()

@@ -29,10 +29,14 @@ class Difference(NamedTuple):
 _DEEPEST = 64
 
 
-def differences(old: Any, new: Any, *, leave_out: Sequence[Pattern] = (), path: Path = ()) -> Iterator[Difference]:
+def differences(
+    old: Any, new: Any, *, leave_out: Sequence[Pattern] = (), unknowable: Sequence[Pattern] = (), path: Path = ()
+) -> Iterator[Difference]:
     """Yield where two values differ, in order of their keys.
 
     :param leave_out: fields that are not looked at.
+    :param unknowable: those of them of which one side may stand for something else: what is no object or list where they
+        lead through one is not looked at either.
     """
     keys: Sequence[str | int]
     if leave_out and (old is ABSENT or new is ABSENT):
@@ -47,13 +51,19 @@ def differences(old: Any, new: Any, *, leave_out: Sequence[Pattern] = (), path: 
     elif isinstance(old, list) and isinstance(new, list):
         keys = range(max(len(old), len(new)))
     else:
-        if isinstance(old, bool) != isinstance(new, bool) or old != new:
+        if not unknowable and (isinstance(old, bool) != isinstance(new, bool) or old != new):
             yield Difference(path, old, new)
         return
     for key in keys:
         inside = below(leave_out, key) if leave_out else ()
         if () not in inside:
-            yield from differences(_at(old, key), _at(new, key), leave_out=inside, path=(*path, key))
+            yield from differences(
+                _at(old, key),
+                _at(new, key),
+                leave_out=inside,
+                unknowable=below(unknowable, key) if unknowable else (),
+                path=(*path, key),
+            )
 
 
 def _at(value: Any, key: Any) -> Any:

@@ -1,7 +1,7 @@
 """Goes through two lists side by side and notes in a ledger what differs.
 
-In come canonical lines in order of ``assistant_id``. Records that are spelled alike are decoded once, to count what the
-fleet is made of, and not compared.
+In come records in canonical spelling, in order of ``assistant_id``. Those that are spelled alike are decoded once, to
+count what the fleet is made of, and not compared.
 """
 
 from __future__ import annotations
@@ -24,30 +24,37 @@ from airflow_provider_puretalk.snapshots.ledger import NOW, THEN, Ledger
 _COUNTS = ("added", "removed", "changed", "touched", "unchanged", *FIELD_CLASSES)
 
 
+#: A record in canonical spelling, and decoded where that has been done already.
+Row = tuple[bytes, dict[str, Any] | None]
+
+
 class Records:
     """The records of one side, one at a time; only those that have to be are decoded."""
 
-    def __init__(self, lines: Iterable[bytes], where: str) -> None:
-        self._lines = iter(lines)
+    def __init__(self, rows: Iterable[Row], where: str) -> None:
+        self._rows = iter(rows)
         self._where = where
         self._last = ""
         self._record: dict[str, Any] | None = None
+        self._is_checked = False
         self.line: bytes | None = None
         self.advance()
 
     def advance(self) -> None:
         """Go on to the next record; ``line`` is None after the last one."""
-        self.line, self._record = next(self._lines, None), None
+        self.line, self._record = next(self._rows, (None, None))
+        self._is_checked = False
 
     @property
     def record(self) -> dict[str, Any]:
         """The record, decoded, with its id checked to come after the one before."""
         if self._record is None:
-            record = exact_json.loads(self.line or b"")
-            identity = record_id(record)
+            self._record = exact_json.loads(self.line or b"")
+        if not self._is_checked:
+            identity = record_id(self._record)
             if identity is None or identity <= self._last:
                 raise PuretalkSnapshotError(f"{self._where} is damaged: a record has no id or is out of order.")
-            self._record, self._last = record, identity
+            self._last, self._is_checked = identity, True
         return self._record
 
     @property
@@ -133,7 +140,7 @@ class Merge:
         census.enter(self._ledger, identity, old, THEN)
         census.enter(self._ledger, identity, new, NOW)
         kinds: set[FieldClass] = set()
-        for path, before, after in differences(old, new, leave_out=self._leave_out):
+        for path, before, after in differences(old, new, leave_out=self._leave_out, unknowable=self._concerned):
             kind = field_class(str(path[0]))
             kinds.add(kind)
             self._ledger.field(
@@ -148,7 +155,7 @@ class Merge:
         if kinds:
             self.counts["changed"] += 1
             self.counts.update(kinds)
-        elif any(differences(old, new, leave_out=self._concerned)):
+        elif any(differences(old, new, leave_out=self._concerned, unknowable=self._concerned)):
             self.counts["touched"] += 1
             self._ledger.touched(identity)
         else:

@@ -28,6 +28,8 @@ from airflow_provider_puretalk.snapshots.parquet_schema import Columns, arrow_fi
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Records that are decoded at once. More take more memory and no less time.
+_ROWS_AT_ONCE = 128
 #: A row group is closed at this many records ...
 ROWS_PER_GROUP = 500
 #: ... or this many characters of text in them, whichever comes first. Until then they lie in memory, as objects and,
@@ -149,7 +151,7 @@ class ParquetWriter:
 
 
 def read_records(file: BinaryIO) -> Iterator[Record]:
-    """Give back the records of a file that :class:`ParquetWriter` wrote, in its order, a row group in memory at a time.
+    """Give back the records of a file that :class:`ParquetWriter` wrote, in its order, some at a time.
 
     :param file: a binary file that can seek; it stays open.
     :raises PuretalkSnapshotError: it is not such a file, or it is torn. What comes before a damage deep in the file has
@@ -165,7 +167,7 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
 
 def _records(opened: Any, columns: Columns) -> Iterator[Record]:
     with _refusing_damage():
-        batches = opened.iter_batches(batch_size=ROWS_PER_GROUP)
+        batches = opened.iter_batches(batch_size=_ROWS_AT_ONCE, use_threads=False)
     missing = opened.metadata.num_rows
     while True:
         with _refusing_damage():  # not around the yield: what the consumer does is not the file's fault

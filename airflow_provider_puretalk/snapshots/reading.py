@@ -107,15 +107,16 @@ def iter_records(manifest_path: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def opened_lines(manifest_path: str) -> Iterator[tuple[Manifest, Iterator[bytes]]]:
-    """Yield a manifest and its records in canonical spelling, in order of ``assistant_id``.
+def opened_rows(manifest_path: str) -> Iterator[tuple[Manifest, Iterator[tuple[bytes, dict[str, Any] | None]]]]:
+    """Yield a manifest and its records, in order of ``assistant_id``.
 
-    Size and hash of every file have been checked by then.
+    Each comes in canonical spelling, and decoded too where the format gives it so. Size and hash of every file have been
+    checked by then.
 
     :raises PuretalkSnapshotError: as :func:`iter_records` does.
     """
     with _opened(manifest_path) as (manifest, files):
-        yield manifest, itertools.chain.from_iterable(_lines(path, file) for file, path in files)
+        yield manifest, itertools.chain.from_iterable(_rows(path, file) for file, path in files)
 
 
 def verify(manifest_path: str) -> Manifest:
@@ -247,10 +248,10 @@ def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
         yield from parquet.read_records(data)
 
 
-def _lines(path: Path, file: DataFile) -> Iterator[bytes]:
+def _rows(path: Path, file: DataFile) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     if file.format == "jsonl":
-        return jsonl.read_lines(path, file.compression)
-    return map(exact_json.dumps, _records(path, file))
+        return ((line, None) for line in jsonl.read_lines(path, file.compression))
+    return ((exact_json.dumps(record), record) for record in _records(path, file))
 
 
 def _beside(name: str, file: DataFile) -> str:

@@ -6,7 +6,6 @@ written to the local disk first, so that an error anywhere before the commit lea
 
 from __future__ import annotations
 
-import gc
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkResponseError, PuretalkSnapshotError
 from airflow_provider_puretalk.api.models import Violation
 from airflow_provider_puretalk.snapshots import layout
+from airflow_provider_puretalk.snapshots.collector import collector_paused
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, file_hash
 from airflow_provider_puretalk.snapshots.jsonl import JsonlWriter
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, SchemaReport, parse_manifest
@@ -125,7 +125,7 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged) -> None:
 def _writer(path: Path, file_format: str, compression: str | None) -> Iterator[Callable[[list[bytes]], None]]:
     """Yield a function that writes records, given as canonical lines."""
     if file_format == "parquet":
-        with _collector_paused(), ParquetWriter(path, compression=compression) as parquet:
+        with collector_paused(), ParquetWriter(path, compression=compression) as parquet:
 
             def write(lines: list[bytes]) -> None:
                 for line, record in zip(lines, exact_json.loads(b"[%b]" % b",".join(lines)), strict=True):
@@ -135,18 +135,6 @@ def _writer(path: Path, file_format: str, compression: str | None) -> Iterator[C
     else:
         with JsonlWriter(path, compression=compression) as jsonl:
             yield jsonl.write
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the cycle collector from walking the decoded records of a row group again and again: they hold no cycles."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _strictly(line: bytes, violations: tuple[Violation, ...]) -> PuretalkResponseError:

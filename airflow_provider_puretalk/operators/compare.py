@@ -1,0 +1,168 @@
+"""The operator that tells what changed between two snapshots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError, PuretalkSnapshotError
+from airflow_provider_puretalk.operators import arguments, lineage
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_puretalk.snapshots.comparison import Comparison
+    from airflow_provider_puretalk.snapshots.storage import Storage
+
+
+class PuretalkCompareSnapshotsOperator(BaseOperator):
+    """Compare two snapshots of an account, and write what changed beside the newer one.
+
+    ``changes.jsonl`` is for machines, ``report.html`` for people. The first snapshot is a baseline: nothing has changed,
+    and the report shows the fleet.
+
+    :param destination: where the snapshots are: what the snapshot operator was given.
+    :param account: whose snapshots they are.
+    :param storage_conn_id: the Airflow connection of the storage.
+    :param snapshot: name of the newer one; by default the newest complete one.
+    :param baseline: name of the older one; by default the newest complete one before the other.
+    :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count; an assistant in
+        which nothing else moved is *touched*.
+    :param max_removed: how many assistants may be gone, as a number or a share of the baseline (``"10%"``); with more
+        the task fails, once report and changes are written.
+    :param fail_on_change: fail where anything was added, removed or changed, once report and changes are written.
+    :returns: ``{"snapshot", "baseline", "added": [ids], "removed": [ids], "changed": [{"assistant_id", "fields"}],
+        "touched": [ids], "counts", "fields_appeared", "fields_vanished", "truncated", "notes", "summary",
+        "changes_path", "report_path"}``: ids and names of fields, never contents. Lists end at 1,000 with ``truncated``
+        true; ``counts`` stays exact.
+    """
+
+    template_fields: Sequence[str] = (
+        "destination",
+        "account",
+        "storage_conn_id",
+        "snapshot",
+        "baseline",
+        "ignore_fields",
+        "max_removed",
+    )
+    template_fields_renderers = {"ignore_fields": "json"}  # noqa: RUF012 - as Airflow's
+    ui_color = "#ffe8cc"
+    ui_fgcolor = "#4d2a00"
+
+    def __init__(
+        self,
+        *,
+        destination: str,
+        account: str,
+        storage_conn_id: str | None = None,
+        snapshot: str | None = None,
+        baseline: str | None = None,
+        ignore_fields: Sequence[str] = ("updated_at",),
+        max_removed: int | str | None = None,
+        fail_on_change: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.destination = destination
+        self.account = account
+        self.storage_conn_id = storage_conn_id
+        self.snapshot = snapshot
+        self.baseline = baseline
+        self.ignore_fields = ignore_fields
+        self.max_removed = max_removed
+        self.fail_on_change = fail_on_change
+        self._read: list[str] = []
+        self._written: list[str] = []
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check the arguments, compare, write, and only then hold the changes against the limits."""
+        from airflow_provider_puretalk.snapshots import comparing, publishing
+        from airflow_provider_puretalk.snapshots.storage import Storage
+
+        limit = _Limit(self.max_removed)
+        fail_on_change = arguments.flag("fail_on_change", self.fail_on_change)
+        account = arguments.text("account", self.account)
+        snapshot = arguments.optional_text("snapshot", self.snapshot)
+        baseline = arguments.optional_text("baseline", self.baseline)
+        ignored = self.ignore_fields or ()
+        storage = Storage(
+            arguments.text("destination", self.destination),
+            arguments.optional_text("storage_conn_id", self.storage_conn_id),
+        )
+        storage.check()
+        older, newer = _choose(storage, account, baseline=baseline, snapshot=snapshot)
+        with comparing.compare(older, newer, ignore_fields=ignored) as comparison:
+            paths = publishing.publish(storage, comparison)
+            result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}
+            self._read = [path for path in (older, newer) if path]
+            self._written = [paths.changes, paths.report]
+            self._tell(comparison, paths.report)
+            limit.check(comparison)
+            if fail_on_change and comparison.is_different:
+                raise PuretalkDriftError(f"The fleet changed, and `fail_on_change` is set: {comparison.summary}")
+        return result
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Tell OpenLineage what was read and written."""
+        return lineage.of(api=None, inputs=self._read, files=self._written)
+
+    def _tell(self, comparison: Comparison, report: str) -> None:
+        for note in comparison.notes:
+            self.log.warning("%s", note)
+        self.log.info("%s %s", comparison.summary, report)
+
+
+class _Limit:
+    """How many assistants may be gone.
+
+    :raises PuretalkConfigurationError: it is neither a number nor a share.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._told = arguments.nothing_as_none(value)
+        share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) *%", value.strip()) if isinstance(value, str) else None
+        self._percent = None if share is None else float(share[1])
+        self._number = None
+        if self._told is not None and self._percent is None:
+            try:
+                self._number = arguments.whole_number("max_removed", value, least=0)
+            except PuretalkConfigurationError:
+                raise PuretalkConfigurationError(
+                    f"`max_removed` must be a number of assistants or a share such as '10%', not {value!r}."
+                ) from None
+
+    def check(self, comparison: Comparison) -> None:
+        """Refuse more than that."""
+        removed = comparison.counts["removed"]
+        count = comparison.baseline.count if comparison.baseline else 0
+        too_many = (self._number is not None and removed > self._number) or (
+            self._percent is not None and removed * 100 > self._percent * count
+        )
+        if too_many:
+            raise PuretalkDriftError(
+                f"{removed:,} of {count:,} assistants are gone, more than `max_removed` allows ({self._told})."
+            )
+
+
+def _choose(storage: Storage, account: str, *, baseline: str | None, snapshot: str | None) -> tuple[str | None, str]:
+    """Return the paths of the manifests to compare: the older one, None for a first snapshot, and the newer one."""
+    from airflow_provider_puretalk.snapshots import layout, reading
+
+    def path_of(name: str) -> str:
+        return storage.url_of(f"{layout.snapshot_folder(account, name)}/{layout.MANIFEST}")
+
+    if snapshot is None:
+        newest = reading.previous_complete(storage, account)
+        if newest is None:
+            raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
+        snapshot = newest.snapshot
+    if baseline is None:
+        before = reading.previous_complete(storage, account, snapshot)
+        baseline = None if before is None else before.snapshot
+    if baseline == snapshot:
+        raise PuretalkConfigurationError(f"`snapshot` and `baseline` are the same, {snapshot!r}.")
+    return None if baseline is None else path_of(baseline), path_of(snapshot)
