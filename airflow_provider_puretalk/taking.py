@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_puretalk.api.redaction import UNMATCHED_WARNING, Redactor
 from airflow_provider_puretalk.snapshots import layout, reading, writing
 from airflow_provider_puretalk.snapshots.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
-from airflow_provider_puretalk.snapshots.schema_report import profile
+from airflow_provider_puretalk.snapshots.schema_report import Profile, profile
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.api import scan as scanning
@@ -79,6 +80,7 @@ def take_snapshot(
     file_format: str = "jsonl",
     compression: str | None = "auto",
     consistency: scanning.Consistency = "verified",
+    redact: Mapping[str, str] | None = None,
     strict: bool = False,
     max_walks: int = 10,
     max_seconds: float = 3600,
@@ -94,6 +96,8 @@ def take_snapshot(
     :param compression: a codec of that format, ``auto`` or None.
     :param consistency: see :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`, which also says what
         ``max_walks`` and ``max_seconds`` bound.
+    :param redact: what to take out of each record before anything is written down, see
+        :mod:`airflow_provider_puretalk.api.redaction`. What is taken out counts neither for ``strict`` nor as a violation.
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
     :param source: the task that takes it, for the manifest: ``dag_id``, ``task_id``, ``run_id``.
     :param log: where progress, result and warnings go; this module's logger by default.
@@ -103,11 +107,12 @@ def take_snapshot(
     compression = layout.choose_compression(file_format, compression)
     _require_libraries(file_format, compression)
     settings = hook.settings
+    redactor = None if redact is None else Redactor(redact, settings.redaction_key)
     folder_name = layout.snapshot_folder(settings.account, snapshot)  # Refuses names that cannot be paths.
     storage.check()
     previous = reading.previous_complete(storage, settings.account, snapshot)
     with (
-        hook.scan_assistants(consistency, max_walks, max_seconds, examine=profile) as scan,
+        hook.scan_assistants(consistency, max_walks, max_seconds, examine=_profiler(redactor), redact=redactor) as scan,
         storage.staging(folder_name) as folder,
     ):
         staged = writing.stage(
@@ -118,7 +123,7 @@ def take_snapshot(
             strict=strict,
             progress=_Progress(log, scan.count),
         )
-        manifest = _manifest(scan, staged, settings, snapshot, source or {})
+        manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), source or {})
         writing.commit(storage, manifest, staged)
     taken = Taken(manifest, previous, storage)
     _tell(log, taken)
@@ -160,8 +165,32 @@ def _require_libraries(file_format: str, compression: str | None) -> None:
         require_zstandard()
 
 
+def _profiler(redactor: Redactor | None) -> Callable[[dict[str, Any]], Profile]:
+    """Return what holds the records to be stored against the contract."""
+    if redactor is None:
+        return profile
+    without = redactor.without
+    return lambda record: profile(record, without(record))
+
+
+def _redaction(redactor: Redactor | None, scan: AssistantScan) -> Redaction:
+    if redactor is None:
+        return Redaction()
+    return Redaction(
+        policy=dict(redactor.policy),
+        key_fingerprint=redactor.key_fingerprint,
+        # Of a fleet without assistants nothing can be said.
+        unmatched=redactor.unmatched if scan.count else [],
+    )
+
+
 def _manifest(
-    scan: AssistantScan, staged: Staged, settings: ApiSettings, snapshot: str, source: Mapping[str, str | None]
+    scan: AssistantScan,
+    staged: Staged,
+    settings: ApiSettings,
+    snapshot: str,
+    redaction: Redaction,
+    source: Mapping[str, str | None],
 ) -> Manifest:
     from airflow import __version__ as airflow_version
 
@@ -187,7 +216,7 @@ def _manifest(
         raw_sha256=staged.raw_sha256,
         files=[staged.file],
         schema_report=staged.schema,
-        redaction=Redaction(),
+        redaction=redaction,
         started_at=scan.started_at,
         finished_at=scan.finished_at,
         source=Source(
@@ -212,6 +241,8 @@ def _tell(log: Log, taken: Taken) -> None:
         {None: "the first one", True: "unchanged", False: "changed"}[taken.unchanged],
         reading.manifest_path(taken.storage, manifest),
     )
+    for name in manifest.redaction.unmatched:
+        log.warning(UNMATCHED_WARNING, name)
     for violation in manifest.schema_report.violations:
         log.warning(
             "%d records break the documented schema at %s: %s.",

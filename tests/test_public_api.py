@@ -14,7 +14,11 @@ import pytest
 PUBLIC = {
     "airflow_provider_puretalk": ["__version__"],
     "airflow_provider_puretalk.hooks": ["PuretalkHook"],
-    "airflow_provider_puretalk.operators": ["PuretalkListAssistantsOperator", "PuretalkSnapshotAssistantsOperator"],
+    "airflow_provider_puretalk.operators": [
+        "PERSONAL_FIELDS",
+        "PuretalkListAssistantsOperator",
+        "PuretalkSnapshotAssistantsOperator",
+    ],
     "airflow_provider_puretalk.assets": ["puretalk_assistants_asset"],
     "airflow_provider_puretalk.models": ["Assistant", "AssistantUser", "Voice", "AssistantPage", "ApiError"],
     "airflow_provider_puretalk.exceptions": [

@@ -39,6 +39,10 @@ PERSONAL_FIELDS: Final[Mapping[str, str]] = {
 }
 
 MASK: Final = "***"
+
+#: What to log of each name in :attr:`Redactor.unmatched`.
+UNMATCHED_WARNING: Final = "`redact` names `%s`, which is in no record that was read: a typo, or no longer its name?"
+
 #: What the fingerprint of a key is the HMAC of. It is not JSON, so no value of any record has the same hash.
 _FINGERPRINTED = b"airflow-provider-puretalk: fingerprint of a redaction key"
 _FINGERPRINT_DIGITS = 16

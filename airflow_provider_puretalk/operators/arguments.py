@@ -62,9 +62,3 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise PuretalkConfigurationError(f"`{name}` must be one of {', '.join(choices)}, not {value!r}.")
     return str(value)
-
-
-def no_redaction(value: Any) -> None:
-    """Refuse ``redact``: accepting and ignoring it would store what the user wanted kept out."""
-    if value is not None:
-        raise PuretalkConfigurationError("`redact` is not available in this release; leave it out.")

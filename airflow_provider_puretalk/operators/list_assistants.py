@@ -15,6 +15,9 @@ from airflow_provider_puretalk.operators import arguments, lineage
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_puretalk.api.redaction import Redactor
+    from airflow_provider_puretalk.operators.selection import Selection
+
 
 class PuretalkListAssistantsOperator(BaseOperator):
     """List the assistants of an account as plain dicts, for XCom.
@@ -32,7 +35,9 @@ class PuretalkListAssistantsOperator(BaseOperator):
         :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`.
     :param max_xcom_bytes: largest result in bytes, as UTF-8 JSON. Above it the task fails; nothing is cut off.
     :param strict: fail where a record breaks the documented schema, instead of passing it on as it came.
-    :param redact: not available in this release; anything but None is refused.
+    :param redact: what to take out of each assistant, as of
+        :class:`~airflow_provider_puretalk.operators.PuretalkSnapshotAssistantsOperator`. It comes first: ``fields``,
+        ``filters`` and ``strict`` see only what is left.
     :returns: a list of dicts.
     """
 
@@ -78,6 +83,7 @@ class PuretalkListAssistantsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Read, select, and return what was selected."""
+        from airflow_provider_puretalk.api.redaction import Redactor
         from airflow_provider_puretalk.api.scan import CONSISTENCIES
         from airflow_provider_puretalk.hooks import PuretalkHook
         from airflow_provider_puretalk.operators.selection import Selection
@@ -87,18 +93,21 @@ class PuretalkListAssistantsOperator(BaseOperator):
         consistency: Any = arguments.one_of("consistency", self.consistency, CONSISTENCIES)
         ceiling = arguments.whole_number("max_xcom_bytes", self.max_xcom_bytes, least=2)
         arguments.flag("strict", self.strict)
-        arguments.no_redaction(self.redact)
         selection = Selection(self.fields, self.filters)
 
         hook = PuretalkHook(arguments.text("puretalk_conn_id", self.puretalk_conn_id))
+        redactor = None if self.redact is None else Redactor(self.redact, hook.settings.redaction_key)
         self._base_url = hook.settings.base_url
         if page is not None:
             records = hook.client.get_page(page, limit or hook.settings.page_size).records
-            selected = self._select(records, selection, ceiling)
+            if redactor is not None:
+                records = [redactor(record) for record in records]
+            selected = self._select(records, selection, redactor, ceiling)
             self.log.info("Page %d: %d of %d assistants selected.", page, len(selected), len(records))
+            self._warn(redactor, len(records))
             return selected
-        with hook.scan_assistants(consistency, limit=limit) as scan:
-            selected = self._select(scan, selection, ceiling)
+        with hook.scan_assistants(consistency, limit=limit, redact=redactor) as scan:
+            selected = self._select(scan, selection, redactor, ceiling)
             self.log.info(
                 "%d of %d assistants selected (%s, method %s, %d walks, complete: %s).",
                 len(selected),
@@ -108,19 +117,22 @@ class PuretalkListAssistantsOperator(BaseOperator):
                 scan.walks,
                 scan.complete,
             )
+            self._warn(redactor, scan.count)
         return selected
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Tell OpenLineage what was read."""
         return lineage.of(api=self._base_url)
 
-    def _select(self, records: Iterable[dict[str, Any]], selection: Any, ceiling: int) -> list[dict[str, Any]]:
+    def _select(
+        self, records: Iterable[dict[str, Any]], selection: Selection, redactor: Redactor | None, ceiling: int
+    ) -> list[dict[str, Any]]:
         from airflow_provider_puretalk.api import exact_json
 
         selected, size = [], 1
         for record in records:
             if self.strict:
-                _refuse_violations(record)
+                _refuse_violations(record, redactor)
             taken = selection.take(record)
             if taken is None:
                 continue
@@ -141,11 +153,17 @@ class PuretalkListAssistantsOperator(BaseOperator):
         selection.check_names()
         return selected
 
+    def _warn(self, redactor: Redactor | None, read: int) -> None:
+        from airflow_provider_puretalk.api.redaction import UNMATCHED_WARNING
 
-def _refuse_violations(record: dict[str, Any]) -> None:
-    from airflow_provider_puretalk.api.models import Assistant
+        for name in redactor.unmatched if redactor is not None and read else ():
+            self.log.warning(UNMATCHED_WARNING, name)
 
-    violations = Assistant.model_validate(record).violations
+
+def _refuse_violations(record: dict[str, Any], redactor: Redactor | None) -> None:
+    from airflow_provider_puretalk.api.models import violations_of
+
+    violations = violations_of(record if redactor is None else redactor.without(record))
     if violations:
         raise PuretalkResponseError(
             f"Assistant {record['assistant_id']!r} breaks the documented schema "

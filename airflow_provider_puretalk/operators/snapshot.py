@@ -32,7 +32,10 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         (that is ``auto``), ``gzip``, ``snappy`` or None.
     :param consistency: ``verified``, ``checked`` or ``best_effort``, see
         :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`.
-    :param redact: not available in this release; anything but None is refused.
+    :param redact: what to take out of each assistant before anything is written down: dotted names, with ``*`` for the
+        items of a list, mapped to ``drop`` (the field goes), ``mask`` (``"***"``) or ``hash`` (HMAC-SHA-256 with the
+        connection's ``redaction_key``). Null stays null. Free text is not searched: a prompt that quotes a number keeps
+        it. ``PERSONAL_FIELDS`` is such a policy; it needs no key. By default everything is kept.
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
     :param max_walks: walks over the list after which to give up.
     :param max_seconds: seconds of reading after which to give up.
@@ -100,7 +103,6 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         max_walks = arguments.whole_number("max_walks", self.max_walks, least=1)
         max_seconds = arguments.seconds("max_seconds", self.max_seconds)
         arguments.flag("strict", self.strict)
-        arguments.no_redaction(self.redact)
         snapshot = arguments.text("partition", self.partition) if self.partition is not None else _of_run(context)
         destination = arguments.text("destination", self.destination)
         storage_conn_id = arguments.optional_text("storage_conn_id", self.storage_conn_id)
@@ -113,6 +115,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
             file_format=self.file_format,
             compression=arguments.nothing_as_none(self.compression),
             consistency=consistency,
+            redact=self.redact,
             strict=self.strict,
             max_walks=max_walks,
             max_seconds=max_seconds,

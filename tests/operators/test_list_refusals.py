@@ -49,8 +49,11 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"puretalk_conn_id": ""}, ["`puretalk_conn_id`"]),
     ({"puretalk_conn_id": "None"}, ["`puretalk_conn_id`"]),
     ({"puretalk_conn_id": "nobody"}, ["no Airflow connection 'nobody'"]),
-    ({"redact": {"prompt": "drop"}}, ["`redact`", "not available"]),
-    ({"redact": {}}, ["`redact`"]),
+    ({"redact": {}}, ["`redact`", "empty"]),
+    ({"redact": '{"prompt": "drop"}'}, ["`redact`", "str", "render_template_as_native_obj"]),
+    ({"redact": {"prompt": "erase"}}, ["`redact`", "`prompt`", "'erase'", "'drop', 'mask' or 'hash'"]),
+    ({"redact": {"prompt": "hash"}, "page": 1}, ["`redact`", "`prompt`", "`redaction_key`"]),
+    ({"redact": {"user": "mask", "user.email": "drop"}}, ["`redact`", "`user`", "`user.email`"]),
 ]
 
 

@@ -84,9 +84,11 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"puretalk_conn_id": "None"}, ["`puretalk_conn_id`"]),
     ({"puretalk_conn_id": None}, ["`puretalk_conn_id`"]),
     ({"puretalk_conn_id": "nobody"}, ["no Airflow connection 'nobody'", "puretalk"]),
-    ({"redact": {"user.email": "mask"}}, ["`redact`", "not available"]),
-    ({"redact": {}}, ["`redact`"]),
-    ({"redact": "None"}, ["`redact`"]),
+    ({"redact": {}}, ["`redact`", "empty"]),
+    ({"redact": "None"}, ["`redact`", "str", "render_template_as_native_obj"]),
+    ({"redact": {"prompt": "erase"}}, ["`redact`", "`prompt`", "'erase'", "'drop', 'mask' or 'hash'"]),
+    ({"redact": {"prompt": "hash"}}, ["`redact`", "`prompt`", "`redaction_key`"]),
+    ({"redact": {"assistant_id": "hash"}}, ["`redact`", "'assistant_id'"]),
 ]
 
 

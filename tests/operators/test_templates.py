@@ -21,7 +21,7 @@ try:
 except ImportError:
     from airflow import DAG  # Airflow 2.11
 
-OPERATORS = [getattr(operators, name) for name in operators.__all__]
+OPERATORS = [getattr(operators, name) for name in operators.__all__ if name.endswith("Operator")]
 
 #: Arguments without which an operator cannot be built.
 REQUIRED = {"PuretalkSnapshotAssistantsOperator": {"destination": "/fleet"}}

@@ -121,7 +121,7 @@ def test_manifest_says_exactly_what_the_design_lists(place: Place, sandbox: Sand
             "absent_fields": [],
             "violations": [],
         },
-        "redaction": {"policy": {}, "key_fingerprint": None},
+        "redaction": {"policy": {}, "key_fingerprint": None, "unmatched": []},
         "source": {
             "base_url": sandbox.base_url,
             "provider_version": __version__,
