@@ -10,7 +10,8 @@ from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.reading import AssistantScan
-from airflow_provider_puretalk.cli.connection import hook_for
+from airflow_provider_puretalk.api.redaction import Redactor
+from airflow_provider_puretalk.cli.connection import hook_for, redaction
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
 from airflow_provider_puretalk.operators.selection import Selection
@@ -23,7 +24,9 @@ def list_assistants(options: argparse.Namespace, output: Output) -> int:
     """Read the list, with proof, and print those that match."""
     fields = options.fields if output.as_json else options.fields or _COLUMNS
     selection = Selection(fields, _filters(options.filters))
-    with hook_for(options.conn_id).scan_assistants(options.consistency, options.max_walks, options.max_seconds) as scan:
+    hook, policy = hook_for(options.conn_id), redaction(options)
+    redactor = None if policy is None else Redactor(policy, hook.settings.redaction_key)
+    with hook.scan_assistants(options.consistency, options.max_walks, options.max_seconds, redact=redactor) as scan:
         matching = (taken for record in scan if (taken := selection.take(record)) is not None)
         shown = itertools.islice(matching, options.limit)
         if output.as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.redaction import PERSONAL_FIELDS
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.hooks import PuretalkHook
-from airflow_provider_puretalk.snapshots.layout import MANIFEST
+from airflow_provider_puretalk.snapshots import layout
+from airflow_provider_puretalk.snapshots.storage import Storage
 
 #: Stand in for the connection ``puretalk_default`` where nobody named one: for a terminal or cron without Airflow's own.
 KEY_VARIABLE = "PURETALK_API_KEY"
@@ -64,10 +67,27 @@ def place(location: str) -> str:
     return location if "://" in location else str(Path(location).absolute())
 
 
+def account_in(storage: Storage, account: str | None) -> str:
+    """Return the account that is meant; nobody need name the only one there is."""
+    if account is not None:
+        return account
+    found = [name for folder in storage.names() if (name := layout.value_of("account", folder))]
+    if len(found) != 1:
+        there = f"there are {', '.join(found)}" if found else "there is none"
+        raise PuretalkConfigurationError(f"Name one account of {storage.url} with --account; {there}.")
+    return found[0]
+
+
+def redaction(options: argparse.Namespace) -> dict[str, str] | None:
+    """Return the policy that was asked for, None for none. A field named by hand wins over the ready-made policy."""
+    policy = {**(PERSONAL_FIELDS if options.redact_personal else {}), **dict(options.redact)}
+    return policy or None
+
+
 def manifest_at(location: str, storage_conn_id: str | None) -> str:
     """Return the path of a manifest, given it or the folder that it lies in, with the connection of its storage."""
     path = place(location).rstrip("/")
-    path = path if path.endswith(f"/{MANIFEST}") else f"{path}/{MANIFEST}"
+    path = path if path.endswith(f"/{layout.MANIFEST}") else f"{path}/{layout.MANIFEST}"
     scheme, separator, rest = path.partition("://")
     if storage_conn_id and separator and "@" not in rest.partition("/")[0]:
         return f"{scheme}://{storage_conn_id}@{rest}"

@@ -53,7 +53,10 @@ class Output:
 
     def facts(self, pairs: Iterable[tuple[str, Any]]) -> None:
         """Print names and values, a line each."""
-        self._tables([(("", ""), [(name, _whole_cell(value)) for name, value in pairs])])
+        known = [(name, _whole_cell(value)) for name, value in pairs]
+        width = max((len(name) for name, _ in known), default=0)
+        for name, value in known:
+            self.line(f"{name:{width}}  {value}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, cut: bool = True) -> None:
         """Print rows for people, in batches as they come; long values are cut where ``cut`` says so."""

@@ -52,6 +52,8 @@ def fill(parser: argparse.ArgumentParser) -> None:
     _add_list_snapshots(stored)
     _add_show(stored)
     _add_verify(stored)
+    _add_compare(stored)
+    _add_prune(stored)
     _add_probe(groups)
 
 
@@ -115,6 +117,43 @@ def _add_verify(commands: Any) -> None:
     parser.add_argument("--all", action="store_true", help="verify every snapshot below the destination")
     parser.add_argument("--account", metavar="NAME", help="with --all: those of this account only")
     _add_storage(parser)
+
+
+def _add_compare(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "compare",
+        "compare:compare",
+        "tell what changed between two snapshots; ends with 2 where something did",
+    )
+    add = parser.add_argument
+    add("manifests", nargs="*", metavar="MANIFEST", help="two folders or manifests of snapshots, the older one first")
+    add("--destination", metavar="DESTINATION", help="compare the newest two complete snapshots below it instead")
+    add("--account", metavar="NAME", help="with --destination: whose snapshots; not needed where there is one account")
+    add(
+        "--ignore-fields", type=_names, default=["updated_at"], metavar="A,B.C",
+        help="fields whose changes do not count (default: updated_at)",
+    )  # fmt: skip
+    add("--report", metavar="FILE", help="write the report for people, one HTML file, to this local file")
+    add("--changes", metavar="FILE", help="write changes.jsonl, one change a line, to this local file")
+    _add_storage(parser)
+
+
+def _add_prune(commands: Any) -> None:
+    parser = _command(
+        commands, "prune", "prune:prune", "tell which snapshots need not be kept any longer, and with --yes remove them"
+    )
+    add = parser.add_argument
+    _add_destination(parser)
+    add("--account", metavar="NAME", help="whose snapshots; not needed where there is one account")
+    for period in ("daily", "weekly", "monthly"):
+        what = {"daily": "day", "weekly": "week", "monthly": "month"}[period]
+        add(
+            f"--keep-{period}", type=_whole_number_or_zero, default=0, metavar="N",
+            help=f"keep the newest snapshot of each of the last N {what}s that have one",
+        )  # fmt: skip
+    add("--keep", action="append", default=[], metavar="NAME", help="keep this snapshot; may be repeated")
+    add("--yes", action="store_true", help="remove; without it nothing is")
 
 
 def _add_probe(commands: Any) -> None:
@@ -206,9 +245,17 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:18]) > 0):
-        raise argparse.ArgumentTypeError("it must be a whole number, at least 1")
-    return int(text[:18])
+    return _at_least(1, text)
+
+
+def _whole_number_or_zero(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"it must be a whole number, at least {least}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

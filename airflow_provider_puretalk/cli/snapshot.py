@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
-from airflow_provider_puretalk.cli.connection import hook_for, place
+from airflow_provider_puretalk.cli.connection import hook_for, place, redaction
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
 from airflow_provider_puretalk.snapshots.storage import Storage
@@ -23,6 +23,7 @@ def snapshot(options: argparse.Namespace, output: Output) -> int:
         file_format=options.format,
         compression=None if options.compression == "none" else options.compression,
         consistency=options.consistency,
+        redact=redaction(options),
         strict=options.strict,
         max_walks=options.max_walks,
         max_seconds=options.max_seconds,

@@ -1,0 +1,90 @@
+"""``snapshots compare``: what changed between two snapshots. Ends with 2 where something did."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_puretalk import snapshots
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkSnapshotError
+from airflow_provider_puretalk.cli.connection import account_in, manifest_at, place
+from airflow_provider_puretalk.cli.output import Output, cell
+from airflow_provider_puretalk.cli.parser import CHANGED, DONE
+from airflow_provider_puretalk.snapshots import reading
+from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, Changed, ChangedMany
+from airflow_provider_puretalk.snapshots.storage import Storage
+
+#: A longer value is told by its length: the first words of two prompts seldom differ.
+_LONGEST_VALUE = 40
+
+
+def compare(options: argparse.Namespace, output: Output) -> int:
+    """Compare, print what changed, and write the files that were asked for."""
+    older, newer = _chosen(options)
+    with snapshots.compare(older, newer, ignore_fields=options.ignore_fields) as comparison:
+        if options.changes is not None:
+            from airflow_provider_puretalk.snapshots.publishing import write_changes
+
+            write_changes(comparison, Path(options.changes))
+        if options.report is not None:
+            from airflow_provider_puretalk.snapshots.report import write_report
+
+            write_report(comparison, Path(options.report))
+        if output.as_json:
+            output.document(comparison.to_dict())
+        else:
+            output.line(comparison.summary)
+            for note in comparison.notes:
+                output.line(f"Note: {note}")
+            if comparison.is_different:
+                columns = ["what", "assistant", "name", "class", "field", "then", "now"]
+                output.table(columns, (row for change in comparison.changes() for row in _rows(change)))
+        return CHANGED if comparison.is_different else DONE
+
+
+def _chosen(options: argparse.Namespace) -> tuple[str | None, str]:
+    """Return the paths of the two manifests; no older one where there is only one complete snapshot."""
+    if options.destination is None:
+        if len(options.manifests) != 2 or options.account is not None:
+            raise PuretalkConfigurationError(
+                "Name two snapshots, the older one first, or --destination for the newest two below it."
+            )
+        older, newer = (manifest_at(path, options.storage_conn_id) for path in options.manifests)
+        return older, newer
+    if options.manifests:
+        raise PuretalkConfigurationError("Name either two snapshots or --destination, not both.")
+    storage = Storage(place(options.destination), options.storage_conn_id)
+    storage.check(writing=False)
+    account = account_in(storage, options.account)
+    now = reading.previous_complete(storage, account)
+    if now is None:
+        raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
+    then = reading.previous_complete(storage, account, now.snapshot)
+    return None if then is None else reading.manifest_path(storage, then), reading.manifest_path(storage, now)
+
+
+def _rows(change: Change) -> Iterator[Sequence[Any]]:
+    match change:
+        case Changed():
+            yield _row("changed", change.assistant_id, change.name, change)
+        case ChangedMany():
+            yield _row("changed", f"{len(change.assistant_ids):,} assistants", None, change)
+        case _:
+            what = "added" if isinstance(change, Added) else "removed"
+            yield what, change.assistant_id, change.name, None, None, None, None
+
+
+def _row(what: str, assistant: Any, name: Any, change: Changed | ChangedMany) -> Sequence[Any]:
+    return what, assistant, name, change.field_class, change.pointer, _short(change.old), _short(change.new)
+
+
+def _short(value: Any) -> str:
+    if value is ABSENT:
+        return "(absent)"
+    if value is None:
+        return "null"
+    if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+        return f"({len(value):,} characters)"
+    return cell(value)

@@ -1,0 +1,45 @@
+"""``snapshots prune``: removes what need not be kept any longer, once ``--yes`` says so."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+from airflow_provider_puretalk import snapshots
+from airflow_provider_puretalk.cli.connection import account_in, place
+from airflow_provider_puretalk.cli.output import Output
+from airflow_provider_puretalk.cli.parser import DONE
+from airflow_provider_puretalk.snapshots.storage import Storage
+
+
+def prune(options: argparse.Namespace, output: Output) -> int:
+    """Prune, and print what was removed or would be, and why the rest is kept."""
+    storage = Storage(place(options.destination), options.storage_conn_id)
+    storage.check(writing=False)
+    pruned = snapshots.prune(
+        place(options.destination),
+        account_in(storage, options.account),
+        keep_daily=options.keep_daily,
+        keep_weekly=options.keep_weekly,
+        keep_monthly=options.keep_monthly,
+        keep_named=options.keep,
+        dry_run=not options.yes,
+        storage_conn_id=options.storage_conn_id,
+    )
+    if output.as_json:
+        output.document(pruned.to_dict())
+        return DONE
+    output.table(["what", "name", "why"], _rows(pruned), cut=False)
+    output.line(pruned.summary)
+    if pruned.dry_run:
+        output.line("Nothing was removed: this was a trial. --yes removes.")
+    return DONE
+
+
+def _rows(pruned: snapshots.Pruned) -> Iterator[Sequence[str]]:
+    gone = "would be removed" if pruned.dry_run else "removed"
+    told = [("kept", one.snapshot, ", ".join(one.reasons)) for one in pruned.kept]
+    told += [(gone, one.snapshot, "nothing asks for it") for one in pruned.removed]
+    yield from sorted(told, key=lambda row: row[1])
+    yield from ((gone, one.name, "debris of a killed task") for one in pruned.debris)
+    yield from (("left alone", one.name, one.why) for one in pruned.left_alone)
