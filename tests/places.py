@@ -5,8 +5,11 @@ A :class:`Place` looks at what lies there by other means than the package does: 
 
 from __future__ import annotations
 
+import os
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,10 @@ class Place(ABC):
     def remove(self, name: str) -> None:
         """Take a file away."""
 
+    @abstractmethod
+    def age(self, name: str, seconds: float) -> None:
+        """Make a file look as if it had been written so long ago."""
+
     def take(self, context: Any, **arguments: Any) -> dict[str, Any]:
         """Run the snapshot operator with this destination."""
         arguments = {"destination": self.destination, "storage_conn_id": self.storage_conn_id} | arguments
@@ -63,6 +70,10 @@ class Folder(Place):
     def remove(self, name: str) -> None:
         (self.root / name).unlink()
 
+    def age(self, name: str, seconds: float) -> None:
+        then = time.time() - seconds
+        os.utime(self.root / name, (then, then))
+
 
 @dataclass(frozen=True)
 class Bucket(Place):
@@ -83,6 +94,13 @@ class Bucket(Place):
     def remove(self, name: str) -> None:
         self.client.delete_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}")
 
+    def age(self, name: str, seconds: float) -> None:
+        from moto.s3.models import s3_backends  # Of the server, which runs in this process.
+
+        (backend,) = [one["aws"] for one in s3_backends.values() if self.bucket in one["aws"].buckets]
+        key = backend.buckets[self.bucket].keys[f"{self.prefix}/{name}"]
+        key.last_modified -= timedelta(seconds=seconds)
+
     def _read(self, key: str) -> bytes:
         return bytes(self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
@@ -102,6 +120,9 @@ class Memory(Place):
 
     def remove(self, name: str) -> None:
         self._store.rm_file(f"{self.root}/{name}")
+
+    def age(self, name: str, seconds: float) -> None:
+        self._store.store[f"{self.root}/{name}"].modified -= timedelta(seconds=seconds)
 
     @property
     def _store(self) -> Any:

@@ -16,14 +16,17 @@ from airflow_provider_puretalk.snapshots.reading import (
     read_manifest,
     verify,
 )
+from airflow_provider_puretalk.snapshots.retention import Pruned, prune
 
 __all__ = [
     "Comparison",
     "Manifest",
+    "Pruned",
     "SnapshotInfo",
     "compare",
     "iter_records",
     "list_snapshots",
+    "prune",
     "read_manifest",
     "verify",
 ]

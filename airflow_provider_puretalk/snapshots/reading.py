@@ -139,6 +139,21 @@ def verify(manifest_path: str) -> Manifest:
     return manifest
 
 
+def manifest_in(storage: Storage, name: str) -> Manifest:
+    """Read a manifest by its name in a storage.
+
+    :raises FileNotFoundError: it is not there.
+    :raises PuretalkSnapshotError: it is damaged or of a newer format.
+    """
+    manifest = parse_manifest(storage.read(name), storage.url_of(name))
+    if name != f"account={manifest.account}/snapshot={manifest.snapshot}/{layout.MANIFEST}":
+        raise PuretalkSnapshotError(
+            f"The manifest {storage.url_of(name)} is damaged: it says that it is another snapshot's, "
+            f"{manifest.snapshot!r} of {manifest.account!r}."
+        )
+    return manifest
+
+
 def snapshot_names(storage: Storage, folder: str) -> list[str]:
     """List what an account's folder holds under the names of snapshots, oldest first; not all need have a manifest."""
     return sorted(name for entry in storage.names(folder) if (name := layout.value_of("snapshot", entry)))
@@ -148,7 +163,7 @@ def _manifests(storage: Storage, folder: str, names: Iterable[str]) -> Iterator[
     """Yield the manifests there are; what has none is no snapshot, what cannot be understood is warned about."""
     for name in names:
         try:
-            yield _parse(storage, f"{folder}/snapshot={name}/{layout.MANIFEST}")
+            yield manifest_in(storage, f"{folder}/snapshot={name}/{layout.MANIFEST}")
         except FileNotFoundError:
             continue
         except PuretalkSnapshotError as error:
@@ -162,19 +177,9 @@ def _open(path: str) -> tuple[Storage, str]:
 
 def _read(storage: Storage, name: str) -> Manifest:
     try:
-        return _parse(storage, name)
+        return manifest_in(storage, name)
     except FileNotFoundError:
         raise PuretalkSnapshotError(f"There is no snapshot at {storage.url_of(name)}.") from None
-
-
-def _parse(storage: Storage, name: str) -> Manifest:
-    manifest = parse_manifest(storage.read(name), storage.url_of(name))
-    if name != f"account={manifest.account}/snapshot={manifest.snapshot}/{layout.MANIFEST}":
-        raise PuretalkSnapshotError(
-            f"The manifest {storage.url_of(name)} is damaged: it says that it is another snapshot's, "
-            f"{manifest.snapshot!r} of {manifest.account!r}."
-        )
-    return manifest
 
 
 @contextmanager

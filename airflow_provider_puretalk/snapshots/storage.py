@@ -14,6 +14,8 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +24,18 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a storage says of a file, or of a folder with all that is in it.
+
+    :ivar bytes: its size; a folder's files together.
+    :ivar modified: when it was last written, a folder: when anything in it was; None where the storage does not tell.
+    """
+
+    bytes: int
+    modified: datetime | None
 
 
 class Storage:
@@ -87,6 +101,23 @@ class Storage:
             self._fs.invalidate_cache()
             return bool(self._fs.exists(self._path(name)))
 
+    def describe(self, name: str) -> Stored | None:
+        """Say how large and how old a file or a folder is now; None where it is not there."""
+        with self._errors(name):
+            self._fs.invalidate_cache()
+            path = self._path(name)
+            try:
+                if self._fs.info(path)["type"] != "directory":
+                    return Stored(self._fs.size(path), self._modified(path))
+                files = self._fs.find(path)
+                # Only a file system dates a folder, and there it may be empty and young.
+                moments = [self._modified(one) for one in ([path, *files] if self._is_local else files)]
+                size = sum(self._fs.size(file) for file in files)
+            except FileNotFoundError:
+                return None
+        known = [moment for moment in moments if moment is not None]
+        return Stored(size, max(known) if known and len(known) == len(moments) else None)
+
     def read(self, name: str) -> bytes:
         """Return a small file whole.
 
@@ -149,6 +180,28 @@ class Storage:
         """Remove a file; one that is gone already is fine."""
         with self._errors(name, writing=True), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(name))
+
+    def remove_folder(self, name: str, *, with_content: bool = False) -> None:
+        """Remove a folder if it is empty, or with all that is in it; one that is gone already is fine.
+
+        Object stores have no folders: there an empty one is gone by itself.
+        """
+        with self._errors(name, writing=True), contextlib.suppress(FileNotFoundError, FileExistsError):
+            if with_content:
+                self._fs.rm(self._path(name), recursive=True)
+            elif self._fs.root_marker:
+                try:
+                    self._fs.rmdir(self._path(name))
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.ENOTDIR):  # Not a folder: a link to one.
+                        raise
+
+    def _modified(self, path: str) -> datetime | None:
+        try:
+            moment: datetime = self._fs.modified(path)
+        except NotImplementedError:
+            return None
+        return moment
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root

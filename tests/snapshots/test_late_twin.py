@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
-from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.snapshots.manifest import Manifest
-from airflow_provider_puretalk.snapshots.storage import Storage
-from airflow_provider_puretalk.snapshots.writing import Staged, commit
-from tests.places import ACCOUNT, Folder
+from tests.places import ACCOUNT
+from tests.snapshots.conftest import Reading
 from tests.snapshots.interleaving import SteppingFileSystem, orders, play
 
 FOLDER = f"/fleet/{ACCOUNT}/snapshot=20261122T000000Z"
@@ -23,51 +18,6 @@ MANIFEST = f"memory://stepping@fleet/{ACCOUNT}/snapshot=20261122T000000Z/manifes
 
 #: More steps than a commit has when nobody disturbs it.
 STEPS = 10
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A snapshot that is ready to be committed."""
-
-    manifest: Manifest
-    staged: Staged
-
-    def commit(self) -> None:
-        commit(Storage("memory://stepping@fleet"), self.manifest, self.staged)
-
-
-@pytest.fixture
-def readings(folder: Folder, sandbox: Sandbox, context: Any, tmp_path: Path) -> dict[str, Reading]:
-    """Three readings of one partition by the operator: ``a`` and ``a_again`` of one fleet, ``b`` of another."""
-    found = {}
-    sandbox.fleet.replace_all(list(sandbox.fleet)[:3])
-    for name in ("a", "a_again", "b"):
-        if name == "b":
-            sandbox.fleet.change(sandbox.fleet.ids()[0], {"name": "Renamed"})
-        result = folder.take(context)
-        data = Path(result["files"][0])
-        kept = tmp_path / name
-        kept.write_bytes(data.read_bytes())
-        manifest = Manifest.model_validate_json((data.parent / "manifest.json").read_bytes())
-        found[name] = Reading(
-            manifest,
-            Staged(kept, manifest.files[0], manifest.content_sha256, manifest.raw_sha256, manifest.schema_report),
-        )
-    return found
-
-
-@pytest.fixture
-def store(connection: Callable[..., str]) -> SteppingFileSystem:
-    """A storage in memory, on which writers can be stopped between any two requests."""
-    try:
-        from airflow.sdk.io import attach
-    except ImportError:
-        from airflow.io.store import attach  # Airflow 2.11
-    connection("stepping", conn_type="generic", host=None)
-    # Airflow keeps what was attached first.
-    filesystem: SteppingFileSystem = attach("memory", "stepping", fs=SteppingFileSystem()).fs
-    filesystem.clear()
-    return filesystem
 
 
 def look(store: SteppingFileSystem) -> str | None:
