@@ -1,0 +1,164 @@
+"""The warnings of a report: what is cheap to see in two snapshots and costly to overlook.
+
+In come the changes one by one and the census of the newer side; out come findings by kind, each with an exact number and
+its first examples, so that memory does not grow with the changes. Knows nothing of HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.models import pointer_path
+from airflow_provider_puretalk.snapshots.census import Census
+from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, ChangedMany, Removed, field_class
+from airflow_provider_puretalk.snapshots.report.secrets_in_text import suspicions
+from airflow_provider_puretalk.snapshots.report.values import label
+
+#: Examples of one kind, and ids in one example, that are told.
+MOST_EXAMPLES, MOST_IDS = 20, 5
+
+#: A prompt that grew or shrank by this factor, and by so many characters, is worth a look.
+_FACTOR, _CHARACTERS = 2, 100
+
+#: Classes of fields that an assistant says or acts by: where a secret may have slipped in.
+_SPOKEN = ("behaviour", "compliance")
+
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+([^\n]{1,200})$", re.MULTILINE)
+
+#: Kinds of findings in the order of their urgency: title, and why it matters.
+_KINDS: Final = {
+    "secret": (
+        "Looks like a secret",
+        "Whoever sees the assistant sees it, and it is in the snapshots now: replace it, and keep the new one elsewhere.",
+    ),
+    "recording": ("Call recording switched", "In many places callers have to be told that they are recorded."),
+    "number": ("Several assistants on one phone number", "A call reaches one of them only."),
+    "length": (
+        "A prompt more than doubled, or lost more than half",
+        "Often a text pasted twice, or half of it lost on the way.",
+    ),
+    "heading": ("A heading stands twice in a prompt", "Often a section pasted twice, of which one copy was edited."),
+    "twins": (
+        "Identical twins",
+        "Alike in all but name, phone number and dates: often a copy that nobody meant to keep.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One finding.
+
+    :ivar who: the assistant's name and id, or how many assistants; several where they share something.
+    :ivar field: dotted name of the field; empty where it is not about one.
+    :ivar told: what was found, in words.
+    :ivar anchor: where the report tells more; empty where it does not.
+    """
+
+    who: Sequence[str]
+    field: str
+    told: str
+    anchor: str
+
+
+@dataclass(slots=True)
+class Finding:
+    """All findings of a kind: exact number, first examples."""
+
+    title: str
+    why: str
+    count: int = 0
+    examples: list[Example] = field(default_factory=list)
+    #: Whether there may be more than were counted.
+    at_least: bool = False
+
+
+class Findings:
+    """Collects what is worth a warning."""
+
+    def __init__(self) -> None:
+        self._found = {kind: Finding(*texts) for kind, texts in _KINDS.items()}
+
+    def __iter__(self) -> Iterator[Finding]:
+        return (finding for finding in self._found.values() if finding.count)
+
+    def look_at(self, change: Change, anchor: str) -> None:
+        """Look at a change.
+
+        :param anchor: where the report tells it; empty where it does not.
+        """
+        if isinstance(change, Removed):
+            return
+        if isinstance(change, ChangedMany):
+            who: Sequence[str] = (f"{len(change.assistant_ids):,} assistants",)
+        else:
+            who = tuple(filter(None, (label(change.name), label(change.assistant_id))))
+        if isinstance(change, Added):
+            for name, value in change.record.items():
+                self._look_at_field([name], ABSENT, value, who, anchor)
+        else:
+            self._look_at_field(pointer_path(change.pointer), change.old, change.new, who, anchor)
+
+    def look_at_fleet(self, census: Census) -> None:
+        """Look at the fleet as it is now."""
+        shared = [(number, ids) for number, ids in census.shared_numbers() if number.strip("*")]  # "***" is a mask.
+        self._add_groups("number", ((ids, label(number)) for number, ids in shared))
+        self._add_groups("twins", ((ids, "") for ids in census.twins()))
+
+    def _look_at_field(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
+        dotted = label(".".join(path))
+        if path == ["call_recording_enabled"] and old is not ABSENT and isinstance(new, bool):
+            self._add("recording", Example(who, dotted, "switched on" if new else "switched off", anchor))
+        if path[-1] == "prompt" and isinstance(new, str):
+            before = old if isinstance(old, str) else ""
+            if old is not ABSENT and (told := _length_told(len(before), len(new))):
+                self._add("length", Example(who, dotted, told, anchor))
+            if doubled := _doubled_headings(before, new):
+                self._add("heading", Example(who, dotted, ", ".join(f"“{label(one)}”" for one in doubled), anchor))
+        if field_class(path[0]) in _SPOKEN and new is not ABSENT:
+            for suspicion in suspicions(_text(new), _text(old)):
+                beginning = f", begins with “{suspicion.beginning}”" if suspicion.beginning else ""
+                told = f"looks like {suspicion.kind}: {suspicion.length:,} characters{beginning}"
+                self._add("secret", Example(who, dotted, told, anchor))
+
+    def _add(self, kind: str, example: Example) -> None:
+        finding = self._found[kind]
+        finding.count += 1
+        if len(finding.examples) < MOST_EXAMPLES:
+            finding.examples.append(example)
+
+    def _add_groups(self, kind: str, groups: Iterable[tuple[list[Any], str]]) -> None:
+        for ids, shared in groups:
+            rest = len(ids) - MOST_IDS
+            who = [label(one) for one in ids[:MOST_IDS]] + ([f"and {rest:,} more"] if rest > 0 else [])
+            self._add(kind, Example(who, "", shared or f"{len(ids):,} alike", ""))
+        self._found[kind].at_least = self._found[kind].count >= 100  # The census ends there.
+
+
+def _length_told(before: int, after: int) -> str:
+    if abs(after - before) < _CHARACTERS or max(before, after) <= _FACTOR * min(before, after):
+        return ""
+    if not before or not after:
+        return f"emptied, {before:,} characters before" if before else f"{after:,} characters, empty before"
+    return f"{before:,} → {after:,} characters"
+
+
+def _doubled_headings(old: str, new: str) -> list[str]:
+    """Return headings that stand twice in the new text, where the old one had not as many of them."""
+    counts, before = (Counter(map(_heading, _HEADING.findall(text))) for text in (new, old))
+    return [heading for heading, count in counts.items() if count > 1 and count > before[heading]][:MOST_IDS]
+
+
+def _heading(text: str) -> str:
+    return " ".join(text.strip("# \t*").split()).casefold()
+
+
+def _text(value: Any) -> str:
+    if value is ABSENT or value is None:
+        return ""
+    return value if isinstance(value, str) else exact_json.dumps(value).decode()

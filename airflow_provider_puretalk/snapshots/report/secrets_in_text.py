@@ -1,0 +1,77 @@
+"""Finds what looks like a secret in a text: keys, tokens and passwords that do not belong into a prompt or a tool.
+
+In comes text, out come suspicions, which never hold more than the first characters of what they suspect. Nothing is
+proven here: the patterns are those of well-known services, and of values that are named like a secret.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+#: Characters of a text that are searched.
+_MOST = 2_000_000
+#: Places in one text that are looked at more closely.
+_MOST_PLACES = 200
+#: Characters of a suspected secret that are told, so that its owner can tell which one it is.
+_TOLD = 3
+
+_PATTERNS = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        ("a private key", r"-----BEGIN (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----"),
+        ("an AWS access key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+        ("a GitHub token", r"\b(?:gh[oprsu]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{40,255})"),
+        ("a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,64}"),
+        ("a Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,250}"),
+        ("a Slack webhook", r"\bhooks\.slack\.com/services/[A-Za-z0-9/]{20,100}"),
+        ("a Google API key", r"\bAIza[A-Za-z0-9_-]{35}"),
+        ("a SendGrid key", r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{30,60}"),
+        ("an API key", r"\b(?:sk|pk|rk)[-_](?:[a-z]{2,8}[-_]){0,2}[A-Za-z0-9_-]{20,250}"),
+        ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{8,4096}\.eyJ[A-Za-z0-9_-]{8,8192}\.[A-Za-z0-9_-]{8,4096}"),
+        ("a password in an address", r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"'{}<>$]{3,128})@"),
+        ("a bearer token", r"\b[Bb]earer\s{1,3}(?P<doubtful>[A-Za-z0-9_.~+/=-]{16,4096})"),
+        (
+            "a value named like a secret",
+            r"(?i:(?:api|access|secret|auth|private|signing)[ _-]?(?:key|token)|client[ _-]?secret|passwor[dt]|passwd"
+            r"|secret|token)[\"'\\`]{0,4}\s{0,3}[:=]\s{0,3}[\"'\\`]{0,4}(?P<doubtful>[A-Za-z0-9_.~+/=!#$%^&*-]{8,4096})",
+        ),
+    )
+)
+
+
+class Suspicion(NamedTuple):
+    """Something that looks like a secret.
+
+    :ivar kind: what it looks like, with its article.
+    :ivar beginning: its first three characters; empty where they tell nothing.
+    :ivar length: how many characters it has.
+    """
+
+    kind: str
+    beginning: str
+    length: int
+
+
+def suspicions(text: str, known: str = "") -> Iterator[Suspicion]:
+    """Yield what looks like a secret in a text, each once.
+
+    :param known: an earlier text; what stood there already is not told again.
+    """
+    told: set[str] = set()
+    places = ((kind, match) for kind, pattern in _PATTERNS for match in pattern.finditer(text, 0, _MOST))
+    for kind, match in itertools.islice(places, _MOST_PLACES):
+        secret = match[match.lastgroup or 0]
+        if match.lastgroup == "doubtful" and not _is_plausible(secret):
+            continue
+        if secret in known or any(secret in one or one in secret for one in told):
+            continue  # A token after `Bearer` matches by both.
+        told.add(secret)
+        yield Suspicion(kind, "" if secret.startswith("-----") else secret[:_TOLD], len(secret))
+
+
+def _is_plausible(value: str) -> bool:
+    """Tell a secret from a word, a placeholder or a row of stars."""
+    return len(set(value)) >= 6 and any(map(str.isdigit, value)) and any(map(str.isalpha, value))

@@ -1,0 +1,127 @@
+"""How a value of a record is shown: as text that a browser can hold and a reader can trust.
+
+In come decoded JSON values, out comes text, shortened where it is long, with what was left out counted. Escaping for
+HTML is not done here: the templates escape everything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.snapshots.changes import ABSENT
+
+#: Characters of one value that are shown.
+LONGEST_VALUE = 20_000
+#: Characters of one name, phone number or label that are shown.
+LONGEST_LABEL = 120
+#: A text of more characters is set as a block of its own.
+_LINE = 60
+#: Characters of JSON, times its depth, that are laid out on lines of their own.
+_MOST_LAYOUT = 2_000_000
+
+# What has no shape of its own, or turns the text around it: controls, soft hyphens, marks and overrides of direction,
+# fillers, tags (in which instructions can hide), halves of surrogate pairs. Joiners stay: scripts and emoji need them.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+
+Form = Literal["absent", "null", "empty", "word", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value as it is shown.
+
+    :ivar form: ``text`` is set as a block of its own; ``absent``, ``null`` and ``empty`` are said in words.
+    :ivar left_out: characters at the end that are not shown.
+    """
+
+    form: Form
+    text: str = ""
+    left_out: int = 0
+
+
+class Allowance:
+    """How many characters a report may still spend on values, so that a browser can hold it."""
+
+    def __init__(self, characters: int) -> None:
+        self._left = characters
+
+    def grant(self, wish: int, *, least: int = 0) -> int:
+        """Return how many characters may be shown, and count them: as many as wished while there are some left.
+
+        :param least: what is granted all the same when there are none.
+        """
+        granted = min(wish, max(self._left, least))
+        self._left -= granted
+        return granted
+
+
+def visible(text: str) -> str:
+    """Return a text in which what cannot be seen is spelled out: ``␀``, ``[U+202E]``, ``\\ud83d``."""
+    return _UNSEEN.sub(_spelled, text)
+
+
+def label(value: Any) -> str:
+    """Return a short text for a name, an id or the like, whatever it is."""
+    text = value if isinstance(value, str) else "" if value is None else exact_json.dumps(value).decode()
+    text = " ".join(text[: 4 * LONGEST_LABEL].split())
+    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
+
+
+def shown(value: Any, allowance: Allowance, *, longest: int = LONGEST_VALUE) -> Shown:
+    """Return a value as it is shown."""
+    if value is ABSENT:
+        return Shown("absent")
+    if value is None:
+        return Shown("null")
+    if value == "":
+        return Shown("empty")
+    text = laid_out(value)
+    granted = allowance.grant(min(len(text), longest), least=200)
+    form: Form = "text" if len(text) > _LINE or "\n" in text else "word"
+    return Shown(form, text[:granted], len(text) - granted)
+
+
+def laid_out(value: Any) -> str:
+    """Return a value as text: text as it is, JSON (in a text as well) with a line for each of its parts."""
+    if isinstance(value, str):
+        return _lines(value) if value.startswith(("{", "[")) else value
+    text = exact_json.dumps(value).decode()
+    return _lines(text) if isinstance(value, dict | list) else text
+
+
+def _lines(text: str) -> str:
+    """Lay JSON out; what is none, fits a line or is too much stays as it is."""
+    if len(text) <= _LINE or len(text) * _depth(text) > _MOST_LAYOUT:
+        return text
+    try:
+        return msgspec.json.format(text, indent=2)
+    except (ValueError, RecursionError):  # Among the first: what is not JSON, and lone surrogates.
+        return text
+
+
+def _depth(text: str) -> int:
+    """Return how deeply JSON is nested, at most; brackets in texts are taken for nesting."""
+    deepest = depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _spelled(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)  # The pictures of control characters.
+    if code == 0x7F:
+        return "␡"
+    if 0xD800 <= code <= 0xDFFF:
+        return f"\\u{code:04x}"
+    return f"[U+{code:04X}]"

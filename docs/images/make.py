@@ -1,0 +1,126 @@
+"""Makes the pictures of ``report.html`` in this folder: two snapshots of a stand-in fleet, compared, and a browser.
+
+    python -m docs.images.make [FOLDER]
+
+Needs ``chromium`` and ``pngquant`` (Debian: ``apt-get install chromium pngquant``). FOLDER keeps the report as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+#: Name, width and height in CSS pixels, pixels of the device to one of them, colours.
+PICTURES = (
+    ("report-desktop", 1280, 1500, 1, "light"),
+    ("report-phone", 390, 1500, 1.5, "light"),
+    ("report-dark", 800, 1100, 1, "dark"),
+)
+
+
+def main() -> None:
+    """Make the report, then its pictures."""
+    with tempfile.TemporaryDirectory(prefix="puretalk-pictures-") as name:
+        folder = Path(name)
+        os.environ |= {"AIRFLOW_HOME": str(folder / "airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+        kept = Path(sys.argv[1]) if sys.argv[1:] else folder
+        report = make_report(folder, kept / "report.html")
+        for picture, width, height, scale, colours in PICTURES:
+            target = HERE / f"{picture}.png"
+            photograph(report, target, width=width, height=height, scale=scale, dark=colours == "dark")
+            subprocess.run(["pngquant", "--force", "--strip", "--speed=1", "--ext=.png", "64", target], check=True)
+            print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")
+
+
+def make_report(folder: Path, target: Path) -> Path:
+    """Take a snapshot of a fleet of 60, edit it as a busy week would, take another one and compare the two."""
+    from airflow_provider_puretalk import sandbox, snapshots
+    from airflow_provider_puretalk.hooks import PuretalkHook
+    from airflow_provider_puretalk.snapshots.report import write_report
+    from airflow_provider_puretalk.snapshots.storage import Storage
+    from airflow_provider_puretalk.taking import take_snapshot
+
+    destination = folder / "snapshots"
+    destination.mkdir()
+    paths = []
+    with sandbox.running(assistants=60, seed=7) as box:
+        connection = {"conn_type": "puretalk", "host": box.base_url, "password": box.api_key}
+        os.environ["AIRFLOW_CONN_VOICE_FLEET"] = json.dumps(connection)
+        for snapshot in ("20261117T000000Z", "20261124T000000Z"):
+            taken = take_snapshot(PuretalkHook("voice_fleet"), Storage(str(destination)), snapshot=snapshot)
+            paths.append(taken.to_dict()["manifest_path"])
+            if len(paths) == 1:
+                edit(box.fleet)
+    with snapshots.compare(*paths) as comparison:
+        write_report(comparison, target)
+    return target
+
+
+def edit(fleet: object) -> None:
+    """Change a fleet as people do in a week."""
+    from airflow_provider_puretalk.sandbox import FleetStore
+
+    assert isinstance(fleet, FleetStore)
+    first, second, third, fourth, fifth, *_ = ids = fleet.ids()
+    prompt = fleet.get(first)["prompt"]
+    fleet.change(
+        first,
+        {
+            "prompt": prompt.replace("You speak", "You are patient and friendly. You speak").replace("never", "do not"),
+            "begin_message": "Hello! This call may be recorded. How can I help you today?",
+            "call_recording_enabled": not fleet.get(first)["call_recording_enabled"],
+        },
+    )
+    section = fleet.get(second)["prompt"].split("\n\n")[1]
+    fleet.change(second, {"prompt": f"{fleet.get(second)['prompt']}\n{section}\n- Always offer a second appointment.\n"})
+    fleet.change(third, {"voice": {"name": "Marlene", "language": "de-DE"}, "voice_speed": 1.15})
+    shared = next(one["phone_number"] for one in fleet if one["phone_number"] and one["assistant_id"] != fourth)
+    fleet.change(fourth, {"phone_number": shared, "timezone": "UTC"})
+    fleet.change(fifth, {"tools": json.dumps([{"name": "book", "headers": {"X-Api-Key": "9f3kL2mQ8vXz41TbRw7Y"}}])})
+    for one in ids[10:22]:
+        fleet.change(one, {"model": "gpt-5-mini"})
+    for one in ids[30:37]:
+        fleet.change(one, {"max_reminder_messages": 9})
+    for one in ids[40:42]:
+        fleet.remove(one)
+    fleet.add({"name": "Harbour Dental - Reception", "voice": {"language": "en-GB"}})
+    copied = fleet.get(ids[50])
+    fleet.add({**copied, "name": f"{copied['name']} (copy)", "assistant_id": "5f0c7f2e-0c1d-4f63-9a51-6a5d5b0c7e11"})
+
+
+def photograph(page: Path, target: Path, *, width: int, height: int, scale: float = 1, dark: bool = False) -> None:
+    """Take a picture of a page as a browser of this width shows it."""
+    with tempfile.TemporaryDirectory(prefix="puretalk-browser-") as profile:
+        subprocess.run(
+            [
+                "chromium",
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--hide-scrollbars",
+                f"--user-data-dir={profile}",
+                f"--window-size={width},{height}",
+                f"--force-device-scale-factor={scale}",
+                *(["--blink-settings=preferredColorScheme=0"] if dark else []),
+                f"--screenshot={target}",
+                page.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+
+if __name__ == "__main__":
+    main()
