@@ -1,0 +1,281 @@
+"""``PuretalkCompareSnapshotsOperator``: which snapshots it takes, what it writes, when it fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkDriftError, PuretalkSnapshotError
+from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
+from airflow_provider_puretalk.sandbox import Sandbox
+from tests.places import ACCOUNT, Folder, Place, make_place
+
+Records = list[dict[str, Any]]
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "changes.schema.json").read_bytes())
+
+
+@pytest.fixture
+def keep(folder: Folder, sandbox: Sandbox, context: Any) -> Callable[..., Any]:
+    """Keep records as a snapshot."""
+
+    def keep(name: str, records: Records, **arguments: Any) -> Any:
+        sandbox.fleet.replace_all(records)
+        return folder.take(context, partition=name, **arguments)
+
+    return keep
+
+
+def compare(place: Place, context: Any, **arguments: Any) -> dict[str, Any]:
+    arguments = {
+        "destination": place.destination,
+        "storage_conn_id": place.storage_conn_id,
+        "account": "puretalk_default",
+    } | arguments
+    return PuretalkCompareSnapshotsOperator(task_id="compare", **arguments).execute(context)
+
+
+def fleet(count: int, **fields: Any) -> Records:
+    return [{"assistant_id": f"id-{number:03}", "name": f"Agent {number}", **fields} for number in range(count)]
+
+
+def lines(place: Place, snapshot: str) -> list[dict[str, Any]]:
+    text = place.files()[f"{ACCOUNT}/snapshot={snapshot}/changes.jsonl"]
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["path", "file", "s3", "memory"])
+def test_changes_and_report_lie_beside_the_newer_manifest(
+    kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, context: Any
+) -> None:
+    place = make_place(kind, request)
+    place.take(context, partition="a")
+    changed = sandbox.fleet.ids()[0]
+    sandbox.fleet.change(changed, {"prompt": "Something else."})
+    place.take(context, partition="b")
+    result = compare(place, context)
+    assert result["changed"] == [{"assistant_id": changed, "fields": ["prompt"]}]
+    assert result["changes_path"] == f"{place.named}/{ACCOUNT}/snapshot=b/changes.jsonl"
+    assert result["report_path"] == f"{place.named}/{ACCOUNT}/snapshot=b/report.html"
+    (line,) = lines(place, "b")
+    assert (line["op"], line["pointer"], line["class"], line["new"]) == (
+        "changed",
+        "/prompt",
+        "behaviour",
+        "Something else.",
+    )
+    assert place.files()[f"{ACCOUNT}/snapshot=b/report.html"].startswith(b"<!doctype html>")
+    assert set(place.files()) == {name for name in place.files() if ".staging" not in name}
+
+
+def test_what_is_returned_has_the_documented_shape(folder: Folder, keep: Any, context: Any) -> None:
+    keep("a", fleet(2))
+    keep("b", fleet(2)[1:])
+    result = compare(folder, context)
+    assert list(result) == [
+        "snapshot",
+        "baseline",
+        "added",
+        "removed",
+        "changed",
+        "touched",
+        "counts",
+        "fields_appeared",
+        "fields_vanished",
+        "truncated",
+        "notes",
+        "summary",
+        "changes_path",
+        "report_path",
+    ]
+    assert (result["snapshot"], result["baseline"], result["removed"]) == ("b", "a", ["id-000"])
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_every_line_of_changes_jsonl_is_as_its_schema_says(folder: Folder, keep: Any, context: Any) -> None:
+    keep("a", fleet(9, model="a", tools=None) + [{"assistant_id": "gone"}])
+    keep("b", [*fleet(5, model="b"), *fleet(9, model="c")[5:], {"assistant_id": "new", "name": None}])
+    compare(folder, context)
+    found = lines(folder, "b")
+    assert {line["op"] for line in found} == {"added", "removed", "changed", "changed_many"}
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    for line in found:
+        validator.validate(line)
+
+
+def test_the_schema_refuses_what_is_no_change() -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    change = {"op": "changed", "assistant_id": "a", "name": "A", "pointer": "/model", "class": "behaviour", "new": 1}
+    assert validator.is_valid(change)
+    for wrong in ({"op": "moved"}, {"class": "other"}, {"pointer": "model"}, {"more": 1}, {"assistant_id": None}):
+        assert not validator.is_valid(change | wrong)
+    del change["new"]
+    assert not validator.is_valid(change)
+
+
+def test_by_default_the_newest_complete_snapshot_meets_the_complete_one_before(
+    folder: Folder, keep: Any, context: Any
+) -> None:
+    for name in "abcd":
+        keep(name, fleet(1, model=name))
+    for name in "bd":
+        path = folder.root / ACCOUNT / f"snapshot={name}" / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"complete": False}))
+    result = compare(folder, context)
+    assert (result["snapshot"], result["baseline"]) == ("c", "a")
+
+
+def test_snapshots_can_be_named(folder: Folder, keep: Any, context: Any) -> None:
+    for name in "abcd":
+        keep(name, fleet(1, model=name))
+    chosen = [
+        compare(folder, context, snapshot="c"),
+        compare(folder, context, baseline="a"),
+        compare(folder, context, snapshot="c", baseline="a"),
+        compare(folder, context, snapshot="a", baseline="b"),
+    ]
+    assert [(result["snapshot"], result["baseline"]) for result in chosen] == [
+        ("c", "b"),
+        ("d", "a"),
+        ("c", "a"),
+        ("a", "b"),
+    ]
+
+
+def test_the_first_snapshot_is_a_baseline(folder: Folder, keep: Any, context: Any) -> None:
+    keep("a", fleet(3))
+    result = compare(folder, context, fail_on_change=True, max_removed=0)
+    assert (result["baseline"], result["added"], result["counts"]["added"]) == (None, [], 0)
+    assert lines(folder, "a") == []
+    assert (folder.root / ACCOUNT / "snapshot=a" / "report.html").stat().st_size > 0
+
+
+def test_comparing_again_replaces_what_was_written(folder: Folder, keep: Any, context: Any) -> None:
+    keep("a", fleet(2, model="a"))
+    keep("b", fleet(2, model="b"))
+    compare(folder, context)
+    first = folder.files()
+    compare(folder, context)
+    assert folder.files() == first
+    compare(folder, context, ignore_fields=["model"])
+    assert lines(folder, "b") == []
+
+
+@pytest.mark.parametrize(
+    ("max_removed", "fails"),
+    [
+        (2, False),
+        ("2", False),
+        (1, True),
+        ("20%", False),
+        ("19.9 %", True),
+        ("0%", True),
+        (None, False),
+        ("None", False),
+    ],
+)
+def test_more_removed_than_allowed_fails_once_all_is_written(
+    folder: Folder, keep: Any, context: Any, max_removed: Any, fails: bool
+) -> None:
+    """Two of ten are gone; the limit itself still passes."""
+    keep("a", fleet(10))
+    keep("b", fleet(10)[2:])
+    if fails:
+        with pytest.raises(PuretalkDriftError, match="2 of 10"):
+            compare(folder, context, max_removed=max_removed)
+    else:
+        compare(folder, context, max_removed=max_removed)
+    assert len(lines(folder, "b")) == 2
+    assert (folder.root / ACCOUNT / "snapshot=b" / "report.html").exists()
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "changed"])
+def test_fail_on_change_fails_once_all_is_written(folder: Folder, keep: Any, context: Any, change: str) -> None:
+    keep("a", fleet(3))
+    keep("b", {"added": fleet(4), "removed": fleet(2), "changed": fleet(3, model="b")}[change])
+    with pytest.raises(PuretalkDriftError, match="fail_on_change"):
+        compare(folder, context, fail_on_change=True)
+    assert lines(folder, "b")
+
+
+def test_fail_on_change_passes_where_a_record_was_only_saved_again(folder: Folder, keep: Any, context: Any) -> None:
+    keep("a", fleet(3, updated_at="2026-11-01T00:00:00Z"))
+    keep("b", fleet(3, updated_at="2026-11-02T00:00:00Z"))
+    assert compare(folder, context, fail_on_change=True)["counts"]["touched"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"account": ""}, "account"),
+        ({"account": "../x"}, "account"),
+        ({"snapshot": ""}, "snapshot"),
+        ({"baseline": "a/b"}, "partition"),
+        ({"snapshot": "a", "baseline": "a"}, "same"),
+        ({"max_removed": "many"}, "max_removed"),
+        ({"max_removed": -1}, "max_removed"),
+        ({"max_removed": True}, "max_removed"),
+        ({"max_removed": "1000000%"}, "max_removed"),
+        ({"ignore_fields": "updated_at"}, "ignore_fields"),
+        ({"ignore_fields": [""]}, "ignore_fields"),
+        ({"fail_on_change": "False"}, "fail_on_change"),
+        ({"destination": "relative"}, "destination"),
+        ({"destination": "/does/not/exist"}, "does not exist"),
+    ],
+)
+def test_wrong_arguments_are_named(folder: Folder, keep: Any, context: Any, arguments: Any, named: str) -> None:
+    keep("a", fleet(1))
+    keep("b", fleet(1))
+    with pytest.raises(PuretalkConfigurationError, match=named):
+        compare(folder, context, **arguments)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"snapshot": "z"}, {"baseline": "z"}])
+def test_what_does_not_exist_is_said(folder: Folder, keep: Any, context: Any, arguments: Any) -> None:
+    if arguments:
+        keep("b", fleet(1))
+    with pytest.raises(PuretalkSnapshotError, match="There is no"):
+        compare(folder, context, **arguments)
+
+
+def test_nothing_is_written_where_a_snapshot_is_damaged(folder: Folder, keep: Any, context: Any) -> None:
+    keep("a", fleet(1))
+    keep("b", fleet(1, model="b"))
+    data = next((folder.root / ACCOUNT / "snapshot=a").glob("assistants-*"))
+    data.write_bytes(data.read_bytes()[:-1])
+    before = folder.files()
+    with pytest.raises(PuretalkSnapshotError, match=data.name):
+        compare(folder, context)
+    assert folder.files() == before
+
+
+def test_the_log_tells_the_change_and_holds_no_contents(
+    folder: Folder, keep: Any, context: Any, spoken: Callable[[], str]
+) -> None:
+    keep("a", fleet(2, prompt="the old secret"))
+    keep("b", fleet(1, prompt="the new secret"))
+    spoken()
+    compare(folder, context)
+    said = spoken()
+    assert "1 removed; 1 changed (behaviour 1). 1 assistants now." in said
+    assert "secret" not in said
+
+
+def test_openlineage_is_told_what_was_read_and_written(folder: Folder, keep: Any, context: Any) -> None:
+    keep("a", fleet(1))
+    keep("b", fleet(1))
+    task = PuretalkCompareSnapshotsOperator(
+        task_id="compare", destination=folder.destination, account="puretalk_default"
+    )
+    task.execute(context)
+    lineage = task.get_openlineage_facets_on_complete(None)
+    where = f"{folder.root}/{ACCOUNT}"
+    assert [one.name for one in lineage.inputs] == [f"{where}/snapshot={name}/manifest.json" for name in "ab"]
+    assert [one.name for one in lineage.outputs] == [
+        f"{where}/snapshot=b/{name}" for name in ("changes.jsonl", "report.html")
+    ]
