@@ -47,9 +47,9 @@ def parse_name(argument: str, name: Any) -> Pattern:
 def below(patterns: Sequence[Pattern], key: str | int) -> list[Pattern]:
     """Return what is left of those patterns that lead through a key or an index; an empty one means the value itself."""
     if isinstance(key, int):
-        return [pattern[1:] for pattern in patterns if pattern[0] == ITEMS]
+        return [pattern[1:] for pattern in patterns if pattern[:1] == (ITEMS,)]
     if "." not in key:
-        return [pattern[1:] for pattern in patterns if pattern[0] == key]
+        return [pattern[1:] for pattern in patterns if pattern[:1] == (key,)]
     parts = tuple(key.split("."))
     return [pattern[len(parts) :] for pattern in patterns if pattern[: len(parts)] == parts]
 
