@@ -69,7 +69,7 @@ def test_changes_and_report_lie_beside_the_newer_manifest(
         "behaviour",
         "Something else.",
     )
-    assert place.files()[f"{ACCOUNT}/snapshot=b/report.html"].startswith(b"<!doctype html>")
+    assert place.files()[f"{ACCOUNT}/snapshot=b/report.html"].lower().startswith(b"<!doctype html>")
     assert set(place.files()) == {name for name in place.files() if ".staging" not in name}
 
 
@@ -98,7 +98,7 @@ def test_what_is_returned_has_the_documented_shape(folder: Folder, keep: Any, co
 
 
 def test_every_line_of_changes_jsonl_is_as_its_schema_says(folder: Folder, keep: Any, context: Any) -> None:
-    keep("a", fleet(9, model="a", tools=None) + [{"assistant_id": "gone"}])
+    keep("a", [*fleet(9, model="a", tools=None), {"assistant_id": "gone"}])
     keep("b", [*fleet(5, model="b"), *fleet(9, model="c")[5:], {"assistant_id": "new", "name": None}])
     compare(folder, context)
     found = lines(folder, "b")
