@@ -78,15 +78,16 @@ def edit(fleet: object) -> None:
         },
     )
     section = fleet.get(second)["prompt"].split("\n\n")[1]
-    fleet.change(second, {"prompt": f"{fleet.get(second)['prompt']}\n{section}\n- Always offer a second appointment.\n"})
+    fleet.change(
+        second, {"prompt": f"{fleet.get(second)['prompt']}\n{section}\n- Always offer a second appointment.\n"}
+    )
     fleet.change(third, {"voice": {"name": "Marlene", "language": "de-DE"}, "voice_speed": 1.15})
     shared = next(one["phone_number"] for one in fleet if one["phone_number"] and one["assistant_id"] != fourth)
     fleet.change(fourth, {"phone_number": shared, "timezone": "UTC"})
     fleet.change(fifth, {"tools": json.dumps([{"name": "book", "headers": {"X-Api-Key": "9f3kL2mQ8vXz41TbRw7Y"}}])})
-    for one in ids[10:22]:
-        fleet.change(one, {"model": "gpt-5-mini"})
-    for one in ids[30:37]:
-        fleet.change(one, {"max_reminder_messages": 9})
+    for one in ids[10:]:
+        if fleet.get(one)["model"] == "gpt-4o-mini":  # The vendor retires it.
+            fleet.change(one, {"model": "gpt-5-mini"})
     for one in ids[40:42]:
         fleet.remove(one)
     fleet.add({"name": "Harbour Dental - Reception", "voice": {"language": "en-GB"}})

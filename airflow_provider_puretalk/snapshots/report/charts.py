@@ -6,7 +6,7 @@ In come counts, out come bars with their lengths; the drawing is done by the tem
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from airflow_provider_puretalk.snapshots.census import Census
@@ -15,7 +15,7 @@ from airflow_provider_puretalk.snapshots.report.values import label
 #: Bars of one chart; what is less frequent is put together in one more.
 MOST_BARS = 8
 #: Length of the longest bar, in units of the drawing.
-LONGEST_BAR = 300
+LONGEST_BAR = 260
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,14 @@ class Chart:
 
 def charts(now: Census, then: Census | None) -> Iterator[Chart]:
     """Yield the charts that show what a fleet is made of."""
-    yield _chart("Languages", now.languages, then and then.languages)
-    yield _chart("Voices", now.voices, then and then.voices)
-    yield _chart("Models", now.models, then and then.models)
-    yield _chart("Phone number", _numbers(now), then and _numbers(then))
+    counted: tuple[tuple[str, Callable[[Census], Counter[str]]], ...] = (
+        ("Languages", lambda census: census.languages),
+        ("Voices", lambda census: census.voices),
+        ("Models", lambda census: census.models),
+        ("Phone number", _numbers),
+    )
+    for title, count in counted:
+        yield _chart(title, count(now), None if then is None else count(then))
 
 
 def _numbers(census: Census) -> Counter[str]:

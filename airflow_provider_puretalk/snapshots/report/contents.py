@@ -117,7 +117,7 @@ class Contents:
     def charts(self) -> Iterator[Chart]:
         """Yield charts of what the fleet is made of."""
         baseline = self.comparison.baseline
-        return charts(self.comparison.snapshot.census, baseline and baseline.census)
+        return charts(self.comparison.snapshot.census, None if baseline is None else baseline.census)
 
     def in_common(self) -> Iterator[InCommon]:
         """Yield the changes that many assistants have in common, as far as they are told."""

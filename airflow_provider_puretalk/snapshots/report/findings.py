@@ -122,8 +122,8 @@ class Findings:
                 self._add("heading", Example(who, dotted, ", ".join(f"“{label(one)}”" for one in doubled), anchor))
         if field_class(path[0]) in _SPOKEN and new is not ABSENT:
             for suspicion in suspicions(_text(new), _text(old)):
-                beginning = f", begins with “{suspicion.beginning}”" if suspicion.beginning else ""
-                told = f"looks like {suspicion.kind}: {suspicion.length:,} characters{beginning}"
+                beginning = f", beginning with “{suspicion.beginning}”" if suspicion.beginning else ""
+                told = f"{suspicion.kind}, {suspicion.length:,} characters{beginning}"
                 self._add("secret", Example(who, dotted, told, anchor))
 
     def _add(self, kind: str, example: Example) -> None:

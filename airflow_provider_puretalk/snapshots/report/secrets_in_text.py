@@ -31,7 +31,10 @@ _PATTERNS = tuple(
         ("a SendGrid key", r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{30,60}"),
         ("an API key", r"\b(?:sk|pk|rk)[-_](?:[a-z]{2,8}[-_]){0,2}[A-Za-z0-9_-]{20,250}"),
         ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{8,4096}\.eyJ[A-Za-z0-9_-]{8,8192}\.[A-Za-z0-9_-]{8,4096}"),
-        ("a password in an address", r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"'{}<>$]{3,128})@"),
+        (
+            "a password in an address",
+            r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{1,64}:(?P<secret>[^\s/@\"'{}<>$]{3,128})@",
+        ),
         ("a bearer token", r"\b[Bb]earer\s{1,3}(?P<doubtful>[A-Za-z0-9_.~+/=-]{16,4096})"),
         (
             "a value named like a secret",

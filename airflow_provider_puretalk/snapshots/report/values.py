@@ -64,7 +64,7 @@ class Allowance:
 
 
 def visible(text: str) -> str:
-    """Return a text in which what cannot be seen is spelled out: ``␀``, ``[U+202E]``, ``\\ud83d``."""
+    """Return a text in which what cannot be seen is spelled out: ``␀`` or ``[U+202E]``."""
     return _UNSEEN.sub(_spelled, text)
 
 

@@ -62,11 +62,7 @@ def word_diff(old: str, new: str) -> list[Run]:
 def _words(before: Sequence[str], after: Sequence[str]) -> list[Run]:
     """Tell how one passage became another one that shares no line with it."""
     old, new = "".join(before), "".join(after)
-    runs = [
-        run
-        for a, b in _aligned(_WORD.findall(old), _WORD.findall(new))
-        for run in _told("".join(a), "".join(b))
-    ]
+    runs = [run for a, b in _aligned(_WORD.findall(old), _WORD.findall(new)) for run in _told("".join(a), "".join(b))]
     alike = sum(len(run.text) for run in runs if run.kind is Kind.SAME)
     if alike < _LEAST_ALIKE * max(len(old), len(new)):
         return _told(old, new)
