@@ -16,7 +16,6 @@ in it; where several names look into it, by the strictest of their treatments: d
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ class Redactor:
 
     @property
     def unmatched(self) -> list[str]:
-        """The names of the policy that no record had so far, null counting as had; sorted."""
+        """The names of the policy that were in no record so far, sorted. Null is there; what a parent hides is not."""
         return sorted(self._unmatched)
 
     def _treat(self, treatment: Treatment, value: Any) -> Any:
@@ -113,23 +112,21 @@ class Redactor:
             raise PuretalkResponseError(f"A value that `redact` hashes cannot be written down: {error}.") from None
 
     def _hmac(self, data: bytes) -> str:
-        return hmac.digest(self._key, data, hashlib.sha256).hex()
+        return hmac.digest(self._key, data, "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
     """What a policy says of one place and of what lies below.
 
-    :ivar names: the names that mean this place or places below.
-    :ivar treatment: the strictest of their treatments.
-    :ivar here: whether the place itself is meant; then nothing below is.
+    :ivar name: the name that means this very place, and then no other means a place below; None without one.
+    :ivar treatment: the strictest treatment of this place and those below.
     :ivar fields: what is said of fields, where this should be an object.
     :ivar items: what is said of the items, where this should be a list.
     """
 
-    names: frozenset[str]
+    name: str | None
     treatment: Treatment
-    here: bool
     fields: Mapping[str, _Node]
     items: _Node | None
 
@@ -142,9 +139,8 @@ def _grow(rules: Mapping[field_paths.Pattern, Treatment]) -> _Node:
         items = below(left, 0)
         keys = {".".join(rest[:size]) for rest in left for size in range(1, len(rest) + 1) if not items}
         return _Node(
-            names=frozenset(".".join(pattern) for pattern in left.values()),
+            name=".".join(left[()]) if () in left else None,
             treatment=min((rules[pattern] for pattern in left.values()), key=TREATMENTS.index),
-            here=() in left,
             fields={key: node(below(left, key)) for key in sorted(keys)},
             items=node(items) if items else None,
         )
@@ -159,24 +155,21 @@ def _grow(rules: Mapping[field_paths.Pattern, Treatment]) -> _Node:
 
 def _walk(node: _Node, value: Any, treat: Callable[[Treatment, Any], Any], unmatched: set[str]) -> Any:
     """Return a value with the treatments of a node applied; the value itself is not altered."""
-    if not node.here:
-        if node.items is None and isinstance(value, dict):
-            changed = dict(value)
-            for key, below in node.fields.items():
-                if key in value:
-                    treated = _walk(below, value[key], treat, unmatched)
-                    if treated is _GONE:
-                        del changed[key]
-                    else:
-                        changed[key] = treated
-            return changed
-        if node.items is not None and isinstance(value, list):
-            walked = [_walk(node.items, item, treat, unmatched) for item in value]
-            return [item for item in walked if item is not _GONE]
-        if value is None:
-            return None
-    if unmatched:
-        unmatched.difference_update(node.names)
+    if node.name is not None:
+        unmatched.discard(node.name)
+    elif value is None:
+        return None
+    elif node.items is not None and isinstance(value, list):
+        walked = [_walk(node.items, item, treat, unmatched) for item in value]
+        return [item for item in walked if item is not _GONE]
+    elif node.items is None and isinstance(value, dict):
+        changed = dict(value)
+        for key in node.fields:
+            if key in value:
+                changed[key] = _walk(node.fields[key], value[key], treat, unmatched)
+                if changed[key] is _GONE:
+                    del changed[key]
+        return changed
     return treat(node.treatment, value)
 
 

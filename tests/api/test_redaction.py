@@ -200,13 +200,13 @@ def test_a_parent_that_breaks_the_documentation_is_treated_whole(
 
 
 def test_unmatched_names() -> None:
-    """Names that no record had are told; null counts as had, and so does a parent that was treated whole."""
+    """Names that were in no record are told: null is there, a field of something that has no fields is not."""
     redactor = Redactor({"a": "mask", "b.c": "mask", "d": "mask", "e.*.f": "drop", "g": "drop"})
     assert redactor.unmatched == ["a", "b.c", "d", "e.*.f", "g"]
     redactor({"a": None, "b": {}, "e": []})
     assert redactor.unmatched == ["b.c", "d", "e.*.f", "g"]
     redactor({"b": "text", "e": [{"f": 1}], "h": 1})
-    assert redactor.unmatched == ["d", "g"]
+    assert redactor.unmatched == ["b.c", "d", "g"]
 
 
 def test_policy_is_sorted_and_the_key_leaves_no_trace() -> None:
