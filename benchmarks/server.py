@@ -29,7 +29,7 @@ class Fleet:
     """Records as JSON text, and whole answers made from them once for each page size asked for."""
 
     def __init__(self, assistants: int, largest_page: int, port: int) -> None:
-        self._rows = list(_rows(assistants))
+        self._rows = list(rows(assistants))
         self._largest = largest_page
         self._port = port
         self._answers: dict[tuple[int, int], bytes] = {}
@@ -61,7 +61,7 @@ class Fleet:
         return _http(head.encode() + b",".join(rows) + b"]}")
 
 
-def _rows(assistants: int) -> Iterator[bytes]:
+def rows(assistants: int) -> Iterator[bytes]:
     """Yield that many records. Inventing is slow: after some thousands they come again, under ids of their own."""
     invented = [record for record in iter_fleet(min(assistants, _INVENTED), seed=1)]
     for number in range(assistants):

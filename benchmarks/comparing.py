@@ -1,0 +1,184 @@
+"""Compares two snapshots of a large fleet, and reads the same two files, each in a process of its own.
+
+In comes a number of assistants, of whom one in a hundred changes; out come medians of seconds and of peak memory above the
+same process with everything imported. The comparison is the operator's, called as Airflow calls it: changes and report are
+written too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = "benchmark"
+#: One assistant of so many has another prompt in the second snapshot.
+CHANGED_ONE_IN = 100
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Medians of one file format.
+
+    :ivar reading: seconds that reading both snapshots takes; ``comparing`` likewise.
+    :ivar peak_mb: of the comparison.
+    """
+
+    file_format: str
+    reading: float
+    comparing: float
+    peak_mb: float
+
+
+def measure(assistants: int, times: int, file_format: str) -> Compared:
+    """Write both snapshots once, then read and compare them some times."""
+    folder = Path(tempfile.mkdtemp(prefix="puretalk-benchmark-"))
+    try:
+        (folder / "fleet").mkdir()
+        _run("write", folder, file_format, assistants)
+        found = {
+            what: [_run(what, folder, file_format, assistants) for _ in range(times)] for what in ("read", "compare")
+        }
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    seconds = {what: statistics.median(run["seconds"] for run in runs) for what, runs in found.items()}
+    peak = statistics.median(run["peak_mb"] for run in found["compare"])
+    print(
+        f"  {file_format}: read {seconds['read']:.1f} s, compare {seconds['compare']:.1f} s, {peak:.0f} MB", flush=True
+    )
+    return Compared(file_format, seconds["read"], seconds["compare"], peak)
+
+
+def _run(what: str, folder: Path, file_format: str, assistants: int) -> dict[str, float]:
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        "PYTHONWARNINGS": "ignore",
+    }
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks.comparing", what, str(folder / "fleet"), file_format, str(assistants)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    line = next((line for line in result.stdout.splitlines() if line.startswith("FIGURES ")), None)
+    if line is None:
+        raise SystemExit(f"{what} failed:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}")
+    found: dict[str, float] = json.loads(line.removeprefix("FIGURES "))
+    return found
+
+
+def _write(destination: str, file_format: str, assistants: int) -> None:
+    from airflow_provider_puretalk.snapshots import layout, manifest, writing
+    from airflow_provider_puretalk.snapshots.storage import Storage
+
+    storage = Storage(destination)
+    compression = layout.choose_compression(file_format, "auto")
+    for name in ("a", "b"):
+        with storage.staging(layout.snapshot_folder(ACCOUNT, name)) as folder:
+            staged = writing.stage(
+                _rows(assistants, changed=name == "b"),
+                folder / "data",
+                file_format=file_format,
+                compression=compression,
+            )
+            now = datetime.now(UTC)
+            writing.commit(
+                storage,
+                manifest.Manifest(
+                    format_version=manifest.FORMAT_VERSION,
+                    canonical_version=1,
+                    account=ACCOUNT,
+                    snapshot=name,
+                    count=assistants,
+                    complete=True,
+                    consistency=manifest.Consistency(
+                        requested="verified",
+                        method="two_walks",
+                        walks=2,
+                        count_reported=assistants,
+                        duplicates_removed=0,
+                    ),
+                    content_sha256=staged.content_sha256,
+                    raw_sha256=staged.raw_sha256,
+                    files=[staged.file],
+                    schema_report=staged.schema,
+                    redaction=manifest.Redaction(),
+                    started_at=now,
+                    finished_at=now,
+                    source=manifest.Source(base_url="http://benchmark", provider_version="0", airflow_version="0"),
+                ),
+                staged,
+            )
+
+
+def _rows(assistants: int, *, changed: bool) -> Iterator[tuple[bytes, Any]]:
+    from airflow_provider_puretalk.api import exact_json
+    from airflow_provider_puretalk.snapshots.schema_report import profile
+    from benchmarks.server import rows
+
+    for number, row in enumerate(rows(assistants)):
+        # Ids that sort as they come: a snapshot is in order.
+        record = exact_json.loads(row) | {"assistant_id": f"{number:08d}-0000-4000-8000-000000000000"}
+        if changed and number % CHANGED_ONE_IN == 0:
+            record |= {"prompt": f"{record['prompt']}\nNever promise a refund.", "updated_at": "2026-11-22T00:00:00Z"}
+        yield exact_json.dumps(record), profile(record)
+
+
+def _read(destination: str) -> None:
+    from airflow_provider_puretalk import snapshots
+
+    for snapshot in snapshots.list_snapshots(destination):
+        for _ in snapshots.iter_records(snapshot.manifest_path):
+            pass
+
+
+def _compare(destination: str, assistants: int) -> None:
+    from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
+
+    context: Any = {}
+    result = PuretalkCompareSnapshotsOperator(task_id="compare", destination=destination, account=ACCOUNT).execute(
+        context
+    )
+    if result["counts"]["changed"] != -(-assistants // CHANGED_ONE_IN):
+        raise SystemExit(f"The comparison found {result['counts']}.")
+
+
+def main() -> None:
+    """Do one thing and print its figures."""
+    what, destination, file_format, assistants = sys.argv[1:]
+    # What the task would import first is imported before the clock starts.
+    import pyarrow.parquet  # noqa: F401
+
+    from airflow_provider_puretalk.snapshots import comparing, publishing  # noqa: F401
+    from airflow_provider_puretalk.snapshots.storage import Storage
+
+    Storage(destination).check()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    match what:
+        case "write":
+            _write(destination, file_format, int(assistants))
+        case "read":
+            _read(destination)
+        case "compare":
+            _compare(destination, int(assistants))
+    seconds = time.perf_counter() - started
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print("FIGURES " + json.dumps({"seconds": seconds, "peak_mb": peak}))
+
+
+if __name__ == "__main__":
+    main()
