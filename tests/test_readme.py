@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import exceptions
-from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
+from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator, PuretalkSnapshotAssistantsOperator
 from airflow_provider_puretalk.provider_info import get_provider_info
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +47,16 @@ def test_the_library_reads_what_the_operator_wrote(
     assert json.loads(blocks("json")[0]).keys() == result.keys()
 
 
+def test_a_comparison_returns_what_is_shown(sandbox: Any, context: dict[str, Any], tmp_path: Path) -> None:
+    """The README's result of a comparison has the keys, and the counts, that the operator returns."""
+    for name in ("a", "b"):
+        PuretalkSnapshotAssistantsOperator(task_id="s", destination=str(tmp_path), partition=name).execute(context)
+    compare = PuretalkCompareSnapshotsOperator(task_id="c", destination=str(tmp_path), account="puretalk_default")
+    result, shown = compare.execute(context), json.loads(blocks("json")[1])
+    assert list(shown) == list(result)
+    assert list(shown["counts"]) == list(result["counts"])
+
+
 def test_every_connection_field_is_explained() -> None:
     """The connection table names each extra field of the form, and no other."""
     listed = set(re.findall(r"^\| extra `(\w+)`", README, re.MULTILINE))
@@ -54,10 +64,9 @@ def test_every_connection_field_is_explained() -> None:
 
 
 def test_every_error_is_explained() -> None:
-    """The error table names each exception that this release can raise."""
+    """The error table names each exception but the root, which is never raised itself."""
     listed = set(re.findall(r"^\| `(Puretalk\w+Error)`", README, re.MULTILINE))
-    # Comparisons, which raise the drift error, are not in this release; the root is never raised itself.
-    assert listed == set(exceptions.__all__) - {"PuretalkError", "PuretalkDriftError"}
+    assert listed == set(exceptions.__all__) - {"PuretalkError"}
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -137,3 +137,19 @@ def test_however_deep_a_change_lies_it_is_found(depth: int) -> None:
         old, new = [old], [new]
     (change,) = differences(old, new)
     assert len(change.path) == min(depth, 64)
+
+
+def test_every_documented_field_has_a_class_and_the_format_page_names_it() -> None:
+    """What a field's change is about is decided here and not by default, and people can look it up."""
+    from pathlib import Path
+
+    from airflow_provider_puretalk.models import Assistant
+    from airflow_provider_puretalk.snapshots.changes import _CLASSES, field_class
+
+    page = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
+    listed = {name for names in _CLASSES.values() for name in names}
+    assert set(Assistant.model_fields) == listed
+    for name in listed - {name for name in listed if name.startswith("voice")}:
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{field_class(name)}` |"))
+        assert f"`{name}`" in row
+    assert field_class("brand_new") == "behaviour"
