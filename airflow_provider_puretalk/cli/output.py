@@ -6,8 +6,10 @@ In come plain values, some of which other people wrote; what goes out cannot ste
 from __future__ import annotations
 
 import codecs
+import io
 import itertools
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
@@ -69,22 +71,24 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        console = Console(
-            file=self._stream, width=None if self._stream.isatty() else _NO_TERMINAL, highlight=False, emoji=False
-        )
+        is_terminal = self._stream.isatty()
+        width = shutil.get_terminal_size().columns if is_terminal else _NO_TERMINAL
         widths: dict[int, int] = {}
         for header, rows in tables:
             table = Table(box=None, pad_edge=False, show_header=any(header), header_style="bold")
             for place, name in enumerate(header):
                 longest = max(map(cell_len, (name, *(row[place] for row in rows))))
                 widths[place] = max(longest, widths.get(place, 0))
-            fits = sum(widths.values()) + 2 * len(widths) <= console.width
+            fits = sum(widths.values()) + 2 * len(widths) <= width
             for place, name in enumerate(header):
                 # As wide as in the batches before, so that columns stay under each other.
                 table.add_column(Text(name), overflow="fold", min_width=widths[place] if fits else None)
             for row in rows:
                 table.add_row(*(Text(self._encodable(value)) for value in row))
-            console.print(table)
+            # Not onto the stream: rich makes an exit of its own out of a pipe that breaks.
+            paper = io.StringIO()
+            Console(file=paper, width=width, force_terminal=is_terminal, highlight=False, emoji=False).print(table)
+            self._write("".join(f"{line.rstrip()}\n" for line in paper.getvalue().splitlines()))
 
     def _json(self, value: Any) -> str:
         from airflow_provider_puretalk.api import exact_json

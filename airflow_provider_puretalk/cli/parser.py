@@ -28,7 +28,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and how it would be right."""
-        _refuse(self, message)
+        self.exit(FAILED, f"{self.format_usage()}{self.prog}: {message}\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse unknown arguments here: argparse leaves it to the outermost parser, which may be Airflow's."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
 
 def new_parser() -> argparse.ArgumentParser:
@@ -39,10 +46,9 @@ def new_parser() -> argparse.ArgumentParser:
 
 
 def fill(parser: argparse.ArgumentParser) -> None:
-    """Add all commands to a parser, which may be Airflow's."""
-    if not isinstance(parser, Parser):
-        parser.error = lambda message: _refuse(parser, message)  # type: ignore[method-assign]
-        parser.formatter_class = argparse.HelpFormatter
+    """Add all commands to a parser. One of Airflow's becomes one of ours, so that its errors end as ours do."""
+    parser.__class__ = Parser
+    parser.formatter_class = argparse.HelpFormatter
     parser.add_argument("--version", action="version", version=f"airflow-provider-puretalk {__version__}")
     groups = _commands(parser)
     assistants = groups.add_parser("assistants", help="the assistants as they are now", allow_abbrev=False)
@@ -227,10 +233,6 @@ def _command(commands: Any, name: str, function: str, summary: str) -> argparse.
 
 def _commands(parser: argparse.ArgumentParser) -> Any:
     return parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser, title="commands")
-
-
-def _refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
-    parser.exit(FAILED, f"{parser.format_usage()}{parser.prog}: {message}\n")
 
 
 def _names(text: str) -> list[str]:

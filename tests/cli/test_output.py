@@ -1,0 +1,117 @@
+"""What is printed cannot steer a terminal, and a machine can read it in any locale."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.cli.output import Output, cell, printable
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
+ANY_VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | ANY_TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner),
+    max_leaves=5,
+)
+
+
+class Paper:
+    """Something to print on, in an encoding."""
+
+    def __init__(self, *, as_json: bool, encoding: str = "utf-8") -> None:
+        self._bytes = io.BytesIO()
+        self.stream = io.TextIOWrapper(self._bytes, encoding=encoding, newline="")
+        self.output = Output(self.stream, as_json=as_json)
+
+    @property
+    def raw(self) -> bytes:
+        self.stream.flush()
+        return self._bytes.getvalue()
+
+
+@given(ANY_TEXT)
+def test_nothing_unprintable_is_left(text: str) -> None:
+    """Escape sequences, line breaks and what turns the direction of writing are spelt out; all else stays."""
+    told = printable(text)
+    assert all(char.isprintable() or char in "\u200c\u200d\u00a0" for char in told)
+    assert text.isprintable() <= (told == text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("\x9b2J", r"\x9b2J"),
+        ("a\r\nb\tc", r"a\r\nb\tc"),
+        ("\u202egnihtemos", r"\u202egnihtemos"),
+        ("\ud800", r"\ud800"),
+        ("Zürich 東京 👩\u200d💻", "Zürich 東京 👩\u200d💻"),
+    ],
+)
+def test_what_is_spelt_out(text: str, told: str) -> None:
+    assert printable(text) == told
+
+
+@given(ANY_VALUE, st.sampled_from(["utf-8", "ascii", "latin-1"]))
+def test_a_document_says_the_same_in_any_locale(value: Any, encoding: str) -> None:
+    """The JSON document holds the value exactly, whatever the encoding of stdout, and nothing that steers a terminal."""
+    paper = Paper(as_json=True, encoding=encoding)
+    paper.output.document(value)
+    text = paper.raw.decode(encoding)
+    assert json.loads(text) == value
+    assert exact_json.loads(text) == value
+    assert all(char.isprintable() or char in "\u200c\u200d\u00a0" for char in text.removesuffix("\n"))
+
+
+@pytest.mark.parametrize("values", [[], [1], [{"a": "ü"}, None, [2]]])
+def test_an_array_is_one_document(values: list[Any]) -> None:
+    """Elements are written as they come, and together they are valid JSON."""
+    paper = Paper(as_json=True)
+    paper.output.array(iter(values))
+    assert json.loads(paper.raw) == values
+    assert paper.raw.count(b"\n") == (len(values) + 2 if values else 1)
+
+
+def test_values_are_one_line_and_no_markup() -> None:
+    """What looks like rich's own markup is printed as it stands; a row is a line, however long."""
+    paper = Paper(as_json=False)
+    paper.output.table(["name", "what"], [["[bold]x[/bold] :smile:", "a\nb"], ["y" * 500, None]])
+    lines = [line.split() for line in paper.raw.decode().splitlines()]
+    assert lines == [["name", "what"], ["[bold]x[/bold]", ":smile:", r"a\nb"], ["y" * 79 + "…", "-"]]
+
+
+def test_columns_stay_under_each_other_in_long_tables() -> None:
+    """A table is laid out in batches, none of which is narrower than those before; the header comes once."""
+    paper = Paper(as_json=False)
+    paper.output.table(["name", "number"], (["x" * (20 if number < 500 else 1), number] for number in range(1200)))
+    lines = paper.raw.decode().splitlines()
+    assert len(lines) == 1201
+    assert {line.index(str(number)) for number, line in enumerate(lines[1:])} == {lines[0].index("number")}
+
+
+def test_an_empty_table_is_its_header() -> None:
+    paper = Paper(as_json=False)
+    paper.output.table(["account", "snapshot"], [])
+    assert paper.raw.split() == [b"account", b"snapshot"]
+
+
+def test_a_table_can_be_printed_in_any_locale() -> None:
+    """What stdout cannot encode becomes a question mark, not an error."""
+    paper = Paper(as_json=False, encoding="ascii")
+    paper.output.table(["name"], [["Zürich"], ["x" * 100]])
+    paper.output.line("東京")
+    paper.output.facts([("a", "é")])
+    assert paper.raw.decode("ascii").split() == ["name", "Z?rich", "x" * 79 + "?", "??", "a", "?"]
+
+
+def test_cells() -> None:
+    """Values stand in a table as JSON spells them, text without its quotes, nothing as a dash."""
+    assert [cell(value) for value in (None, True, 1.50, "x", ["é"], {"a": None})] == [
+        "-", "true", "1.5", "x", '["é"]', '{"a":null}',
+    ]  # fmt: skip

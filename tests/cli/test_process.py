@@ -1,0 +1,172 @@
+"""Whole processes, as shells, pipes and cron see them: exit codes, streams, signals, and Airflow's own command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow import __version__ as airflow_version
+from packaging.version import Version
+
+from airflow_provider_puretalk import __version__, sandbox
+
+ROOT = Path(__file__).parents[2]
+MODULE = [sys.executable, "-m", "airflow_provider_puretalk"]
+AIRFLOW = [sys.executable, "-m", "airflow", "puretalk"]
+
+since_3_2 = pytest.mark.skipif(
+    Version(airflow_version) < Version("3.2"), reason="Airflow takes commands from providers since 3.2"
+)
+
+
+@pytest.fixture
+def discoverable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Airflow find the provider, installed or not: by an entry point beside the code."""
+    metadata = tmp_path / "installed" / f"airflow_provider_puretalk-{__version__}.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: airflow-provider-puretalk\nVersion: {__version__}\n"
+    )
+    (metadata / "entry_points.txt").write_text(
+        "[apache_airflow_provider]\nprovider_info = airflow_provider_puretalk.provider_info:get_provider_info\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(metadata.parent), str(ROOT)]))
+
+
+def ran(command: list[str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_history_from_cron(sandbox: Any, destination: Path) -> None:
+    """Snapshot, compare, verify: the codes that a script branches on, and nothing on stderr that cron would mail."""
+    codes = []
+    for partition in "123":
+        done = ran(MODULE, "snapshot", destination, "--partition", partition)
+        assert (done.returncode, done.stderr) == (0, "")
+        done = ran(MODULE, "snapshots", "compare", "--destination", destination)
+        assert done.stderr == ""
+        codes.append(done.returncode)
+        if partition == "2":
+            sandbox.fleet.remove(sandbox.fleet.ids()[0])
+    assert codes == [0, 0, 2]
+    assert ran(MODULE, "snapshots", "verify", "--all", destination).returncode == 0
+
+
+def test_stdout_is_the_document_whatever_is_logged(sandbox: Any) -> None:
+    """Airflow's logging prints to stdout; with --json and --debug together it is still one document."""
+    done = ran(MODULE, "assistants", "list", "--json", "--debug")
+    assert len(json.loads(done.stdout)) == 250
+    assert done.returncode == 0
+
+
+def test_an_error_is_one_line_and_one(sandbox: Any, connection: Callable[..., str]) -> None:
+    """No traceback, no log lines, no key."""
+    connection(host=sandbox.base_url, password="wrong-key-0123456789")
+    done = ran(MODULE, "assistants", "list")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "wrong-key" not in done.stderr
+    done = ran(MODULE, "assistants", "list", "--debug")
+    assert "Traceback" in done.stderr
+    assert "wrong-key" not in done.stderr
+
+
+def test_no_connection_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where Airflow has no database: its own tracebacks about that are told in a line."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    done = ran(MODULE, "probe")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert "create one of type `puretalk`" in done.stderr.splitlines()[-1]
+
+
+def test_a_usage_error_is_one() -> None:
+    assert ran(MODULE, "snapshots", "compare", "--nonsense").returncode == 1
+
+
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], options: list[str]) -> None:
+    """`| head` ends it in silence, with the code that a killed writer has."""
+    with sandbox.running(assistants=400) as box:
+        connection(host=box.base_url, password=box.api_key)
+        process: Any = subprocess.Popen(
+            [*MODULE, "assistants", "list", *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        process.stdout.close()
+        told = process.stderr.read()
+        assert process.wait(timeout=60) == 141
+        process.stderr.close()
+    assert told == ""
+
+
+def test_ctrl_c_ends_it_cleanly(connection: Callable[..., str]) -> None:
+    """130, one word, no traceback; a request in flight is given up."""
+    with sandbox.running(assistants=3, faults=["delay:seconds=60,times=always"]) as box:
+        connection(host=box.base_url, password=box.api_key)
+        process: Any = subprocess.Popen(
+            [*MODULE, "assistants", "list"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        box.before_request(1, lambda request: process.send_signal(signal.SIGINT))
+        out, err = process.communicate(timeout=50)
+    assert (process.returncode, out, err) == (130, "", "Stopped.\n")
+
+
+@since_3_2
+@pytest.mark.usefixtures("discoverable")
+def test_airflow_has_the_same_commands(sandbox: Any, destination: Path) -> None:
+    """`airflow puretalk` is the same parser with the same answers and the same codes."""
+    assert ran(AIRFLOW, "--version").stdout == f"airflow-provider-puretalk {__version__}\n"
+    assert "snapshots" in ran(AIRFLOW, "--help").stdout
+    listed = ran(AIRFLOW, "assistants", "list", "--json")
+    assert (listed.returncode, len(json.loads(listed.stdout))) == (0, 250)
+    for partition, code in ("1", 0), ("2", 2):
+        assert ran(AIRFLOW, "snapshot", destination, "--partition", partition).returncode == 0
+        assert ran(AIRFLOW, "snapshots", "compare", "--destination", destination).returncode == code
+        sandbox.fleet.remove(sandbox.fleet.ids()[0])
+
+
+@since_3_2
+@pytest.mark.usefixtures("discoverable")
+@pytest.mark.parametrize(
+    "words", [[], ["explode"], ["snapshots"], ["snapshots", "compare", "--nonsense"], ["--x", "probe"]]
+)
+def test_a_usage_error_below_airflow_is_one(words: list[str]) -> None:
+    """Airflow's own parsers end with 2."""
+    done = ran(AIRFLOW, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "usage: airflow puretalk" in done.stderr
+
+
+@since_3_2
+@pytest.mark.usefixtures("discoverable")
+def test_airflows_own_help_lists_it() -> None:
+    assert "puretalk" in ran([sys.executable, "-m", "airflow"], "--help").stdout
+
+
+@pytest.mark.skipif(Version(airflow_version) < Version("3"), reason="what Airflow loads then is another matter")
+def test_telling_airflow_is_cheap() -> None:
+    """Every `airflow` command asks for the definition: what Airflow has not loaded itself, it does not load either."""
+    code = (
+        "import sys, airflow.cli.cli_config\nbefore = set(sys.modules)\n"
+        "from airflow_provider_puretalk.cli.definition import get_puretalk_commands\nget_puretalk_commands()\n"
+        "print('loaded:', *sorted(set(sys.modules) - before))"
+    )
+    done = ran([sys.executable], "-c", code)
+    assert set(done.stdout.rpartition("loaded:")[2].split()) == {
+        "airflow_provider_puretalk",
+        "airflow_provider_puretalk.cli",
+        "airflow_provider_puretalk.cli.definition",
+        "airflow_provider_puretalk.cli.parser",
+    }

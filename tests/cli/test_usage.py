@@ -1,0 +1,115 @@
+"""What the parser promises: help for everything, and usage errors that no script takes for "changed"."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk import __version__
+from airflow_provider_puretalk.cli import parser
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "command-line.md").read_text()
+
+
+def commands(tree: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Yield every command below a parser by its name, groups left out."""
+    groups = [action for action in tree._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield name.strip(), tree
+    for group in groups:
+        for word, below in group.choices.items():
+            yield from commands(below, f"{name} {word}")
+
+
+COMMANDS = dict(commands(parser.new_parser()))
+
+
+def test_there_are_these_commands() -> None:
+    """The commands are those of the documentation."""
+    assert sorted(COMMANDS) == [
+        "assistants list",
+        "probe",
+        "snapshot",
+        "snapshots compare",
+        "snapshots list",
+        "snapshots prune",
+        "snapshots show",
+        "snapshots verify",
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_runs_a_command_exists(command: str) -> None:
+    """Functions are named by text, so nothing else would notice."""
+    module, _, function = COMMANDS[command].get_default(parser.COMMAND).partition(":")
+    assert callable(getattr(import_module(f"airflow_provider_puretalk.cli.{module}"), function))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented_and_explained(command: str) -> None:
+    """docs/command-line.md has a section for each command that names each of its own options, and `--help` explains all."""
+    common = {"--help", "--json", "-v", "--verbose", "--debug", "--conn-id", "--storage-conn-id"}
+    common |= {"--consistency", "--max-walks", "--max-seconds", "--redact", "--redact-personal"}
+    section = PAGE.split(f"\n## `{command}", 1)[1].split("\n## ", 1)[0]
+    for action in COMMANDS[command]._actions:
+        assert action.help
+        for option in set(action.option_strings) - {"-h"}:
+            assert f"`{option}" in (PAGE if option in common else section), option
+
+
+@pytest.mark.parametrize("words", [[], ["assistants"], ["snapshots"], *(name.split() for name in COMMANDS)])
+def test_help_is_no_failure(run: Any, words: list[str]) -> None:
+    ended = run(*words, "--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("usage: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "required: COMMAND"),
+        (["snapshots"], "required: COMMAND"),
+        (["explode"], "invalid choice"),
+        (["snapshots", "explode"], "invalid choice"),
+        (["snapshot"], "required: DESTINATION"),
+        (["probe", "--js"], "unrecognized arguments"),
+        (["assistants", "list", "--filter", "name"], "not of the form NAME=VALUE"),
+        (["assistants", "list", "--redact", "=drop"], "not of the form NAME=VALUE"),
+        (["assistants", "list", "--limit", "0"], "at least 1"),
+        (["assistants", "list", "--limit", "²"], "at least 1"),
+        (["assistants", "list", "--max-seconds", "nan"], "above 0"),
+        (["assistants", "list", "--consistency", "perfect"], "invalid choice"),
+        (["snapshot", "d", "--compression", "rar"], "invalid choice"),
+        (["snapshots", "prune", "d", "--keep-daily", "-1"], "at least 0"),
+        (["snapshots", "prune", "d", "--keep-daily", "x"], "at least 0"),
+    ],
+)
+def test_a_usage_error_ends_with_one(run: Any, words: list[str], reason: str) -> None:
+    """argparse would end with 2, which a script that compares takes for "changed"."""
+    ended = run(*words)
+    assert (ended.code, ended.out) == (1, "")
+    assert reason in ended.err
+
+
+def test_the_version_is_the_packages(run: Any) -> None:
+    assert run("--version") == (0, f"airflow-provider-puretalk {__version__}\n", "")
+
+
+def test_help_does_not_wait_for_airflow() -> None:
+    """Nothing is imported for the help that only commands need."""
+    code = (
+        "import sys\nfrom airflow_provider_puretalk.cli.running import main\n"
+        "try: main(['snapshots', '--help'])\nexcept SystemExit: pass\n"
+        "print('loaded:', *{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.rpartition("loaded:")[2].split())
+    assert not loaded & {"airflow", "requests", "rich", "pydantic", "jinja2", "pyarrow", "msgspec"}
