@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
@@ -46,6 +47,17 @@ class PuretalkHook(BaseHook):
     def __init__(self, puretalk_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.puretalk_conn_id = puretalk_conn_id
+        self._connection: Any = None
+
+    @classmethod
+    def of_connection(cls, puretalk_conn_id: str, connection: Any) -> Self:
+        """Build a hook from an Airflow connection that was fetched already; it looks nothing up any more.
+
+        For event loops, where connections are fetched asynchronously.
+        """
+        hook = cls(puretalk_conn_id)
+        hook._connection = connection
+        return hook
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -66,7 +78,7 @@ class PuretalkHook(BaseHook):
         if not self.puretalk_conn_id:
             raise PuretalkConfigurationError("`puretalk_conn_id` is empty; name an Airflow connection.")
         try:
-            connection = self.get_connection(self.puretalk_conn_id)
+            connection = self._connection or self.get_connection(self.puretalk_conn_id)
         except AirflowNotFoundException:
             raise PuretalkConfigurationError(
                 f"There is no Airflow connection {self.puretalk_conn_id!r}; create one of type `puretalk`."
@@ -147,6 +159,7 @@ class PuretalkHook(BaseHook):
         limit: int | None = None,
         examine: Callable[[dict[str, Any]], Hashable] | None = None,
         redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        cancelled: threading.Event | None = None,
     ) -> AbstractContextManager[AssistantScan]:
         """Read the whole list until the reading is proven; a context manager over the result.
 
@@ -161,6 +174,7 @@ class PuretalkHook(BaseHook):
             :func:`airflow_provider_puretalk.api.reading.scan`.
         :param redact: gives the record to keep in place of each raw one, before it is written to the local disk; a
             :class:`airflow_provider_puretalk.api.redaction.Redactor`, say.
+        :param cancelled: set by another thread, it ends the reading with an error: no further request is sent.
         :raises PuretalkInconsistentScanError: no proof was found.
         """
         return scan(
@@ -171,6 +185,7 @@ class PuretalkHook(BaseHook):
             max_seconds=max_seconds,
             examine=examine,
             redact=redact,
+            cancelled=cancelled,
         )
 
     def test_connection(self) -> tuple[bool, str]:

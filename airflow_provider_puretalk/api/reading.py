@@ -95,6 +95,7 @@ def scan(
     max_seconds: float = 3600,
     examine: Callable[[dict[str, Any]], Hashable] | None = None,
     redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    cancelled: threading.Event | None = None,
 ) -> Iterator[AssistantScan]:
     """Read the whole list until the reading is proven, see :class:`airflow_provider_puretalk.api.scan.Scanner`.
 
@@ -104,13 +105,14 @@ def scan(
         record in :meth:`AssistantScan.rows`. There should be few different results, each is kept in memory.
     :param redact: called with each record before anything else sees it or it is written down, from several threads;
         what it returns takes the record's place. It must leave ``assistant_id`` as it is.
+    :param cancelled: set by another thread, it ends the reading with an error: no further request is sent.
     """
     examine = examine or _nothing
     if not max_seconds > 0:
         raise PuretalkConfigurationError("`max_seconds` must be above 0.")
     started_at = datetime.now(UTC)
     deadline = time.monotonic() + max_seconds
-    cancelled = threading.Event()
+    cancelled = cancelled or threading.Event()
     with Spool() as spool:
         # Only a reading of several walks can meet the same answer twice.
         known = spool.known if consistency == "verified" else None
