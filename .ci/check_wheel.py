@@ -74,6 +74,9 @@ def check_discovery(clean: CleanEnvironment) -> None:
     expect(any(row["Provider"] == DISTRIBUTION for row in info), "airflow providers get", info)
     hooks = [row for row in clean.airflow("providers", "hooks") if row["connection_type"] == "puretalk"]
     expect([row["class"] for row in hooks] == [HOOK], f"airflow providers hooks: {HOOK}", hooks)
+    links = {row["extra_link_class_name"] for row in clean.airflow("providers", "links")}
+    own = {f"{PACKAGE}.links.{name}" for name in ("PuretalkManifestLink", "PuretalkReportLink")}
+    expect(own <= links, f"airflow providers links: {', '.join(sorted(own))}", links)
     widgets = {row["connection_parameter_name"] for row in clean.airflow("providers", "widgets")}
     fields = {name.removeprefix("extra__puretalk__") for name in widgets if name.startswith("extra__puretalk__")}
     expect({"account", "timeout", "max_retries"} <= fields, f"airflow providers widgets: {', '.join(sorted(fields))}")

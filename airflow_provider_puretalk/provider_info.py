@@ -18,6 +18,10 @@ def get_provider_info() -> dict[str, Any]:
         "description": "PureTalk AI: list a fleet of voice assistants and keep proven snapshots of it.",
         "versions": [__version__],
         "connection-types": [connection_form.connection_type("airflow_provider_puretalk.hooks.PuretalkHook")],
+        "extra-links": [
+            "airflow_provider_puretalk.links.PuretalkManifestLink",
+            "airflow_provider_puretalk.links.PuretalkReportLink",
+        ],
         "asset-uris": _asset_uris(),
         "dataset-uris": _asset_uris(),  # 2.11 calls assets datasets
         "cli": ["airflow_provider_puretalk.cli.definition.get_puretalk_commands"],  # 3.2 and newer

@@ -14,6 +14,7 @@ from packaging.version import Version
 
 import airflow_provider_puretalk
 from airflow_provider_puretalk.hooks import PuretalkHook
+from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink
 from airflow_provider_puretalk.provider_info import get_provider_info
 
 
@@ -57,6 +58,7 @@ def test_everything_it_names_exists() -> None:
     assert load(connection["hook-class-name"]) is PuretalkHook
     assert connection["connection-type"] == PuretalkHook.conn_type
     assert connection["hook-name"] == PuretalkHook.hook_name
+    assert {load(path) for path in info["extra-links"]} == {PuretalkManifestLink, PuretalkReportLink}
     for uris in ("asset-uris", "dataset-uris"):
         (entry,) = info[uris]
         assert entry["schemes"] == ["puretalk"]

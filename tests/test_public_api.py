@@ -16,7 +16,9 @@ PUBLIC = {
     "airflow_provider_puretalk.hooks": ["PuretalkHook"],
     "airflow_provider_puretalk.operators": [
         "PERSONAL_FIELDS",
+        "PuretalkCompareSnapshotsOperator",
         "PuretalkListAssistantsOperator",
+        "PuretalkPruneSnapshotsOperator",
         "PuretalkSnapshotAssistantsOperator",
     ],
     "airflow_provider_puretalk.assets": ["puretalk_assistants_asset"],
@@ -35,7 +37,15 @@ PUBLIC = {
         "PuretalkSnapshotError",
         "PuretalkDriftError",
     ],
-    "airflow_provider_puretalk.snapshots": ["list_snapshots", "read_manifest", "iter_records", "verify"],
+    "airflow_provider_puretalk.links": ["PuretalkManifestLink", "PuretalkReportLink"],
+    "airflow_provider_puretalk.snapshots": [
+        "list_snapshots",
+        "read_manifest",
+        "iter_records",
+        "verify",
+        "compare",
+        "prune",
+    ],
     "airflow_provider_puretalk.sandbox": ["running", "make_fleet"],
 }
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from airflow_provider_puretalk.api.redaction import PERSONAL_FIELDS
 from airflow_provider_puretalk.operators.compare import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.operators.list_assistants import PuretalkListAssistantsOperator
+from airflow_provider_puretalk.operators.prune import PuretalkPruneSnapshotsOperator
 from airflow_provider_puretalk.operators.snapshot import PuretalkSnapshotAssistantsOperator
 
 __all__ = [
     "PERSONAL_FIELDS",
     "PuretalkCompareSnapshotsOperator",
     "PuretalkListAssistantsOperator",
+    "PuretalkPruneSnapshotsOperator",
     "PuretalkSnapshotAssistantsOperator",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError, PuretalkSnapshotError
+from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
 from airflow_provider_puretalk.operators import arguments, lineage
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
     template_fields_renderers = {"ignore_fields": "json"}  # noqa: RUF012 - as Airflow's
     ui_color = "#ffe8cc"
     ui_fgcolor = "#4d2a00"
+    operator_extra_links = (PuretalkReportLink(), PuretalkManifestLink())
 
     def __init__(
         self,
@@ -100,6 +102,8 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
             result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}
             self._read = [path for path in (older, newer) if path]
             self._written = [paths.changes, paths.report]
+            remember(context, PuretalkReportLink, paths.report)
+            remember(context, PuretalkManifestLink, newer)
             self._tell(comparison, paths.report)
             limit.check(comparison)
             if fail_on_change and comparison.is_different:

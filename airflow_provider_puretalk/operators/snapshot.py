@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
+from airflow_provider_puretalk.links import PuretalkManifestLink, remember
 from airflow_provider_puretalk.operators import arguments, lineage
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
     template_fields_renderers = {"redact": "json"}  # noqa: RUF012 - as Airflow's
     ui_color = "#d8f3e3"
     ui_fgcolor = "#0d3b24"
+    operator_extra_links = (PuretalkManifestLink(),)
 
     def __init__(
         self,
@@ -123,6 +125,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
             log=self.log,
         ).to_dict()
         self._base_url, self._written = hook.settings.base_url, list(result["files"])
+        remember(context, PuretalkManifestLink, result["manifest_path"])
         asset = puretalk_assistants_asset(result["account"])
         for outlet in self.outlets:
             if getattr(outlet, "uri", None) == asset.uri:

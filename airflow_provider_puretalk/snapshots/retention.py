@@ -183,8 +183,8 @@ def _periods(keep_daily: int, keep_weekly: int, keep_monthly: int) -> tuple[_Per
 
 def _names(names: Iterable[str]) -> list[str]:
     """Check the names to keep. A single name is a sequence of letters, and would keep nothing."""
-    if isinstance(names, str):
-        raise PuretalkConfigurationError("`keep_named` must be a list of snapshot names, not text.")
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise PuretalkConfigurationError(f"`keep_named` must be a list of snapshot names, not {names!r}.")
     return [layout.snapshot_folder("any", name) and name for name in names]
 
 

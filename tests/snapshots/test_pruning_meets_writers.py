@@ -8,7 +8,6 @@ import pytest
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
-from airflow_provider_puretalk.snapshots import Pruned
 from airflow_provider_puretalk.snapshots.storage import Storage
 from tests.places import ACCOUNT
 from tests.snapshots.conftest import Reading
@@ -23,8 +22,8 @@ NEWER = f"{DESTINATION}/{ACCOUNT}/snapshot=20261123T000000Z/manifest.json"
 STEPS, WRITER_STEPS = 60, 10
 
 
-def prune(keep_daily: int = 1) -> Pruned:
-    return snapshots.prune(DESTINATION, "puretalk_default", keep_daily=keep_daily, dry_run=False)
+def prune(keep_daily: int = 1) -> None:
+    snapshots.prune(DESTINATION, "puretalk_default", keep_daily=keep_daily, dry_run=False)
 
 
 def prepare(store: SteppingFileSystem, reading: Reading) -> None:

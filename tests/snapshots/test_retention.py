@@ -74,7 +74,7 @@ def test_the_newest_of_the_last_days_weeks_and_months_stays(place: Place, keep: 
     }
     assert left(place) == [one.snapshot for one in pruned.kept]
     assert {name.split("/")[1] for name in place.files()} == {f"snapshot={one.snapshot}" for one in pruned.kept}
-    assert pruned.left_alone == pruned.debris == ()
+    assert not pruned.left_alone and not pruned.debris
 
 
 def test_by_default_nothing_is_removed(place: Place, keep: Keep, prune: Prune) -> None:
@@ -202,7 +202,7 @@ def test_a_deserted_folder_goes_after_a_day(folder: Folder) -> None:
         folder.age(f"{ACCOUNT}/snapshot={name}", days * 86_400)
     pruned = snapshots.prune(folder.destination, "puretalk_default", keep_daily=1, dry_run=False)
     assert [path.name for path in (folder.root / ACCOUNT).iterdir()] == ["snapshot=beginning"]
-    assert pruned.removed == pruned.debris == ()
+    assert not pruned.removed and not pruned.debris
 
 
 def test_an_old_file_that_a_manifest_names_is_no_debris(place: Place, keep: Keep, prune: Prune) -> None:
@@ -283,6 +283,8 @@ def test_snapshots_can_be_kept_by_name(
         {"keep_daily": "7"},
         {"keep_daily": 1, "keep_named": "20261101T000000Z"},
         {"keep_daily": 1, "keep_named": ["../other"]},
+        {"keep_daily": 1, "keep_named": [None]},
+        {"keep_daily": 1, "keep_named": None},
     ],
     ids=str,
 )

@@ -1,0 +1,140 @@
+"""Links on a task in Airflow's UI, to the files that it wrote: a snapshot's manifest, a comparison's report.
+
+While a task runs, :func:`remember` finds the address that a browser can open and leaves it in XCom; the link classes only
+read it from there. So the web server of Airflow 2 needs neither the storage nor its connection, and a task that fails
+because too much changed still has the link to its report. A link is a convenience: nothing here ever fails a task.
+
+A browser can open:
+
+* ``http(s)://`` destinations, as they are;
+* ``s3://`` in AWS's console, unless the connection or the environment names another endpoint; ``gs://`` in Google's;
+* any other where the *storage's* connection has an extra field ``browse_url``: a pattern such as
+  ``https://files.example.com/{path}``. ``{path}`` is the whole path in the storage, with the bucket and without a leading
+  slash; ``{file}`` the path below the destination (``account=.../snapshot=.../report.html``). Whoever may see the task
+  sees the link, so no secret belongs into the pattern.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+
+log = logging.getLogger(__name__)
+
+#: Which domain AWS's console has for regions whose name begins so; all others share one.
+_CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
+#: What stays readable in a path.
+_SAFE = "/=:@"
+
+
+class _StoredFileLink(BaseOperatorLink):
+    """A link whose address the task has left in XCom."""
+
+    @property
+    def xcom_key(self) -> str:
+        """Return the key that Airflow 3 looks under; Airflow 2 has no such property."""
+        return f"_link_{type(self).__name__}"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address, empty where there is none. Runs in the web server on Airflow 2, in the worker on 3."""
+        from airflow.providers.common.compat.sdk import XCom
+
+        try:
+            return str(XCom.get_value(key=self.xcom_key, ti_key=ti_key) or "")
+        except Exception:  # A page of the web server must not break because of a link.
+            log.debug("No link from XCom.", exc_info=True)
+            return ""
+
+
+class PuretalkManifestLink(_StoredFileLink):
+    """The manifest of the snapshot that a task took."""
+
+    name = "Manifest"
+
+
+class PuretalkReportLink(_StoredFileLink):
+    """The report of the comparison that a task made."""
+
+    name = "Report"
+
+
+def remember(context: Context, link: type[_StoredFileLink], path: str) -> None:
+    """Leave the address of a stored file for a link; where no browser can open it, nothing.
+
+    :param path: as the storage names it, with the id of its connection.
+    """
+    try:
+        url = address(path)
+        if url is not None:
+            context["ti"].xcom_push(key=link().xcom_key, value=url)
+    except Exception as error:
+        # Only its type: what a connection's error quotes, nobody knows.
+        log.warning("The task goes without its link %r in the UI: %s.", link.name, type(error).__name__)
+
+
+def address(path: str) -> str | None:
+    """Return where a browser can open a stored file, None where it cannot."""
+    scheme, separator, rest = path.partition("://")
+    if not separator:
+        return None
+    netloc, _, inside = rest.partition("/")
+    conn_id, _, bucket = netloc.rpartition("@")
+    whole = f"{bucket}/{inside}" if bucket else inside
+    extra = _extra(conn_id) if conn_id else {}
+    if extra.get("browse_url"):
+        return _filled(extra["browse_url"], whole, conn_id)
+    match scheme:
+        case "http" | "https":
+            return f"{scheme}://{bucket}/{quote(inside, _SAFE)}"
+        case "s3" | "s3a" | "s3n":
+            return _in_aws_console(bucket, inside, extra)
+        case "gs" | "gcs":
+            return f"https://storage.cloud.google.com/{quote(whole, _SAFE)}"
+    return None
+
+
+def _extra(conn_id: str) -> Mapping[str, Any]:
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    extra: Mapping[str, Any] = BaseHook.get_connection(conn_id).extra_dejson
+    return extra
+
+
+def _filled(pattern: Any, whole: str, conn_id: str) -> str | None:
+    """Fill in a pattern. No error repeats it: people put tokens into URLs."""
+    parts = urlsplit(pattern) if isinstance(pattern, str) else urlsplit("")
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not ("{path}" in pattern or "{file}" in pattern):
+        log.warning(
+            "Connection %r: the extra field `browse_url` is no pattern for links: it must be an http(s):// URL without "
+            "credentials, with {path} or {file} in it.",
+            conn_id,
+        )
+        return None
+    below = "/".join(whole.split("/")[-3:])
+    return str(pattern).replace("{path}", quote(whole, _SAFE)).replace("{file}", quote(below, _SAFE))
+
+
+def _in_aws_console(bucket: str, key: str, extra: Mapping[str, Any]) -> str | None:
+    """Return a page of AWS's console; None where the bucket is somebody else's who speaks the same protocol."""
+    service = (extra.get("service_config") or {}).get("s3") or {}
+    elsewhere = (
+        extra.get("endpoint_url"),
+        service.get("endpoint_url"),
+        os.environ.get("AWS_ENDPOINT_URL"),
+        os.environ.get("AWS_ENDPOINT_URL_S3"),
+    )
+    if any(elsewhere):
+        return None
+    region = extra.get("region_name") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
+    console = next((name for begin, name in _CONSOLES.items() if region.startswith(begin)), "console.aws.amazon.com")
+    query = ({"region": region} if region else {}) | {"prefix": key}
+    return f"https://{console}/s3/object/{quote(bucket)}?{urlencode(query)}"

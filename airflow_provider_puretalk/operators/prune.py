@@ -1,0 +1,96 @@
+"""The operator that removes old snapshots by a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_puretalk.operators import arguments
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class PuretalkPruneSnapshotsOperator(BaseOperator):
+    """Keep the newest snapshot of each of the last days, weeks and months that have one, and remove the others.
+
+    Removes nothing unless told so: with ``dry_run``, the default, it says in log and XCom what it would do. Never removed
+    are the newest complete snapshot, one whose manifest is not understood, and files that are not the provider's. The
+    debris of killed tasks goes once it is older than a day. See :func:`airflow_provider_puretalk.snapshots.prune`.
+
+    :param destination: where the snapshots are: what the snapshot operator was given.
+    :param account: whose snapshots they are.
+    :param storage_conn_id: the Airflow connection of the storage.
+    :param keep_daily: for how many days to keep a snapshot.
+    :param keep_weekly: for how many weeks (ISO: from Monday).
+    :param keep_monthly: for how many months. At least one of the three must be above 0.
+    :param keep_named: names of snapshots to keep in any case, such as a baseline that others are compared with.
+    :param dry_run: only tell what would be done.
+    :returns: ``{"account", "dry_run", "kept": [{"snapshot", "reasons": [...]}], "removed": [names], "left_alone":
+        [{"name", "why"}], "debris": [paths below the account's folder], "bytes"}``; ``bytes`` is what is freed.
+    """
+
+    template_fields: Sequence[str] = (
+        "destination",
+        "account",
+        "storage_conn_id",
+        "keep_daily",
+        "keep_weekly",
+        "keep_monthly",
+        "keep_named",
+    )
+    template_fields_renderers = {"keep_named": "json"}  # noqa: RUF012 - as Airflow's
+    ui_color = "#e9e4f0"
+    ui_fgcolor = "#33254a"
+
+    def __init__(
+        self,
+        *,
+        destination: str,
+        account: str,
+        storage_conn_id: str | None = None,
+        keep_daily: int = 0,
+        keep_weekly: int = 0,
+        keep_monthly: int = 0,
+        keep_named: Sequence[str] = (),
+        dry_run: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.destination = destination
+        self.account = account
+        self.storage_conn_id = storage_conn_id
+        self.keep_daily = keep_daily
+        self.keep_weekly = keep_weekly
+        self.keep_monthly = keep_monthly
+        self.keep_named = keep_named
+        self.is_dry_run = dry_run  # Airflow has a method of the other name.
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check the arguments, remove or only tell, and say so in the log."""
+        from airflow_provider_puretalk.snapshots import prune
+
+        pruned = prune(
+            arguments.text("destination", self.destination),
+            arguments.text("account", self.account),
+            keep_daily=arguments.whole_number("keep_daily", self.keep_daily, least=0),
+            keep_weekly=arguments.whole_number("keep_weekly", self.keep_weekly, least=0),
+            keep_monthly=arguments.whole_number("keep_monthly", self.keep_monthly, least=0),
+            keep_named=self.keep_named,
+            dry_run=arguments.flag("dry_run", self.is_dry_run),
+            storage_conn_id=arguments.optional_text("storage_conn_id", self.storage_conn_id),
+        )
+        verb = "Would remove" if pruned.dry_run else "Removed"
+        for kept in pruned.kept:
+            self.log.info("Kept %s: %s.", kept.snapshot, ", ".join(kept.reasons))
+        for removed in pruned.removed:
+            self.log.info("%s %s (%s bytes).", verb, removed.snapshot, f"{removed.bytes:,}")
+        for debris in pruned.debris:
+            self.log.info("%s the debris %s (%s bytes).", verb, debris.name, f"{debris.bytes:,}")
+        for left in pruned.left_alone:
+            self.log.warning("Left alone %s: %s", left.name, left.why)
+        if pruned.dry_run:
+            self.log.warning("Nothing was removed: this is a dry run. Set `dry_run=False` to have it done.")
+        return pruned.to_dict()
