@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from airflow_provider_puretalk.api import exact_json
-
-FieldClass = Literal["behaviour", "compliance", "routing", "voice", "cosmetic", "identity"]
-FIELD_CLASSES: tuple[FieldClass, ...] = get_args(FieldClass)
+from airflow_provider_puretalk.api.field_classes import FieldClass
 
 #: As many assistants with the same change are told in one line.
 ALIKE = 5
@@ -25,47 +23,6 @@ class _Absent(Enum):
 
 #: Stands where a field is not there at all, which is not the same as null.
 ABSENT: Final = _Absent.ABSENT
-
-_CLASSES: dict[FieldClass, tuple[str, ...]] = {
-    "behaviour": (
-        "prompt",
-        "llm_states",
-        "variables",
-        "tools",
-        "model",
-        "behavior",
-        "knowledge_base",
-        "custom_knowledge_base",
-        "who_speaks_first",
-        "post_analysis",
-        "chatbot_faq",
-    ),
-    # What an assistant says first may be the announcement that the law demands: it is compliance before it is behaviour.
-    "compliance": (
-        "call_recording_enabled",
-        "begin_message",
-        "chatbot_begin_message",
-        "chatbot_whitelisted_domains",
-    ),
-    "routing": ("phone_number", "timezone", "reminder_message_frequency", "max_reminder_messages"),
-    "voice": (
-        "voice",
-        "voice_stability",
-        "voice_clarity_similarity",
-        "voice_stream_latency_optimization",
-        "voice_boost",
-        "voice_speed",
-        "voice_emotion",
-    ),
-    "cosmetic": ("avatar", "chatbot_logo", "chatbot_accent_color"),
-    "identity": ("assistant_id", "name", "user", "assistant_type", "created_at", "updated_at"),
-}
-_CLASS_OF: dict[str, FieldClass] = {name: kind for kind, names in _CLASSES.items() for name in names}
-
-
-def field_class(name: str) -> FieldClass:
-    """Return the class of a top-level field. One that nobody documented may steer calls: it counts as behaviour."""
-    return _CLASS_OF.get(name, "behaviour")
 
 
 @dataclass(frozen=True, slots=True)

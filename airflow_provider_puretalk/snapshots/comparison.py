@@ -11,8 +11,9 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
+from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.census import Census
-from airflow_provider_puretalk.snapshots.changes import FIELD_CLASSES, Change
+from airflow_provider_puretalk.snapshots.changes import Change
 from airflow_provider_puretalk.snapshots.ledger import Ledger
 
 #: Longest list in :meth:`Comparison.to_dict`.

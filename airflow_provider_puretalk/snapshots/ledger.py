@@ -18,16 +18,8 @@ from typing import Any, Literal
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkError
-from airflow_provider_puretalk.snapshots.changes import (
-    ABSENT,
-    ALIKE,
-    Added,
-    Change,
-    Changed,
-    ChangedMany,
-    FieldClass,
-    Removed,
-)
+from airflow_provider_puretalk.api.field_classes import FieldClass
+from airflow_provider_puretalk.snapshots.changes import ABSENT, ALIKE, Added, Change, Changed, ChangedMany, Removed
 
 #: Which side of a comparison has an assistant: the baseline, the newer one.
 THEN, NOW = 1, 2

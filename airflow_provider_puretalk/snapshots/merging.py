@@ -12,11 +12,11 @@ from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
+from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, FieldClass, field_class
 from airflow_provider_puretalk.api.field_paths import Pattern
 from airflow_provider_puretalk.api.models import json_pointer
 from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.snapshots import census
-from airflow_provider_puretalk.snapshots.changes import FIELD_CLASSES, FieldClass, field_class
 from airflow_provider_puretalk.snapshots.differences import differences
 from airflow_provider_puretalk.snapshots.ledger import NOW, THEN, Ledger
 

@@ -143,8 +143,8 @@ def test_every_documented_field_has_a_class_and_the_format_page_names_it() -> No
     """What a field's change is about is decided here and not by default, and people can look it up."""
     from pathlib import Path
 
+    from airflow_provider_puretalk.api.field_classes import _CLASSES, field_class
     from airflow_provider_puretalk.models import Assistant
-    from airflow_provider_puretalk.snapshots.changes import _CLASSES, field_class
 
     page = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
     listed = {name for names in _CLASSES.values() for name in names}

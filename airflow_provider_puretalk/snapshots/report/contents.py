@@ -13,15 +13,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, FieldClass
 from airflow_provider_puretalk.api.models import pointer_path
-from airflow_provider_puretalk.snapshots.changes import (
-    FIELD_CLASSES,
-    Added,
-    Changed,
-    ChangedMany,
-    FieldClass,
-    Removed,
-)
+from airflow_provider_puretalk.snapshots.changes import Added, Changed, ChangedMany, Removed
 from airflow_provider_puretalk.snapshots.comparison import Comparison
 from airflow_provider_puretalk.snapshots.report.charts import Chart, charts
 from airflow_provider_puretalk.snapshots.report.findings import Findings

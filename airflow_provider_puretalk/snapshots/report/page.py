@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from airflow_provider_puretalk.snapshots.changes import FIELD_CLASSES
+from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.comparison import Comparison
 from airflow_provider_puretalk.snapshots.report import contents
 from airflow_provider_puretalk.snapshots.report.values import visible

@@ -1,0 +1,3 @@
+"""Triggers: what waits in Airflow's triggerer instead of in a worker."""
+
+from __future__ import annotations
