@@ -36,11 +36,11 @@ def test_airflows_schema_for_installed_providers_accepts_it() -> None:
 
 
 def test_every_key_is_one_that_airflow_knows() -> None:
-    """One with a typing error would be ignored in silence. The names of assets are ahead of some versions' schema."""
+    """One with a typing error would be ignored in silence. Assets and commands are ahead of some versions' schema."""
     import airflow
 
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
-    assert set(get_provider_info()) - {"asset-uris", "dataset-uris", "versions"} <= set(schema["properties"])
+    assert set(get_provider_info()) - {"asset-uris", "dataset-uris", "cli", "versions"} <= set(schema["properties"])
 
 
 def test_the_name_is_that_of_the_distribution_and_the_version_that_of_the_package() -> None:
@@ -64,6 +64,8 @@ def test_everything_it_names_exists() -> None:
         assert entry["schemes"] == ["puretalk"]
         assert callable(load(entry["handler"]))
         assert callable(load(entry["to_openlineage_converter"]))
+    (commands,) = info["cli"]
+    assert [command.name for command in load(commands)()] == ["puretalk"]
 
 
 def test_each_caller_gets_one_of_its_own() -> None:

@@ -17,6 +17,8 @@ from typing import Any, TextIO
 _LONGEST_CELL = 80
 #: Rows that are laid out together, so that a table of any length takes little memory.
 _BATCH = 500
+#: Columns between two columns of a table.
+_GAP = 2
 #: Columns of a "terminal" that is none: wide enough for any row.
 _NO_TERMINAL = 100_000
 
@@ -75,11 +77,11 @@ class Output:
         width = shutil.get_terminal_size().columns if is_terminal else _NO_TERMINAL
         widths: dict[int, int] = {}
         for header, rows in tables:
-            table = Table(box=None, pad_edge=False, show_header=any(header), header_style="bold")
+            table = Table(box=None, padding=(0, _GAP, 0, 0), show_header=any(header), header_style="bold")
             for place, name in enumerate(header):
                 longest = max(map(cell_len, (name, *(row[place] for row in rows))))
                 widths[place] = max(longest, widths.get(place, 0))
-            fits = sum(widths.values()) + 2 * len(widths) <= width
+            fits = sum(widths.values()) + _GAP * len(widths) <= width
             for place, name in enumerate(header):
                 # As wide as in the batches before, so that columns stay under each other.
                 table.add_column(Text(name), overflow="fold", min_width=widths[place] if fits else None)

@@ -94,9 +94,12 @@ def _sentence(error: Exception) -> str:
 def _calm(options: argparse.Namespace) -> Iterator[None]:
     """Let warnings of this package and errors of others through to stderr, a line each; everything with ``--debug``."""
     with warnings.catch_warnings():
+        # Both set up warnings and logging in their own way, which would undo what is set here.
+        import airflow.configuration
+
         if not (options.debug or sys.warnoptions):
             warnings.simplefilter("ignore")
-        import airflow.settings  # noqa: F401  # Sets up its logging, which would undo what is set here.
+        import airflow.settings  # noqa: F401
 
         root, ours = logging.getLogger(), logging.getLogger(_PACKAGE)
         handlers, level = root.handlers[:], ours.level
