@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-airflow-2.11 lint format types bench wheel wheel-airflow-2.11 constraints clean
+.PHONY: help demo airflow test test-airflow-2.11 test-cluster lint format types bench wheel wheel-airflow-2.11 constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -36,6 +36,9 @@ test: .venv/dev.stamp  ## Run the tests on Airflow 3.3 (ARGS="-k name" goes to p
 
 test-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Run the same tests on Airflow 2.11
 	.venv-airflow-2.11/bin/python -m pytest $(ARGS)
+
+test-cluster: .venv/dev.stamp  ## Run the tests that need a running Airflow on PostgreSQL (some minutes)
+	.venv/bin/python -m pytest -m cluster tests/cluster $(ARGS)
 
 lint: .venv/dev.stamp  ## Check style and formatting
 	.venv/bin/ruff check .

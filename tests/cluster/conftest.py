@@ -1,0 +1,56 @@
+"""One Airflow for all scenarios: starting it takes longer than any of them.
+
+Its home is removed at the end unless something failed; then its path is printed, for the logs.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk.sandbox.state import Sandbox
+from tests.cluster import deployment
+from tests.cluster.deployment import Deployment
+
+
+@pytest.fixture(scope="session")
+def airflow(request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A running Airflow 3.3 on PostgreSQL, with the DAGs of this folder, all paused."""
+    from demo.processes import end_on_signals
+
+    end_on_signals()  # whoever ends the tests ends the components as well
+    home = Path(tempfile.mkdtemp(prefix="puretalk-cluster-"))
+    failed = True
+    try:
+        with deployment.running(home) as running:
+            yield running
+        failed = bool(request.session.testsfailed)
+    finally:
+        if failed:
+            print(f"\nWhat all components have logged is kept in {home}.")
+        else:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def account(airflow: Deployment) -> Iterator[Callable[..., Sandbox]]:
+    """Open a PureTalk account: a stand-in with a key of its own, and a connection to it in Airflow."""
+    from airflow_provider_puretalk import sandbox
+
+    with ExitStack() as open_ones:
+
+        def open_account(conn_id: str, /, *, password: str | None = None, extra: Any = None, **rules: Any) -> Sandbox:
+            key = f"key-of-{conn_id}-{secrets.token_hex(16)}"
+            box = open_ones.enter_context(sandbox.running(api_key=key, **rules))
+            # A try that fails is a poll that failed: so polls can be counted at the sandbox.
+            airflow.connect(conn_id, box.base_url, password or key, **({"max_retries": 0} | (extra or {})))
+            return box
+
+        yield open_account

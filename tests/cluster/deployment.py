@@ -1,0 +1,179 @@
+"""A running Airflow as the scenarios see it: what people and machines do to a deployment, in verbs.
+
+Components are processes of their own, on PostgreSQL, as in production; they are talked to through the public REST API and
+known by their logs. It knows nothing of PureTalk but the type of a connection.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from demo import cluster, runs
+from demo.cluster import Cluster
+from demo.steps import DemoError
+from tests.cluster import postgres
+
+DAGS = Path(__file__).with_name("dags")
+
+#: Seconds in which anything that is going to happen must have happened; far more than two busy cores need.
+PATIENCE = 120.0
+
+_ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+Value = TypeVar("Value")
+
+#: A triggerer that was killed is missed after `threshold` seconds; by default that is half a minute.
+_SETTINGS = {
+    "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+    "SCHEDULER__PARSING_CLEANUP_INTERVAL": "3600",
+    "LOGGING__LOGGING_LEVEL": "DEBUG",  # what is kept out of the logs must be kept out of these as well
+}
+
+
+class Deployment:
+    """One Airflow: API server, scheduler, DAG processor and triggerer.
+
+    :ivar keys: the passwords of all connections stored so far.
+    """
+
+    def __init__(self, running: Cluster) -> None:
+        self._cluster = running
+        self._api = running.api
+        self._triggerers = 1
+        self.keys: set[str] = set()
+
+    @property
+    def home(self) -> Path:
+        """The folder that holds the logs of everything."""
+        return self._cluster.home
+
+    def connect(self, conn_id: str, base_url: str, api_key: str, **extra: Any) -> None:
+        """Store a connection in Airflow's database, as people do in the browser."""
+        self.keys.add(api_key)
+        self._api.post(
+            "/connections",
+            {
+                "connection_id": conn_id,
+                "conn_type": "puretalk",
+                "host": base_url,
+                "password": api_key,
+                "extra": json.dumps(extra),
+            },
+        )
+
+    def unpause(self, dag: str) -> None:
+        """Wait until a DAG was read, and let it run."""
+        runs.prepare(self._cluster, dag)
+
+    def trigger(self, dag: str) -> Run:
+        """Start a run by hand."""
+        self.unpause(dag)
+        return Run(self, dag, self._api.post(f"/dags/{dag}/dagRuns", {"logical_date": None})["dag_run_id"])
+
+    def runs(self, dag: str) -> list[Run]:
+        """Return all runs of a DAG, oldest first."""
+        found = self.get(f"/dags/{dag}/dagRuns?order_by=id&limit=100")["dag_runs"]
+        return [Run(self, dag, one["dag_run_id"]) for one in found]
+
+    def until(self, what: str, look: Callable[[], Value], seconds: float = PATIENCE) -> Value:
+        """Look again and again until something is there, and return it.
+
+        :param what: completes the sentence "Waited in vain until ...".
+        :raises AssertionError: it is not there after so many seconds.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            if value := look():
+                return value
+            self._cluster.programs.check()
+            if time.monotonic() > deadline:
+                raise AssertionError(f"Waited in vain until {what}. Logs are in {self.home}.")
+            time.sleep(0.3)
+
+    def kill_triggerer(self) -> None:
+        """End the triggerer as ``kill -9`` does."""
+        self._cluster.programs.kill(self._triggerer)
+
+    def start_triggerer(self) -> None:
+        """Start a triggerer in the place of one that was killed."""
+        self._triggerers += 1
+        self._cluster.programs.start(self._triggerer, "airflow", "triggerer", "--skip-serve-logs")
+
+    def get(self, path: str) -> Any:
+        """Ask the REST API for what is at a path."""
+        return self._api.get(path)
+
+    def logs(self) -> dict[Path, str]:
+        """Return everything that any component, task or trigger has written so far."""
+        files = [path for path in self.home.rglob("*") if path.is_file() and ".log" in path.name]
+        return {path: path.read_text(errors="replace") for path in files}
+
+    @property
+    def _triggerer(self) -> str:
+        return "triggerer" if self._triggerers == 1 else f"triggerer-{self._triggerers}"
+
+
+class Run:
+    """One run of a DAG."""
+
+    def __init__(self, deployment: Deployment, dag: str, run_id: str) -> None:
+        self._deployment = deployment
+        self.dag = dag
+        self.run_id = run_id
+        self._path = f"/dags/{dag}/dagRuns/{quote(run_id)}"
+
+    def __repr__(self) -> str:
+        return f"{self.dag} {self.run_id}"
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        """Return what Airflow knows of a task instance."""
+        found: dict[str, Any] = self._deployment.get(f"{self._path}/taskInstances/{task_id}")
+        return found
+
+    def until(self, task_id: str, *states: str) -> dict[str, Any]:
+        """Wait until a task is in one of some states; returns the task instance.
+
+        :raises AssertionError: it ended in another one, or nothing happened for too long.
+        """
+
+        def look() -> dict[str, Any] | None:
+            task = self.task(task_id)
+            if task["state"] in states:
+                return task
+            assert task["state"] not in _ENDED, f"{task_id} of {self} is {task['state']}:\n{self.log(task_id)}"
+            return None
+
+        return self._deployment.until(f"{task_id} of {self} was {' or '.join(states)}", look)  # type: ignore[return-value] # it returns only what is true
+
+    def result(self, task_id: str) -> Any:
+        """Return what a task has returned."""
+        path = f"{self._path}/taskInstances/{task_id}/xcomEntries/return_value?deserialize=true"
+        return self._deployment.get(path)["value"]
+
+    def log(self, task_id: str) -> str:
+        """Return the log of a task's tries, with that of its triggers."""
+        folder = self._deployment.home / "logs" / f"dag_id={self.dag}" / f"run_id={self.run_id}" / f"task_id={task_id}"
+        return "".join(path.read_text(errors="replace") for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Deployment]:
+    """Run an Airflow with the DAGs of this folder until the block ends.
+
+    :param home: an empty folder; logs stay in it.
+    """
+    with postgres.running(home / "postgres.log") as url:
+        settings = {f"AIRFLOW__{name}": value for name, value in _SETTINGS.items()}
+        settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
+        try:
+            with cluster.running(home, DAGS, use_schedule=True, environment=settings) as airflow:
+                yield Deployment(airflow)
+        except DemoError as error:
+            tail = error.log.read_text(errors="replace")[-3000:] if error.log and error.log.is_file() else ""
+            raise AssertionError(f"{error}\n{tail}") from error
