@@ -44,6 +44,7 @@ def main() -> None:
         clean = CleanEnvironment(Path(folder))
         clean.install(wheel, constraints)
         check_discovery(clean)
+        check_command_line(clean)
         version, *modules = clean.run("python", "-c", IMPORT_ALL).split()
         expect(version == wheel.name.split("-")[1], f"version {version}, as the file name says")
         expect({"hooks", "models", "exceptions"} <= set(modules), f"imports without extras: {', '.join(modules)}")
@@ -82,6 +83,16 @@ def check_discovery(clean: CleanEnvironment) -> None:
     expect({"account", "timeout", "max_retries"} <= fields, f"airflow providers widgets: {', '.join(sorted(fields))}")
     behaviours = {row["field_behaviours"] for row in clean.airflow("providers", "behaviours")}
     expect("puretalk" in behaviours, "airflow providers behaviours: puretalk", behaviours)
+
+
+def check_command_line(clean: CleanEnvironment) -> None:
+    """Ask the command line for its version and its help, also through Airflow where that takes commands."""
+    version = clean.run("python", "-m", PACKAGE, "--version").split()
+    expect(version[0] == DISTRIBUTION, f"python -m {PACKAGE} --version: {' '.join(version)}", version)
+    airflow = clean.run("airflow", "version").split()[-1]
+    if tuple(map(int, airflow.split(".")[:2])) >= (3, 2):
+        text = clean.run("airflow", "puretalk", "--help")
+        expect("snapshots" in text, "airflow puretalk --help", text)
 
 
 class CleanEnvironment:
