@@ -1,4 +1,4 @@
-"""Takes two snapshots with a real Airflow and shows what they are; with the argument `airflow`, leaves Airflow running.
+"""Takes two snapshots with a real Airflow, compares them, and shows all of it; with `airflow`, leaves Airflow running.
 
 With PURETALK_API_KEY in the environment both use the real service; nothing is changed there.
 """
@@ -25,6 +25,7 @@ DEMO = CLONE / ".demo"
 HOME = DEMO / "airflow"
 EXAMPLES = CLONE / "example_dags"
 DAG = "puretalk_daily_snapshot"
+COMPARING_DAG = "puretalk_compare_and_branch"
 
 
 def main() -> int:
@@ -63,14 +64,17 @@ def _demo() -> None:
         with cluster.running(HOME, EXAMPLES, use_schedule=False, environment=_environment(source)) as airflow:
             with step(f"Let Airflow read example_dags/{DAG}.py"):
                 runs.prepare(airflow, DAG)
+                runs.prepare(airflow, COMPARING_DAG)
             with step(f"Take a snapshot of {source.what}"):
                 newest = _snapshot(airflow)
             if source.control is not None:
                 with step("Change the stand-in's fleet"):
                     for line in fleet.change(source.control, newest["manifest_path"]):
                         say(line)
-                with step("Take another snapshot"):
-                    newest = _snapshot(airflow)
+                with step("Take another snapshot, and compare it with the first"):
+                    results = runs.run(airflow, COMPARING_DAG)
+                    newest = results["snapshot"]
+                    say(results["compare"]["summary"])
     with step("Read what is there, and check it"):
         account.tell(destination, newest)
     print(f"\nAll of it took {time.monotonic() - begin:.0f} s, and everything that was started has been stopped.")

@@ -5,15 +5,17 @@ In come manifests on this machine's disk, through the package's own reader; out 
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_puretalk import snapshots
+from airflow_provider_puretalk.snapshots.changes import to_line
 from demo.steps import DemoError
 
 #: How many snapshots the tree shows, and how many assistants the table.
@@ -87,20 +89,15 @@ def _print_rows(records: Sequence[Record]) -> None:
 
 def _print_difference(older_path: Path, newer_path: Path) -> None:
     _heading("What differs between the two snapshots")
-    for label, path in (("before", older_path), ("after", newer_path)):
-        manifest = _manifest(path)
-        print(f"{label:<7} {manifest['count']} assistants, content_sha256 {manifest['content_sha256'][:16]}...")
-    older, newer = (_by_id(snapshots.iter_records(str(path))) for path in (older_path, newer_path))
-    if older == newer:
-        print("Nothing: the same records, and so the same hash.")
-    for word, ids in (("added", newer.keys() - older.keys()), ("removed", older.keys() - newer.keys())):
-        for assistant_id in sorted(ids):
-            print(f"{word:<7} {(newer.get(assistant_id) or older[assistant_id]).get('name')}")
-    for assistant_id in sorted(older.keys() & newer.keys()):
-        before, after = older[assistant_id], newer[assistant_id]
-        fields = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-        if fields:
-            print(f"changed {after.get('name')}: {', '.join(fields)}")
+    with snapshots.compare(str(older_path), str(newer_path)) as comparison:
+        print(comparison.summary)
+        for change in itertools.islice(comparison.changes(), SHOWN_ROWS):
+            line = json.loads(to_line(change))
+            who = line.get("name") or f"{line.get('assistants', 'an unnamed')} assistants"
+            print(f"{line['op']:<12} {who}  {line.get('pointer', '')}".rstrip())
+    report = newer_path.with_name("report.html")
+    if report.exists():
+        print(f"\nOpen the report in a browser:\n  file://{report}")
 
 
 def _print_hash(path: Path, manifest: Record) -> None:
@@ -129,10 +126,6 @@ def _manifest(path: Path) -> Record:
     """Read a manifest as anybody could: it is a JSON file."""
     manifest: Record = json.loads(path.read_text())
     return manifest
-
-
-def _by_id(records: Iterable[Record]) -> dict[str, Record]:
-    return {record["assistant_id"]: record for record in records}
 
 
 def _cell(value: object) -> str:

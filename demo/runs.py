@@ -57,7 +57,7 @@ def run(cluster: Cluster, dag: str) -> dict[str, Any]:
         for task in tasks:
             if shown.get(task["task_id"]) != task["state"]:
                 shown[task["task_id"]] = task["state"]
-                say(f"{time.monotonic() - start:5.1f} s  {task['task_id']:<10} {task['state'] or 'waiting'}")
+                say(f"{time.monotonic() - start:5.1f} s  {task['task_id']:<12} {task['state'] or 'waiting'}")
         for task in tasks:
             if task["state"] in _BAD:
                 raise DemoError(f"The task {task['task_id']} is {task['state']}.", _log(cluster, dag, run_id, task))
@@ -66,7 +66,7 @@ def run(cluster: Cluster, dag: str) -> dict[str, Any]:
         if time.monotonic() - start > RUN_LIMIT:
             raise DemoError(f"Still {state} after {RUN_LIMIT:.0f} s.", cluster.programs.log_of("scheduler"))
         time.sleep(0.5)
-    return {task["task_id"]: _result(cluster, path, task["task_id"]) for task in tasks}
+    return {task["task_id"]: _result(cluster, path, task) for task in tasks}
 
 
 def _is_known(cluster: Cluster, dag: str) -> bool:
@@ -79,8 +79,16 @@ def _is_known(cluster: Cluster, dag: str) -> bool:
     return True
 
 
-def _result(cluster: Cluster, run_path: str, task: str) -> Any:
-    return cluster.api.get(f"{run_path}/taskInstances/{task}/xcomEntries/return_value?deserialize=true")["value"]
+def _result(cluster: Cluster, run_path: str, task: dict[str, Any]) -> Any:
+    """Return what a task returned; None where it was skipped or returned nothing."""
+    try:
+        return cluster.api.get(f"{run_path}/taskInstances/{task['task_id']}/xcomEntries/return_value?deserialize=true")[
+            "value"
+        ]
+    except ApiRefused as refusal:
+        if refusal.status == 404:
+            return None
+        raise
 
 
 def _log(cluster: Cluster, dag: str, run_id: str, task: dict[str, Any]) -> Path:
