@@ -1,0 +1,187 @@
+"""The event trigger that starts DAGs when an account's assistants change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Hashable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.triggers import BaseEventTrigger
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.names import is_path_part
+from airflow_provider_puretalk.operators import arguments
+from airflow_provider_puretalk.triggers import looking
+from airflow_provider_puretalk.watching.noticing import Watch, texts
+
+if TYPE_CHECKING:
+    from airflow.triggers.shared_stream import SharedStreamProducer
+
+    from airflow_provider_puretalk.triggers.looking import Look
+    from airflow_provider_puretalk.watching.memory import Memory
+
+#: Airflow 2 has triggers for tasks only.
+_HAS_EVENT_TRIGGERS = BaseEventTrigger is not BaseTrigger
+
+
+class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
+    """Fires when assistants were added, removed or changed; for an ``AssetWatcher`` (Airflow 3.0 and newer).
+
+    Each look is a proven reading of the whole list. The first one is a baseline and fires nothing; a change that is
+    undone before the next look is no change. The event's payload holds ids, names of fields and counts, never contents:
+    ``{"account", "added": [ids], "removed": [ids], "changed": [{"assistant_id", "fields": [...]}], "counts",
+    "truncated", "digest", "seen_at"}``. Lists end at 100 ids and 20 fields with ``truncated`` true; ``counts`` stays
+    exact. Fields are told apart one level deep (``voice.language``).
+
+    **Delivery** is at least once: an event is stored before it is remembered as told, and a repeated one has the same
+    ``digest``. On Airflow 3.3 what was seen last is kept in the asset state store, so changes made while no triggerer ran
+    are told after it has started, in one event. On 3.0 to 3.2 it is kept in memory: there the first look after a start is
+    a baseline again. So it is on 3.3 where one and the same trigger watches for several assets.
+
+    **Requests**: on Airflow 3.3 all watchers of a connection and page size share one poll, at the shortest of their
+    intervals; before, each has its own. No error ends a watcher: after failures the pauses double, up to a quarter of an
+    hour, and each try is one request. A key that is refused and a connection that is wrong are logged as errors and tried
+    again likewise: correct the connection, and the watcher goes on.
+
+    **What is kept** of a field is four bytes of a hash, keyed with the connection's ``redaction_key``. Without such a key,
+    somebody who may read the asset state store can test guesses about short values.
+
+    :param puretalk_conn_id: the connection to look with.
+    :param account: the account that the connection must be of; by default none is expected.
+    :param poll_interval: seconds between two looks.
+    :param page_size: rows to ask for in each request; the connection's by default.
+    :param assistant_ids: tell of these assistants only.
+    :param field_classes: tell of changes in fields of these classes only: ``behaviour``, ``compliance``, ``routing``,
+        ``voice``, ``cosmetic``, ``identity``. An assistant that comes or goes is a change of ``identity``.
+    :param ignore_fields: names of fields whose changes do not count (``voice.avatar``).
+    :raises PuretalkConfigurationError: on Airflow 2, or, once a DAG is stored, where an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        puretalk_conn_id: str = "puretalk_default",
+        account: str | None = None,
+        poll_interval: float = 300.0,
+        page_size: int | None = None,
+        assistant_ids: Iterable[str] | None = None,
+        field_classes: Iterable[str] | None = None,
+        ignore_fields: Iterable[str] = ("updated_at",),
+    ) -> None:
+        if not _HAS_EVENT_TRIGGERS:
+            raise PuretalkConfigurationError(
+                "PuretalkAssistantsChangedTrigger needs Airflow 3.0 or newer, which starts DAGs when something happens. On "
+                "Airflow 2, schedule the DAG on the asset and let a snapshot task update it."
+            )
+        super().__init__()
+        # Checked later: what a constructor raises in a triggerer would end the triggerer.
+        self.puretalk_conn_id = puretalk_conn_id
+        self.account = account
+        self.poll_interval = poll_interval
+        self.page_size = page_size
+        self.assistant_ids = assistant_ids
+        self.field_classes = field_classes
+        self.ignore_fields = ignore_fields
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the trigger is built from, the same at each parse of the DAG.
+
+        :raises PuretalkConfigurationError: an argument makes no sense; the sentence says which.
+        """
+        if self.account is not None and not is_path_part(arguments.text("account", self.account)):
+            raise PuretalkConfigurationError(
+                f"The account {self.account!r} cannot be one: letters, digits and `. _ : -` only."
+            )
+        self._watch()
+        return "airflow_provider_puretalk.triggers.PuretalkAssistantsChangedTrigger", {
+            "puretalk_conn_id": arguments.text("puretalk_conn_id", self.puretalk_conn_id),
+            "account": self.account,
+            "poll_interval": arguments.seconds("poll_interval", self.poll_interval),
+            "page_size": (
+                None if self.page_size is None else arguments.whole_number("page_size", self.page_size, least=1)
+            ),
+            **self._filters(),
+        }
+
+    def shared_stream_key(self) -> Hashable:
+        """Return what all watchers have in common that can share a poll."""
+        return "puretalk-assistants", self.puretalk_conn_id, self.page_size
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
+        """Yield looks at the account, for ever."""
+        async for look in looking.told_later(cls._shared_looks(kwargs)):
+            yield look
+
+    @classmethod
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
+        """Return what yields looks at the account, for ever, and is told when their events are stored."""
+        from airflow_provider_puretalk.triggers.sharing import LookProducer
+
+        return LookProducer(cls._shared_looks(kwargs))
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
+        """Yield an event for each look at which something had changed that this trigger watches."""
+        pace = looking.shared_pace(self.shared_stream_key(), self.poll_interval)
+        with pace.joined(self.poll_interval):
+            memory = await self._memory()
+            async for look in shared_stream:
+                if not self._is_of_the_account(look):
+                    continue
+                changes = await memory.notice(look.fleet)
+                if save := memory.unsaved():
+                    look.when_told.append(save)
+                if changes is None:
+                    self.log.info("Watching %d assistants of %s.", len(look.fleet.prints), look.fleet.account)
+                elif changes.are_worth_telling:
+                    seen_at = look.fleet.seen_at
+                    yield TriggerEvent(changes.to_payload(seen_at.isoformat() if seen_at else None))
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Do the same with a poll of its own, where Airflow shares none."""
+        stream = looking.looks(self.puretalk_conn_id, self.page_size, looking.Pace(self.poll_interval))
+        async for event in self.filter_shared_stream(looking.told_later(stream)):
+            yield event
+
+    @classmethod
+    def _shared_looks(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
+        trigger = cls(**kwargs)
+        pace = looking.shared_pace(trigger.shared_stream_key(), trigger.poll_interval)
+        return looking.looks(trigger.puretalk_conn_id, trigger.page_size, pace)
+
+    def _filters(self) -> dict[str, list[str] | None]:
+        return {
+            "assistant_ids": None if self.assistant_ids is None else _sorted("assistant_ids", self.assistant_ids),
+            "field_classes": None if self.field_classes is None else _sorted("field_classes", self.field_classes),
+            "ignore_fields": sorted(set(self.ignore_fields)),
+        }
+
+    def _watch(self) -> Watch:
+        return Watch(
+            assistant_ids=self.assistant_ids, field_classes=self.field_classes, ignore_fields=self.ignore_fields
+        )
+
+    async def _memory(self) -> Memory:
+        """Return what remembers: beyond this process where Airflow has a store for it."""
+        from airflow_provider_puretalk.triggers.remembering import recalled
+
+        identity = json.dumps([self.puretalk_conn_id, self.account, self._filters()], sort_keys=True).encode()
+        name = f"puretalk/{hashlib.blake2b(identity, digest_size=8).hexdigest()}"
+        return await recalled(getattr(self, "asset_state_store", None), name, self._watch())
+
+    def _is_of_the_account(self, look: Look) -> bool:
+        if self.account in (None, look.fleet.account):
+            return True
+        self.log.error(
+            "The connection %r is of the account %r, but %r is watched: correct one of them.",
+            self.puretalk_conn_id,
+            look.fleet.account,
+            self.account,
+        )
+        return False
+
+
+def _sorted(name: str, values: Iterable[str]) -> list[str]:
+    return sorted(set(texts(name, values)))

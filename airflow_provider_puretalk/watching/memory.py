@@ -1,0 +1,71 @@
+"""What a watch saw last: in this process, and where there is a cursor, beyond it.
+
+The order is what keeps the promise *at least once*: first a change is noticed, then it is told, and only when somebody
+says that it arrived is it remembered for good (:meth:`Memory.unsaved`). A process that dies in between tells it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from airflow_provider_puretalk.watching.cursor import Cursor
+from airflow_provider_puretalk.watching.noticing import Changes, Watch
+from airflow_provider_puretalk.watching.prints import Fleet
+
+log = logging.getLogger(__name__)
+
+
+class Memory:
+    """Notices what changed from one look to the next.
+
+    :param watch: what is to be noticed.
+    :param cursor: where it is remembered beyond this process; None where it is not.
+    """
+
+    def __init__(self, watch: Watch, cursor: Cursor | None = None) -> None:
+        self._watch = watch
+        self._cursor = cursor
+        self._then: Fleet | None = None
+        self._looks = 0
+        #: The look since which nothing is remembered yet, and those at which assistants moved that are not.
+        self._all_since: int | None = None
+        self._moved_at: dict[str, int] = {}
+
+    async def recall(self) -> None:
+        """Bring back what an earlier process saw last. Do so before the first look."""
+        if self._cursor is not None:
+            self._then = await self._cursor.load()
+
+    async def notice(self, now: Fleet) -> Changes | None:
+        """Return what changed since the last look; None for a first one, with which later ones will be compared."""
+        then = self._then
+        changes = None
+        self._looks += 1
+        if then is not None and then.is_comparable_with(now):
+            changes = await asyncio.to_thread(self._watch.compare, then, now)
+            self._moved_at |= dict.fromkeys(changes.moved, self._looks)
+        else:
+            if then is not None:
+                log.warning(
+                    "The connection's account or its redaction key is another one now: changes are told from here on."
+                )
+            self._all_since = self._looks
+        self._then = now
+        return changes
+
+    def unsaved(self) -> Callable[[], Awaitable[None]] | None:
+        """Return what is to be called once everything noticed so far has been told and has arrived; None for nothing."""
+        if self._cursor is None or self._then is None or (self._all_since is None and not self._moved_at):
+            return None
+        return partial(self._save, self._cursor, self._then, self._looks)
+
+    async def _save(self, cursor: Cursor, fleet: Fleet, look: int) -> None:
+        moved = [identity for identity, moved_at in self._moved_at.items() if moved_at <= look]
+        everything = self._all_since is not None and self._all_since <= look
+        await cursor.save(fleet, None if everything else moved)
+        if everything:
+            self._all_since = None
+        self._moved_at = {identity: moved_at for identity, moved_at in self._moved_at.items() if moved_at > look}

@@ -1,0 +1,191 @@
+"""What changed between two looks at a fleet, as far as a watch cares, and how an event tells it.
+
+Cheap to import: DAG files build watches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, field_class
+from airflow_provider_puretalk.api.field_paths import ITEMS, covers, parse_names
+
+if TYPE_CHECKING:
+    from airflow_provider_puretalk.watching.prints import Fleet, Path, Print
+
+#: Where each list of ids in an event ends; our own limit, since events are stored in Airflow's database.
+MOST_IDS: Final = 100
+#: Where the list of an assistant's fields in an event ends.
+MOST_FIELDS: Final = 20
+#: What an assistant that comes or goes is a change of.
+_COMING_AND_GOING: Final = "identity"
+#: How deep fields are told apart.
+_DEEPEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed between two looks.
+
+    :ivar changed: names of the fields, dotted, by assistant id.
+    :ivar unsaid: assistants that came or went where that is not to be told.
+    :ivar digest: the same for the same change, also when it is told twice.
+    """
+
+    account: str
+    added: list[str]
+    removed: list[str]
+    changed: dict[str, list[str]]
+    unsaid: list[str]
+    digest: str
+
+    @property
+    def are_worth_telling(self) -> bool:
+        """Whether anything changed that is watched."""
+        return bool(self.added or self.removed or self.changed)
+
+    @property
+    def moved(self) -> list[str]:
+        """All assistants that are not as they were, as far as they are watched."""
+        return [*self.added, *self.removed, *self.changed, *self.unsaid]
+
+    def to_payload(self, seen_at: str | None) -> dict[str, Any]:
+        """Return what an event tells: ids, names of fields and counts, as plain values; never contents.
+
+        :param seen_at: when it was seen, ISO 8601.
+        """
+        counts = Counter(dict.fromkeys(("added", "removed", "changed", *FIELD_CLASSES), 0))
+        counts.update(added=len(self.added), removed=len(self.removed), changed=len(self.changed))
+        for fields in self.changed.values():
+            counts.update({field_class(name.partition(".")[0]) for name in fields})
+        lists = (self.added, self.removed, self.changed)
+        return {
+            "account": self.account,
+            "added": [_sayable(identity) for identity in self.added[:MOST_IDS]],
+            "removed": [_sayable(identity) for identity in self.removed[:MOST_IDS]],
+            "changed": [
+                {"assistant_id": _sayable(identity), "fields": [_sayable(name) for name in fields[:MOST_FIELDS]]}
+                for identity, fields in list(self.changed.items())[:MOST_IDS]
+            ],
+            "counts": dict(counts),
+            "truncated": any(len(found) > MOST_IDS for found in lists)
+            or any(len(fields) > MOST_FIELDS for fields in self.changed.values()),
+            "digest": self.digest,
+            "seen_at": seen_at,
+        }
+
+
+class Watch:
+    """What somebody wants to be told of.
+
+    :param assistant_ids: of these assistants only; None for all.
+    :param field_classes: of changes in fields of these classes only; None for all. That an assistant comes or goes is a
+        change of ``identity``.
+    :param ignore_fields: dotted names of fields whose changes do not count.
+    :raises PuretalkConfigurationError: one of them makes no sense; the sentence says which.
+    """
+
+    def __init__(
+        self,
+        *,
+        assistant_ids: Iterable[str] | None = None,
+        field_classes: Iterable[str] | None = None,
+        ignore_fields: Iterable[str] = ("updated_at",),
+    ) -> None:
+        self._ids = None if assistant_ids is None else frozenset(texts("assistant_ids", assistant_ids))
+        self._classes = None if field_classes is None else frozenset(texts("field_classes", field_classes))
+        for name in sorted(self._classes or ()):
+            if name not in FIELD_CLASSES:
+                raise PuretalkConfigurationError(
+                    f"`field_classes` holds {name!r}; there are {', '.join(FIELD_CLASSES)}."
+                )
+        self._ignored = parse_names("ignore_fields", ignore_fields)
+        for pattern in self._ignored:
+            if len(pattern) > _DEEPEST or ITEMS in pattern:
+                raise PuretalkConfigurationError(
+                    f"`ignore_fields` holds {'.'.join(pattern)!r}; a watcher tells fields and those directly inside an "
+                    "object apart ('voice', 'voice.avatar'), and takes lists as a whole."
+                )
+        self._view = lru_cache(maxsize=4096)(self._places)
+
+    def sees(self, identity: str) -> bool:
+        """Tell whether this assistant is watched."""
+        return self._ids is None or identity in self._ids
+
+    def view(self, seen: Print) -> Print:
+        """Return of a print what is watched."""
+        fields, places = self._view(seen.fields)
+        if len(fields) == len(seen.fields):
+            return seen
+        return seen._replace(fields=fields, digests=b"".join(map(seen.digest, places)))
+
+    def compare(self, then: Fleet, now: Fleet) -> Changes:
+        """Return what changed, as far as it is watched."""
+        known, seen = then.prints, now.prints
+        watched = known.keys() | seen.keys() if self._ids is None else self._ids
+        moved = [identity for identity in watched if known.get(identity) is not seen.get(identity)]
+        added, removed, unsaid = [], [], []
+        changed: dict[str, list[str]] = {}
+        told = hashlib.blake2b(digest_size=16)
+        for identity in sorted(moved):
+            old, new = known.get(identity), seen.get(identity)
+            if old is not None and new is not None:
+                old, new = self.view(old), self.view(new)
+                if old == new:
+                    continue
+                changed[identity] = _names(old, new)
+            elif self._classes is not None and _COMING_AND_GOING not in self._classes:
+                unsaid.append(identity)
+                continue
+            else:
+                (added if old is None else removed).append(identity)
+            _tell(told, identity, old, new)
+        return Changes(now.account, added, removed, changed, unsaid, told.hexdigest())
+
+    def _places(self, fields: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[int, ...]]:
+        """Return those of a print's fields that are watched, and where they stand."""
+        places = tuple(place for place, field in enumerate(fields) if self._cares_for(field))
+        return tuple(fields[place] for place in places), places
+
+    def _cares_for(self, field: Path) -> bool:
+        return not covers(self._ignored, field) and (self._classes is None or field_class(field[0]) in self._classes)
+
+
+def texts(name: str, values: Any) -> list[str]:
+    """Check a list of texts, at least one.
+
+    :raises PuretalkConfigurationError: it is something else.
+    """
+    found = [] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
+    if not found or not all(isinstance(value, str) and value for value in found):
+        raise PuretalkConfigurationError(f"`{name}` must be a list of texts, at least one, not {values!r}.")
+    return found
+
+
+def _names(old: Print, new: Print) -> list[str]:
+    """Return the dotted names of the fields that differ."""
+    before, after = old.by_field(), new.by_field()
+    found = [field for field in sorted(before.keys() | after.keys()) if before.get(field) != after.get(field)]
+    # An object that came, went or became something else is one change, not one for each of its fields.
+    whole = {field[0] for field in found if len(field) == 1}
+    return [".".join(field) for field in found if len(field) == 1 or field[0] not in whole]
+
+
+def _tell(digest: Any, identity: str, old: Print | None, new: Print | None) -> None:
+    """Add to a digest what became of an assistant, so that no two changes add the same bytes."""
+    parts = [identity.encode("utf-8", "surrogatepass")]
+    for side in (old, new):
+        parts += [repr(side and side.fields).encode("utf-8", "backslashreplace"), side.digests if side else b""]
+    for part in parts:
+        digest.update(b"%d:%b" % (len(part), part))
+
+
+def _sayable(text: str) -> str:
+    """Return text that every database can keep: no lone surrogate, no NUL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
