@@ -112,7 +112,7 @@ def take_snapshot(
     storage.check()
     previous = reading.previous_complete(storage, settings.account, snapshot)
     with (
-        hook.scan_assistants(consistency, max_walks, max_seconds, examine=_profiler(redactor), redact=redactor) as scan,
+        hook.scan_assistants(consistency, max_walks, max_seconds, examine=profiler(redactor), redact=redactor) as scan,
         storage.staging(folder_name) as folder,
     ):
         staged = writing.stage(
@@ -165,7 +165,7 @@ def _require_libraries(file_format: str, compression: str | None) -> None:
         require_zstandard()
 
 
-def _profiler(redactor: Redactor | None) -> Callable[[dict[str, Any]], Profile]:
+def profiler(redactor: Redactor | None) -> Callable[[dict[str, Any]], Profile]:
     """Return what holds the records to be stored against the contract."""
     if redactor is None:
         return profile

@@ -103,3 +103,17 @@ class PuretalkSnapshotError(PuretalkError):
 
 class PuretalkDriftError(PuretalkError):
     """A comparison broke a limit that the user set."""
+
+
+_TRANSIENT = (
+    PuretalkRateLimitError,
+    PuretalkServerError,
+    PuretalkConnectionError,
+    PuretalkInconsistentScanError,
+    PuretalkResponseError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same may well succeed a while later, without anybody doing anything about it."""
+    return isinstance(error, _TRANSIENT) and not isinstance(error, PuretalkPaginationError)

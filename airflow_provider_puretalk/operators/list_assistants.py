@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
 from airflow_provider_puretalk.operators import arguments, lineage
+from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -137,19 +136,19 @@ class PuretalkListAssistantsOperator(BaseOperator):
             if taken is None:
                 continue
             try:
-                plain = _plain(taken)
-            except _NotForXComError as error:
+                row = plain(taken)
+            except NotForXComError as error:
                 raise PuretalkConfigurationError(
                     f"Assistant {record['assistant_id']!r} holds {error}, which XCom cannot carry. Select `fields` "
                     "without it, or keep the assistants in object storage with PuretalkSnapshotAssistantsOperator."
                 ) from None
-            size += len(exact_json.dumps(plain)) + 1
+            size += len(exact_json.dumps(row)) + 1
             if size > ceiling:
                 raise PuretalkConfigurationError(
                     f"The result is larger than max_xcom_bytes={ceiling:,}. Select fewer `fields` or set `filters`, or "
                     "keep the assistants in object storage with PuretalkSnapshotAssistantsOperator."
                 )
-            selected.append(plain)
+            selected.append(row)
         selection.check_names()
         return selected
 
@@ -169,29 +168,6 @@ def _refuse_violations(record: dict[str, Any], redactor: Redactor | None) -> Non
             f"Assistant {record['assistant_id']!r} breaks the documented schema "
             f"({violations[0].pointer}: {violations[0].reason}), and `strict` is set."
         )
-
-
-class _NotForXComError(ValueError):
-    """A value that XCom cannot carry; the message says what kind of value."""
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as XCom takes it: numbers without Decimals, as near as a double comes, and valid Unicode only."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise _NotForXComError("half of a character (a lone surrogate)") from None
-    elif isinstance(value, Decimal):
-        nearest = float(value)
-        if not math.isfinite(nearest):
-            raise _NotForXComError("a number beyond every double")
-        return nearest
-    elif isinstance(value, dict):
-        return {_plain(name): _plain(item) for name, item in value.items()}
-    elif isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
 
 
 __all__ = ["PuretalkListAssistantsOperator"]

@@ -73,11 +73,19 @@ def list_snapshots(
     return found
 
 
-def previous_complete(storage: Storage, account: str, before: str | None = None) -> Manifest | None:
-    """Return the newest complete snapshot of an account, or the newest of those whose name sorts before ``before``."""
+def previous_complete(
+    storage: Storage, account: str, before: str | None = None, *, finished_by: datetime | None = None
+) -> Manifest | None:
+    """Return the newest complete snapshot of an account, or the newest of those whose name sorts before ``before``.
+
+    :param finished_by: leaves out those whose reading was finished later than this.
+    """
     folder = layout.account_folder(account)
     older = [name for name in snapshot_names(storage, folder) if before is None or name < before]
-    return next((manifest for manifest in _manifests(storage, folder, reversed(older)) if manifest.complete), None)
+    for manifest in _manifests(storage, folder, reversed(older)):
+        if manifest.complete and (finished_by is None or manifest.finished_at <= finished_by):
+            return manifest
+    return None
 
 
 def manifest_path(storage: Storage, manifest: Manifest) -> str:

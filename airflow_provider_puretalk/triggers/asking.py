@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkConnectionError
 from airflow_provider_puretalk.triggers import threads
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ async def ask(puretalk_conn_id: str, question: Callable[[PuretalkHook, threading
         answer any longer: hand it to :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants` as
         ``cancelled``.
     :raises PuretalkConfigurationError: there is no such connection, or a field of it is wrong.
+    :raises PuretalkConnectionError: the connection could not be looked up.
     """
     if not puretalk_conn_id:
         raise PuretalkConfigurationError("`puretalk_conn_id` is empty; name an Airflow connection.")
@@ -47,6 +48,12 @@ async def ask(puretalk_conn_id: str, question: Callable[[PuretalkHook, threading
     except AirflowNotFoundException:
         raise PuretalkConfigurationError(
             f"There is no Airflow connection {puretalk_conn_id!r}; create one of type `puretalk`."
+        ) from None
+    except (
+        Exception
+    ) as error:  # Airflow's API server or a secrets backend is out of reach; the text may quote anything.
+        raise PuretalkConnectionError(
+            f"The Airflow connection {puretalk_conn_id!r} could not be looked up: {type(error).__name__}."
         ) from None
 
     def put(cancelled: threading.Event) -> T:

@@ -1,0 +1,102 @@
+"""The sensor that waits for any change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_puretalk.operators import arguments
+from airflow_provider_puretalk.sensors.waiting import WaitingSensor
+
+if TYPE_CHECKING:
+    from airflow_provider_puretalk.waiting.change import ChangeWanted
+
+
+class PuretalkAssistantsChangedSensor(WaitingSensor):
+    """Wait until the live list differs from a stored snapshot.
+
+    Each look is a proven reading, redacted as the snapshot was before anything is compared. By default the snapshot is the
+    newest complete one whose reading was finished when the waiting began; what is stored later is not looked at, since it
+    may hold the very change. Name ``baseline`` to be independent of clocks.
+
+    :param puretalk_conn_id: the connection that holds the API key.
+    :param destination: where the snapshots are: what the snapshot operator was given.
+    :param account: whose snapshots they are; the connection's account by default.
+    :param storage_conn_id: the Airflow connection of the storage.
+    :param baseline: name of the snapshot to compare with.
+    :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count.
+    :param max_consecutive_failures: transient failures in a row that are tolerated, beyond the connection's retries.
+    :param max_seconds: seconds that one look may take.
+    :param deferrable: wait in the triggerer. There, sensors that watch the same share their looks.
+    :returns: the summary of a comparison, as
+        :class:`~airflow_provider_puretalk.operators.PuretalkCompareSnapshotsOperator` returns it, without paths:
+        ``snapshot`` is None, ``baseline`` the snapshot's name; ids and names of fields, never contents.
+    """
+
+    template_fields: Sequence[str] = (
+        "puretalk_conn_id",
+        "destination",
+        "account",
+        "storage_conn_id",
+        "baseline",
+        "ignore_fields",
+        "max_consecutive_failures",
+        "max_seconds",
+    )
+    template_fields_renderers = {"ignore_fields": "json"}  # noqa: RUF012 - as Airflow's
+    ui_color = "#ffe0e0"
+    ui_fgcolor = "#5c1010"
+
+    def __init__(
+        self,
+        *,
+        puretalk_conn_id: str = "puretalk_default",
+        destination: str,
+        account: str | None = None,
+        storage_conn_id: str | None = None,
+        baseline: str | None = None,
+        ignore_fields: Sequence[str] = ("updated_at",),
+        max_consecutive_failures: int = 5,
+        max_seconds: float = 3600,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            puretalk_conn_id=puretalk_conn_id,
+            max_consecutive_failures=max_consecutive_failures,
+            max_seconds=max_seconds,
+            deferrable=deferrable,
+            **kwargs,
+        )
+        self.destination = destination
+        self.account = account
+        self.storage_conn_id = storage_conn_id
+        self.baseline = baseline
+        self.ignore_fields = ignore_fields
+
+    def _wanted(self, began: float) -> ChangeWanted:
+        from airflow_provider_puretalk.api.field_paths import parse_names
+        from airflow_provider_puretalk.waiting.change import ChangeWanted
+
+        ignored = parse_names("ignore_fields", self.ignore_fields or ())
+        return ChangeWanted(
+            destination=arguments.text("destination", self.destination),
+            storage_conn_id=arguments.optional_text("storage_conn_id", self.storage_conn_id),
+            account=arguments.optional_text("account", self.account),
+            baseline=arguments.optional_text("baseline", self.baseline),
+            ignore_fields=tuple(".".join(name) for name in ignored),
+            began=began,
+        )
+
+    def _resumed(self, told: dict[str, Any], began: float) -> Any:
+        from airflow_provider_puretalk.waiting.change import checked_summary
+
+        return self._result(checked_summary(told))
+
+    def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        for note in found["notes"]:
+            self.log.warning("%s", note)
+        self.log.info("Differs from %s: %s", found["baseline"], found["summary"])
+        return dict(found)

@@ -1,0 +1,218 @@
+"""What both sensors have in common: one condition, waited for alike in all three modes."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
+
+from airflow_provider_puretalk.api.errors import PuretalkError, is_transient
+from airflow_provider_puretalk.operators import arguments
+from airflow_provider_puretalk.waiting import messages
+from airflow_provider_puretalk.waiting.pauses import Pauses
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_puretalk.waiting import Condition
+
+#: Seconds by which Airflow's own limit on a deferral lies behind the deadline that the trigger keeps: it is for the case
+#: that no triggerer runs.
+_GRACE = 60
+
+
+class WaitingSensor(BaseSensorOperator):
+    """Waits for a condition.
+
+    Failures end the wait alike in all modes. Transient ones are tolerated, so many in a row; only in reschedule mode,
+    where nothing can be counted, the first one fails the try. Where a wait ends with an error, ``soft_fail`` and
+    ``never_fail`` skip the task instead. ``silent_fail`` goes on in spite of all but wrong arguments and a refused key.
+    """
+
+    def __init__(
+        self,
+        *,
+        puretalk_conn_id: str,
+        max_consecutive_failures: int,
+        max_seconds: float,
+        deferrable: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.puretalk_conn_id = puretalk_conn_id
+        self.max_consecutive_failures = max_consecutive_failures
+        self.max_seconds = max_seconds
+        self.deferrable = deferrable
+        # Only within one call of `execute`: a sensor that is rescheduled or resumed is another object.
+        self._condition: Condition | None = None
+        self._failures = 0
+        self._not_before = 0.0
+
+    @abstractmethod
+    def _wanted(self, began: float) -> Condition:
+        """Check the arguments and return what they say to wait for.
+
+        :param began: when the waiting began, in seconds since 1970.
+        """
+
+    @abstractmethod
+    def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what goes into XCom."""
+
+    def execute(self, context: Context) -> Any:
+        """Look, and wait as long as the condition does not hold."""
+        self._failures, self._not_before = 0, 0.0
+        began = time.time()
+        try:
+            deferrable = arguments.flag("deferrable", self.deferrable)
+            self._prepare(began if deferrable else self._began(context))
+        except PuretalkError as error:
+            self._end_with(error)
+        return self._look_or_defer(began) if deferrable else super().execute(context)
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look once, in a worker."""
+        if time.monotonic() < self._not_before:
+            return False  # So long the server does not want to be asked.
+        try:
+            if self._condition is None:
+                self._prepare(self._began(context))
+            found = self._look()
+        except PuretalkError as error:
+            if not self.reschedule and self._tolerates(error):
+                return False
+            if self.silent_fail and not isinstance(error, AirflowFailException):
+                raise  # Airflow logs it and goes on.
+            self._end_with(error)
+        return False if found is None else PokeReturnValue(True, found)
+
+    def execute_complete(self, context: Context, event: Any, began: float) -> Any:
+        """Go on when the trigger has fired.
+
+        :param began: when the waiting began; Airflow has kept it.
+        """
+        try:
+            told = messages.read(event)
+            if told is not None:
+                self._prepare(began)
+                return self._resumed(told, began)
+        except PuretalkError as error:
+            self._end_with(error)
+        return self._time_out(began)
+
+    def _resumed(self, told: dict[str, Any], began: float) -> Any:
+        """Return what goes into XCom, now that the trigger has found something."""
+        return self._result(told)
+
+    def _prepare(self, began: float) -> None:
+        """Check all arguments, before the first request."""
+        arguments.text("puretalk_conn_id", self.puretalk_conn_id)
+        arguments.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
+        arguments.seconds("max_seconds", self.max_seconds)
+        self._condition = self._wanted(began)
+
+    def _look(self) -> dict[str, Any] | None:
+        """Look once; return what goes into XCom where the condition holds."""
+        from airflow_provider_puretalk.hooks import PuretalkHook
+
+        assert self._condition is not None, "prepared before"
+        hook = PuretalkHook(arguments.text("puretalk_conn_id", self.puretalk_conn_id))
+        self._condition = self._condition.pinned(hook)
+        (found,) = self._condition.look(
+            hook, [self._condition], max_seconds=arguments.seconds("max_seconds", self.max_seconds)
+        )
+        self._failures = 0
+        return None if found is None else self._result(found)
+
+    def _look_or_defer(self, began: float) -> Any:
+        """Look once, and leave the rest to the trigger."""
+        try:
+            found = self._look()
+        except PuretalkError as error:
+            if not self._tolerates(error):
+                if isinstance(error, AirflowFailException) or not self.silent_fail:
+                    self._end_with(error)
+                self.log.error("Looking failed, and `silent_fail` is set: %s", error)
+            found = None
+        if found is not None:
+            return found
+        if time.time() - began > self.timeout:
+            self._time_out(began)
+        return self._defer(began)
+
+    def _defer(self, began: float) -> NoReturn:
+        from airflow_provider_puretalk.triggers import PuretalkSensorTrigger
+
+        assert self._condition is not None, "prepared before"
+        now = time.time()
+        longest = self.max_wait.total_seconds() if self.max_wait else None
+        pause = Pauses(self.poke_interval, self.exponential_backoff, longest, began).after(now)
+        deadline = began + self.timeout
+        trigger = PuretalkSensorTrigger(
+            puretalk_conn_id=arguments.text("puretalk_conn_id", self.puretalk_conn_id),
+            condition=self._condition.to_dict(),
+            began=began,
+            next_look=now + max(pause, self._not_before - time.monotonic()),
+            deadline=deadline,
+            poke_interval=self.poke_interval,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=longest,
+            failures=self._failures,
+            max_consecutive_failures=arguments.whole_number(
+                "max_consecutive_failures", self.max_consecutive_failures, least=0
+            ),
+            silent_fail=self.silent_fail,
+            max_seconds=arguments.seconds("max_seconds", self.max_seconds),
+        )
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            kwargs={"began": began},
+            timeout=timedelta(seconds=deadline - now + _GRACE),
+        )
+        raise AssertionError("deferring does not return")
+
+    def _tolerates(self, error: PuretalkError) -> bool:
+        """Tell whether to look again in spite of a failure."""
+        limit = arguments.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
+        if not is_transient(error) or self._failures >= limit:
+            return False
+        self._failures += 1
+        self._not_before = time.monotonic() + (error.retry_after or 0.0)
+        self.log.warning("Looking failed, %d of %d times in a row that are tolerated: %s", self._failures, limit, error)
+        return True
+
+    def _end_with(self, error: PuretalkError) -> NoReturn:
+        """End the wait with an error, or skip the task where the user wants that instead."""
+        for name in ("soft_fail", "never_fail"):
+            if getattr(self, name):
+                raise AirflowSkipException(f"Skipped, because {name} is set: {error}") from error
+        raise error
+
+    def _time_out(self, began: float) -> NoReturn:
+        message = (
+            f"Sensor has timed out; run duration of {time.time() - began} seconds exceeds "
+            f"the specified timeout of {self.timeout}."
+        )
+        raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message)
+
+    def _began(self, context: Context) -> float:
+        """Return when the waiting began, in seconds since 1970. Of earlier tries of a rescheduled task, Airflow knows."""
+        if not self.reschedule:
+            return time.time()
+        instance: Any = context["ti"]
+        if hasattr(instance, "get_first_reschedule_date"):
+            moment = instance.get_first_reschedule_date(context)
+        else:
+            moment = getattr(instance, "start_date", None)  # Airflow 2 moves it back to the first one itself.
+        return time.time() if moment is None else float(moment.timestamp())

@@ -1,0 +1,122 @@
+"""The trigger that waits on behalf of the sensors, so that they hold no worker meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_puretalk.api.errors import PuretalkAuthError, PuretalkError, is_transient
+from airflow_provider_puretalk.triggers.shared_poll import Member, joined
+from airflow_provider_puretalk.waiting import condition_of, messages
+from airflow_provider_puretalk.waiting.pauses import Pauses
+
+
+class PuretalkSensorTrigger(BaseTrigger):
+    """Wait until a sensor's condition holds, its time is up, or waiting makes no sense any more; fires once.
+
+    All arguments are JSON primitives without secrets, so that they survive in a database. Moments are seconds since 1970,
+    so that a triggerer that takes over waits no longer than the one before.
+
+    :param puretalk_conn_id: the connection that holds the API key.
+    :param condition: what to wait for, see :func:`airflow_provider_puretalk.waiting.condition_of`.
+    :param began: when the sensor began to wait.
+    :param next_look: when to look next.
+    :param deadline: when to give up.
+    :param poke_interval: seconds between two looks; ``exponential_backoff`` and ``max_wait`` as of Airflow's sensors.
+    :param failures: transient failures in a row so far.
+    :param max_consecutive_failures: how many of them are tolerated.
+    :param silent_fail: whether all failures but a refused key are.
+    :param max_seconds: how long one look may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        puretalk_conn_id: str,
+        condition: dict[str, Any],
+        began: float,
+        next_look: float,
+        deadline: float,
+        poke_interval: float,
+        exponential_backoff: bool = False,
+        max_wait: float | None = None,
+        failures: int = 0,
+        max_consecutive_failures: int = 5,
+        silent_fail: bool = False,
+        max_seconds: float = 3600,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's
+        self.puretalk_conn_id = puretalk_conn_id
+        self.condition = condition
+        self.began = began
+        self.next_look = next_look
+        self.deadline = deadline
+        self.poke_interval = poke_interval
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = max_wait
+        self.failures = failures
+        self.max_consecutive_failures = max_consecutive_failures
+        self.silent_fail = silent_fail
+        self.max_seconds = max_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and its arguments, for the database."""
+        names = (
+            "puretalk_conn_id",
+            "condition",
+            "began",
+            "next_look",
+            "deadline",
+            "poke_interval",
+            "exponential_backoff",
+            "max_wait",
+            "failures",
+            "max_consecutive_failures",
+            "silent_fail",
+            "max_seconds",
+        )
+        # The path that people import it from: it stays when modules move.
+        return "airflow_provider_puretalk.triggers.PuretalkSensorTrigger", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fire one event, see :mod:`airflow_provider_puretalk.waiting.messages`."""
+        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]  # Airflow's
+
+    async def _wait(self) -> dict[str, Any]:
+        condition = condition_of(self.condition)
+        pauses = Pauses(self.poke_interval, self.exponential_backoff, self.max_wait, self.began)
+        member = Member(condition, pauses, self.next_look, self.max_seconds, self.failures)
+        try:
+            async with asyncio.timeout(max(0.0, self.deadline - time.time())) as limit:
+                async with joined(self.puretalk_conn_id, member):
+                    while True:
+                        news = await member.news.get()
+                        if isinstance(news, dict):
+                            return messages.found(condition.told(news))
+                        if not isinstance(news, PuretalkError):
+                            raise news
+                        if not self._is_tolerated(news, member.failures):
+                            return messages.failed(news)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return messages.timed_out()
+
+    def _is_tolerated(self, error: PuretalkError, failures: int) -> bool:
+        if isinstance(error, PuretalkAuthError):
+            return False
+        if is_transient(error) and failures <= self.max_consecutive_failures:
+            self.log.warning(
+                "Looking failed, %d of %d times in a row that are tolerated: %s",
+                failures,
+                self.max_consecutive_failures,
+                error,
+            )
+            return True
+        if self.silent_fail:
+            self.log.error("Looking failed, and `silent_fail` is set: %s", error)
+        return self.silent_fail

@@ -1,0 +1,131 @@
+"""Waiting for an assistant: whether it is there, and its fields have the values that somebody waits for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.field_paths import ITEMS, NOT_THERE, Pattern, find, parse_name
+
+if TYPE_CHECKING:
+    from airflow_provider_puretalk.hooks import PuretalkHook
+
+
+@dataclass(frozen=True)
+class AssistantWanted:
+    """An assistant with this id, or this name, or both, whose fields have the values expected.
+
+    One walk over the list is enough: what was seen was there. What an unlucky walk misses, the next one finds.
+
+    :param expect: dotted names mapped to values. Null means null or absent.
+    :raises PuretalkConfigurationError: neither id nor name, or ``expect`` makes no sense.
+    """
+
+    kind: ClassVar[str] = "assistant"
+    group: ClassVar[Hashable] = kind
+
+    assistant_id: str | None
+    name: str | None
+    expect: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.assistant_id is None and self.name is None:
+            raise PuretalkConfigurationError("Say which assistant to wait for: give `assistant_id` or `name`.")
+        self._expected()
+
+    @classmethod
+    def of(cls, assistant_id: Any = None, name: Any = None, expect: Any = None, **_: Any) -> Self:
+        """Rebuild it from what :meth:`to_dict` gave; what a later release added is left aside."""
+        return cls(assistant_id, name, expect or {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON primitives."""
+        return {
+            "kind": self.kind,
+            "assistant_id": self.assistant_id,
+            "name": self.name,
+            "expect": dict(self.expect),
+        }
+
+    def pinned(self, hook: PuretalkHook) -> Self:
+        """Return itself: it depends on nothing that is stored."""
+        return self
+
+    @classmethod
+    def look(
+        cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
+    ) -> list[dict[str, Any] | None]:
+        """Walk over the list once; return for each condition the first assistant, by id, that meets it."""
+        from airflow_provider_puretalk.api import exact_json
+        from airflow_provider_puretalk.api.pages import record_id
+
+        ids = {condition.assistant_id for condition in conditions}
+        names = {condition.name for condition in conditions if condition.assistant_id is None}
+
+        def is_candidate(record: dict[str, Any]) -> bool:
+            name = record.get("name")
+            return record_id(record) in ids or (isinstance(name, str) and name in names)
+
+        by_id: dict[str | None, dict[str, Any]] = {}
+        by_name: defaultdict[str | None, list[dict[str, Any]]] = defaultdict(list)
+        with hook.scan_assistants(
+            "best_effort", max_seconds=max_seconds, examine=is_candidate, cancelled=cancelled
+        ) as scan:
+            for line, candidate in scan.rows():
+                if candidate:
+                    record = exact_json.loads(line)
+                    by_id[record_id(record)] = record
+                    if isinstance(record.get("name"), str):
+                        by_name[record["name"]].append(record)
+        found = []
+        for condition in conditions:
+            if condition.assistant_id is None:
+                candidates = by_name[condition.name]
+            else:
+                candidates = [by_id[condition.assistant_id]] if condition.assistant_id in by_id else []
+            found.append(next(filter(condition._is_met_by, candidates), None))
+        return found
+
+    def told(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the id of an assistant that was found."""
+        return {"assistant_id": found["assistant_id"]}
+
+    def _is_met_by(self, record: dict[str, Any]) -> bool:
+        if self.name is not None and record.get("name") != self.name:
+            return False
+        return all(_holds(find(record, name), value) for name, value in self._expected())
+
+    def _expected(self) -> list[tuple[Pattern, Any]]:
+        if not isinstance(self.expect, Mapping):
+            raise PuretalkConfigurationError(
+                f"`expect` must map field names to values, such as {{'voice.language': 'en-US'}}; it is of type "
+                f"{type(self.expect).__name__} after rendering."
+            )
+        expected = [(parse_name("expect", name), value) for name, value in self.expect.items()]
+        for name, value in expected:
+            if ITEMS in name:
+                raise PuretalkConfigurationError(
+                    f"`expect` holds {'.'.join(name)!r}; it takes whole fields, without `*`."
+                )
+            if not _is_json(value):
+                raise PuretalkConfigurationError(f"`expect` holds a value for `{'.'.join(name)}` that is not JSON.")
+        return expected
+
+
+def _holds(value: Any, wanted: Any) -> bool:
+    """Compare as JSON does: 1 and 1.0 are the same, 1 and true are not."""
+    from airflow_provider_puretalk.snapshots.differences import differences
+
+    return next(differences(None if value is NOT_THERE else value, wanted), None) is None
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, str | int | float | bool)
