@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_puretalk.triggers.assistants_changed import PuretalkAssistantsChangedTrigger
 from airflow_provider_puretalk.triggers.sensor import PuretalkSensorTrigger
 
-__all__ = ["PuretalkSensorTrigger"]
-
-from airflow_provider_puretalk.triggers.assistants_changed import PuretalkAssistantsChangedTrigger
-
-__all__ = ["PuretalkAssistantsChangedTrigger"]
+__all__ = ["PuretalkAssistantsChangedTrigger", "PuretalkSensorTrigger"]

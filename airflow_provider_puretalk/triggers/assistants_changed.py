@@ -75,7 +75,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
                 "PuretalkAssistantsChangedTrigger needs Airflow 3.0 or newer, which starts DAGs when something happens. On "
                 "Airflow 2, schedule the DAG on the asset and let a snapshot task update it."
             )
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no types
         # Checked later: what a constructor raises in a triggerer would end the triggerer.
         self.puretalk_conn_id = puretalk_conn_id
         self.account = account
@@ -137,7 +137,8 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
                     self.log.info("Watching %d assistants of %s.", len(look.fleet.prints), look.fleet.account)
                 elif changes.are_worth_telling:
                     seen_at = look.fleet.seen_at
-                    yield TriggerEvent(changes.to_payload(seen_at.isoformat() if seen_at else None))
+                    payload = changes.to_payload(seen_at.isoformat() if seen_at else None)
+                    yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow's constructor has no types
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the same with a poll of its own, where Airflow shares none."""

@@ -130,7 +130,9 @@ class Watch:
         known, seen = then.prints, now.prints
         watched = known.keys() | seen.keys() if self._ids is None else self._ids
         moved = [identity for identity in watched if known.get(identity) is not seen.get(identity)]
-        added, removed, unsaid = [], [], []
+        added: list[str] = []
+        removed: list[str] = []
+        unsaid: list[str] = []
         changed: dict[str, list[str]] = {}
         told = hashlib.blake2b(digest_size=16)
         for identity in sorted(moved):
