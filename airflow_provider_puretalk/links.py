@@ -1,8 +1,8 @@
 """Links on a task in Airflow's UI, to the files that it wrote: a snapshot's manifest, a comparison's report.
 
-While a task runs, :func:`remember` finds the address that a browser can open and leaves it in XCom; the link classes only
-read it from there. So the web server of Airflow 2 needs neither the storage nor its connection, and a task that fails
-because too much changed still has the link to its report. A link is a convenience: nothing here ever fails a task.
+While a task runs, :func:`remember` finds the address that a browser can open and keeps it; the link classes only hand it
+out. So the web server of Airflow 2 needs neither the storage nor its connection, and a task that fails because too much
+changed still has the link to its report. A link is a convenience: nothing here ever fails a task.
 
 A browser can open:
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
@@ -37,7 +37,7 @@ _SAFE = "/=:@"
 
 
 class _StoredFileLink(BaseOperatorLink):
-    """A link whose address the task has left in XCom."""
+    """A link whose address the task has found while it ran."""
 
     @property
     def xcom_key(self) -> str:
@@ -45,10 +45,17 @@ class _StoredFileLink(BaseOperatorLink):
         return f"_link_{type(self).__name__}"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address, empty where there is none. Runs in the web server on Airflow 2, in the worker on 3."""
-        from airflow.providers.common.compat.sdk import XCom
+        """Return the address, empty where there is none.
 
+        Airflow 3 asks in the worker when the task has ended, and keeps the answer in XCom itself. Airflow 2 asks in the
+        web server, where the operator is only what was serialized of it.
+        """
+        known = getattr(operator, "link_addresses", None)
+        if known is not None:
+            return str(known.get(self.xcom_key, ""))
         try:
+            from airflow.providers.common.compat.sdk import XCom
+
             return str(XCom.get_value(key=self.xcom_key, ti_key=ti_key) or "")
         except Exception:  # A page of the web server must not break because of a link.
             log.debug("No link from XCom.", exc_info=True)
@@ -67,14 +74,21 @@ class PuretalkReportLink(_StoredFileLink):
     name = "Report"
 
 
-def remember(context: Context, link: type[_StoredFileLink], path: str) -> None:
-    """Leave the address of a stored file for a link; where no browser can open it, nothing.
+class Linked(Protocol):
+    """An operator with such links: it has a dictionary for their addresses."""
+
+    link_addresses: dict[str, str]
+
+
+def remember(operator: Linked, context: Context, link: type[_StoredFileLink], path: str) -> None:
+    """Keep the address of a stored file for a link of a task; where no browser can open it, there is none.
 
     :param path: as the storage names it, with the id of its connection.
     """
     try:
         url = address(path)
         if url is not None:
+            operator.link_addresses[link().xcom_key] = url
             context["ti"].xcom_push(key=link().xcom_key, value=url)
     except Exception as error:
         # Only its type: what a connection's error quotes, nobody knows.

@@ -120,6 +120,8 @@ def test_a_pattern_that_is_none_is_told_and_not_shown(
 @pytest.mark.parametrize("link", [PuretalkManifestLink(), PuretalkReportLink()], ids=lambda link: link.name)
 def test_a_link_never_raises(link: Any) -> None:
     """What is not there, or cannot be read, is no link: a page of the UI must not break because of it."""
+    task = PuretalkSnapshotAssistantsOperator(task_id="failed_before_it_wrote", destination="/fleet")
+    assert link.get_link(task, ti_key=None) == ""
     assert link.get_link(None, ti_key=None) == ""
 
 

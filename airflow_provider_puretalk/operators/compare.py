@@ -78,6 +78,7 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
         self.max_removed = max_removed
         self.fail_on_change = fail_on_change
         self._read: list[str] = []
+        self.link_addresses: dict[str, str] = {}
         self._written: list[str] = []
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -102,8 +103,8 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
             result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}
             self._read = [path for path in (older, newer) if path]
             self._written = [paths.changes, paths.report]
-            remember(context, PuretalkReportLink, paths.report)
-            remember(context, PuretalkManifestLink, newer)
+            remember(self, context, PuretalkReportLink, paths.report)
+            remember(self, context, PuretalkManifestLink, newer)
             self._tell(comparison, paths.report)
             limit.check(comparison)
             if fail_on_change and comparison.is_different:

@@ -92,6 +92,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         self.max_walks = max_walks
         self.max_seconds = max_seconds
         self._base_url: str | None = None
+        self.link_addresses: dict[str, str] = {}
         self._written: list[str] = []
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -125,7 +126,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
             log=self.log,
         ).to_dict()
         self._base_url, self._written = hook.settings.base_url, list(result["files"])
-        remember(context, PuretalkManifestLink, result["manifest_path"])
+        remember(self, context, PuretalkManifestLink, result["manifest_path"])
         asset = puretalk_assistants_asset(result["account"])
         for outlet in self.outlets:
             if getattr(outlet, "uri", None) == asset.uri:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import airflow
 import pytest
+from packaging.version import Version
 
 from airflow_provider_puretalk import sandbox, snapshots
 from tests import airflow_runner
 
+CAN_ASK_HUMANS = Version(airflow.__version__) >= Version("3.1")
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-DAG_IDS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+#: Where Airflow cannot ask humans, that file makes no DAG.
+HUMAN = {"puretalk_approve_baseline"}
+DAG_IDS = sorted({path.stem for path in EXAMPLES.glob("*.py")} - (set() if CAN_ASK_HUMANS else HUMAN))
 
 #: What takes long to load and only tasks need.
 HEAVY = ("duckdb", "pyarrow", "fastapi", "uvicorn", "requests", "s3fs", "airflow_provider_puretalk.api.models")
@@ -86,6 +95,73 @@ def test_daily_snapshot_is_kept_and_read(account: sandbox.Sandbox, bag: Any, tmp
         "by_language": Counter(record["voice"]["language"] for record in records),
         "without_phone_number": sum(record["phone_number"] is None for record in records),
     }
+
+
+def test_compare_and_branch_tells_only_where_something_changed(
+    account: sandbox.Sandbox, bag: Any, tmp_path: Path
+) -> None:
+    """The first run is a baseline and quiet, the second finds a renamed assistant, the third nothing."""
+    dag, first = bag.dags["puretalk_compare_and_branch"], account.fleet.ids()[0]
+    ways = []
+    for day in (1, 2, 3):
+        if day == 2:
+            account.fleet.change(first, {"name": "Renamed"})
+        result = airflow_runner.run(
+            dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
+        )
+        ways.append({name: result.states[name] for name in ("tell", "stay_quiet")})
+        if day == 2:
+            assert result.xcoms["compare"]["changed"] == [{"assistant_id": first, "fields": ["name"]}]
+            assert result.xcoms["tell"] == result.xcoms["compare"]["summary"]
+            assert Path(result.xcoms["compare"]["report_path"]).exists()
+    quiet, loud = {"tell": "skipped", "stay_quiet": "success"}, {"tell": "success", "stay_quiet": "skipped"}
+    assert ways == [quiet, loud, quiet]
+
+
+@pytest.mark.skipif(not CAN_ASK_HUMANS, reason="Airflow before 3.1 cannot ask humans")
+def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
+    """Asked for the first, for a change, and again after a refusal; not asked where all is as accepted."""
+    from airflow.models import Variable  # Read from the database, where the task has put it.
+
+    dag, accepted = bag.dags["puretalk_approve_baseline"], []
+    # Each day: what a human chooses, None where nobody is asked; and whether somebody edits the fleet before.
+    days = [("Approve", False), (None, False), ("Reject", True), ("Approve", False), (None, False)]
+    for day, (choice, edited) in enumerate(days, start=1):
+        if edited:
+            account.fleet.change(account.fleet.ids()[0], {"name": "Renamed"})
+        with _human(choice):
+            result = airflow_runner.run(
+                dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
+            )
+        asked = result.states["approve"] == "success"
+        assert asked is (choice is not None), (day, result.states)
+        assert result.states["accept"] == ("success" if choice == "Approve" else "skipped")
+        accepted.append(Variable.get("puretalk_accepted_snapshot"))
+    first, fourth = "20261101T000000Z", "20261104T000000Z"
+    assert accepted == [first, first, first, fourth, fourth]
+
+
+@contextmanager
+def _human(choice: str | None) -> Iterator[None]:
+    """Have a person, in a process of their own, answer the first question that comes up."""
+    if choice is None:
+        yield
+        return
+    program = [sys.executable, str(Path(__file__).parents[1] / "airflow_human.py"), choice]
+    with subprocess.Popen(
+        program,
+        env=os.environ | {"AIRFLOW__API_AUTH__JWT_SECRET": "not-a-secret-" * 8},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as person:
+        try:
+            yield
+        except BaseException:
+            person.kill()
+            raise
+        output, _ = person.communicate(timeout=60)
+        assert person.returncode == 0, output
 
 
 def _run(dag: Any, conf: dict[str, Any] | None = None) -> dict[str, Any]:
