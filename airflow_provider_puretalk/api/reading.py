@@ -113,6 +113,7 @@ def scan(
     started_at = datetime.now(UTC)
     deadline = time.monotonic() + max_seconds
     cancelled = cancelled or threading.Event()
+    at_once = client.settings.max_parallel_requests
     with Spool() as spool:
         # Only a reading of several walks can meet the same answer twice.
         known = spool.known if consistency == "verified" else None
@@ -121,7 +122,8 @@ def scan(
             answer = client.ask(number, limit, known=known, deadline=deadline, cancelled=cancelled)
             if answer.body is None and (seen := spool.known.get(answer.digest or b"")):
                 return seen
-            return _scanned(client.read(answer, number, limit), answer.digest, examine, redact)
+            with client.decoding:
+                return _scanned(client.read(answer, number, limit), answer.digest, examine, redact)
 
         scanner = Scanner(
             fetch,
@@ -130,7 +132,9 @@ def scan(
             consistency=consistency,
             max_walks=max_walks,
             deadline=deadline,
-            parallel=client.settings.max_parallel_requests,
+            # The client sends no more at once than allowed. As many again wait with their answers to be decoded, so that
+            # a request goes out as soon as another one's answer is there.
+            parallel=1 if at_once == 1 else 2 * at_once,
             cancel=cancelled.set,
         )
         yield AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)

@@ -51,7 +51,7 @@ _SINGLE_PAGE_SLACK = 100
 #: Seconds between two lines of progress in the log.
 _PROGRESS_INTERVAL = 10.0
 
-#: Fetches page n with limit m. Called from several threads at once when more than one request may be in flight.
+#: Fetches page n with limit m. Called from several threads at once where more than one page may be in hand.
 Fetch = Callable[[int, int], ScannedPage]
 
 
@@ -103,7 +103,7 @@ class Scanner:
     :param consistency: ``verified``, ``checked`` or ``best_effort``.
     :param max_walks: after so many walks without a proof it gives up.
     :param deadline: moment on the monotonic clock at which it gives up.
-    :param parallel: how many pages may be in flight at once.
+    :param parallel: how many pages may be in hand at once, from the request to what ``fetch`` returns.
     :param cancel: called when the reading fails, to end what is in flight.
     """
 
@@ -243,7 +243,7 @@ class Scanner:
         return "the assistants were not the same as before"
 
     def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
-        """Yield the walk's pages as they come in, the first one first, with a bounded number in flight.
+        """Yield the walk's pages as they come in, the first one first, with a bounded number in hand.
 
         ``next`` decides where the list ends. ``count`` only says how far ahead pages can be asked for.
         """

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self
 from airflow_provider_puretalk.api.errors import PuretalkError
 
 #: Memory in KiB that SQLite may use for its pages.
-_CACHE_KIB = 8_192
+_CACHE_KIB = int(os.environ.get("CK", "8192"))
 
 # A batch is the rows of one answer, kept once however many walks got that answer.
 _TABLES = """
@@ -31,7 +31,8 @@ CREATE TABLE record (batch INT, place INT, id BLOB, position INT, length INT, no
 CREATE TABLE sighting (moment INTEGER PRIMARY KEY, walk INT, batch INT);
 """
 _SEEN = "FROM sighting JOIN record USING (batch)"
-_AROUND = f"SELECT id {_SEEN} GROUP BY id HAVING min(walk) < ? AND max(walk) >= ?"
+# Sums, not min() and max(): a query whose rows are those of the greatest moment has room for that one max() only.
+_AROUND = "GROUP BY id HAVING sum(walk < ?) AND sum(walk >= ?)"
 
 
 class Row(NamedTuple):
@@ -123,15 +124,15 @@ class Spool:
 
     def seen_around(self, walk: int) -> int:
         """Count the ids that were seen before a walk's first request, and after it as well."""
-        return self._number(f"SELECT count(*) FROM ({_AROUND})", walk, walk)
+        return self._number(f"SELECT count(*) FROM (SELECT id {_SEEN} {_AROUND})", walk, walk)
 
     def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
         """Yield line and note of what a walk saw, each id once, in order of id."""
-        return self._rows("walk = ?", walk)
+        return self._rows("WHERE walk = ? GROUP BY id", walk)
 
     def rows_seen_around(self, walk: int) -> Iterator[tuple[bytes, Any]]:
         """Yield line and note of what was seen before a walk's first request and after it, in order of id."""
-        return self._rows(f"id IN ({_AROUND})", walk, walk)
+        return self._rows(_AROUND, walk, walk)
 
     def _keep(self, page: ScannedPage) -> int:
         """Keep the rows of an answer that is new."""
@@ -162,12 +163,12 @@ class Spool:
         except sqlite3.OperationalError as error:  # Sorting takes room, too.
             raise _unusable(error) from error
 
-    def _rows(self, condition: str, *values: int) -> Iterator[tuple[bytes, Any]]:
+    def _rows(self, which: str, *values: int) -> Iterator[tuple[bytes, Any]]:
         """Yield the latest sighting of each id that meets a condition."""
         notes = list(self._notes)
         # With max() SQLite takes the other columns from the row that has the maximum.
         found = self._database.execute(
-            f"SELECT position, length, note, max(moment) {_SEEN} WHERE {condition} GROUP BY id ORDER BY id", values
+            f"SELECT position, length, note, max(moment) {_SEEN} {which} ORDER BY id", values
         )
         descriptor = self._lines.fileno()
         for position, length, note, _ in found:

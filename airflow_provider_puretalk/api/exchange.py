@@ -1,0 +1,206 @@
+"""One request and its whole answer: how many at once, how soon after another, and for how long.
+
+In come the parameters of a page; out come the bytes of an answer with status 200, or an exception of this package. Asks
+once, and does not look into a body: trying again and decoding are the client's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+import urllib3
+
+from airflow_provider_puretalk.api.connections import time_limit
+from airflow_provider_puretalk.api.errors import (
+    PuretalkAuthError,
+    PuretalkConnectionError,
+    PuretalkError,
+    PuretalkInconsistentScanError,
+    PuretalkNotFoundError,
+    PuretalkRateLimitError,
+    PuretalkResponseError,
+    PuretalkServerError,
+)
+from airflow_provider_puretalk.api.pacing import Pacer
+from airflow_provider_puretalk.api.session import open_session
+from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.api.transport_errors import explain
+
+#: An answer as a whole may take this many times the longest silence.
+WHOLE_ANSWER_FACTOR = 5
+#: Seconds between two looks whether a request that waits for its turn is still wanted.
+_LOOK_EVERY = 0.1
+#: Seconds for which a 429 stops everybody before its turn ends; for how long in all, the client says then.
+_HOLD_AT_ONCE = 0.05
+
+_DRIPPED = "The answer took too long as a whole: it came in drips."
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer with status 200, not decoded.
+
+    :ivar facts: ``url``, ``status_code`` and ``request_id``, for errors that are found later.
+    :ivar fits: whether it answers what was asked; a redirect can lose the question.
+    """
+
+    body: bytes
+    content_type: str
+    facts: dict[str, Any]
+    fits: bool = True
+
+
+class BrokenBodyError(PuretalkResponseError):
+    """A body that broke on its way: unlike a wrong shape, it may be whole at the next try. Never leaves the client."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a plain error in its place must carry."""
+        return {name: getattr(self, name) for name in ("status_code", "request_id", "retry_after", "url")}
+
+
+class Exchange:
+    """Sends requests for pages. Safe to use from several threads at once; more than the connection allows have to wait.
+
+    :param settings: the connection's settings.
+    """
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.session = open_session(settings)
+        self._settings = settings
+        self._path = "/ai-assistants"
+        self._pacer = Pacer(settings.requests_per_second)
+        self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
+
+    def ask(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Reply:
+        """Send one request and read its answer.
+
+        :param deadline: moment on the monotonic clock at which the answer must be there.
+        :param cancelled: set by another thread, it ends the wait for a turn; what was sent is waited for.
+        """
+        reply = self._send(params, deadline, cancelled)
+        if not reply.fits:
+            # A rewrite rule dropped the query: this is another page. Its own address has been learnt.
+            reply = self._send(params, deadline, cancelled)
+        if not reply.fits:
+            raise PuretalkResponseError("The API redirects to an address that loses the page asked for.", **reply.facts)
+        return reply
+
+    def hold(self, seconds: float) -> None:
+        """Let no request start for so many seconds."""
+        self._pacer.hold(seconds)
+
+    def _send(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Reply:
+        url = self._settings.base_url + self._path
+        facts: dict[str, Any] = {"url": f"{url}?{'&'.join(f'{name}={value}' for name, value in params.items())}"}
+        with self._turn(deadline, cancelled):
+            left = max(0.001, deadline - time.monotonic())
+            silence = min(self._settings.timeout, left)
+            with time_limit(min(self._settings.timeout * WHOLE_ANSWER_FACTOR, left)) as limit:
+                try:
+                    with self.session.get(url, params=params, timeout=(silence, silence), stream=True) as response:
+                        reply = self._read(response, params, facts)
+                except requests.TooManyRedirects:
+                    raise PuretalkResponseError("The API redirects in circles.", **facts) from None
+                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                    broken, message = (False, _DRIPPED) if limit.expired else explain(error)
+                    raise (BrokenBodyError if broken and "status_code" in facts else PuretalkConnectionError)(
+                        message, **facts
+                    ) from None  # Their messages may hold proxy credentials.
+            if limit.expired:
+                raise PuretalkConnectionError(_DRIPPED, **facts)
+            return reply
+
+    @contextlib.contextmanager
+    def _turn(self, deadline: float, cancelled: threading.Event) -> Iterator[None]:
+        """Wait until one more request may be in flight, and until its moment has come."""
+        while not self._slots.acquire(timeout=_LOOK_EVERY):
+            if cancelled.is_set() or time.monotonic() >= deadline:
+                raise _given_up()
+        try:
+            # In this order: a moment that is taken first would pass while others are in flight.
+            if not self._pacer.wait(cancelled, deadline):
+                raise _given_up()
+            yield
+        finally:
+            self._slots.release()
+
+    def _read(self, response: requests.Response, params: Mapping[str, int], facts: dict[str, Any]) -> Reply:
+        """Read an answer to its end; adds what is known of it to the facts."""
+        facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
+        if response.status_code == requests.codes.too_many_requests:
+            self._pacer.hold(_HOLD_AT_ONCE)
+        if response.status_code != requests.codes.ok:
+            raise _refusal(response, facts)
+        if not self._was_asked(response, params):
+            return Reply(b"", "", facts, fits=False)
+        return Reply(response.raw.read(decode_content=True), response.headers.get("Content-Type", ""), facts)
+
+    def _request_id(self, response: requests.Response) -> str | None:
+        """Return the answer's id, unless the server put something odd there."""
+        given = response.headers.get("X-Request-ID", "")
+        fit = 0 < len(given) <= 200 and given.isprintable() and self._settings.api_key not in given
+        return given if fit else None
+
+    def _was_asked(self, response: requests.Response, params: Mapping[str, int]) -> bool:
+        """Tell whether an answer is to what was asked, also where a redirect led to it.
+
+        From then on the API is asked where it redirected us to, so that each page costs one request and not two.
+        """
+        if not response.history:
+            return True
+        parts = urlsplit(response.url)
+        moved = parts.path.removeprefix(urlsplit(self._settings.base_url).path)
+        if moved.rstrip("/") == self._path.rstrip("/"):
+            self._path = moved
+        query = parse_qs(parts.query)
+        return all(query.get(name) == [str(value)] for name, value in params.items())
+
+
+def _given_up() -> PuretalkError:
+    return PuretalkInconsistentScanError("The reading was given up before its next request could be sent.")
+
+
+def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkError:
+    """Turn a status other than 200 into an exception."""
+    status = response.status_code
+    retry_after = _retry_after(response.headers.get("Retry-After"))
+    if status in (401, 403):
+        return PuretalkAuthError("The API refused the key: check the connection's Password field.", **facts)
+    if status == 404:
+        return PuretalkNotFoundError("The API knows no such page, or the connection's Host is wrong.", **facts)
+    if status == 429:
+        wait = "without saying for how long" if retry_after is None else f"for {retry_after:.0f} s"
+        return PuretalkRateLimitError(f"The API throttled us {wait}.", retry_after=retry_after, **facts)
+    if status >= 500:
+        return PuretalkServerError("The API failed.", retry_after=retry_after, **facts)
+    if 300 <= status < 400:
+        return PuretalkResponseError(
+            "The API redirects to another scheme, host or port, where the key must not go: check the connection's Host.",
+            **facts,
+        )
+    return PuretalkResponseError("The API answered with a status that it does not document.", **facts)
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Read ``Retry-After`` in both its forms (RFC 9110, 10.2.3); None where it says nothing usable."""
+    if not header:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:15])
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

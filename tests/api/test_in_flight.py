@@ -1,0 +1,180 @@
+"""How many requests are in flight: never more than the connection allows, and no fewer while answers are decoded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk import exceptions as e
+from airflow_provider_puretalk.api.client import ApiClient
+from airflow_provider_puretalk.api.reading import scan
+from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.sandbox import make_fleet
+from tests.api.wire import Answer, Exchange, WireServer, http, page, serving
+
+FLEET = make_fleet(24, seed=5)
+PAGES = 12
+
+
+class Busy:
+    """Answers pages of two, and counts the requests that it is busy with; each waits for others for a moment."""
+
+    def __init__(self, answer: Answer, *, together: int) -> None:
+        self._answer = answer
+        self._together = threading.Barrier(together)
+        self._lock = threading.Lock()
+        self._now = self.most = 0
+
+    def __call__(self, exchange: Exchange) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        try:
+            self._together.wait(0.5)
+        except threading.BrokenBarrierError:
+            self._together.reset()
+        with self._lock:
+            self._now -= 1  # Before the answer: whoever has it may send the next request at once.
+        self._answer(exchange)
+
+
+def usual(exchange: Exchange) -> None:
+    exchange.send(http(page(FLEET, exchange, most=2)))
+
+
+def client_of(server: WireServer, **settings: Any) -> ApiClient:
+    defaults = {"timeout": 10, "retry_backoff": 0, "max_parallel_requests": 1}
+    return ApiClient(ApiSettings(f"http://127.0.0.1:{server.port}/api", "in-flight-key", "a", **(defaults | settings)))
+
+
+@pytest.fixture
+def hung() -> Iterator[WireServer]:
+    """A server whose answers come when it is told to stop."""
+
+    def hangs(exchange: Exchange) -> None:
+        server.stopped.wait(20)
+        usual(exchange)
+
+    with serving(hangs) as server:
+        yield server
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 5])
+@pytest.mark.parametrize("consistency", ["checked", "verified"])
+def test_never_more_than_the_connection_allows(parallel: int, consistency: Any) -> None:
+    """Neither tries after errors, nor bodies that have to be asked for again, nor a second walk add to it."""
+    asked: Counter[int] = Counter()
+
+    def stumbling(exchange: Exchange) -> None:
+        asked[exchange.page] += 1
+        if exchange.page % 3 == 0 and asked[exchange.page] == 1:
+            exchange.send(http("{}", "503 Busy"))
+        elif exchange.page % 4 == 0 and asked[exchange.page] == 1:
+            exchange.send(http("{not JSON"))
+        else:
+            usual(exchange)
+
+    busy = Busy(stumbling, together=parallel)
+    with (
+        serving(busy) as server,
+        scan(client_of(server, max_parallel_requests=parallel), page_size=2, consistency=consistency) as found,
+    ):
+        assert len(list(found)) == len(FLEET)
+    assert busy.most == parallel
+    assert len(asked) == PAGES
+
+
+def test_readings_that_share_a_client_share_its_limit() -> None:
+    """Three threads with a client that may send two requests at once send two."""
+    busy = Busy(usual, together=2)
+    with serving(busy) as server:
+        client = client_of(server, max_parallel_requests=2)
+        found: list[int] = []
+
+        def read() -> None:
+            with scan(client, page_size=2, consistency="checked") as reading:
+                found.append(len(list(reading)))
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(30)
+    assert found == [len(FLEET)] * 3
+    assert busy.most == 2
+
+
+def test_requests_go_out_while_an_answer_is_decoded() -> None:
+    """With two in flight, pages 4 and 5 are asked for although pages 2 and 3 are not done with."""
+    five = threading.Event()
+
+    def watched(exchange: Exchange) -> None:
+        if exchange.page == 5:
+            five.set()
+        usual(exchange)
+
+    def examine(record: dict[str, Any]) -> bool:
+        first_page = record in FLEET[:2]
+        return first_page or five.wait(10)
+
+    with (
+        serving(watched) as server,
+        scan(client_of(server, max_parallel_requests=2), page_size=2, consistency="checked", examine=examine) as found,
+    ):
+        assert [note for _, note in found.rows()] == [True] * len(FLEET)
+
+
+def test_a_question_that_a_redirect_lost_is_asked_again_by_the_only_one_who_may_ask() -> None:
+    """The second request of the two takes the turn of the first, and does not wait for it for ever."""
+
+    def redirecting(exchange: Exchange) -> None:
+        if exchange.path == "/api/ai-assistants":
+            exchange.send(http("", "301 Moved", "Location: /api/ai-assistants/"))
+        else:
+            usual(exchange)
+
+    with serving(redirecting) as server:
+        found = client_of(server).get_page(3, 2)
+    assert found.records == FLEET[4:6]
+
+
+def test_who_waits_for_a_turn_can_be_told_to_stop(hung: WireServer) -> None:
+    """Cancelling ends the wait, though the request in whose place it would go has no answer."""
+    client, cancelled = client_of(hung), threading.Event()
+    first = threading.Thread(target=client.get_page, args=(1, 2))
+    first.start()
+    _until_asked(hung)
+    threading.Timer(0.2, cancelled.set).start()
+    with pytest.raises(e.PuretalkInconsistentScanError, match="given up"):
+        client.ask(2, 2, cancelled=cancelled)
+    assert first.is_alive()
+    assert len(hung.requests) == 1
+    hung.stopped.set()
+    first.join(10)
+
+
+def test_who_waits_for_a_turn_waits_no_longer_than_the_deadline(hung: WireServer) -> None:
+    """A reading's ceiling holds while others use up what the connection allows."""
+    client = client_of(hung)
+    first = threading.Thread(target=client.get_page, args=(1, 2))
+    first.start()
+    _until_asked(hung)
+    with pytest.raises(e.PuretalkInconsistentScanError, match="given up"):
+        client.ask(2, 2, deadline=time.monotonic() + 0.3)
+    assert first.is_alive()
+    assert len(hung.requests) == 1
+    hung.stopped.set()
+    first.join(10)
+
+
+def _until_asked(server: WireServer) -> None:
+    for _ in range(500):
+        if server.requests:
+            return
+        time.sleep(0.01)
+    pytest.fail("no request came")
