@@ -5,6 +5,7 @@ Cheap to import: DAG files do it at every parse.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,21 +21,57 @@ _SCHEME = "puretalk"
 _PATH = "/assistants"
 
 
-def puretalk_assistants_asset(account: str) -> Asset:
+def puretalk_assistants_asset(
+    account: str,
+    watch: bool = False,
+    *,
+    puretalk_conn_id: str = "puretalk_default",
+    poll_interval: float = 300.0,
+    page_size: int | None = None,
+    assistant_ids: Iterable[str] | None = None,
+    field_classes: Iterable[str] | None = None,
+    ignore_fields: Iterable[str] = ("updated_at",),
+) -> Asset:
     """Return the asset ``puretalk://<account>/assistants``.
 
     Put it into ``outlets`` of a snapshot task, and other DAGs can be scheduled on it; the event's ``extra`` is what
-    that task returned. No connection id stands in it: two connections to one account mean the same assistants.
+    that task returned. With ``watch``, Airflow's triggerer looks at the account itself while a DAG that is scheduled on
+    the asset is active, and makes an event of each change; its ``extra`` is ``{"from_trigger": True, "payload": {...}}``,
+    see :class:`~airflow_provider_puretalk.triggers.PuretalkAssistantsChangedTrigger`, which also explains the further
+    arguments. No connection id stands in the URI: two connections to one account mean the same assistants.
+
+    Airflow takes an asset's watchers from the DAG file that it parsed last. So let all files that name the asset of an
+    account call this function with the same arguments, or they will take each other's watcher away.
 
     :param account: the account as its connection names it (extra field ``account``; the connection id without one).
-    :raises PuretalkConfigurationError: the name cannot be part of a URI.
+    :param watch: whether Airflow itself is to look for changes (Airflow 3.0 and newer).
+    :param puretalk_conn_id: the connection to look with; it must be of that account.
+    :raises PuretalkConfigurationError: the name cannot be part of a URI, an argument of the watcher makes no sense, or
+        this Airflow has no watchers.
     """
     if not isinstance(account, str) or not is_path_part(account):
         raise PuretalkConfigurationError(
             f"The account {account!r} cannot be part of a URI: letters, digits and `. _ : -` only, never `..`."
         )
     # Airflow names an asset by its URI where it is given no name: one account can never get two.
-    return Asset(f"{_SCHEME}://{account}{_PATH}")
+    uri = f"{_SCHEME}://{account}{_PATH}"
+    if not watch:
+        return Asset(uri)
+    from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger
+
+    trigger = PuretalkAssistantsChangedTrigger(
+        puretalk_conn_id=puretalk_conn_id,
+        account=account,
+        poll_interval=poll_interval,
+        page_size=page_size,
+        assistant_ids=assistant_ids,
+        field_classes=field_classes,
+        ignore_fields=ignore_fields,
+    )
+    trigger.serialize()  # Here and not when Airflow stores the DAG, so that an error names the line.
+    from airflow.sdk import AssetWatcher
+
+    return Asset(uri, watchers=[AssetWatcher(name=f"puretalk_{account}", trigger=trigger)])
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

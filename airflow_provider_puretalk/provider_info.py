@@ -17,6 +17,12 @@ def get_provider_info() -> dict[str, Any]:
         "name": "PureTalk",
         "description": "PureTalk AI: list a fleet of voice assistants and keep proven snapshots of it.",
         "versions": [__version__],
+        "integrations": [
+            {"integration-name": "PureTalk", "external-doc-url": "https://puretalk.ai", "tags": ["service"]},
+        ],
+        "triggers": [
+            {"integration-name": "PureTalk", "python-modules": ["airflow_provider_puretalk.triggers"]},
+        ],
         "connection-types": [connection_form.connection_type("airflow_provider_puretalk.hooks.PuretalkHook")],
         "extra-links": [
             "airflow_provider_puretalk.links.PuretalkManifestLink",

@@ -6,6 +6,7 @@ import copy
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,6 @@ from airflow_provider_puretalk.provider_info import get_provider_info
 
 def load(path: str) -> Any:
     """Import what a dotted path names."""
-    from importlib import import_module
-
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)
 
@@ -59,6 +58,11 @@ def test_everything_it_names_exists() -> None:
     assert connection["connection-type"] == PuretalkHook.conn_type
     assert connection["hook-name"] == PuretalkHook.hook_name
     assert {load(path) for path in info["extra-links"]} == {PuretalkManifestLink, PuretalkReportLink}
+    for kind in ("triggers",):
+        for entry in info[kind]:
+            assert entry["integration-name"] in {one["integration-name"] for one in info["integrations"]}
+            for module in entry["python-modules"]:
+                assert import_module(module).__all__
     for uris in ("asset-uris", "dataset-uris"):
         (entry,) = info[uris]
         assert entry["schemes"] == ["puretalk"]

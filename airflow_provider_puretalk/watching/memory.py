@@ -1,7 +1,8 @@
 """What a watch saw last: in this process, and where there is a cursor, beyond it.
 
 The order is what keeps the promise *at least once*: first a change is noticed, then it is told, and only when somebody
-says that it arrived is it remembered for good (:meth:`Memory.unsaved`). A process that dies in between tells it again.
+says that it arrived is it remembered for good (:meth:`Memory.unsaved`). A process that dies in between tells it again,
+unless it was undone before anybody looked again: then nothing differs from what was remembered.
 """
 
 from __future__ import annotations

@@ -137,8 +137,8 @@ class Watch:
         told = hashlib.blake2b(digest_size=16)
         for identity in sorted(moved):
             old, new = known.get(identity), seen.get(identity)
+            old, new = (side and self.view(side) for side in (old, new))
             if old is not None and new is not None:
-                old, new = self.view(old), self.view(new)
                 if old == new:
                     continue
                 changed[identity] = _names(old, new)
