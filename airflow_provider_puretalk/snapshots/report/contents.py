@@ -21,6 +21,7 @@ from airflow_provider_puretalk.snapshots.report.charts import Chart, charts
 from airflow_provider_puretalk.snapshots.report.findings import Findings
 from airflow_provider_puretalk.snapshots.report.passages import Passage, passages
 from airflow_provider_puretalk.snapshots.report.values import Allowance, Shown, label, laid_out, shown
+from airflow_provider_puretalk.snapshots.report.word_diff import Effort
 
 #: Assistants of each kind (changed, added, removed) that are told in full; more than this a browser would not bear.
 MOST_ASSISTANTS = 500
@@ -106,6 +107,7 @@ class Contents:
         self.findings = Findings()
         self.findings.look_at_fleet(comparison.snapshot.census)
         self._allowance = Allowance(_CHARACTERS)
+        self._effort = Effort()
         self._look_through()
 
     def charts(self) -> Iterator[Chart]:
@@ -179,7 +181,7 @@ class Contents:
             texts = laid_out(change.old), laid_out(change.new)
             if texts[0] == texts[1]:  # JSON of which only the layout changed.
                 texts = change.old, change.new
-            if found := passages(*texts, self._allowance):
+            if found := passages(*texts, self._allowance, self._effort):
                 return FieldChange(name, pointer, change.field_class, None, None, found)
         old, new = (shown(value, self._allowance) for value in (change.old, change.new))
         return FieldChange(name, pointer, change.field_class, old, new, None)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from airflow_provider_puretalk.snapshots.report.values import LONGEST_VALUE, Allowance
-from airflow_provider_puretalk.snapshots.report.word_diff import Kind, Run, word_diff
+from airflow_provider_puretalk.snapshots.report.word_diff import Effort, Kind, Run, word_diff
 
 #: Texts shorter than this, on one line, are better seen side by side.
 _SHORT = 60
@@ -19,12 +19,16 @@ _AROUND, _LEAST_FOLD = 160, 120
 _LONGEST_FOLD = 6_000
 
 
+#: What a passage costs in characters, however short it is.
+_MARKUP = 40
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A stretch of a text.
 
     :ivar is_folded: unchanged, and far from any change.
-    :ivar left_out: characters that are not shown: at its end, or all of it where it is folded.
+    :ivar left_out: characters at its end that are not shown; where it has no text, all of it.
     """
 
     kind: Kind
@@ -32,33 +36,50 @@ class Passage:
     left_out: int = 0
     is_folded: bool = False
 
+    @property
+    def cost(self) -> int:
+        """What it costs to show it, in characters."""
+        return len(self.text) + _MARKUP
 
-def passages(old: str, new: str, allowance: Allowance) -> list[Passage] | None:
-    """Lay out how a text changed; None where old and new are better seen side by side, because little stayed."""
+
+def passages(old: str, new: str, allowance: Allowance, effort: Effort) -> list[Passage] | None:
+    """Lay out how a text changed; None where old and new are better seen side by side, because little stayed.
+
+    Where the whole is too long to be shown, the last passage is empty and tells how many characters follow.
+    """
     if not old or not new or (max(len(old), len(new)) <= _SHORT and "\n" not in old + new):
         return None
-    runs = word_diff(old, new)
+    runs = word_diff(old, new, effort)
     alike = sum(len(run.text) for run in runs if run.kind is Kind.SAME)
     if 5 * alike < min(len(old), len(new)):
         return None
-    left = LONGEST_VALUE
+    all_of_it = list(_folded(runs))
+    left = allowance.grant(min(sum(passage.cost for passage in all_of_it), LONGEST_VALUE), least=300)
     found: list[Passage] = []
-    for passage in _folded(runs):
-        # Folded text is dear as well: it is in the file.
-        granted = allowance.grant(min(len(passage.text), max(left, 0)), least=40)
-        left -= granted
-        cut = passage.text[:granted]
-        if passage.is_folded and len(cut) < len(passage.text):
-            cut = ""  # Half of it would help nobody.
-        left_out = passage.left_out + len(passage.text) - len(cut)
-        found.append(Passage(passage.kind, cut, left_out, passage.is_folded))
+    for place, passage in enumerate(all_of_it):
+        if passage.cost > left:
+            found.append(_cut(passage, max(left - _MARKUP, 0)))
+            if rest := sum(len(one.text) + one.left_out for one in all_of_it[place + 1 :]):
+                found.append(Passage(Kind.SAME, "", rest))
+            break
+        left -= passage.cost
+        found.append(passage)
     return found
+
+
+def _cut(passage: Passage, longest: int) -> Passage:
+    # Half of what can be unfolded would help nobody.
+    longest = 0 if passage.is_folded else longest
+    if len(passage.text) <= longest:
+        return passage
+    left_out = passage.left_out + len(passage.text) - longest
+    return Passage(passage.kind, passage.text[:longest], left_out, passage.is_folded)
 
 
 def _folded(runs: list[Run]) -> Iterator[Passage]:
     for place, run in enumerate(runs):
         if run.kind is not Kind.SAME:
-            yield Passage(run.kind, run.text)
+            yield _cut(Passage(run.kind, run.text), LONGEST_VALUE // 3)  # What came must have its place as well.
             continue
         start = _end_of_words(run.text, _AROUND) if place else 0
         end = _start_of_words(run.text, _AROUND) if place < len(runs) - 1 else len(run.text)
