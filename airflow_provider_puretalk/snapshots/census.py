@@ -76,7 +76,7 @@ class Census:
 
     def _count(self, trait: Trait) -> Counter[str]:
         counts: Counter[str] = Counter()
-        for value, count in self._ledger.trait(self._side, trait, _TRAITS).items():
+        for value, count in self._ledger.trait(self._side, trait, _TRAITS):
             counts[OTHERS if value is ABSENT else _text(value)] += count
         return counts
 

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import itertools
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, Literal
@@ -153,15 +152,16 @@ class Ledger:
         """Count the assistants of a side that have a phone number."""
         return int(next(self._rows("SELECT count(number) FROM member WHERE side & ?", side))[0])
 
-    def trait(self, side: int, trait: Trait, limit: int) -> Counter[Any]:
-        """Count the assistants of a side by a trait, the most frequent values only; the rest under ``ABSENT``."""
-        counts: Counter[Any] = Counter()
+    def trait(self, side: int, trait: Trait, limit: int) -> Iterator[tuple[Any, int]]:
+        """Yield each value of a trait with how many assistants of a side have it; rare ones together as ``ABSENT``.
+
+        :param limit: how many values, the most frequent first, are told one by one.
+        """
         found = self._rows(
             f"SELECT {trait}, count(*) FROM member WHERE side & ? GROUP BY {trait} ORDER BY 2 DESC, 1", side
         )
         for place, (value, count) in enumerate(found):
-            counts[_value(value, None) if place < limit else ABSENT] += count
-        return counts
+            yield _value(value, None) if place < limit else ABSENT, count
 
     def sharing(self, column: Literal["number", "likeness"], limit: int) -> Iterator[tuple[bytes, list[Any]]]:
         """Yield the phone numbers or likenesses that several assistants of the newer side share, with their ids."""
