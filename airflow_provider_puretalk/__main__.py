@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from airflow_provider_puretalk.cli.running import main
+from airflow_provider_puretalk.cli.running import as_process, main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

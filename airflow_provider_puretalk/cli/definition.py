@@ -6,7 +6,6 @@ Every ``airflow`` command asks for this, so nothing is imported that a parser do
 from __future__ import annotations
 
 import argparse
-import sys
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand
 
@@ -32,6 +31,6 @@ def get_puretalk_commands() -> list[CLICommand]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from airflow_provider_puretalk.cli.running import guarded, run
+    from airflow_provider_puretalk.cli.running import as_process, guarded, run
 
-    sys.exit(guarded(lambda: run(options)))
+    as_process(lambda: guarded(lambda: run(options)))

@@ -48,7 +48,7 @@ def new_parser() -> argparse.ArgumentParser:
 def fill(parser: argparse.ArgumentParser) -> None:
     """Add all commands to a parser. One of Airflow's becomes one of ours, so that its errors end as ours do."""
     parser.__class__ = Parser
-    parser.formatter_class = argparse.HelpFormatter
+    parser.formatter_class, parser.allow_abbrev = argparse.HelpFormatter, False
     parser.add_argument("--version", action="version", version=f"airflow-provider-puretalk {__version__}")
     groups = _commands(parser)
     assistants = groups.add_parser("assistants", help="the assistants as they are now", allow_abbrev=False)

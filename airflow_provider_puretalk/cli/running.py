@@ -10,12 +10,13 @@ import argparse
 import contextlib
 import logging
 import os
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from airflow_provider_puretalk.cli import parser
 
@@ -48,6 +49,18 @@ def guarded(work: Callable[[], int]) -> int:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+
+
+def as_process(work: Callable[[], int]) -> NoReturn:
+    """Do something as all that this process does. Ctrl-C waits for what is in flight; a second one does not."""
+
+    def interrupt(*_: object) -> NoReturn:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not where nohup or a shell has it ignored.
+        signal.signal(signal.SIGINT, interrupt)
+    sys.exit(work())
 
 
 def run(options: argparse.Namespace) -> int:

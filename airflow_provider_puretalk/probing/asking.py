@@ -18,14 +18,12 @@ import urllib3
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.connections import time_limit
+from airflow_provider_puretalk.api.exchange import WHOLE_ANSWER_FACTOR
 from airflow_provider_puretalk.api.models import json_type
 from airflow_provider_puretalk.api.pacing import Pacer
 from airflow_provider_puretalk.api.session import open_session
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.api.transport_errors import explain
-
-#: An answer as a whole may take this many times the connection's longest silence.
-_WHOLE_ANSWER_FACTOR = 5
 
 #: Headers whose values say how the server behaves, and nothing about whom it answers.
 _TELLING = re.compile(r"(?i)server|content-type|content-encoding|retry-after|allow|(x-)?rate-?limit.*")
@@ -82,7 +80,7 @@ class Asker:
         self._pacer.wait(threading.Event())
         url, silence = f"{self._settings.base_url}/ai-assistants", self._settings.timeout
         begun = time.perf_counter()
-        with time_limit(silence * _WHOLE_ANSWER_FACTOR) as limit:
+        with time_limit(silence * WHOLE_ANSWER_FACTOR) as limit:
             try:
                 with self._session.get(
                     url, params=query, timeout=silence, stream=True, auth=None if with_key else _no_key
