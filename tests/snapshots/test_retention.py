@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots import Pruned
 from tests.places import ACCOUNT, Folder, Place
@@ -74,7 +76,8 @@ def test_the_newest_of_the_last_days_weeks_and_months_stays(place: Place, keep: 
     }
     assert left(place) == [one.snapshot for one in pruned.kept]
     assert {name.split("/")[1] for name in place.files()} == {f"snapshot={one.snapshot}" for one in pruned.kept}
-    assert not pruned.left_alone and not pruned.debris
+    assert not pruned.left_alone
+    assert not pruned.debris
 
 
 def test_by_default_nothing_is_removed(place: Place, keep: Keep, prune: Prune) -> None:
@@ -202,7 +205,8 @@ def test_a_deserted_folder_goes_after_a_day(folder: Folder) -> None:
         folder.age(f"{ACCOUNT}/snapshot={name}", days * 86_400)
     pruned = snapshots.prune(folder.destination, "puretalk_default", keep_daily=1, dry_run=False)
     assert [path.name for path in (folder.root / ACCOUNT).iterdir()] == ["snapshot=beginning"]
-    assert not pruned.removed and not pruned.debris
+    assert not pruned.removed
+    assert not pruned.debris
 
 
 def test_an_old_file_that_a_manifest_names_is_no_debris(place: Place, keep: Keep, prune: Prune) -> None:
@@ -270,6 +274,45 @@ def test_snapshots_can_be_kept_by_name(
     assert left(place) == [DAYS[1], DAYS[3]]
     assert pruned.kept[0].reasons == ("named",)
     assert [record.getMessage() for record in caplog.records if "lost" in record.getMessage()]
+
+
+@pytest.mark.parametrize("place", ["path"], indirect=True)
+def test_a_storage_that_fails_halfway(place: Folder, keep: Keep, prune: Prune, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file; what stays is whole, and the next run does the rest."""
+    keep(*DAYS[:4])
+    remove = LocalFileSystem.rm_file
+
+    def fail(self: Any, path: str) -> None:
+        if f"{DAYS[1]}/assistants-" in path:
+            raise OSError(errno.EIO, "Input/output error")
+        remove(self, path)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalFileSystem, "rm_file", fail)
+        with pytest.raises(PuretalkSnapshotError, match=f"{DAYS[1]}/assistants-.*Input/output error"):
+            prune(keep_daily=1)
+    assert left(place) == DAYS[2:4]
+    assert [one.snapshot for one in prune(keep_daily=1).removed] == [DAYS[2]]
+    assert left(place) == [DAYS[3]]
+
+
+@pytest.mark.parametrize("place", ["path"], indirect=True)
+def test_a_storage_that_tells_no_age(place: Folder, keep: Keep, prune: Prune, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There nobody knows whether a file is debris or just being written; snapshots themselves need no age."""
+    keep(*DAYS[:3])
+    path = f"{ACCOUNT}/snapshot=killed/assistants-0000000000000000.jsonl.gz"
+    place.write(path, b"debris")
+    place.age(path, 1_000_000)
+
+    def unknown(self: Any, path: str) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(LocalFileSystem, "modified", unknown)
+    pruned = prune(keep_daily=1)
+    assert [one.snapshot for one in pruned.removed] == DAYS[:2]
+    assert not pruned.debris
+    assert [one.name for one in pruned.left_alone] == [path.removeprefix(f"{ACCOUNT}/")]
+    assert path in place.files()
 
 
 @pytest.mark.parametrize(
