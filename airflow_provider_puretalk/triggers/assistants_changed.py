@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import AsyncIterator, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_puretalk.triggers.looking import Look
     from airflow_provider_puretalk.watching.memory import Memory
+
+log = logging.getLogger(__name__)
 
 #: Airflow 2 has triggers for tasks only.
 _HAS_EVENT_TRIGGERS = BaseEventTrigger is not BaseTrigger
@@ -134,7 +137,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
                 if save := memory.unsaved():
                     look.when_told.append(save)
                 if changes is None:
-                    self.log.info("Watching %d assistants of %s.", len(look.fleet.prints), look.fleet.account)
+                    log.info("Watching %d assistants of %s.", len(look.fleet.prints), look.fleet.account)
                 elif changes.are_worth_telling:
                     seen_at = look.fleet.seen_at
                     payload = changes.to_payload(seen_at.isoformat() if seen_at else None)
@@ -175,7 +178,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     def _is_of_the_account(self, look: Look) -> bool:
         if self.account in (None, look.fleet.account):
             return True
-        self.log.error(
+        log.error(
             "The connection %r is of the account %r, but %r is watched: correct one of them.",
             self.puretalk_conn_id,
             look.fleet.account,

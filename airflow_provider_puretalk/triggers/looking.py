@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterat
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow_provider_puretalk.api.errors import PuretalkAuthError, PuretalkConfigurationError, PuretalkError
 
@@ -97,12 +97,14 @@ class Pace:
                 return
 
 
-_paces: WeakValueDictionary[Hashable, Pace] = WeakValueDictionary()
+#: By event loop, since what wakes sleepers belongs to one.
+_paces: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[Hashable, Pace]] = WeakKeyDictionary()
 
 
 def shared_pace(key: Hashable, interval: float) -> Pace:
     """Return the pace of those who share the looks of this key; it lasts as long as somebody holds it."""
-    return _paces.setdefault(key, Pace(interval))
+    paces = _paces.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+    return paces.setdefault(key, Pace(interval))
 
 
 async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> AsyncIterator[Look]:
