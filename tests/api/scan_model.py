@@ -8,6 +8,7 @@ between the first and the last request. ``python -m tests.api.scan_model --sched
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import random
 import threading
@@ -231,6 +232,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
     arguments = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # Some millions of lines about readings that prove nothing.
     started = time.monotonic()
     tally = play_in_processes(arguments.schedules, arguments.processes, arguments.first)
     print(f"{tally}; {time.monotonic() - started:.0f} s")
