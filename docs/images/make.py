@@ -16,11 +16,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-#: Name, width and height in CSS pixels, pixels of the device to one of them, colours.
+#: Name, the part that is shown (all of it where empty), width and height in CSS pixels, pixels of the device to one of
+#: them, colours.
 PICTURES = (
-    ("report-desktop", 1280, 1500, 1, "light"),
-    ("report-phone", 390, 1500, 1.5, "light"),
-    ("report-dark", 800, 1100, 1, "dark"),
+    ("report-desktop", "", 1280, 1480, 1, "light"),
+    ("report-changes", "#assistant-5", 1000, 745, 1, "light"),
+    ("report-phone", "#assistant-2, #assistant-3", 390, 830, 1.5, "dark"),
 )
 
 
@@ -31,9 +32,11 @@ def main() -> None:
         os.environ |= {"AIRFLOW_HOME": str(folder / "airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
         kept = Path(sys.argv[1]) if sys.argv[1:] else folder
         report = make_report(folder, kept / "report.html")
-        for picture, width, height, scale, colours in PICTURES:
+        for picture, part, width, height, scale, colours in PICTURES:
             target = HERE / f"{picture}.png"
-            photograph(report, target, width=width, height=height, scale=scale, dark=colours == "dark")
+            page = folder / f"{picture}.html"
+            page.write_text(only(report.read_text(encoding="utf-8"), part), encoding="utf-8")
+            photograph(page, target, width=width, height=height, scale=scale, dark=colours == "dark")
             subprocess.run(["pngquant", "--force", "--strip", "--speed=1", "--ext=.png", "64", target], check=True)
             print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")
 
@@ -95,8 +98,14 @@ def edit(fleet: object) -> None:
     fleet.add({**copied, "name": f"{copied['name']} (copy)", "assistant_id": "5f0c7f2e-0c1d-4f63-9a51-6a5d5b0c7e11"})
 
 
+def only(page: str, part: str) -> str:
+    """Return a page with nothing but a part of its changed assistants shown: browsers do not scroll for pictures."""
+    hidden = f"header, footer, .hint, section:not([aria-labelledby=changed]), .card:not({part}) {{ display: none }}"
+    return page.replace("</style>", f"{hidden} h2 {{ margin-top: 0 }}</style>", 1) if part else page
+
+
 def photograph(page: Path, target: Path, *, width: int, height: int, scale: float = 1, dark: bool = False) -> None:
-    """Take a picture of a page as a browser of this width shows it."""
+    """Take a picture of a page as a browser window of this size shows it."""
     with tempfile.TemporaryDirectory(prefix="puretalk-browser-") as profile:
         subprocess.run(
             [
