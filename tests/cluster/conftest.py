@@ -20,6 +20,11 @@ from tests.cluster import deployment
 from tests.cluster.deployment import Deployment
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let those be last that look at what all others have left behind."""
+    items.sort(key=lambda item: item.path.name == "test_what_is_left_behind.py")
+
+
 @pytest.fixture(scope="session")
 def airflow(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """A running Airflow 3.3 on PostgreSQL, with the DAGs of this folder, all paused."""
@@ -50,6 +55,7 @@ def account(airflow: Deployment) -> Iterator[Callable[..., Sandbox]]:
             key = f"key-of-{conn_id}-{secrets.token_hex(16)}"
             box = open_ones.enter_context(sandbox.running(api_key=key, **rules))
             # A try that fails is a poll that failed: so polls can be counted at the sandbox.
+            airflow.keys.add(key)
             airflow.connect(conn_id, box.base_url, password or key, **({"max_retries": 0} | (extra or {})))
             return box
 

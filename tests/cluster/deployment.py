@@ -18,6 +18,7 @@ from demo import cluster, runs
 from demo.cluster import Cluster
 from demo.steps import DemoError
 from tests.cluster import postgres
+from tests.cluster.postgres import Database
 
 DAGS = Path(__file__).with_name("dags")
 
@@ -27,22 +28,27 @@ PATIENCE = 120.0
 _ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 Value = TypeVar("Value")
 
-#: A triggerer that was killed is missed after `threshold` seconds; by default that is half a minute.
 _SETTINGS = {
+    # Seconds after which a triggerer that was killed is missed; by default that is half a minute.
     "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
-    "SCHEDULER__PARSING_CLEANUP_INTERVAL": "3600",
-    "LOGGING__LOGGING_LEVEL": "DEBUG",  # what is kept out of the logs must be kept out of these as well
+    # A worker's supervisor may sleep so many seconds on after its task has ended. A task that was deferred and goes on
+    # meanwhile is then taken for one that somebody has killed; real waits are longer than the default of 5.
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    # What no log may hold must not stand in these either.
+    "LOGGING__LOGGING_LEVEL": "DEBUG",
 }
 
 
 class Deployment:
     """One Airflow: API server, scheduler, DAG processor and triggerer.
 
-    :ivar keys: the passwords of all connections stored so far.
+    :ivar database: where Airflow keeps everything.
+    :ivar keys: the passwords of all connections stored so far, and those that the accounts want.
     """
 
-    def __init__(self, running: Cluster) -> None:
+    def __init__(self, running: Cluster, database: Database) -> None:
+        self.database = database
         self._cluster = running
         self._api = running.api
         self._triggerers = 1
@@ -54,7 +60,7 @@ class Deployment:
         return self._cluster.home
 
     def connect(self, conn_id: str, base_url: str, api_key: str, **extra: Any) -> None:
-        """Store a connection in Airflow's database, as people do in the browser."""
+        """Store a connection, as people do in the browser."""
         self.keys.add(api_key)
         self._api.post(
             "/connections",
@@ -168,12 +174,12 @@ def running(home: Path) -> Iterator[Deployment]:
 
     :param home: an empty folder; logs stay in it.
     """
-    with postgres.running(home / "postgres.log") as url:
+    with postgres.running(home / "postgres.log") as database:
         settings = {f"AIRFLOW__{name}": value for name, value in _SETTINGS.items()}
-        settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
+        settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database.url
         try:
             with cluster.running(home, DAGS, use_schedule=True, environment=settings) as airflow:
-                yield Deployment(airflow)
+                yield Deployment(airflow, database)
         except DemoError as error:
             tail = error.log.read_text(errors="replace")[-3000:] if error.log and error.log.is_file() else ""
             raise AssertionError(f"{error}\n{tail}") from error

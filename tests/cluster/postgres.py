@@ -1,7 +1,7 @@
 """A PostgreSQL server of its own: a free port, a folder that is thrown away, and nobody else's settings.
 
-In come nothing but the server's programs, as Debian's package ``postgresql`` installs them; out comes the URL of an
-empty database. It knows nothing of Airflow.
+In come nothing but the server's programs, as Debian's package ``postgresql`` installs them; out comes an empty
+database. It knows nothing of Airflow.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,8 +28,9 @@ STOP_LIMIT = 20.0
 
 _USER = "airflow"
 _DATABASE = "postgres"  # the one that every new server has
+_PROGRAMS = ("initdb", "postgres", "pg_isready", "pg_dump")
 _MISSING = (
-    "PostgreSQL's server programs (initdb, postgres, pg_isready) are not on this machine. Install them, on Debian with "
+    f"PostgreSQL's server programs ({', '.join(_PROGRAMS)}) are not on this machine. Install them, on Debian with "
     "`apt-get install postgresql`, or name their folder in POSTGRES_BIN."
 )
 
@@ -43,9 +45,35 @@ class PostgresError(RuntimeError):
     """The server cannot be had; the message says why, with what it printed."""
 
 
+@dataclass(frozen=True)
+class Database:
+    """A database, and how to get in."""
+
+    password: str
+    port: int
+    programs: Path
+
+    @property
+    def url(self) -> str:
+        """Return its URL as SQLAlchemy writes it."""
+        return f"postgresql+psycopg2://{_USER}:{self.password}@127.0.0.1:{self.port}/{_DATABASE}"
+
+    def dump(self) -> str:
+        """Return everything that is in it, as text."""
+        command = [
+            self.programs / "pg_dump",
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+            f"--username={_USER}",
+            _DATABASE,
+        ]
+        environment = {**_ENVIRONMENT, "PGPASSWORD": self.password}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
 @contextmanager
-def running(log: Path) -> Iterator[str]:
-    """Run a server until the block ends; yields the URL of a database as SQLAlchemy writes it.
+def running(log: Path) -> Iterator[Database]:
+    """Run a server until the block ends; yields its one database, empty.
 
     :param log: the file that takes what the server prints.
     :raises PostgresError: there is none on this machine, or it does not start.
@@ -65,7 +93,7 @@ def running(log: Path) -> Iterator[str]:
             server = _start(programs, data, port, user, printed)
             try:
                 _wait_for(server, programs, port, log)
-                yield f"postgresql+psycopg2://{_USER}:{password}@127.0.0.1:{port}/{_DATABASE}"
+                yield Database(password, port, programs)
             finally:
                 _stop(server)
     finally:
@@ -81,7 +109,7 @@ def _programs() -> Path:
     if named := os.environ.get("POSTGRES_BIN"):
         candidates = [Path(named)]
     for folder in candidates:
-        if all((folder / name).is_file() for name in ("initdb", "postgres", "pg_isready")):
+        if all((folder / name).is_file() for name in _PROGRAMS):
             return folder
     raise PostgresError(_MISSING)
 

@@ -1,0 +1,97 @@
+"""DAGs that a watcher starts, in a running Airflow.
+
+Fleets are so small that one request is a look at all of it, and connections try no request twice: so requests are looks.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk.sandbox.state import Sandbox
+from tests.cluster.deployment import Deployment
+
+pytestmark = pytest.mark.cluster
+
+Account = Callable[..., Sandbox]
+
+#: Looks after which a change must have been noticed, and a run that is not to be would be there.
+LOOKS = 6
+
+
+def payloads(airflow: Deployment, dag: str) -> list[Any]:
+    """Return what has started each run so far, oldest first, when all of them have ended."""
+    runs = airflow.runs(dag)
+    for run in runs:
+        run.until("changes", "success")
+    return [run.result("changes") for run in runs]
+
+
+def look_on(airflow: Deployment, box: Sandbox) -> None:
+    """Let the watcher look some more times."""
+    enough = box.request_count + LOOKS
+    airflow.until(f"the watcher had looked {LOOKS} times", lambda: box.request_count >= enough)
+
+
+def test_a_dag_runs_once_for_each_change_also_when_the_triggerer_is_killed(
+    airflow: Deployment, account: Account
+) -> None:
+    box = account("watched", assistants=25)
+    first, second, third, *_ = box.fleet.ids()
+    airflow.unpause("react")
+    look_on(airflow, box)
+    assert airflow.runs("react") == [], "the first look is a baseline"
+
+    box.fleet.change(first, {"prompt": "Say hello."})
+    airflow.until("a change started a run", lambda: airflow.runs("react"))
+    look_on(airflow, box)
+    assert [told(run) for run in payloads(airflow, "react")] == [{first: ["prompt"]}], "once for one change"
+
+    airflow.kill_triggerer()
+    airflow.start_triggerer()
+    look_on(airflow, box)
+    assert len(airflow.runs("react")) == 1, "what was told is not told again by another triggerer"
+
+    airflow.kill_triggerer()
+    box.fleet.change(second, {"voice": {"language": "fr-FR"}})
+    box.fleet.remove(third)
+    airflow.start_triggerer()
+    airflow.until("a change made while no triggerer ran started a run", lambda: len(airflow.runs("react")) > 1)
+    look_on(airflow, box)
+    (payload,) = payloads(airflow, "react")[1]
+    assert payload["removed"] == [third]
+    assert [change["assistant_id"] for change in payload["changed"]] == [second]
+    assert len(airflow.runs("react")) == 2
+
+
+def test_an_outage_of_an_hour_costs_few_requests_and_no_change(airflow: Deployment, account: Account) -> None:
+    """The hour is one of sixty poll intervals: half a minute."""
+    from tests.cluster.dags.watching import POLL_INTERVAL  # not above: older Airflows cannot import it
+
+    box = account("watched_in_outage", assistants=25)
+    first, *_ = box.fleet.ids()
+    airflow.unpause("react_after_outage")
+    look_on(airflow, box)
+
+    box.faults.add("503:times=always")
+    before = box.request_count
+    time.sleep(60 * POLL_INTERVAL)
+    requests = box.request_count - before
+    box.fleet.change(first, {"prompt": "Say hello."})
+    box.faults.clear()
+
+    # After n failures in a row, the pause is at least 3/4 of 2 ** n intervals; one more look may have been under way.
+    assert 2 <= requests <= 1 + math.log2(60 / 0.75 + 2)
+    airflow.until("the change made meanwhile started a run", lambda: airflow.runs("react_after_outage"))
+    assert told(payloads(airflow, "react_after_outage")[0]) == {first: ["prompt"]}
+    assert "Trigger failed" not in "".join(airflow.logs().values())
+
+
+def told(payload: list[Any]) -> dict[str, list[str]]:
+    """Return the one change that has started a run, as fields by assistant."""
+    (event,) = payload
+    return {change["assistant_id"]: change["fields"] for change in event["changed"]}
