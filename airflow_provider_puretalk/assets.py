@@ -14,8 +14,16 @@ from airflow.providers.common.compat.sdk import Asset
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.names import is_path_part
 
+try:
+    from airflow.sdk import AssetWatcher
+except ImportError:  # Airflow 2
+    AssetWatcher = None  # type: ignore[assignment,misc]
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
+
+#: Whether this Airflow can watch an asset by itself (3.0 and newer).
+HAS_WATCHERS: bool = AssetWatcher is not None
 
 _SCHEME = "puretalk"
 _PATH = "/assistants"
@@ -44,7 +52,7 @@ def puretalk_assistants_asset(
     account call this function with the same arguments, or they will take each other's watcher away.
 
     :param account: the account as its connection names it (extra field ``account``; the connection id without one).
-    :param watch: whether Airflow itself is to look for changes (Airflow 3.0 and newer).
+    :param watch: whether Airflow itself is to look for changes; :data:`HAS_WATCHERS` where it can.
     :param puretalk_conn_id: the connection to look with; it must be of that account.
     :raises PuretalkConfigurationError: the name cannot be part of a URI, an argument of the watcher makes no sense, or
         this Airflow has no watchers.
@@ -69,8 +77,6 @@ def puretalk_assistants_asset(
         ignore_fields=ignore_fields,
     )
     trigger.serialize()  # Here and not when Airflow stores the DAG, so that an error names the line.
-    from airflow.sdk import AssetWatcher
-
     return Asset(uri, watchers=[AssetWatcher(name=f"puretalk_{account}", trigger=trigger)])
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, Param, dag, task
 
-from airflow_provider_puretalk.assets import puretalk_assistants_asset
+from airflow_provider_puretalk.assets import HAS_WATCHERS, puretalk_assistants_asset
 from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
 
 #: The account's name in paths and assets: the connection's id, unless the connection says otherwise.
@@ -42,7 +42,8 @@ def puretalk_daily_snapshot() -> None:
         destination="{{ params.destination }}",
         storage_conn_id=STORAGE_CONN_ID,
         file_format="parquet",
-        outlets=[puretalk_assistants_asset(ACCOUNT)],
+        # As puretalk_react_to_change names it: all files must name an asset's watcher alike.
+        outlets=[puretalk_assistants_asset(ACCOUNT, watch=HAS_WATCHERS)],
     )
 
     @task

@@ -8,12 +8,18 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset
 
-from airflow_provider_puretalk.assets import convert_asset_to_openlineage, puretalk_assistants_asset, sanitize_uri
+from airflow_provider_puretalk.assets import (
+    HAS_WATCHERS,
+    convert_asset_to_openlineage,
+    puretalk_assistants_asset,
+    sanitize_uri,
+)
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.provider_info import get_provider_info
 
@@ -43,6 +49,90 @@ def test_refused_names(account: str) -> None:
     """What cannot be part of a URI and of a path is refused where the DAG is written."""
     with pytest.raises(PuretalkConfigurationError, match="account"):
         puretalk_assistants_asset(account)
+
+
+@pytest.mark.skipif(HAS_WATCHERS, reason="what Airflow 2 says")
+def test_watching_needs_airflow_3() -> None:
+    """And says so in one sentence."""
+    with pytest.raises(PuretalkConfigurationError, match="needs Airflow 3.0 or newer"):
+        puretalk_assistants_asset("a", watch=True)
+
+
+@pytest.mark.skipif(not HAS_WATCHERS, reason="Airflow 2 watches nothing")
+class TestWatching:
+    """The asset with Airflow itself looking for changes."""
+
+    def test_it_is_the_same_asset(self) -> None:
+        """Of one name and URI, with one watcher that looks at that account only."""
+        asset = puretalk_assistants_asset("eu", watch=True, puretalk_conn_id="eu_conn", poll_interval=60)
+        assert asset.uri == puretalk_assistants_asset("eu").uri
+        assert asset.name == asset.uri
+        (watcher,) = asset.watchers
+        assert watcher.name == "puretalk_eu"
+        _, kwargs = watcher.trigger.serialize()
+        assert (kwargs["account"], kwargs["puretalk_conn_id"], kwargs["poll_interval"]) == ("eu", "eu_conn", 60.0)
+        assert "eu_conn" not in asset.uri
+
+    def test_arguments_reach_the_watcher(self) -> None:
+        """All of them."""
+        given = {
+            "puretalk_conn_id": "c",
+            "poll_interval": 7.0,
+            "page_size": 500,
+            "assistant_ids": ["x"],
+            "field_classes": ["voice"],
+            "ignore_fields": ["name"],
+        }
+        (watcher,) = puretalk_assistants_asset("eu", True, **given).watchers
+        assert watcher.trigger.serialize()[1] == given | {"account": "eu"}
+
+    @pytest.mark.parametrize(
+        "wrong", [{"poll_interval": 0}, {"field_classes": ["colour"]}, {"page_size": "many"}, {"puretalk_conn_id": ""}]
+    )
+    def test_wrong_arguments_are_refused_at_once(self, wrong: dict[str, Any]) -> None:
+        """Where the DAG is written."""
+        with pytest.raises(PuretalkConfigurationError, match=next(iter(wrong))):
+            puretalk_assistants_asset("eu", watch=True, **wrong)
+
+    def test_a_scheduled_dag_survives_its_serialization(self) -> None:
+        """Airflow finds the trigger again in the stored DAG, with the same hash at each parse."""
+        from airflow.sdk import DAG
+        from airflow.serialization import serialized_objects
+        from airflow.triggers.base import BaseEventTrigger
+
+        serializer: Any = getattr(serialized_objects, "DagSerialization", serialized_objects.SerializedDAG)
+        hashes = set()
+        for ids in (["b", "a"], ["a", "b"]):
+            asset = puretalk_assistants_asset("eu", watch=True, assistant_ids=ids)
+            stored = json.loads(json.dumps(serializer.to_dict(DAG("watching", schedule=[asset]))))
+            ((_, found),) = serializer.from_dict(stored).timetable.asset_condition.iter_assets()
+            (watcher,) = found.watchers
+            trigger = watcher.trigger
+            hashes.add(BaseEventTrigger.hash(trigger["classpath"], trigger["kwargs"]))
+        assert len(hashes) == 1
+
+    def test_watching_stays_cheap(self) -> None:
+        """DAG files are parsed all day: no client, no models, no database."""
+        heavy = (
+            "requests",
+            "msgspec",
+            "sqlite3",
+            "airflow_provider_puretalk.api.models",
+            "airflow_provider_puretalk.hooks",
+        )
+        program = (
+            "import sys\n"
+            "from airflow.providers.common.compat.sdk import Asset\n"
+            "import airflow.triggers.base\n"
+            "Asset('any://thing')  # makes Airflow load what the installed providers say of their assets\n"
+            "before = set(sys.modules)\n"
+            "from airflow_provider_puretalk.assets import puretalk_assistants_asset\n"
+            "puretalk_assistants_asset('a', watch=True)\n"
+            f"print('loaded:', *(name for name in {heavy!r} if name in sys.modules and name not in before))"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith("loaded:")]
+        assert line.split()[1:] == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from collections import Counter
@@ -162,6 +163,75 @@ def _human(choice: str | None) -> Iterator[None]:
             raise
         output, _ = person.communicate(timeout=60)
         assert person.returncode == 0, output
+
+
+def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.Sandbox, tmp_path: Path) -> None:
+    """Changes and snapshots alike, in words; started by hand it has nothing to say."""
+    from airflow_provider_puretalk.watching.noticing import Watch
+    from tests.watching.fleets import assistant, fleet
+
+    in_words = runpy.run_path(str(EXAMPLES / "puretalk_react_to_change.py"))["in_words"]
+    then = fleet(assistant("a"), assistant("b"), assistant("c"))
+    now = fleet(assistant("a", prompt="x", voice={"language": "x"}), assistant("c"), assistant("d"))
+    payload = Watch().compare(then, now).to_payload(None)
+    assert in_words({"from_trigger": True, "payload": payload}) == [
+        "d is new",
+        "b is gone",
+        "a changed: prompt, voice.avatar, voice.language, voice.name",
+    ]
+    (last,) = in_words(
+        {"payload": Watch().compare(fleet(), fleet(*map(assistant, map(str, range(101))))).to_payload(None)}
+    )[100:]
+    assert "'added': 101" in last
+    taken = _run(bag.dags["puretalk_daily_snapshot"], {"destination": str(tmp_path)})["snapshot"]
+    assert in_words(taken) == [f"a snapshot was taken: {taken['snapshot']}, 40 assistants"]
+    assert _run(bag.dags["puretalk_react_to_change"])["tell"] == []
+
+
+def test_notify_compliance_tells_only_of_what_the_law_cares_about(
+    account: sandbox.Sandbox, bag: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The notifier speaks when the class changed, and not for the first snapshot or a prompt."""
+    dag, first = bag.dags["puretalk_notify_compliance"], account.fleet.ids()[0]
+    for day, changes, told in (
+        (1, {}, False),
+        (2, {"prompt": "Be brief."}, False),
+        (3, {"begin_message": "Hello."}, True),
+        (4, {}, False),
+    ):
+        account.fleet.change(first, changes)
+        capfd.readouterr()
+        result = airflow_runner.run(
+            dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
+        )
+        assert result.states["tell"] == ("success" if told else "skipped"), day
+        output = capfd.readouterr()
+        assert ("Compliance: 1 changed" in output.out + output.err) == told, day
+        if told:
+            assert result.xcoms["tell"] == [first]
+
+
+@pytest.mark.skipif(not CAN_ASK_HUMANS, reason="Airflow before 3.1 has no deadlines")
+def test_notify_compliance_has_a_deadline_where_slack_is_told() -> None:
+    """With the provider installed, which this is not: a class of its name stands for it."""
+    program = (
+        "import os, runpy, sys, types\n"
+        "from airflow.providers.common.compat.notifier import BaseNotifier\n"
+        "os.environ['PURETALK_SLACK_CONN_ID'] = 'slack'\n"
+        "class SlackWebhookNotifier(BaseNotifier):\n"
+        "    def __init__(self, *, slack_webhook_conn_id, text):\n"
+        "        super().__init__()\n"
+        "    def notify(self, context): ...\n"
+        "    async def async_notify(self, context): ...\n"
+        "module = types.ModuleType('airflow.providers.slack.notifications.slack_webhook')\n"
+        "module.SlackWebhookNotifier = SlackWebhookNotifier\n"
+        "sys.modules[module.__name__] = module\n"
+        f"found = runpy.run_path({str(EXAMPLES / 'puretalk_notify_compliance.py')!r})\n"
+        "(alert,) = found['deadline']().values()\n"
+        "print('found:', alert.callback.path, alert.callback.kwargs['text'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "slack_webhook.SlackWebhookNotifier The daily snapshot" in done.stdout, done.stderr
 
 
 def _run(dag: Any, conf: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -401,7 +401,8 @@ async def test_without_a_store_it_remembers_in_memory(box: sandbox.Sandbox) -> N
 
     async def first_event(trigger: PuretalkAssistantsChangedTrigger) -> dict[str, Any]:
         async for event in trigger.run():
-            return event.payload
+            payload: dict[str, Any] = event.payload
+            return payload
         raise AssertionError("it must not end")
 
     task = asyncio.create_task(first_event(watcher()))
@@ -424,7 +425,7 @@ async def test_alone_with_a_store_it_remembers_at_the_next_look(box: sandbox.San
 
     async def run() -> None:
         trigger = watcher()
-        trigger.asset_state_store = Accessors(state)
+        trigger.asset_state_store = Accessors(state)  # type: ignore[assignment]  # a stand-in
         async for event in trigger.run():
             events.append(event.payload)
 

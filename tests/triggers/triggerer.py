@@ -106,7 +106,7 @@ class Triggerer:
         if isinstance(state, AssetState):
             state = Accessors(state)
             self._accessors.append(state)
-        rebuilt.asset_state_store = state
+        rebuilt.asset_state_store = state  # type: ignore[assignment]  # a stand-in
         self._tasks.append(asyncio.create_task(self._run(len(self._tasks), rebuilt)))
 
     async def wait_for(self, events: int, of: int = 0) -> list[dict[str, Any]]:
