@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkSnapshotError
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.cli.connection import account_in, manifest_at, place
 from airflow_provider_puretalk.cli.output import Output, cell
 from airflow_provider_puretalk.cli.parser import CHANGED, DONE
-from airflow_provider_puretalk.snapshots import reading
 from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, Changed, ChangedMany
+from airflow_provider_puretalk.snapshots.choosing import choose_two
 from airflow_provider_puretalk.snapshots.storage import Storage
 
 #: A longer value is told by its length: the first words of two prompts seldom differ.
@@ -57,12 +57,7 @@ def _chosen(options: argparse.Namespace) -> tuple[str | None, str]:
         raise PuretalkConfigurationError("Name either two snapshots or --destination, not both.")
     storage = Storage(place(options.destination), options.storage_conn_id)
     storage.check(writing=False)
-    account = account_in(storage, options.account)
-    now = reading.previous_complete(storage, account)
-    if now is None:
-        raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
-    then = reading.previous_complete(storage, account, now.snapshot)
-    return None if then is None else reading.manifest_path(storage, then), reading.manifest_path(storage, now)
+    return choose_two(storage, account_in(storage, options.account))
 
 
 def _rows(change: Change) -> Iterator[Sequence[Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError, PuretalkSnapshotError
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
 from airflow_provider_puretalk.operators import arguments, lineage
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_puretalk.snapshots.comparison import Comparison
-    from airflow_provider_puretalk.snapshots.storage import Storage
 
 
 class PuretalkCompareSnapshotsOperator(BaseOperator):
@@ -83,7 +82,7 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, compare, write, and only then hold the changes against the limits."""
-        from airflow_provider_puretalk.snapshots import comparing, publishing
+        from airflow_provider_puretalk.snapshots import choosing, comparing, publishing
         from airflow_provider_puretalk.snapshots.storage import Storage
 
         limit = _Limit(self.max_removed)
@@ -97,7 +96,7 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
             arguments.optional_text("storage_conn_id", self.storage_conn_id),
         )
         storage.check()
-        older, newer = _choose(storage, account, baseline=baseline, snapshot=snapshot)
+        older, newer = choosing.choose_two(storage, account, baseline=baseline, snapshot=snapshot)
         with comparing.compare(older, newer, ignore_fields=ignored) as comparison:
             paths = publishing.publish(storage, comparison)
             result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}
@@ -151,23 +150,3 @@ class _Limit:
             raise PuretalkDriftError(
                 f"{removed:,} of {count:,} assistants are gone, more than `max_removed` allows ({self._told})."
             )
-
-
-def _choose(storage: Storage, account: str, *, baseline: str | None, snapshot: str | None) -> tuple[str | None, str]:
-    """Return the paths of the manifests to compare: the older one, None for a first snapshot, and the newer one."""
-    from airflow_provider_puretalk.snapshots import layout, reading
-
-    def path_of(name: str) -> str:
-        return storage.url_of(f"{layout.snapshot_folder(account, name)}/{layout.MANIFEST}")
-
-    if snapshot is None:
-        newest = reading.previous_complete(storage, account)
-        if newest is None:
-            raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
-        snapshot = newest.snapshot
-    if baseline is None:
-        before = reading.previous_complete(storage, account, snapshot)
-        baseline = None if before is None else before.snapshot
-    if baseline == snapshot:
-        raise PuretalkConfigurationError(f"`snapshot` and `baseline` are the same, {snapshot!r}.")
-    return None if baseline is None else path_of(baseline), path_of(snapshot)
