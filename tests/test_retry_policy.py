@@ -14,10 +14,12 @@ from airflow_provider_puretalk import retry_policy as module
 
 try:
     from airflow.sdk.definitions.retry_policy import RetryAction
-except ImportError:
-    RetryAction = None  # Airflow before 3.3
 
-only_3_3 = pytest.mark.skipif(RetryAction is None, reason="tasks have a retry policy from Airflow 3.3 on")
+    HAS_POLICIES = True
+except ImportError:  # Airflow before 3.3
+    HAS_POLICIES = False
+
+only_3_3 = pytest.mark.skipif(not HAS_POLICIES, reason="tasks have a retry policy from Airflow 3.3 on")
 
 TRANSIENT = [
     exceptions.PuretalkServerError,
@@ -33,7 +35,7 @@ def decide(error: BaseException, try_number: int = 1, **arguments: Any) -> Any:
     return policy.evaluate(exception=error, try_number=try_number, max_tries=9, context=None)
 
 
-@pytest.mark.skipif(RetryAction is not None, reason="only where Airflow lacks it")
+@pytest.mark.skipif(HAS_POLICIES, reason="only where Airflow lacks it")
 def test_older_airflows_are_told() -> None:
     """The module can be imported; asking it for the policy says in a sentence which Airflow it needs."""
     importlib.reload(module)

@@ -96,19 +96,16 @@ class WaitingSensor(BaseSensorOperator):
             self._end_with(error)
         return False if found is None else PokeReturnValue(True, found)
 
-    def execute_complete(self, context: Context, event: Any, began: float) -> Any:
-        """Go on when the trigger has fired.
-
-        :param began: when the waiting began; Airflow has kept it.
-        """
+    def execute_complete(self, context: Context, event: Any) -> Any:
+        """Go on when the trigger has fired."""
         try:
-            told = messages.read(event)
-            if told is not None:
-                self._prepare(began)
-                return self._resumed(told, began)
+            message = messages.read(event)
+            if message.found is not None:
+                self._prepare(message.began)
+                return self._resumed(message.found, message.began)
         except PuretalkError as error:
             self._end_with(error)
-        return self._time_out(began)
+        return self._time_out(message.began)
 
     def _resumed(self, told: dict[str, Any], began: float) -> Any:
         """Return what goes into XCom, now that the trigger has found something."""
@@ -177,7 +174,6 @@ class WaitingSensor(BaseSensorOperator):
         self.defer(
             trigger=trigger,
             method_name="execute_complete",
-            kwargs={"began": began},
             timeout=timedelta(seconds=deadline - now + _GRACE),
         )
         raise AssertionError("deferring does not return")

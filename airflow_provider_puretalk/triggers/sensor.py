@@ -96,7 +96,7 @@ class PuretalkSensorTrigger(BaseTrigger):
                     while True:
                         news = await member.news.get()
                         if isinstance(news, dict):
-                            return messages.found(condition.told(news))
+                            return messages.found(condition.told(news), began=self.began)
                         if not isinstance(news, PuretalkError):
                             raise news
                         if not self._is_tolerated(news, member.failures):
@@ -104,7 +104,7 @@ class PuretalkSensorTrigger(BaseTrigger):
         except TimeoutError:
             if not limit.expired():
                 raise
-            return messages.timed_out()
+            return messages.timed_out(began=self.began)
 
     def _is_tolerated(self, error: PuretalkError, failures: int) -> bool:
         if isinstance(error, PuretalkAuthError):

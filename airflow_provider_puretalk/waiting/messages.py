@@ -6,6 +6,7 @@ A message crosses a database and a log, so it holds JSON primitives and no secre
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_puretalk.api import errors
@@ -14,14 +15,26 @@ from airflow_provider_puretalk.api.errors import PuretalkError
 _FACTS = ("status_code", "request_id", "retry_after", "url")
 
 
-def found(told: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a trigger said.
+
+    :ivar began: when the waiting began, in seconds since 1970; the sensor itself is another object by now.
+    :ivar found: what was found; None where the time was up.
+    """
+
+    began: float
+    found: dict[str, Any] | None
+
+
+def found(told: Mapping[str, Any], *, began: float) -> dict[str, Any]:
     """Say that the condition held, and what may be told of it."""
-    return {"status": "found", "result": dict(told)}
+    return {"status": "found", "result": dict(told), "began": began}
 
 
-def timed_out() -> dict[str, Any]:
+def timed_out(*, began: float) -> dict[str, Any]:
     """Say that the time was up."""
-    return {"status": "timeout"}
+    return {"status": "timeout", "began": began}
 
 
 def failed(error: PuretalkError) -> dict[str, Any]:
@@ -30,18 +43,20 @@ def failed(error: PuretalkError) -> dict[str, Any]:
     return {"status": "error", "error": type(error).__name__, "message": error.message, "facts": facts}
 
 
-def read(event: Any) -> dict[str, Any] | None:
-    """Return what was found; None where the time was up.
+def read(event: Any) -> Message:
+    """Return what a trigger said.
 
-    :raises PuretalkError: of the class that the trigger met, or because the message makes no sense.
+    :raises PuretalkError: the one that the trigger met, or because the message makes no sense.
     """
-    status = event.get("status") if isinstance(event, Mapping) else None
-    if status == "timeout":
-        return None
-    if status == "found" and isinstance(event.get("result"), Mapping):
-        return dict(event["result"])
-    if status == "error" and isinstance(event.get("message"), str):
-        raise _error_of(event)
+    if isinstance(event, Mapping):
+        status, began, result = event.get("status"), event.get("began"), event.get("result")
+        if status == "error" and isinstance(event.get("message"), str):
+            raise _error_of(event)
+        if isinstance(began, int | float) and not isinstance(began, bool):
+            if status == "timeout":
+                return Message(began, None)
+            if status == "found" and isinstance(result, Mapping):
+                return Message(began, dict(result))
     raise PuretalkError("The trigger sent a message that this version of the provider does not understand.")
 
 

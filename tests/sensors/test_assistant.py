@@ -1,0 +1,139 @@
+"""Waiting for an assistant: when it is found, what is returned, what is never found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.sandbox import Sandbox, make_fleet
+from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
+from tests.waiting_modes import wait
+
+
+def some(account: Sandbox, place: int = 25) -> dict[str, Any]:
+    return dict(account.fleet.get(account.fleet.ids()[place]))
+
+
+def newcomer(**fields: Any) -> dict[str, Any]:
+    (record,) = make_fleet(1, seed=99)
+    return {**record, **fields}
+
+
+def renaming(account: Sandbox, assistant_id: str, name: str) -> Callable[[Any], object]:
+    return lambda _: account.fleet.change(assistant_id, {"name": name})
+
+
+def test_one_that_is_there_is_returned_at_once(account: Sandbox, mode: str) -> None:
+    """A condition that already holds never defers or reschedules: one walk, and the assistant as a dict, all of it."""
+    wanted = some(account)
+    found = wait(PuretalkAssistantSensor, mode, assistant_id=wanted["assistant_id"], poke_interval=3600)
+    assert found == wanted
+    assert account.request_count == 2
+
+
+def test_by_name(account: Sandbox, mode: str) -> None:
+    """A name is enough; of several of that name it is the one with the smallest id."""
+    for identity in ("zz-2", "zz-1"):
+        account.fleet.add(newcomer(assistant_id=identity, name="Reception"))
+    assert wait(PuretalkAssistantSensor, mode, name="Reception")["assistant_id"] == "zz-1"
+
+
+def test_one_that_comes_later(account: Sandbox, mode: str) -> None:
+    """The wait ends with the first look after it has appeared."""
+    record = newcomer(name="Night shift")
+    account.before_request(5, lambda request: account.fleet.add(record))
+    found = wait(PuretalkAssistantSensor, mode, name="Night shift")
+    assert found == account.fleet.get(record["assistant_id"])
+    assert account.request_count <= 6 + (2 if mode == "deferrable" else 0), "the worker reads what the trigger saw"
+
+
+def test_fields_must_have_their_values(account: Sandbox, mode: str) -> None:
+    """It waits until every field expected has its value, nested ones and null among them."""
+    wanted = some(account)["assistant_id"]
+    account.fleet.change(wanted, {"call_recording_enabled": False, "phone_number": "+1"})
+    account.before_request(3, lambda _: account.fleet.change(wanted, {"call_recording_enabled": True}))
+    account.before_request(5, lambda _: account.fleet.change(wanted, {"phone_number": None}))
+    language = some(account)["voice"]["language"]
+    expect = {"voice.language": language, "call_recording_enabled": True, "phone_number": None, "no.such": None}
+    found = wait(PuretalkAssistantSensor, mode, assistant_id=wanted, expect=expect)
+    assert found["phone_number"] is None
+    assert account.request_count >= 6
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        {"voice_stability": "0.5"},
+        {"voice_stability": True},
+        {"behavior": True},
+        {"name": "reception"},
+        {"chatbot_whitelisted_domains": ["a"]},
+        {"voice.nothing": 0},
+    ],
+)
+def test_values_are_compared_as_json_does(account: Sandbox, expect: dict[str, Any]) -> None:
+    """Text is no number, 1 is not true, small letters are not capitals, and a list must be equal."""
+    fields = {"voice_stability": 0.5, "behavior": 1, "name": "Reception", "chatbot_whitelisted_domains": ["a", "b"]}
+    account.fleet.add(newcomer(assistant_id="zz", **fields))
+    with pytest.raises(AirflowSensorTimeout):
+        wait(PuretalkAssistantSensor, "poke", assistant_id="zz", expect=expect, timeout=0)
+
+
+def test_whole_numbers_equal_themselves(account: Sandbox) -> None:
+    """1 and 1.0 are the same."""
+    account.fleet.add(newcomer(assistant_id="zz", behavior=1))
+    assert wait(PuretalkAssistantSensor, "poke", assistant_id="zz", expect={"behavior": 1.0})["behavior"] == 1
+
+
+def test_id_and_name_must_both_be_right(account: Sandbox) -> None:
+    """An id whose assistant is called otherwise is waited for until it is renamed."""
+    wanted = some(account)["assistant_id"]
+    account.before_request(3, lambda _: account.fleet.change(wanted, {"name": "Renamed"}))
+    assert wait(PuretalkAssistantSensor, "poke", assistant_id=wanted, name="Renamed")["name"] == "Renamed"
+
+
+def test_one_that_changed_back_is_waited_for_again(account: Sandbox) -> None:
+    """What the trigger saw is read again in the worker; where it holds no longer, the task defers once more."""
+    wanted = some(account)["assistant_id"]
+    account.fleet.change(wanted, {"name": "Off"})
+    for request, name in ((3, "On"), (5, "Off"), (9, "On")):
+        account.before_request(request, renaming(account, wanted, name))
+    found = wait(PuretalkAssistantSensor, "deferrable", assistant_id=wanted, name="On")
+    assert found["name"] == "On"
+    assert account.request_count >= 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({}, "assistant_id"),
+        ({"assistant_id": ""}, "assistant_id"),
+        ({"name": "None"}, "name"),
+        ({"name": 7}, "name"),
+        ({"name": "a", "expect": "voice"}, "expect"),
+        ({"name": "a", "expect": {"llm_states.*.id": 1}}, "expect"),
+        ({"name": "a", "expect": {"": 1}}, "expect"),
+        ({"name": "a", "expect": {"voice": object()}}, "expect"),
+        ({"name": "a", "max_consecutive_failures": -1}, "max_consecutive_failures"),
+        ({"name": "a", "max_seconds": 0}, "max_seconds"),
+        ({"name": "a", "puretalk_conn_id": ""}, "puretalk_conn_id"),
+    ],
+)
+def test_wrong_arguments_end_the_wait_at_once(
+    account: Sandbox, mode: str, arguments: dict[str, Any], named: str
+) -> None:
+    """They are refused by name before the first request, also where ``silent_fail`` is set."""
+    with pytest.raises(PuretalkConfigurationError, match=f"`{named}"):
+        wait(PuretalkAssistantSensor, mode, silent_fail=True, **arguments)
+    assert account.request_count == 0
+
+
+def test_a_value_that_xcom_cannot_carry(account: Sandbox, mode: str) -> None:
+    """It is told in a sentence instead of failing in Airflow's own code."""
+    account.fleet.add(newcomer(assistant_id="zz", name="half \ud83d"))
+    with pytest.raises(PuretalkConfigurationError, match="lone surrogate"):
+        wait(PuretalkAssistantSensor, mode, assistant_id="zz")

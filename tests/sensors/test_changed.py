@@ -1,0 +1,217 @@
+"""Waiting until the live list differs from a snapshot."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.hooks import PuretalkHook
+from airflow_provider_puretalk.operators import PERSONAL_FIELDS, PuretalkCompareSnapshotsOperator
+from airflow_provider_puretalk.sandbox import Sandbox
+from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor
+from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.taking import take_snapshot
+from tests.places import Folder, make_place
+from tests.waiting_modes import wait
+
+
+def take(account: Sandbox, folder: Folder, context: Any, partition: str = "2026-11-22", **arguments: Any) -> None:
+    """Take a snapshot, and forget the requests that it took."""
+    folder.take(context, partition=partition, **arguments)
+
+
+def wait_for_change(folder: Any, mode: str, **arguments: Any) -> Any:
+    return wait(PuretalkAssistantsChangedSensor, mode, destination=folder.destination, **arguments)
+
+
+def change(account: Sandbox, place: int, **fields: Any) -> str:
+    identity = account.fleet.ids()[place]
+    account.fleet.change(identity, fields)
+    return identity
+
+
+def test_a_list_that_differs_already(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
+    """It never defers: the summary says what differs, as a comparison of two snapshots would."""
+    take(account, folder, context)
+    changed = change(account, 3, prompt="Be brief.")
+    account.fleet.remove(account.fleet.ids()[7])
+    found = wait_for_change(folder, mode, poke_interval=3600)
+    assert found["changed"] == [{"assistant_id": changed, "fields": ["prompt"]}]
+    assert (found["counts"]["changed"], found["counts"]["removed"], found["counts"]["added"]) == (1, 1, 0)
+    assert (found["baseline"], found["snapshot"]) == ("2026-11-22", None)
+    take(account, folder, context, "2026-11-23")
+    compare = PuretalkCompareSnapshotsOperator(
+        task_id="compare", destination=folder.destination, account="puretalk_default"
+    )
+    stored = compare.execute(context)
+    for only_stored in ("changes_path", "report_path"):
+        del stored[only_stored]
+    assert found == stored | {"snapshot": None}
+
+
+def test_a_change_that_comes_later(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
+    """An unchanged list is waited on; the first look after a change ends the wait. XCom takes it: it is plain JSON."""
+    take(account, folder, context)
+    before = account.request_count
+    # Two requests a look: a page, and then all 30 in a single one, which proves the reading.
+    account.before_request(before + 7, lambda _: change(account, 0, call_recording_enabled=None))
+    found = wait_for_change(folder, mode)
+    assert found["changed"] == [{"assistant_id": account.fleet.ids()[0], "fields": ["call_recording_enabled"]}]
+    assert account.request_count > before + 4
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_ignored_fields_do_not_count(account: Sandbox, folder: Folder, context: Any) -> None:
+    """What only touches an assistant ends no wait, unless nothing is ignored."""
+    take(account, folder, context)
+    change(account, 0, updated_at="2027-01-01T00:00:00Z")
+    with pytest.raises(AirflowSensorTimeout):
+        wait_for_change(folder, "poke", timeout=0)
+    assert wait_for_change(folder, "poke", ignore_fields=[])["changed"][0]["fields"] == ["updated_at"]
+    change(account, 1, prompt="Be brief.")
+    with pytest.raises(AirflowSensorTimeout):
+        wait_for_change(folder, "poke", timeout=0, ignore_fields=["updated_at", "prompt"])
+
+
+def test_a_snapshot_that_comes_meanwhile_is_no_baseline(
+    account: Sandbox, folder: Folder, context: Any, mode: str
+) -> None:
+    """A snapshot taken while the sensor waits holds the very change it waits for; the change is seen all the same."""
+    take(account, folder, context)
+    before = account.request_count
+
+    def change_and_store(_: Any) -> None:
+        change(account, 0, prompt="Be brief.")
+        take_snapshot(PuretalkHook(), Storage(folder.destination), snapshot="2026-11-23")  # Not the task's thread.
+
+    account.before_request(before + 5, change_and_store)
+    found = wait_for_change(folder, mode)
+    assert found["baseline"] == "2026-11-22"
+    assert found["counts"]["changed"] == 1
+
+
+def test_a_baseline_by_name(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
+    """The snapshot that was named is compared with, however many there are since."""
+    take(account, folder, context, "2026-11-20")
+    change(account, 0, prompt="Be brief.")
+    take(account, folder, context, "2026-11-21")
+    assert wait_for_change(folder, mode, baseline="2026-11-20")["baseline"] == "2026-11-20"
+    with pytest.raises(AirflowSensorTimeout):
+        wait_for_change(folder, mode, timeout=0)
+
+
+def test_the_live_list_is_redacted_as_the_snapshot_was(
+    account: Sandbox, folder: Folder, context: Any, mode: str, connection: Any
+) -> None:
+    """What was masked, dropped or hashed is no difference; a changed value behind a hash is one, and stays hidden."""
+    extra = {"max_retries": 0, "redaction_key": "secret-of-the-tests"}
+    connection(host=account.base_url, password=account.api_key, extra=extra)
+    take(account, folder, context, redact={**PERSONAL_FIELDS, "prompt": "hash", "tools": "drop"})
+    change(account, 0, phone_number="+15550100", tools="[]")
+    with pytest.raises(AirflowSensorTimeout):
+        wait_for_change(folder, mode, timeout=0)
+    change(account, 0, prompt="Be brief.")
+    found = wait_for_change(folder, mode)
+    assert found["changed"] == [{"assistant_id": account.fleet.ids()[0], "fields": ["prompt"]}]
+    assert found["notes"] == []
+    assert "brief" not in json.dumps(found)
+
+
+def test_parquet_and_s3(account: Sandbox, context: Any, request: pytest.FixtureRequest, mode: str) -> None:
+    """The storage's connection is looked up wherever the sensor waits."""
+    bucket = make_place("s3", request)
+    bucket.take(context, partition="2026-11-22", file_format="parquet")
+    before = account.request_count
+    account.before_request(before + 3, lambda _: change(account, 0, prompt="Be brief."))
+    found = wait_for_change(bucket, mode, storage_conn_id="aws_fleet")
+    assert found["counts"]["changed"] == 1
+
+
+def test_no_snapshot_yet(account: Sandbox, folder: Folder, mode: str) -> None:
+    """There is nothing to compare with: an error that says so, before the list is read."""
+    with pytest.raises(PuretalkSnapshotError, match="no complete snapshot of 'puretalk_default'"):
+        wait_for_change(folder, mode)
+    assert account.request_count == 0
+
+
+def test_a_snapshot_that_does_not_exist(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
+    """A name that is wrong is told."""
+    take(account, folder, context)
+    with pytest.raises(PuretalkSnapshotError, match="no snapshot at .*snapshot=2020-01-01"):
+        wait_for_change(folder, mode, baseline="2020-01-01")
+
+
+def test_an_incomplete_snapshot(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
+    """Named, it is refused; not named, it is passed over."""
+    account.faults.add("ok", "empty_page:page=2")
+    take(account, folder, context, consistency="best_effort")
+    with pytest.raises(PuretalkSnapshotError, match="incomplete"):
+        wait_for_change(folder, mode, baseline="2026-11-22")
+    with pytest.raises(PuretalkSnapshotError, match="no complete snapshot"):
+        wait_for_change(folder, mode)
+
+
+def test_a_torn_snapshot(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
+    """A file that is not what its manifest says is never compared with; the message names it."""
+    take(account, folder, context)
+    (name,) = [name for name in folder.files() if "assistants-" in name]
+    folder.write(name, b"torn")
+    change(account, 0, prompt="Be brief.")
+    with pytest.raises(PuretalkSnapshotError, match="assistants-"):
+        wait_for_change(folder, mode)
+
+
+def test_another_account(account: Sandbox, folder: Folder, context: Any) -> None:
+    """``account`` names whose snapshots they are, where the connection files them under another name."""
+    take(account, folder, context)
+    change(account, 0, prompt="Be brief.")
+    with pytest.raises(PuretalkSnapshotError, match="'other'"):
+        wait_for_change(folder, "poke", account="other")
+    assert wait_for_change(folder, "poke", account="puretalk_default")["counts"]["changed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"destination": ""}, "destination"),
+        ({"baseline": "None"}, "baseline"),
+        ({"account": " "}, "account"),
+        ({"storage_conn_id": ""}, "storage_conn_id"),
+        ({"ignore_fields": "updated_at"}, "ignore_fields"),
+        ({"ignore_fields": [""]}, "ignore_fields"),
+    ],
+)
+def test_wrong_arguments(account: Sandbox, folder: Folder, mode: str, arguments: dict[str, Any], named: str) -> None:
+    """They are refused by name, before anything is read."""
+    with pytest.raises(PuretalkConfigurationError, match=f"`{named}`"):
+        wait(PuretalkAssistantsChangedSensor, mode, **({"destination": folder.destination} | arguments))
+    assert account.request_count == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"counts": {"added": 0, "removed": 0, "changed": 0}},
+        {"counts": {"added": "1"}},
+        {"counts": None},
+        {"added": "all"},
+        {"notes": None},
+        {"baseline": None},
+        {"truncated": "no"},
+    ],
+)
+def test_a_summary_that_is_none_is_not_believed(damage: dict[str, Any]) -> None:
+    """What the trigger sends is checked before it goes into XCom."""
+    whole: dict[str, Any] = {
+        name: [] for name in ("added", "removed", "changed", "touched", "fields_appeared", "fields_vanished")
+    }
+    summary = whole | {"notes": [], "baseline": "a", "summary": "1 added.", "truncated": False, "counts": {"added": 1}}
+    sensor = PuretalkAssistantsChangedSensor(task_id="wait", destination="/fleet", deferrable=True)
+    event = {"status": "found", "began": 0.0, "result": summary}
+    assert sensor.execute_complete({}, event=event) == summary
+    with pytest.raises(PuretalkError, match="is none"):
+        sensor.execute_complete({}, event={"status": "found", "began": 0.0, "result": summary | damage})

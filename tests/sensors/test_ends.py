@@ -1,0 +1,193 @@
+"""How a wait ends when it does not end well: alike in all modes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+
+from airflow_provider_puretalk.exceptions import (
+    PuretalkAuthError,
+    PuretalkConfigurationError,
+    PuretalkConnectionError,
+    PuretalkError,
+    PuretalkNotFoundError,
+    PuretalkPaginationError,
+    PuretalkRateLimitError,
+    PuretalkResponseError,
+    PuretalkServerError,
+)
+from airflow_provider_puretalk.sandbox import Sandbox
+from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
+from tests.waiting_modes import wait
+
+NOBODY = {"name": "Nobody"}
+
+TRANSIENT = [
+    ("503", PuretalkServerError),
+    ("429", PuretalkRateLimitError),
+    ("reset", PuretalkConnectionError),
+    ("half_body", PuretalkResponseError),
+    ("err_true", PuretalkResponseError),
+]
+
+
+def test_timeout(account: Sandbox, mode: str) -> None:
+    """The time is up: the error that Airflow does not retry, with Airflow's own words."""
+    with pytest.raises(AirflowSensorTimeout, match="exceeds the specified timeout of 0.4"):
+        wait(PuretalkAssistantSensor, mode, timeout=0.4, **NOBODY)
+    assert account.request_count >= 4, "it looked more than once"
+
+
+def test_timeout_of_zero_looks_once(account: Sandbox, mode: str) -> None:
+    """Without any time there is still one look, and nothing is deferred or rescheduled."""
+    with pytest.raises(AirflowSensorTimeout):
+        wait(PuretalkAssistantSensor, mode, timeout=0, **NOBODY)
+    assert account.request_count == 2
+
+
+def test_soft_fail_skips_a_timeout(account: Sandbox, mode: str) -> None:
+    """With ``soft_fail`` the task is skipped instead."""
+    with pytest.raises(AirflowSkipException):
+        wait(PuretalkAssistantSensor, mode, timeout=0.4, soft_fail=True, **NOBODY)
+
+
+def test_a_wrong_key_ends_the_wait_at_once(account: Sandbox, mode: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The error that Airflow never retries, after one request, without the key in it; ``silent_fail`` or not."""
+    account.rules.api_key = "another"
+    with caplog.at_level(logging.DEBUG), pytest.raises(PuretalkAuthError) as raised:
+        wait(PuretalkAssistantSensor, mode, silent_fail=True, **NOBODY)
+    assert isinstance(raised.value, AirflowFailException)
+    assert raised.value.status_code == 401
+    assert account.request_count == 1
+    assert "sandbox-key" not in str(raised.value) + caplog.text
+
+
+def test_a_key_that_is_revoked_meanwhile(account: Sandbox, mode: str) -> None:
+    """It ends the wait at the next look, with the same error as at the first one."""
+    account.before_request(3, lambda _: setattr(account.rules, "api_key", "another"))
+    with pytest.raises(PuretalkAuthError) as raised:
+        wait(PuretalkAssistantSensor, mode, **NOBODY)
+    assert raised.value.status_code == 401
+    assert raised.value.request_id
+    assert account.request_count == 3
+
+
+@pytest.mark.parametrize("setting", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("fault", ["401", "404", "503"])
+def test_skipping_instead_of_failing(account: Sandbox, mode: str, setting: str, fault: str) -> None:
+    """Whatever error ends the wait, the task is skipped where the user wants that, at the first look and later."""
+    account.faults.add("ok:times=2", f"{fault}:times=always")
+    with pytest.raises(AirflowSkipException, match=setting):
+        wait(PuretalkAssistantSensor, mode, max_consecutive_failures=0, **{setting: True}, **NOBODY)
+    account.faults.replace_all([])
+    account.faults.add(f"{fault}:times=always")
+    with pytest.raises(AirflowSkipException, match=setting):
+        wait(PuretalkAssistantSensor, mode, max_consecutive_failures=0, **{setting: True}, **NOBODY)
+
+
+@pytest.mark.parametrize(("fault", "kind"), TRANSIENT)
+def test_transient_failures_are_tolerated(
+    account: Sandbox, counting_mode: str, fault: str, kind: type[PuretalkError]
+) -> None:
+    """So many in a row as were said, counted anew after each look that went well; one more ends the wait with it."""
+    wanted = account.fleet.ids()[0]
+    account.faults.add(f"{fault}:times=2", "ok:times=2", f"{fault}:times=2", "ok:times=2")
+    account.before_request(7, lambda _: account.fleet.change(wanted, {"name": "Nobody"}))
+    assert wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)["name"] == "Nobody"
+    account.fleet.change(wanted, {"name": "Somebody"})
+    account.faults.add(f"{fault}:times=2", "ok:times=2", f"{fault}:times=3", "ok:times=always")
+    with pytest.raises(kind):
+        wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)
+
+
+@pytest.mark.parametrize(("fault", "kind"), TRANSIENT)
+def test_a_rescheduled_sensor_fails_its_try(account: Sandbox, fault: str, kind: type[PuretalkError]) -> None:
+    """It cannot count: the first transient failure fails the try, and the task's retries apply."""
+    account.faults.add("ok:times=4", fault)
+    with pytest.raises(kind):
+        wait(PuretalkAssistantSensor, "reschedule", **NOBODY)
+    assert account.request_count == 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("404", PuretalkNotFoundError), ("next_same:page=1", PuretalkPaginationError)]
+)
+def test_what_does_not_pass_by_itself_is_not_tolerated(
+    account: Sandbox, mode: str, fault: str, kind: type[PuretalkError]
+) -> None:
+    """It ends the wait at once, in every mode."""
+    account.faults.add("ok:times=2", fault)
+    with pytest.raises(kind):
+        wait(PuretalkAssistantSensor, mode, **NOBODY)
+    assert account.request_count == 3
+
+
+def test_silent_fail_goes_on(account: Sandbox, mode: str) -> None:
+    """With ``silent_fail`` nothing but a wrong key or argument ends the wait."""
+    wanted = account.fleet.ids()[0]
+    account.faults.add("404:times=2", "ok:times=2", "503:times=2", "next_same", "ok:times=always")
+    account.before_request(6, lambda _: account.fleet.change(wanted, {"name": "Nobody"}))
+    found = wait(PuretalkAssistantSensor, mode, silent_fail=True, max_consecutive_failures=0, **NOBODY)
+    assert found["assistant_id"] == wanted
+
+
+def test_a_server_that_wants_a_pause_gets_it(account: Sandbox, counting_mode: str) -> None:
+    """After a 429 that names a time too long to sit out, nothing is asked until it is over, however short the pauses."""
+    account.faults.add("429:retry_after=500")
+    with pytest.raises(AirflowSensorTimeout):
+        wait(PuretalkAssistantSensor, counting_mode, timeout=1, **NOBODY)
+    assert account.request_count == 1
+
+
+def test_facts_of_an_error_survive_the_database(account: Sandbox, counting_mode: str) -> None:
+    """Status, request id, address and what the server said of retrying reach whoever handles the task's failure."""
+    account.faults.add("ok:times=2", "429:retry_after=500")
+    with pytest.raises(PuretalkRateLimitError, match="throttled us for 500 s") as raised:
+        wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=0, **NOBODY)
+    error = raised.value
+    assert (error.status_code, error.retry_after) == (429, 500)
+    assert error.request_id == "sandbox-3"
+    assert error.url == f"{account.base_url}/ai-assistants?page=1&limit=20"
+
+
+def test_a_connection_that_does_not_exist(account: Sandbox, mode: str) -> None:
+    """It is told as what it is, at once."""
+    with pytest.raises(PuretalkConfigurationError, match="no Airflow connection 'missing'"):
+        wait(PuretalkAssistantSensor, mode, puretalk_conn_id="missing", **NOBODY)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        {"status": "success"},
+        {"status": "found", "began": 0.0, "result": ["a"]},
+        {"status": "found", "result": {}},
+        {"status": "timeout"},
+        {"status": "timeout", "began": "now"},
+        {"status": "error"},
+        {"status": "error", "error": "SystemExit"},
+        "found",
+    ],
+)
+def test_a_message_that_makes_no_sense_is_not_believed(event: Any) -> None:
+    """Events crossed a database: anything unforeseen is an error in a sentence, and skips with ``soft_fail``."""
+    sensor = PuretalkAssistantSensor(task_id="wait", deferrable=True, **NOBODY)
+    with pytest.raises(PuretalkError, match="does not understand"):
+        sensor.execute_complete({}, event=event)
+    soft = PuretalkAssistantSensor(task_id="wait", deferrable=True, soft_fail=True, **NOBODY)
+    with pytest.raises(AirflowSkipException):
+        soft.execute_complete({}, event=event)
+
+
+@pytest.mark.parametrize("name", ["SystemExit", "AirflowException", "is_transient", "__name__", None])
+def test_only_errors_of_this_package_are_raised(name: Any) -> None:
+    """A message cannot name any other class."""
+    sensor = PuretalkAssistantSensor(task_id="wait", deferrable=True, **NOBODY)
+    with pytest.raises(PuretalkError, match="odd") as raised:
+        sensor.execute_complete({}, event={"status": "error", "error": name, "message": "odd"})
+    assert type(raised.value) is PuretalkError
