@@ -40,6 +40,8 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
     :param max_walks: walks over the list after which to give up.
     :param max_seconds: seconds of reading after which to give up.
+    :param emit_partition: whether the asset's event has the snapshot's name as its partition key (Airflow 3.3 and newer).
+        Airflow then starts only such DAGs that wait for partitions, none that is scheduled on the asset as a whole.
     :returns: ``{"account", "snapshot", "manifest_path", "files", "count", "complete", "content_sha256", "unchanged",
         "previous_snapshot"}``. ``unchanged`` is None for the first complete snapshot. With
         :func:`~airflow_provider_puretalk.assets.puretalk_assistants_asset` in ``outlets`` this is also the event's
@@ -77,6 +79,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         strict: bool = False,
         max_walks: int = 10,
         max_seconds: float = 3600,
+        emit_partition: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,6 +94,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         self.strict = strict
         self.max_walks = max_walks
         self.max_seconds = max_seconds
+        self.emit_partition = emit_partition
         self._base_url: str | None = None
         self.link_addresses: dict[str, str] = {}
         self._written: list[str] = []
@@ -106,10 +110,14 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         max_walks = arguments.whole_number("max_walks", self.max_walks, least=1)
         max_seconds = arguments.seconds("max_seconds", self.max_seconds)
         arguments.flag("strict", self.strict)
+        emit_partition = arguments.flag("emit_partition", self.emit_partition)
         snapshot = arguments.text("partition", self.partition) if self.partition is not None else _of_run(context)
         destination = arguments.text("destination", self.destination)
         storage_conn_id = arguments.optional_text("storage_conn_id", self.storage_conn_id)
         hook = PuretalkHook(arguments.text("puretalk_conn_id", self.puretalk_conn_id))
+        events = self._events(context, hook.account)
+        if emit_partition:
+            _check_partitions(events, hook.account)
         instance = context["ti"]
         result = take_snapshot(
             hook,
@@ -127,15 +135,33 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         ).to_dict()
         self._base_url, self._written = hook.settings.base_url, list(result["files"])
         remember(self, context, PuretalkManifestLink, result["manifest_path"])
-        asset = puretalk_assistants_asset(result["account"])
-        for outlet in self.outlets:
-            if getattr(outlet, "uri", None) == asset.uri:
-                context["outlet_events"][outlet].extra = result
+        for event in events:
+            event.extra = result
+            if emit_partition:
+                event.add_partitions(result["snapshot"])
         return result
+
+    def _events(self, context: Context, account: str) -> list[Any]:
+        """Return what Airflow makes the events of the account's asset from, where it is an outlet."""
+        uri = puretalk_assistants_asset(account).uri
+        return [context["outlet_events"][outlet] for outlet in self.outlets if getattr(outlet, "uri", None) == uri]
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Tell OpenLineage what was read and written."""
         return lineage.of(api=self._base_url, files=self._written)
+
+
+def _check_partitions(events: list[Any], account: str) -> None:
+    """Refuse what would be forgotten in silence."""
+    if not events:
+        raise PuretalkConfigurationError(
+            f"`emit_partition` is set, but `outlets` lacks the asset of the account {account!r}: "
+            f"puretalk_assistants_asset({account!r})."
+        )
+    if not all(hasattr(event, "add_partitions") for event in events):
+        raise PuretalkConfigurationError(
+            "`emit_partition` needs Airflow 3.3 or newer, where tasks can name partitions."
+        )
 
 
 def _of_run(context: Context) -> str:

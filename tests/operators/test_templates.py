@@ -31,7 +31,7 @@ REQUIRED = {
 }
 
 #: Arguments that nobody templates: a template gives text, and the text "False" is true.
-NOT_TEMPLATED = {"strict", "fail_on_change", "dry_run"}
+NOT_TEMPLATED = {"emit_partition", "strict", "fail_on_change", "dry_run"}
 
 #: Attributes of another name than the argument, since Airflow's operators have a method of that name.
 RENAMED = {"dry_run": "is_dry_run"}
