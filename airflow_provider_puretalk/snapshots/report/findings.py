@@ -107,8 +107,7 @@ class Findings:
 
     def look_at_fleet(self, census: Census) -> None:
         """Look at the fleet as it is now."""
-        shared = [(number, ids) for number, ids in census.shared_numbers() if number.strip("*")]  # "***" is a mask.
-        self._add_groups("number", ((ids, label(number)) for number, ids in shared))
+        self._add_groups("number", ((ids, label(number)) for number, ids in census.shared_numbers()))
         self._add_groups("twins", ((ids, "") for ids in census.twins()))
 
     def _look_at_field(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
