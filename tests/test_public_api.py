@@ -21,7 +21,8 @@ PUBLIC = {
         "PuretalkPruneSnapshotsOperator",
         "PuretalkSnapshotAssistantsOperator",
     ],
-    "airflow_provider_puretalk.assets": ["puretalk_assistants_asset"],
+    "airflow_provider_puretalk.assets": ["HAS_WATCHERS", "puretalk_assistants_asset"],
+    "airflow_provider_puretalk.triggers": ["PuretalkAssistantsChangedTrigger"],
     "airflow_provider_puretalk.models": ["Assistant", "AssistantUser", "Voice", "AssistantPage", "ApiError"],
     "airflow_provider_puretalk.exceptions": [
         "PuretalkError",
