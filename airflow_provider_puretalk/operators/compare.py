@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -129,7 +130,7 @@ class _Limit:
     def __init__(self, value: Any) -> None:
         self._told = arguments.nothing_as_none(value)
         share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) *%", value.strip()) if isinstance(value, str) else None
-        self._percent = None if share is None else float(share[1])
+        self._percent = None if share is None else Decimal(share[1])
         self._number = None
         if self._told is not None and self._percent is None:
             try:
