@@ -12,6 +12,9 @@ from airflow_provider_puretalk.api.redaction import MASK
 from airflow_provider_puretalk.snapshots.changes import ABSENT
 from airflow_provider_puretalk.snapshots.ledger import NOW, Ledger, Trait
 
+#: Id and name of an assistant.
+Member = tuple[Any, Any]
+
 #: What is counted where an assistant has no such thing, and where there are more different ones than are counted.
 NONE, OTHERS = "(none)", "(others)"
 
@@ -61,18 +64,18 @@ class Census:
         """How many assistants use each model."""
         return self._count("model")
 
-    def shared_numbers(self) -> list[tuple[str, list[Any]]]:
-        """Return the phone numbers of the newer side that several assistants have, with their ids; the first 100."""
+    def shared_numbers(self) -> list[tuple[str, list[Member]]]:
+        """Return the phone numbers of the newer side that several assistants have, and who they are; the first 100."""
         shared = self._ledger.sharing("number", _GROUPS) if self._side == NOW else ()
-        numbers = ((_text(exact_json.loads(number)), ids) for number, ids in shared)
-        return [(number, ids) for number, ids in numbers if number != MASK]
+        numbers = ((_text(exact_json.loads(number)), members) for number, members in shared)
+        return [(number, members) for number, members in numbers if number != MASK]
 
-    def twins(self) -> list[list[Any]]:
-        """Return the ids of assistants of the newer side that are alike, group by group; the first 100.
+    def twins(self) -> list[list[Member]]:
+        """Return the assistants of the newer side that are alike, group by group; the first 100.
 
         Alike is what differs in ``assistant_id``, ``name``, ``phone_number``, ``created_at`` and ``updated_at`` at most.
         """
-        return [ids for _, ids in (self._ledger.sharing("likeness", _GROUPS) if self._side == NOW else ())]
+        return [members for _, members in (self._ledger.sharing("likeness", _GROUPS) if self._side == NOW else ())]
 
     def _count(self, trait: Trait) -> Counter[str]:
         counts: Counter[str] = Counter()
@@ -88,6 +91,7 @@ def enter(ledger: Ledger, identity: Any, record: dict[str, Any], side: int) -> N
         voice = {}
     ledger.member(
         identity,
+        record.get("name"),
         side,
         language=voice.get("language"),
         voice=voice.get("name"),

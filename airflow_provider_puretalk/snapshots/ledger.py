@@ -34,7 +34,7 @@ CREATE TABLE change (
     place INTEGER PRIMARY KEY, op TEXT, id BLOB, name BLOB, record BLOB,
     pointer BLOB, field BLOB, class TEXT, old BLOB, new BLOB, alike BLOB
 );
-CREATE TABLE member (id BLOB, side INT, language BLOB, voice BLOB, model BLOB, number BLOB, likeness BLOB);
+CREATE TABLE member (id BLOB, name BLOB, side INT, language BLOB, voice BLOB, model BLOB, number BLOB, likeness BLOB);
 """
 _GROUPING = f"""
 CREATE INDEX change_alike ON change (alike) WHERE alike IS NOT NULL;
@@ -45,7 +45,7 @@ CREATE UNIQUE INDEX many_alike ON many (alike);
 _CHANGE = (
     "INSERT INTO change (op, id, name, record, pointer, field, class, old, new, alike) VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
-_MEMBER = "INSERT INTO member VALUES (?,?,?,?,?,?,?)"
+_MEMBER = "INSERT INTO member VALUES (?,?,?,?,?,?,?,?)"
 
 Trait = Literal["language", "voice", "model"]
 
@@ -87,7 +87,16 @@ class Ledger:
         )
 
     def member(
-        self, identity: Any, side: int, *, language: Any, voice: Any, model: Any, number: Any, likeness: bytes | None
+        self,
+        identity: Any,
+        name: Any,
+        side: int,
+        *,
+        language: Any,
+        voice: Any,
+        model: Any,
+        number: Any,
+        likeness: bytes | None,
     ) -> None:
         """Note what an assistant is made of.
 
@@ -96,7 +105,7 @@ class Ledger:
         :param likeness: a digest that twins have in common.
         """
         texts = (None if value is None else exact_json.dumps(value) for value in (language, voice, model, number))
-        self._members.append((exact_json.dumps(identity), side, *texts, likeness))
+        self._members.append((exact_json.dumps(identity), exact_json.dumps(name), side, *texts, likeness))
         if len(self._members) >= _BATCH:
             self._save()
 
@@ -163,17 +172,19 @@ class Ledger:
         for place, (value, count) in enumerate(found):
             yield _value(value, None) if place < limit else ABSENT, count
 
-    def sharing(self, column: Literal["number", "likeness"], limit: int) -> Iterator[tuple[bytes, list[Any]]]:
-        """Yield the phone numbers or likenesses that several assistants of the newer side share, with their ids."""
+    def sharing(
+        self, column: Literal["number", "likeness"], limit: int
+    ) -> Iterator[tuple[bytes, list[tuple[Any, Any]]]]:
+        """Yield the phone numbers or likenesses that several assistants of the newer side share, with their ids and names."""
         shared = (
             f"SELECT {column} FROM member WHERE side & {NOW} AND {column} IS NOT NULL "
             f"GROUP BY {column} HAVING count(*) > 1 ORDER BY min(id) LIMIT ?"
         )
         found = self._rows(
-            f"SELECT {column}, id FROM member WHERE side & {NOW} AND {column} IN ({shared}) ORDER BY 1, 2", limit
+            f"SELECT {column}, id, name FROM member WHERE side & {NOW} AND {column} IN ({shared}) ORDER BY 1, 2", limit
         )
         for value, members in itertools.groupby(found, key=itemgetter(0)):
-            yield value, [_value(identity) for _, identity in members]
+            yield value, [(_value(identity), _value(name)) for _, identity, name in members]
 
     def _note(self, op: str, identity: Any, name: Any, record: bytes | None = None, *rest: Any) -> None:
         row = (op, exact_json.dumps(identity), exact_json.dumps(name), record, *(rest or [None] * 6))

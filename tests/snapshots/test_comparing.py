@@ -279,8 +279,10 @@ def test_shared_numbers_and_twins_are_found_in_the_newer_fleet(keep: Keep) -> No
     newer[1]["prompt"] = "another"
     newer[3]["phone_number"] = "+2"
     with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
-        assert comparison.snapshot.census.shared_numbers() == [("+1", ["id-000", "id-001", "id-002"])]
-        assert comparison.snapshot.census.twins() == [["id-000", "id-002", "id-003"]]
+        assert comparison.snapshot.census.shared_numbers() == [
+            ("+1", [(f"id-00{number}", f"Agent {number}") for number in range(3)])
+        ]
+        assert comparison.snapshot.census.twins() == [[(f"id-00{number}", f"Agent {number}") for number in (0, 2, 3)]]
 
 
 def test_masked_numbers_are_not_shared(keep: Keep) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.field_classes import field_class
 from airflow_provider_puretalk.api.models import pointer_path
-from airflow_provider_puretalk.snapshots.census import Census
+from airflow_provider_puretalk.snapshots.census import Census, Member
 from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, ChangedMany, Removed
 from airflow_provider_puretalk.snapshots.report.secrets_in_text import suspicions
 from airflow_provider_puretalk.snapshots.report.values import label
@@ -132,12 +132,16 @@ class Findings:
         if len(finding.examples) < MOST_EXAMPLES:
             finding.examples.append(example)
 
-    def _add_groups(self, kind: str, groups: Iterable[tuple[list[Any], str]]) -> None:
-        for ids, shared in groups:
-            rest = len(ids) - MOST_IDS
-            who = [label(one) for one in ids[:MOST_IDS]] + ([f"and {rest:,} more"] if rest > 0 else [])
-            self._add(kind, Example(who, "", shared or f"{len(ids):,} alike", ""))
+    def _add_groups(self, kind: str, groups: Iterable[tuple[list[Member], str]]) -> None:
+        for members, shared in groups:
+            rest = len(members) - MOST_IDS
+            who = [_who(*member) for member in members[:MOST_IDS]] + ([f"and {rest:,} more"] if rest > 0 else [])
+            self._add(kind, Example(who, "", shared or f"{len(members):,} alike", ""))
         self._found[kind].at_least = self._found[kind].count >= 100  # The census ends there.
+
+
+def _who(identity: Any, name: Any) -> str:
+    return f"{label(name)} ({label(identity)})" if name else label(identity)
 
 
 def _length_told(before: int, after: int) -> str:

@@ -95,7 +95,10 @@ def test_identical_twins(report: Report) -> None:
         {"assistant_id": f"{n}", "name": f"Agent {n}", "prompt": PROMPT, "model": model, "created_at": f"{n}"}
         for n, model in enumerate("aabbbbbbbbc")
     ]
-    assert report(None, fleet).finding("Identical twins") == "0, 1: 2 alike 2, 3, 4, 5, 6, and 3 more: 8 alike"
+    assert report(None, fleet).finding("Identical twins") == (
+        "Agent 0 (0), Agent 1 (1): 2 alike "
+        "Agent 2 (2), Agent 3 (3), Agent 4 (4), Agent 5 (5), Agent 6 (6), and 3 more: 8 alike"
+    )
 
 
 def test_examples_end_and_numbers_do_not(report: Report) -> None:
