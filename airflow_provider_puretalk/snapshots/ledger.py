@@ -175,7 +175,7 @@ class Ledger:
     def sharing(
         self, column: Literal["number", "likeness"], limit: int
     ) -> Iterator[tuple[bytes, list[tuple[Any, Any]]]]:
-        """Yield the phone numbers or likenesses that several assistants of the newer side share, with their ids and names."""
+        """Yield the phone numbers or likenesses that several assistants of the newer side share, with ids and names."""
         shared = (
             f"SELECT {column} FROM member WHERE side & {NOW} AND {column} IS NOT NULL "
             f"GROUP BY {column} HAVING count(*) > 1 ORDER BY min(id) LIMIT ?"
