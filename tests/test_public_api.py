@@ -22,7 +22,8 @@ PUBLIC = {
         "PuretalkSnapshotAssistantsOperator",
     ],
     "airflow_provider_puretalk.assets": ["HAS_WATCHERS", "puretalk_assistants_asset"],
-    "airflow_provider_puretalk.triggers": ["PuretalkAssistantsChangedTrigger"],
+    "airflow_provider_puretalk.triggers": ["PuretalkAssistantsChangedTrigger", "PuretalkSensorTrigger"],
+    "airflow_provider_puretalk.sensors": ["PuretalkAssistantSensor", "PuretalkAssistantsChangedSensor"],
     "airflow_provider_puretalk.models": ["Assistant", "AssistantUser", "Voice", "AssistantPage", "ApiError"],
     "airflow_provider_puretalk.exceptions": [
         "PuretalkError",
@@ -89,13 +90,15 @@ def test_all_tells_the_truth(module: str) -> None:
 
 
 def test_importing_for_a_dag_file_is_cheap() -> None:
-    """DAG files are parsed all day: what Airflow has not loaded itself, operators and assets do not load either."""
+    """DAG files are parsed all day: what Airflow has not loaded itself, operators, sensors and assets do not load either."""
     program = (
         "import json, sys\n"
         "from airflow.providers.common.compat.sdk import Asset, BaseOperator, AirflowFailException\n"
         "before = set(sys.modules)\n"
         "from airflow_provider_puretalk.assets import puretalk_assistants_asset\n"
         "from airflow_provider_puretalk.operators import *\n"
+        "from airflow_provider_puretalk.sensors import *\n"
+        "PuretalkAssistantSensor(task_id='wait', name='Reception')\n"
         "PuretalkListAssistantsOperator(task_id='list')\n"
         "PuretalkSnapshotAssistantsOperator(task_id='snapshot', destination='s3://bucket')\n"
         f"print('loaded:', json.dumps([name for name in {HEAVY!r} if name in set(sys.modules) - before]))"

@@ -165,6 +165,19 @@ def _human(choice: str | None) -> Iterator[None]:
         assert person.returncode == 0, output
 
 
+def test_wait_for_assistant_goes_on_when_it_is_ready(account: sandbox.Sandbox, bag: Any) -> None:
+    """An assistant that is there but does not record its calls is waited for; the next task says its number."""
+    wanted = account.fleet.ids()[0]
+    ready = {"call_recording_enabled": True}
+    account.fleet.change(wanted, {"name": "Night", "call_recording_enabled": False, "phone_number": "+15550100"})
+    dag = bag.dags["puretalk_wait_for_assistant"]
+    dag.task_dict["wait_until_ready"].poke_interval = 0.1
+    account.before_request(account.request_count + 3, lambda _: account.fleet.change(wanted, ready))
+    results = _run(dag, {"name": "Night"})
+    assert results["wait_until_ready"]["assistant_id"] == wanted
+    assert results["go_live"] == "Night answers +15550100"
+
+
 def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.Sandbox, tmp_path: Path) -> None:
     """Changes and snapshots alike, in words; started by hand it has nothing to say."""
     from airflow_provider_puretalk.watching.noticing import Watch

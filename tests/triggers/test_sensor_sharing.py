@@ -1,0 +1,256 @@
+"""Many sensors in one triggerer: they share their looks, and never exceed what a connection allows."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk import sandbox as sandboxes
+from airflow_provider_puretalk.hooks import PuretalkHook
+from airflow_provider_puretalk.sandbox import Sandbox
+from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.taking import take_snapshot
+from airflow_provider_puretalk.triggers import PuretalkSensorTrigger, shared_poll
+
+Define = Callable[..., str]
+
+
+@pytest.fixture
+def account(connection: Define) -> Iterator[Sandbox]:
+    """A running stand-in PureTalk whose list is one page: each look is one request."""
+    with sandboxes.running(assistants=5) as box:
+        connection(host=box.base_url, password=box.api_key, extra={"max_retries": 0})
+        yield box
+
+
+def waiting(name: str = "Nobody", **arguments: Any) -> asyncio.Task[Any]:
+    """Start a trigger that waits for an assistant of that name; its result is the event's payload."""
+    now = time.time()
+    given = {
+        "puretalk_conn_id": "puretalk_default",
+        "condition": {"kind": "assistant", "assistant_id": None, "name": name, "expect": {}},
+        "began": now,
+        "next_look": now,
+        "deadline": now + 60,
+        "poke_interval": 0.1,
+    }
+    trigger = PuretalkSensorTrigger(**(given | arguments))
+
+    async def fired() -> Any:
+        (payload,) = [event.payload async for event in trigger.run()]
+        return payload
+
+    return asyncio.create_task(fired())
+
+
+async def until_asked(account: Sandbox, times: int) -> None:
+    while account.request_count < times:
+        await asyncio.sleep(0.005)
+
+
+def hold(asked: threading.Event, answer: threading.Event) -> None:
+    """Say that a request has come, and let it wait."""
+    asked.set()
+    answer.wait(60)
+
+
+def rename(account: Sandbox, place: int, name: str) -> str:
+    identity = account.fleet.ids()[place]
+    account.fleet.change(identity, {"name": name})
+    return identity
+
+
+def test_a_thousand_look_as_often_as_one(account: Sandbox) -> None:
+    """However many wait, and whenever each of them began, all are served by one look, and end with the same one."""
+
+    async def scenario() -> list[Any]:
+        tasks = [waiting(f"Number {number % 3}", next_look=time.time() + number / 2000) for number in range(1000)]
+        await until_asked(account, 3)
+        looks = account.request_count
+        ids = [rename(account, place, f"Number {place}") for place in range(3)]
+        events = await asyncio.gather(*tasks)
+        assert account.request_count <= looks + 2, "the one under way, and one that everybody finds it with"
+        for number, event in enumerate(events):
+            assert event["result"] == {"assistant_id": ids[number % 3]}
+        return events
+
+    assert len(asyncio.run(scenario())) == 1000
+    assert account.max_in_flight == 1
+
+
+def test_who_comes_later_causes_no_look(account: Sandbox) -> None:
+    """One that joins between two looks waits for the next one, even if its own time is up."""
+
+    async def scenario() -> None:
+        first = waiting(poke_interval=3600)
+        await until_asked(account, 1)
+        others = [waiting(next_look=0.0, poke_interval=3600, deadline=time.time() + 0.5) for _ in range(20)]
+        assert {event["status"] for event in await asyncio.gather(*others)} == {"timeout"}
+        first.cancel()
+
+    asyncio.run(scenario())
+    assert account.request_count == 1
+
+
+def test_the_most_impatient_sets_the_pace(account: Sandbox) -> None:
+    """Those who look seldom see what others look for them."""
+
+    async def scenario() -> None:
+        seldom = waiting("Reception", poke_interval=3600)
+        await until_asked(account, 1)
+        often = waiting()
+        await until_asked(account, 2)
+        assert not seldom.done()
+        identity = rename(account, 0, "Reception")
+        assert (await seldom)["result"] == {"assistant_id": identity}
+        often.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_others_failures_do_not_use_up_ones_own(account: Sandbox) -> None:
+    """One that looks seldom tolerates as many failures as it would meet itself, however often others look meanwhile."""
+    account.faults.add("ok", "503:times=always")
+
+    async def scenario() -> None:
+        seldom = waiting(poke_interval=3600, max_consecutive_failures=0, deadline=time.time() + 2)
+        await until_asked(account, 1)
+        often = waiting(max_consecutive_failures=3)
+        assert (await often)["error"] == "PuretalkServerError"
+        assert (await seldom)["status"] == "timeout"
+
+    asyncio.run(scenario())
+    assert account.request_count == 5
+
+
+def test_a_refused_key_ends_all_at_once(account: Sandbox) -> None:
+    """Nobody waits for a pause of its own to learn of it."""
+
+    async def scenario() -> list[Any]:
+        tasks = [waiting(poke_interval=3600) for _ in range(150)]
+        await until_asked(account, 1)
+        account.rules.api_key = "another"
+        tasks.append(waiting())
+        return await asyncio.gather(*tasks)
+
+    assert {event["error"] for event in asyncio.run(scenario())} == {"PuretalkAuthError"}
+    assert account.request_count == 2
+
+
+def test_an_outage_causes_the_looks_planned(account: Sandbox) -> None:
+    """A hundred sensors meet an outage of many looks with one request each interval between them, and survive it."""
+    account.faults.add("503:times=8")
+
+    async def scenario() -> list[Any]:
+        tasks = [
+            waiting("Reception", next_look=time.time() + number / 500, max_consecutive_failures=8)
+            for number in range(100)
+        ]
+        await until_asked(account, 9)
+        rename(account, 0, "Reception")
+        return await asyncio.gather(*tasks)
+
+    assert {event["status"] for event in asyncio.run(scenario())} == {"found"}
+    assert account.request_count <= 10
+
+
+def test_connections_are_asked_apart_and_a_silent_one_keeps_nobody_waiting(
+    account: Sandbox, connection: Define
+) -> None:
+    """While one account does not answer at all, sensors of another find what they wait for."""
+    silent = threading.Event()
+    with sandboxes.running(assistants=5) as other:
+        connection("other", host=other.base_url, password=other.api_key)
+        other.before_request(1, lambda _: silent.wait(60))
+
+        async def scenario() -> None:
+            stuck = [waiting(puretalk_conn_id="other") for _ in range(50)]
+            await until_asked(other, 1)
+            identity = rename(account, 0, "Reception")
+            assert (await waiting("Reception"))["result"] == {"assistant_id": identity}
+            assert not any(task.done() for task in stuck)
+            silent.set()
+            for task in stuck:
+                task.cancel()
+
+        asyncio.run(scenario())
+        assert other.max_in_flight == 1
+
+
+def test_different_questions_of_a_connection_take_turns(account: Sandbox, connection: Define, tmp_path: Path) -> None:
+    """Sensors that cannot share a look never have more requests in flight than the connection allows."""
+    extra = {"page_size": 1, "max_parallel_requests": 2, "max_retries": 0}
+    connection(host=account.base_url, password=account.api_key, extra=extra)
+    for name in ("2026-11-21", "2026-11-22"):
+        take_snapshot(PuretalkHook(), Storage(str(tmp_path)), snapshot=name)
+    account.rules.latency_ms = 5
+    before = account.request_count
+
+    def change_since(baseline: str, *ignored: str) -> asyncio.Task[Any]:
+        return waiting(
+            condition={
+                "kind": "change",
+                "destination": str(tmp_path),
+                "storage_conn_id": None,
+                "account": "puretalk_default",
+                "baseline": baseline,
+                "ignore_fields": ["updated_at", *ignored],
+                "began": time.time(),
+            }
+        )
+
+    async def scenario() -> list[Any]:
+        tasks = [change_since("2026-11-21"), change_since("2026-11-22"), change_since("2026-11-22", "prompt")]
+        tasks += [change_since("2026-11-22") for _ in range(20)]
+        tasks += [waiting("Reception") for _ in range(20)]
+        await until_asked(account, before + 60)
+        rename(account, 0, "Reception")
+        return await asyncio.gather(*tasks)
+
+    events = asyncio.run(scenario())
+    assert [event["status"] for event in events] == ["found"] * 43
+    assert {event["result"].get("baseline") for event in events} == {"2026-11-21", "2026-11-22", None}
+    assert account.max_in_flight == 2
+
+
+def test_a_cancelled_reading_keeps_its_turn_until_it_ends(account: Sandbox) -> None:
+    """Nobody asks while a request of a trigger that is gone may still be in flight."""
+    asked, answer = threading.Event(), threading.Event()
+    account.before_request(1, lambda _: hold(asked, answer))
+
+    async def scenario() -> None:
+        gone = waiting()
+        await asyncio.to_thread(asked.wait, 60)
+        gone.cancel()
+        identity = rename(account, 0, "Reception")
+        following = waiting("Reception")
+        await asyncio.sleep(0.3)
+        assert account.request_count == 1
+        answer.set()
+        assert (await following)["result"] == {"assistant_id": identity}
+
+    asyncio.run(scenario())
+    assert account.max_in_flight == 1
+
+
+def test_nothing_is_left_behind(account: Sandbox) -> None:
+    """When the last one leaves, whether it found something, was cancelled or gave up, its poll is gone."""
+
+    async def scenario() -> None:
+        name = next(iter(account.fleet))["name"]
+        cancelled = waiting(poke_interval=3600)
+        ends = [waiting(name), waiting(deadline=time.time() + 0.3), cancelled]
+        await until_asked(account, 1)
+        cancelled.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert not shared_poll._polls[asyncio.get_running_loop()]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
