@@ -78,6 +78,8 @@ def check_discovery(clean: CleanEnvironment) -> None:
     links = {row["extra_link_class_name"] for row in clean.airflow("providers", "links")}
     own = {f"{PACKAGE}.links.{name}" for name in ("PuretalkManifestLink", "PuretalkReportLink")}
     expect(own <= links, f"airflow providers links: {', '.join(sorted(own))}", links)
+    triggers = {row["class"] for row in clean.airflow("providers", "triggers")}
+    expect(f"{PACKAGE}.triggers" in triggers, f"airflow providers triggers: {PACKAGE}.triggers", triggers)
     widgets = {row["connection_parameter_name"] for row in clean.airflow("providers", "widgets")}
     fields = {name.removeprefix("extra__puretalk__") for name in widgets if name.startswith("extra__puretalk__")}
     expect({"account", "timeout", "max_retries"} <= fields, f"airflow providers widgets: {', '.join(sorted(fields))}")
