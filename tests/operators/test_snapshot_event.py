@@ -61,7 +61,7 @@ def test_the_event_has_the_snapshots_name_where_asked_for(
 
 
 @pytest.mark.skipif(HAS_PARTITIONS, reason="what older ones say")
-def test_an_older_airflow_says_what_it_takes(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_older_airflow_says_what_it_takes(sandbox: Sandbox, tmp_path: Path, context: dict[str, Any]) -> None:
     """Before anything is read."""
     operator = PuretalkSnapshotAssistantsOperator(
         task_id="snapshot",
@@ -72,7 +72,7 @@ def test_an_older_airflow_says_what_it_takes(sandbox: Sandbox, tmp_path: Path) -
     )
     event = type("OutletEventAccessor", (), {"extra": None})()
     with pytest.raises(PuretalkConfigurationError, match="needs Airflow 3.3"):
-        operator.execute({"outlet_events": {operator.outlets[0]: event}, "ti": None})
+        operator.execute(context | {"outlet_events": {operator.outlets[0]: event}})
     assert sandbox.request_count == 0
 
 
