@@ -110,8 +110,8 @@ def compare_listings(
         merge = Merge(ledger, ignored=ignored, concerned=concerned)
         with collector_paused():
             merge.run(
-                Records(older, "The baseline"),
-                Records(newer, "The newer list"),
+                Records(older, _told(then)),
+                Records(newer, _told(now)),
                 additions=then is not None and then.complete,
                 removals=then is not None and then.complete and now.complete,
             )
@@ -144,10 +144,17 @@ def _side(listing: Listing, ledger: Ledger, side: int) -> Side:
     )
 
 
+def _told(listing: Listing | None) -> str:
+    """Return what a side is called in a sentence."""
+    if listing is None or listing.snapshot is None:
+        return "The list"
+    return f"The snapshot {listing.snapshot!r} of {listing.account!r}"
+
+
 def _notes_on_completeness(then: Listing | None, now: Listing) -> Iterator[str]:
     for listing in filter(None, (then, now)):
         if not listing.complete:
-            yield f"{listing.snapshot or 'The list'} is incomplete: what it lacks may have been there."
+            yield f"{_told(listing)} is incomplete: what it lacks may have been there."
 
 
 def _redacted_otherwise(then: Redaction, now: Redaction) -> list[str]:

@@ -29,7 +29,10 @@ Row = tuple[bytes, dict[str, Any] | None]
 
 
 class Records:
-    """The records of one side, one at a time; only those that have to be are decoded."""
+    """The records of one side, one at a time; only those that have to be are decoded.
+
+    :param where: what the side is called where it turns out to be damaged.
+    """
 
     def __init__(self, rows: Iterable[Row], where: str) -> None:
         self._rows = iter(rows)
@@ -49,7 +52,12 @@ class Records:
     def record(self) -> dict[str, Any]:
         """The record, decoded, with its id checked to come after the one before."""
         if self._record is None:
-            self._record = exact_json.loads(self.line or b"")
+            try:
+                self._record = exact_json.loads(self.line or b"")
+            except exact_json.InvalidJSONError as error:
+                raise PuretalkSnapshotError(
+                    f"{self._where} is damaged: a line of it is no record ({error})."
+                ) from error
         if not self._is_checked:
             identity = record_id(self._record)
             if identity is None or identity <= self._last:

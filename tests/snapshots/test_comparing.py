@@ -322,19 +322,33 @@ def test_a_damaged_snapshot_is_named(keep: Keep, folder: Folder, side: str, form
     assert str(manifest.parent) in str(caught.value)
 
 
-def test_records_out_of_order_are_not_compared(keep: Keep, folder: Folder) -> None:
-    """A writer that broke the format must not make assistants look removed and added."""
+def rewrite(path: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Write the lines of a snapshot anew, with a hash that fits: what a writer does that breaks the format."""
     import hashlib
 
-    a, b = keep("a", fleet(3), compression=None), keep("b", fleet(3, model="x"), compression=None)
-    data = Path(b).parent / said(b)["files"][0]["name"]
-    lines = data.read_bytes().splitlines(keepends=True)
-    data.write_bytes(b"".join(reversed(lines)))
-    files = said(b)["files"]
-    files[0]["sha256"] = hashlib.sha256(data.read_bytes()).hexdigest()
-    edit(b, files=files)
-    with pytest.raises(PuretalkSnapshotError, match="out of order"):
-        snapshots.compare(a, b)
+    files = said(path)["files"]
+    data = Path(path).parent / files[0]["name"]
+    data.write_bytes(b"".join(change(data.read_bytes().splitlines(keepends=True))))
+    files[0] |= {"sha256": hashlib.sha256(data.read_bytes()).hexdigest(), "bytes": data.stat().st_size}
+    edit(path, files=files)
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        pytest.param(lambda lines: lines[::-1], "out of order", id="out of order"),
+        pytest.param(lambda lines: [b"{}\n"], "no id", id="no id"),
+        pytest.param(lambda lines: [b"{\n"], "no record", id="no JSON"),
+        pytest.param(lambda lines: [b"5\n"], "no id", id="no object"),
+    ],
+)
+def test_what_no_snapshot_holds_is_not_compared(keep: Keep, side: str, change: Any, problem: str) -> None:
+    """A writer that broke the format must not make assistants look removed and added; the message names the snapshot."""
+    paths = {"a": keep("a", fleet(3), compression=None), "b": keep("b", fleet(3, model="x"), compression=None)}
+    rewrite(paths[side], change)
+    with pytest.raises(PuretalkSnapshotError, match=f"'{side}' of 'puretalk_default' is damaged.*{problem}"):
+        snapshots.compare(paths["a"], paths["b"])
 
 
 def test_nothing_stays_in_the_temporary_folder(keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
