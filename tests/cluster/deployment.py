@@ -155,7 +155,7 @@ class Run:
             assert task["state"] not in _ENDED, f"{task_id} of {self} is {task['state']}:\n{self.log(task_id)}"
             return None
 
-        return self._deployment.until(f"{task_id} of {self} was {' or '.join(states)}", look)  # type: ignore[return-value] # it returns only what is true
+        return self._deployment.until(f"{task_id} of {self} was {' or '.join(states)}", look)
 
     def result(self, task_id: str) -> Any:
         """Return what a task has returned."""

@@ -68,7 +68,8 @@ class Database:
             _DATABASE,
         ]
         environment = {**_ENVIRONMENT, "PGPASSWORD": self.password}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return str(done.stdout)
 
 
 @contextmanager

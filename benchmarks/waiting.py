@@ -1,0 +1,232 @@
+"""A thousand deferred sensors of one account in one triggerer: how often they ask, and whom they hold up.
+
+In comes how often to measure; out come medians for some situations. The stand-in PureTalk is a process of its own and
+counts requests; the sensors' triggers are started one by one, as Airflow starts them, in a process of their own as well. A
+task that ticks every 10 ms on their event loop tells how late it was: so late would every other trigger have been. How late
+it is where nobody waits is what the machine itself makes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+SENSORS = 1_000
+#: Seconds between two looks of each sensor.
+INTERVAL = 2.0
+#: Fifteen pages of twenty rows, four of them at a time: one look is many requests.
+ASSISTANTS, PAGE_SIZE, IN_FLIGHT = 300, 20, 4
+#: Seconds between two ticks.
+TICK = 0.01
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is measured.
+
+    :ivar sensors: how many wait.
+    :ivar names: for how many different assistants.
+    :ivar latency_ms: how long each answer takes.
+    :ivar seconds: how long is looked on.
+    """
+
+    title: str
+    sensors: int
+    names: int
+    latency_ms: int
+    seconds: float
+
+
+SITUATIONS = (
+    Situation("nobody waits", 0, 1, 0, 12),
+    Situation("all wait for the same assistant", SENSORS, 1, 50, 12),
+    Situation("each waits for another assistant", SENSORS, SENSORS, 50, 12),
+    Situation("the same assistant, and each answer takes 5 s", SENSORS, 1, 5_000, 24),
+)
+
+
+@dataclass(frozen=True)
+class Waited:
+    """What came of a situation.
+
+    :ivar looks: readings of the list that were begun, all sensors together.
+    :ivar most_looks: one an interval, and one at the very beginning.
+    :ivar in_flight: most requests at the same time.
+    :ivar late_ms: greatest lateness of a tick, in milliseconds; ``usually_late_ms``: of 99 in 100.
+    """
+
+    title: str
+    looks: int
+    most_looks: int
+    in_flight: int
+    late_ms: float
+    usually_late_ms: float
+
+
+def measure(times: int) -> list[Waited]:
+    """Measure all situations some times."""
+    return [_median([_measure(number) for _ in range(times)]) for number in range(len(SITUATIONS))]
+
+
+def _median(runs: list[Waited]) -> Waited:
+    """Return the worst of what can be counted, and the median of what is timed."""
+    return Waited(
+        runs[0].title,
+        max(run.looks for run in runs),
+        runs[0].most_looks,
+        max(run.in_flight for run in runs),
+        statistics.median(run.late_ms for run in runs),
+        statistics.median(run.usually_late_ms for run in runs),
+    )
+
+
+def table(found: list[Waited]) -> list[str]:
+    """Return the lines of the table."""
+    return [
+        f"\n### {SENSORS:,} deferred sensors of one account in one triggerer, each with an interval of {INTERVAL:g} s\n",
+        "| situation | looks of all together | one an interval | requests in flight | 99 % of ticks late by at most | the "
+        "latest tick |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {one.title} | {one.looks} | at most {one.most_looks} | {one.in_flight} of {IN_FLIGHT} | "
+            f"{one.usually_late_ms:.1f} ms | {one.late_ms:.1f} ms |"
+            for one in found
+        ),
+    ]
+
+
+def goals(found: list[Waited]) -> list[tuple[str, float, float]]:
+    """Return what was to be reached: what, the figure, and what it may be at most."""
+    return [
+        ("1,000 sensors: looks / one an interval", max(one.looks / one.most_looks for one in found[1:]), 1),
+        ("1,000 sensors: requests in flight / allowed", max(one.in_flight for one in found) / IN_FLIGHT, 1),
+        ("1,000 sensors, answers after 5 s: latest tick, ms", found[-1].late_ms, 50),
+    ]
+
+
+def _measure(number: int) -> Waited:
+    situation = SITUATIONS[number]
+    with _account(situation.latency_ms) as url, tempfile.TemporaryDirectory(prefix="puretalk-benchmark-") as home:
+        connection = {"conn_type": "puretalk", "host": url, "password": "sandbox-key"}
+        extra = {"page_size": PAGE_SIZE, "max_parallel_requests": IN_FLIGHT}
+        environment = os.environ | {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW_CONN_BENCHMARK": json.dumps(connection | {"extra": extra}),
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "PYTHONWARNINGS": "ignore",
+        }
+        command = [sys.executable, "-m", "benchmarks.waiting", str(number)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        asked = _asked(url)
+    line = next((line for line in result.stdout.splitlines() if line.startswith("FIGURES ")), None)
+    if line is None:
+        raise SystemExit(f"{situation.title} failed:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}")
+    figures = json.loads(line.removeprefix("FIGURES "))
+    pages = -(-ASSISTANTS // PAGE_SIZE)
+    waited = Waited(
+        situation.title,
+        -(-asked["count"] // pages),  # one that was begun counts
+        int(situation.seconds // INTERVAL) + 1 if situation.sensors else 0,
+        asked["max_in_flight"],
+        figures["late_ms"],
+        figures["usually_late_ms"],
+    )
+    print(f"  {waited.title}: {waited.looks} looks, latest tick {waited.late_ms:.1f} ms", flush=True)
+    return waited
+
+
+@contextlib.contextmanager
+def _account(latency_ms: int) -> Iterator[str]:
+    """Run a stand-in PureTalk; yields its base URL."""
+    options = ["--port=0", f"--assistants={ASSISTANTS}", f"--page-size={PAGE_SIZE}", f"--latency-ms={latency_ms}"]
+    command = [sys.executable, "-u", "-m", "airflow_provider_puretalk.sandbox", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield next(line.split()[-1] for line in process.stdout if "base URL" in line)
+        finally:
+            process.kill()
+
+
+def _asked(base_url: str) -> dict[str, int]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(base_url.removesuffix("/api") + "/_sandbox/requests") as answer:
+        found: dict[str, int] = json.load(answer)
+    return found
+
+
+async def _wait(situation: Situation) -> list[float]:
+    """Let the sensors' triggers wait for some time; returns how late each tick was, in seconds."""
+    late: list[float] = []
+    ticker = asyncio.create_task(_tick(late))
+    waiting = []
+    begin = time.time()
+    for number in range(situation.sensors):
+        trigger = _trigger(f"Nobody {number % situation.names}", begin, number)
+        waiting.append(asyncio.create_task(anext(trigger.run())))
+        await asyncio.sleep(0)  # as Airflow's triggerer does between two
+    await asyncio.sleep(max(0.0, begin + situation.seconds - time.time()))
+    ticker.cancel()
+    ended = [task for task in waiting if task.done()]
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    if ended:
+        raise SystemExit(f"{len(ended)} sensors ended; the first said: {ended[0].result()}")
+    return late
+
+
+def _trigger(name: str, begin: float, number: int) -> Any:
+    """Return the trigger of a sensor that was deferred at some moment of the last interval."""
+    from airflow_provider_puretalk.triggers import PuretalkSensorTrigger
+    from airflow_provider_puretalk.waiting.assistant import AssistantWanted
+
+    return PuretalkSensorTrigger(
+        puretalk_conn_id="benchmark",
+        condition=AssistantWanted(None, name).to_dict(),
+        began=begin - INTERVAL,
+        next_look=begin + random.Random(number).uniform(0, INTERVAL),
+        deadline=begin + 3600 + number,
+        poke_interval=INTERVAL,
+    )
+
+
+async def _tick(late: list[float]) -> None:
+    clock = asyncio.get_running_loop().time
+    due = clock() + TICK
+    while True:
+        await asyncio.sleep(max(0.0, due - clock()))
+        late.append(clock() - due)
+        due = clock() + TICK
+
+
+def main() -> None:
+    """Measure one situation, in this process, and print its figures."""
+    # What a triggerer has imported before it runs its first trigger.
+    import airflow.jobs.triggerer_job_runner  # noqa: F401
+
+    from airflow_provider_puretalk.triggers import PuretalkSensorTrigger  # noqa: F401
+
+    # Airflow's imports leave so many objects that Python's next full collection takes a third of a second, whoever's
+    # object it is that causes it. A triggerer that has run for a while has that behind it.
+    gc.collect()
+    late = sorted(asyncio.run(_wait(SITUATIONS[int(sys.argv[1])])))
+    figures = {"late_ms": late[-1] * 1000, "usually_late_ms": late[int(len(late) * 0.99)] * 1000}
+    print("FIGURES " + json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
