@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
-from dataclasses import dataclass
+import math
 
 #: Shortest pause in seconds: many wait in one process, and none of them may keep it busy.
 SHORTEST = 0.1
 
 
-@dataclass(frozen=True)
 class Pauses:
     """The pauses of one wait.
 
@@ -19,27 +19,28 @@ class Pauses:
     :param began: when the waiting began, in seconds since 1970: how often was looked follows from the time gone by.
     """
 
-    interval: float
-    exponential_backoff: bool
-    longest: float | None
-    began: float
+    def __init__(self, interval: float, exponential_backoff: bool, longest: float | None, began: float) -> None:
+        self._interval = max(SHORTEST, interval)
+        self._exponential_backoff = exponential_backoff
+        self._longest = math.inf if longest is None else longest
+        self._began = began
+        #: When each pause would be over if nothing bounded it, in seconds since the beginning.
+        self._ends: list[float] = [self._of(1)]
 
     def after(self, now: float) -> float:
         """Return the pause after a look.
 
         :param now: seconds since 1970.
         """
-        if not self.exponential_backoff:
-            return max(SHORTEST, self.interval)
-        elapsed, number, gone = now - self.began, 0, 0.0
-        while gone <= elapsed:
-            number += 1
-            pause = self._of(number)
-            gone += pause
-        return max(SHORTEST, pause if self.longest is None else min(self.longest, pause))
+        if not self._exponential_backoff:
+            return self._interval
+        elapsed = now - self._began
+        while self._ends[-1] <= elapsed:
+            self._ends.append(self._ends[-1] + self._of(len(self._ends) + 1))
+        return max(SHORTEST, min(self._longest, self._of(bisect.bisect_right(self._ends, elapsed) + 1)))
 
     def _of(self, number: int) -> float:
         """Return the pause after so many looks, as ``BaseSensorOperator`` reckons it."""
-        least = max(int(max(SHORTEST, self.interval) * 2 ** min(number - 2, 40)), 1)
-        jitter = int(hashlib.sha256(f"{self.began}#{number}".encode()).hexdigest(), 16) % least
+        least = max(int(self._interval * 2 ** min(number - 2, 40)), 1)
+        jitter = int(hashlib.sha256(f"{self._began}#{number}".encode()).hexdigest(), 16) % least
         return float(least + jitter)

@@ -51,6 +51,12 @@ def test_the_longest_wait_bounds_them() -> None:
     assert found[0] < 60
 
 
+def test_a_clock_that_was_set_back() -> None:
+    """A look that seems to lie before the beginning is the first one."""
+    pauses = Pauses(60, True, None, BEGAN)
+    assert pauses.after(BEGAN - 3600) == pauses.after(BEGAN)
+
+
 @pytest.mark.parametrize("exponential", [False, True])
 def test_nobody_keeps_a_triggerer_busy(exponential: bool) -> None:
     """Even an interval of nothing leaves others time, and is reckoned at once however long the wait has lasted."""
