@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 FORMAT: Final = 1
 #: Longest text of a part. Airflow warns of values above 64 KiB ([state_store] max_value_storage_bytes).
 LONGEST_PART: Final = 48_000
-#: Length of the parts that are aimed at when they are cut anew, so that they can grow.
-_USUAL_PART = 24_000
+#: Assistants in a part, where each takes the usual 120 characters: half of the longest part, so that parts can grow.
+_USUAL_MEMBERS = 200
 _MOST_PARTS = 4_096
 
 
@@ -121,11 +121,13 @@ class Cursor:
 
     def _cut(self, fleet: Fleet) -> tuple[int, dict[int, str]]:
         """Cut a fleet into as many parts as it takes; their number is a power of two."""
+        members = sum(map(self._watch.sees, fleet.prints))
         parts = 1
+        while parts * _USUAL_MEMBERS < members and parts < _MOST_PARTS:
+            parts *= 2
         packed = self._pack(fleet, parts, range(parts))
-        while (longest := max(map(len, packed.values()))) > LONGEST_PART and parts < _MOST_PARTS:
-            while longest > _USUAL_PART and parts < _MOST_PARTS:
-                parts, longest = parts * 2, longest // 2
+        while max(map(len, packed.values())) > LONGEST_PART and parts < _MOST_PARTS:
+            parts *= 2
             packed = self._pack(fleet, parts, range(parts))
         return parts, packed
 

@@ -118,7 +118,6 @@ def test_large_fleets_are_cut_into_small_values() -> None:
 def test_a_growing_fleet_gets_more_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a part would become too long all are cut anew, and the old ones are forgotten."""
     monkeypatch.setattr(cursors, "LONGEST_PART", 900)
-    monkeypatch.setattr(cursors, "_USUAL_PART", 450)
     store = MemoryStore()
     cursor = save(store, fleet(assistant("0")))
     assert set(store.values) == {"w/head", "w/1/0"}
@@ -215,7 +214,6 @@ def test_no_change_is_lost_whenever_the_process_dies(steps: list[tuple[str, Any]
     small = pytest.MonkeyPatch()
     with small.context() as patch:
         patch.setattr(cursors, "LONGEST_PART", 500)
-        patch.setattr(cursors, "_USUAL_PART", 300)
         asyncio.run(run())
     assert told == world
 
