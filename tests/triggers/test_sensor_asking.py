@@ -1,0 +1,110 @@
+"""How triggers ask: a connection fetched elsewhere, a thread, one question of a connection at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk import hooks
+from airflow_provider_puretalk import sandbox as sandboxes
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkInconsistentScanError
+from airflow_provider_puretalk.hooks import PuretalkHook
+from airflow_provider_puretalk.sandbox import Sandbox
+from airflow_provider_puretalk.triggers.asking import ask
+
+Define = Callable[..., str]
+
+
+@pytest.fixture
+def account(connection: Define) -> Iterator[Sandbox]:
+    """A running stand-in PureTalk, and ``puretalk_default`` pointing at it."""
+    with sandboxes.running(assistants=5) as box:
+        connection(host=box.base_url, password=box.api_key, extra={"redaction_key": "hash-with-this"})
+        yield box
+
+
+def test_a_hook_of_a_fetched_connection_looks_nothing_up(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It works where no connection can be looked up any more, and hides both secrets as every hook does."""
+    fetched = PuretalkHook.get_connection("puretalk_default")
+    monkeypatch.delenv("AIRFLOW_CONN_PURETALK_DEFAULT")
+    masked: list[str] = []
+    monkeypatch.setattr(hooks, "mask_secret", masked.append)
+    hook = PuretalkHook.of_connection("puretalk_default", fetched)
+    assert hook.get_assistants_page().count == 5
+    assert hook.account == "puretalk_default"
+    assert set(masked) == {account.api_key, "hash-with-this"}
+
+
+def test_a_question_is_put_in_a_thread(account: Sandbox) -> None:
+    """It gets a hook that works, and an event that nobody has set; what it returns comes back."""
+
+    def question(hook: PuretalkHook, cancelled: threading.Event) -> Any:
+        return hook.get_assistants_page().count, cancelled.is_set(), threading.get_ident()
+
+    count, cancelled, thread = asyncio.run(ask("puretalk_default", question))
+    assert (count, cancelled) == (5, False)
+    assert thread != threading.get_ident()
+
+
+@pytest.mark.parametrize(("conn_id", "said"), [("", "is empty"), ("missing", "no Airflow connection 'missing'")])
+def test_a_connection_that_there_is_not(conn_id: str, said: str) -> None:
+    """It is told in the words that hooks use, and the question is not put."""
+    with pytest.raises(PuretalkConfigurationError, match=said):
+        asyncio.run(ask(conn_id, lambda hook, cancelled: pytest.fail("asked")))
+
+
+def test_a_new_key_is_used_from_the_next_question_on(account: Sandbox, connection: Define) -> None:
+    """The connection is looked up for each question."""
+
+    def key(hook: PuretalkHook, cancelled: threading.Event) -> str:
+        return hook.settings.api_key
+
+    async def both() -> list[str]:
+        first = await ask("puretalk_default", key)
+        connection(host=account.base_url, password="rotated")
+        return [first, await ask("puretalk_default", key)]
+
+    assert asyncio.run(both()) == [account.api_key, "rotated"]
+
+
+def test_a_cancelled_reading_ends(account: Sandbox) -> None:
+    """An event that is set ends a reading with an error that may pass, and no further request goes out."""
+    cancelled = threading.Event()
+    account.before_request(1, lambda _: cancelled.set())
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match="given up"),
+        PuretalkHook().scan_assistants(limit=2, cancelled=cancelled),
+    ):
+        pass
+    assert account.request_count == 1
+
+
+def test_an_error_of_a_question_that_nobody_waits_for_is_no_noise(
+    account: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller that is cancelled leaves nothing behind for asyncio to complain of, and the next one gets its turn."""
+    begun, end = threading.Event(), threading.Event()
+
+    def fails(hook: PuretalkHook, cancelled: threading.Event) -> None:
+        begun.set()
+        end.wait(60)
+        assert cancelled.is_set()
+        raise RuntimeError("nobody hears this")
+
+    async def scenario() -> int:
+        gone = asyncio.create_task(ask("puretalk_default", fails))
+        await asyncio.to_thread(begun.wait, 60)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        end.set()
+        return await ask("puretalk_default", lambda hook, cancelled: hook.get_assistants_page().count)
+
+    assert asyncio.run(scenario()) == 5
+    gc.collect()
+    assert "never retrieved" not in caplog.text
