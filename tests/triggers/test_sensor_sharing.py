@@ -160,6 +160,21 @@ def test_an_outage_causes_the_looks_planned(account: Sandbox) -> None:
     assert account.request_count <= 10
 
 
+def test_a_pause_that_the_server_asks_for_holds_for_all(account: Sandbox) -> None:
+    """After a 429 that names a long time nobody asks before it is over, also none of those who come later."""
+    account.faults.add("429:retry_after=500")
+
+    async def scenario() -> list[Any]:
+        tasks = [waiting(deadline=time.time() + 1) for _ in range(3)]
+        await until_asked(account, 1)
+        await asyncio.sleep(0.2)
+        tasks.append(waiting(next_look=0.0, deadline=time.time() + 0.5))
+        return await asyncio.gather(*tasks)
+
+    assert {event["status"] for event in asyncio.run(scenario())} == {"timeout"}
+    assert account.request_count == 1
+
+
 def test_connections_are_asked_apart_and_a_silent_one_keeps_nobody_waiting(
     account: Sandbox, connection: Define
 ) -> None:
