@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,28 @@ def measure(assistants: int, times: int, file_format: str) -> Compared:
         f"  {file_format}: read {seconds['read']:.1f} s, compare {seconds['compare']:.1f} s, {peak:.0f} MB", flush=True
     )
     return Compared(file_format, seconds["read"], seconds["compare"], peak)
+
+
+def table(found: Sequence[Compared], assistants: int) -> list[str]:
+    """Return the lines of a table."""
+    return [
+        f"\n### Comparing two snapshots of {assistants:,}, one assistant in {CHANGED_ONE_IN} changed\n",
+        "| format | reading both, s | comparing, report written, s | peak MB |",
+        "|---|---|---|---|",
+        *(f"| {one.file_format} | {one.reading:.2f} | {one.comparing:.2f} | {one.peak_mb:.0f} |" for one in found),
+    ]
+
+
+def goals(found: Sequence[Compared]) -> list[tuple[str, float, float]]:
+    """Return what was measured, and what is the most that it may be."""
+    return [
+        row
+        for one in found
+        for row in (
+            (f"{one.file_format}: comparing / reading both", one.comparing / one.reading, 2),
+            (f"{one.file_format}: peak MB of comparing, above the imports", one.peak_mb, 100),
+        )
+    ]
 
 
 def _run(what: str, folder: Path, file_format: str, assistants: int) -> dict[str, float]:

@@ -15,12 +15,15 @@ import statistics
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import waiting
+from benchmarks import comparing, waiting
 from benchmarks.contenders import CONTENDERS
+
+#: Of the snapshots that are compared.
+FORMATS = ("jsonl", "parquet")
 
 _README = Path(__file__).parent / "README.md"
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -75,9 +78,9 @@ def import_cost(times: int) -> float:
     """Return the milliseconds that our DAG-side modules take where Airflow is imported already."""
     code = (
         "import time, airflow.providers.common.compat.sdk as sdk\n"
-        "sdk.BaseOperator, sdk.Asset, sdk.AirflowException, sdk.AirflowFailException\n"
+        "sdk.BaseOperator, sdk.BaseSensorOperator, sdk.Asset, sdk.AirflowException, sdk.AirflowFailException\n"
         "t = time.perf_counter()\n"
-        "import airflow_provider_puretalk.operators, airflow_provider_puretalk.assets\n"
+        "import airflow_provider_puretalk.operators, airflow_provider_puretalk.sensors, airflow_provider_puretalk.assets\n"
         "print((time.perf_counter() - t) * 1000)"
     )
     runs = [
@@ -108,7 +111,7 @@ def goals(
     memory: tuple[float, float],
     importing: float,
     pages: int,
-    waited: list[waiting.Waited],
+    others: Iterable[tuple[str, float, float]],
 ) -> list[str]:
     """Hold the figures against what was to be reached."""
     slow, fast = at[50], at[0]
@@ -133,8 +136,8 @@ def goals(
     at_most("0 ms: Parquet / plain", fast["checked, parquet"].seconds / plain, 1.5)
     at_most("peak MB above the imports, 50,000", memory[0], 100)
     at_most("peak MB for 200,000 / for 50,000", memory[1] / memory[0], 1.1)
-    at_most("importing operators and assets, ms", importing, 25)
-    for what, value, limit in waiting.goals(waited):
+    at_most("importing operators, sensors and assets, ms", importing, 25)
+    for what, value, limit in others:
         at_most(what, value, limit)
     return [
         "\n### What was to be reached\n",
@@ -182,10 +185,14 @@ def main() -> None:
         with serving(4 * arguments.assistants, 0) as base_url:
             large = measure("verified, jsonl", base_url, 4 * arguments.assistants, 1)
         memory = (at[0]["verified, jsonl"].peak_mb, large.peak_mb)
+        print("comparing", flush=True)
+        compared = [comparing.measure(4 * arguments.assistants, min(3, arguments.times), name) for name in FORMATS]
+        lines += comparing.table(compared, 4 * arguments.assistants)
         print("waiting", flush=True)
         waited = waiting.measure(min(3, arguments.times))
         lines += waiting.table(waited)
-        lines += goals(at, memory, import_cost(arguments.times), arguments.assistants // 100, waited)
+        others = [*comparing.goals(compared), *waiting.goals(waited)]
+        lines += goals(at, memory, import_cost(arguments.times), arguments.assistants // 100, others)
         lines.append(f"\nMedian of {arguments.times}, {arguments.assistants:,} assistants. {versions()}\n")
         _write(lines)
     print("\n".join(lines))
