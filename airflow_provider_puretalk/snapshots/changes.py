@@ -5,7 +5,7 @@ A :data:`Change` is one line of that file. Its shape is part of the format: ``do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -82,19 +82,6 @@ def to_line(change: Change) -> bytes:
     return exact_json.dumps(dict(_members(change)))
 
 
-def from_line(line: Mapping[str, Any]) -> Change:
-    """Return the change that a decoded line of ``changes.jsonl`` tells."""
-    match line["op"]:
-        case "added":
-            return Added(line["assistant_id"], line["name"], line["record"])
-        case "removed":
-            return Removed(line["assistant_id"], line["name"], line["record"])
-        case "changed":
-            return Changed(line["assistant_id"], line["name"], *_field_of(line))
-        case _:
-            return ChangedMany(*_field_of(line), line["assistant_ids"])
-
-
 def _members(change: Change) -> Iterator[tuple[str, Any]]:
     match change:
         case Added() | Removed():
@@ -108,7 +95,3 @@ def _members(change: Change) -> Iterator[tuple[str, Any]]:
             yield "assistant_ids", change.assistant_ids
     yield from (("pointer", change.pointer), ("class", change.field_class))
     yield from ((side, value) for side, value in (("old", change.old), ("new", change.new)) if value is not ABSENT)
-
-
-def _field_of(line: Mapping[str, Any]) -> tuple[str, FieldClass, Any, Any]:
-    return line["pointer"], line["class"], line.get("old", ABSENT), line.get("new", ABSENT)

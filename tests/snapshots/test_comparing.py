@@ -123,6 +123,29 @@ def test_the_same_change_on_five_assistants_is_told_once(keep: Keep) -> None:
         assert "`model` alike on 5" in comparison.summary
 
 
+def test_changes_come_in_the_documented_order(keep: Keep) -> None:
+    """Those in common by class and pointer, then all others by assistant in order of id."""
+    older = fleet(7, voice={"name": "A"}, model="a", prompt="a", begin_message="a")
+    newer = fleet(6, voice={"name": "B"}, model="b", prompt="b", begin_message="b")
+    newer[3]["timezone"] = newer[1]["timezone"] = "UTC"
+    newer.append({"assistant_id": "id-002-and-a-half"})
+    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
+        told = [
+            change.pointer if isinstance(change, ChangedMany) else change.assistant_id
+            for change in comparison.changes()
+        ]
+    assert told == [
+        "/model",
+        "/prompt",
+        "/begin_message",
+        "/voice/name",
+        "id-001",
+        "id-002-and-a-half",
+        "id-003",
+        "id-006",
+    ]
+
+
 def test_the_same_change_on_four_assistants_is_told_for_each(keep: Keep) -> None:
     with snapshots.compare(keep("a", fleet(4, model="a")), keep("b", fleet(4, model="b"))) as comparison:
         assert [type(change) for change in comparison.changes()] == [Changed] * 4
@@ -360,6 +383,22 @@ def test_nothing_stays_in_the_temporary_folder(keep: Keep, tmp_path: Path, monke
     comparison = snapshots.compare(a, b)
     assert len(list(comparison.changes())) == 1
     assert list(scratch.iterdir()) == []
+
+
+def test_a_full_temporary_folder_is_a_sentence(keep: Keep) -> None:
+    """The comparison of a large fleet needs room; the message says what to do about it."""
+    import resource
+
+    from airflow_provider_puretalk.exceptions import PuretalkError
+
+    a, b = keep("a", []), keep("b", fleet(700, prompt="x" * 20_000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(PuretalkError, match="temporary folder cannot hold the comparison.*TMPDIR"):
+            snapshots.compare(a, b)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_all_kinds_of_storage(place: Place, sandbox: Sandbox, context: Any) -> None:
