@@ -91,7 +91,7 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
         account = arguments.text("account", self.account)
         snapshot = arguments.optional_text("snapshot", self.snapshot)
         baseline = arguments.optional_text("baseline", self.baseline)
-        ignored = self.ignore_fields or ()
+        ignored = () if self.ignore_fields is None else self.ignore_fields
         storage = Storage(
             arguments.text("destination", self.destination),
             arguments.optional_text("storage_conn_id", self.storage_conn_id),

@@ -229,6 +229,7 @@ def test_fail_on_change_passes_where_a_record_was_only_saved_again(folder: Folde
         ({"max_removed": True}, "max_removed"),
         ({"max_removed": "1000000%"}, "max_removed"),
         ({"ignore_fields": "updated_at"}, "ignore_fields"),
+        ({"ignore_fields": ""}, "ignore_fields"),
         ({"ignore_fields": [""]}, "ignore_fields"),
         ({"fail_on_change": "False"}, "fail_on_change"),
         ({"destination": "relative"}, "destination"),
