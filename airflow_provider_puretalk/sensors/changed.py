@@ -80,7 +80,7 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
         from airflow_provider_puretalk.api.field_paths import parse_names
         from airflow_provider_puretalk.waiting.change import ChangeWanted
 
-        ignored = parse_names("ignore_fields", self.ignore_fields or ())
+        ignored = parse_names("ignore_fields", () if self.ignore_fields is None else self.ignore_fields)
         return ChangeWanted(
             destination=arguments.text("destination", self.destination),
             storage_conn_id=arguments.optional_text("storage_conn_id", self.storage_conn_id),

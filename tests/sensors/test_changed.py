@@ -183,6 +183,7 @@ def test_another_account(account: Sandbox, folder: Folder, context: Any) -> None
         ({"storage_conn_id": ""}, "storage_conn_id"),
         ({"ignore_fields": "updated_at"}, "ignore_fields"),
         ({"ignore_fields": [""]}, "ignore_fields"),
+        ({"ignore_fields": ""}, "ignore_fields"),
     ],
 )
 def test_wrong_arguments(account: Sandbox, folder: Folder, mode: str, arguments: dict[str, Any], named: str) -> None:
