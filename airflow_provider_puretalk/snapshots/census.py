@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -28,11 +29,17 @@ _OWN = ("assistant_id", "name", "phone_number", "created_at", "updated_at")
 
 
 class Census:
-    """What one side of a comparison is made of."""
+    """What one side of a comparison is made of.
 
-    def __init__(self, ledger: Ledger, side: int) -> None:
+    :param policy: how its records were redacted.
+    """
+
+    def __init__(self, ledger: Ledger, side: int, policy: Mapping[str, str]) -> None:
         self._ledger = ledger
         self._side = side
+        self._hides_differences = any(
+            treatment != "hash" and name.partition(".")[0] not in (*_OWN, "user") for name, treatment in policy.items()
+        )
 
     @cached_property
     def assistants(self) -> int:
@@ -74,8 +81,11 @@ class Census:
         """Return the assistants of the newer side that are alike, group by group; the first 100.
 
         Alike is what differs in ``assistant_id``, ``name``, ``phone_number``, ``created_at`` and ``updated_at`` at most.
+        Where anything else but the owner was dropped or masked, nobody knows, and there are none.
         """
-        return [members for _, members in (self._ledger.sharing("likeness", _GROUPS) if self._side == NOW else ())]
+        if self._side != NOW or self._hides_differences:
+            return []
+        return [members for _, members in self._ledger.sharing("likeness", _GROUPS)]
 
     def _count(self, trait: Trait) -> Counter[str]:
         counts: Counter[str] = Counter()

@@ -140,7 +140,7 @@ def _side(listing: Listing, ledger: Ledger, side: int) -> Side:
         count=listing.count,
         complete=listing.complete,
         taken_at=listing.taken_at,
-        census=Census(ledger, side),
+        census=Census(ledger, side, listing.redaction.policy),
     )
 
 

@@ -314,6 +314,28 @@ def test_masked_numbers_are_not_shared(keep: Keep) -> None:
         assert comparison.snapshot.census.shared_numbers() == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "differs_in", "twins"),
+    [
+        ({"prompt": "drop"}, "prompt", False),
+        ({"prompt": "mask"}, "prompt", False),
+        ({"prompt": "hash"}, "prompt", False),
+        ({"prompt": "hash"}, "phone_number", True),
+        ({"user.email": "mask", "phone_number": "drop"}, "prompt", False),
+        ({"user.email": "mask", "phone_number": "drop"}, "phone_number", True),
+    ],
+)
+def test_who_may_differ_in_what_was_taken_out_is_no_twin(
+    keep: Keep, connection: Any, sandbox: Sandbox, policy: Any, differs_in: str, twins: bool
+) -> None:
+    """A hash still tells two apart; what was dropped or masked does not, and then nobody is called alike."""
+    connection(host=sandbox.base_url, password=sandbox.api_key, extra={"redaction_key": "key"})
+    records = fleet(2, prompt="alike", phone_number="+1", user={"email": "a@example.com"})
+    records[1][differs_in] = "another"
+    with snapshots.compare(None, keep("a", records, redact=policy)) as comparison:
+        assert bool(comparison.snapshot.census.twins()) is twins
+
+
 def test_snapshots_of_two_accounts_are_refused(keep: Keep, connection: Any, sandbox: Sandbox) -> None:
     a = keep("a", fleet(1))
     connection(host=sandbox.base_url, password=sandbox.api_key, extra={"account": "another"})
