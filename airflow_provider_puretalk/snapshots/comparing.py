@@ -121,7 +121,7 @@ def compare_listings(
         raise
     if then is not None:
         notes.extend(merge.notes())
-    appeared, vanished = _fields_that_came_and_went(then, now, [*ignored, *concerned])
+    appeared, vanished = _fields_that_came_and_went(then, now, ignored, concerned)
     return Comparison(
         ledger,
         baseline=None if then is None else _side(then, ledger, THEN),
@@ -169,14 +169,17 @@ def _redacted_otherwise(then: Redaction, now: Redaction) -> list[str]:
 
 
 def _fields_that_came_and_went(
-    then: Listing | None, now: Listing, leave_out: Sequence[Pattern]
+    then: Listing | None, now: Listing, ignored: Sequence[Pattern], concerned: Sequence[Pattern]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the fields that only the newer side's records have, and those that only the baseline's have."""
     if then is None or not then.count or not now.count:
         return (), ()  # Nothing is known of the fields of a fleet that has no assistants.
+
+    def is_told(pointer: str) -> bool:
+        path = tuple(pointer_path(pointer))
+        # What was no object was dropped whole, for what might be in it.
+        hides = any(pattern[: len(path)] == path for pattern in concerned)
+        return not hides and not covers([*ignored, *concerned], path)
+
     before, after = fields_present(then.schema), fields_present(now.schema)
-    appeared, vanished = (
-        tuple(sorted(pointer for pointer in fields if not covers(leave_out, pointer_path(pointer))))
-        for fields in (after - before, before - after)
-    )
-    return appeared, vanished
+    return tuple(sorted(filter(is_told, after - before))), tuple(sorted(filter(is_told, before - after)))
