@@ -108,7 +108,7 @@ class Comparison:
         if counts["touched"]:
             told.append(f"{counts['touched']:,} only touched")
         alike = self._ledger.in_common(_NAMED + 1)
-        told += [f"`{field}` alike on {number:,}" for field, number in alike[:_NAMED]]
+        told += [f"`{_storable(field)}` alike on {number:,}" for field, number in alike[:_NAMED]]
         if len(alike) > _NAMED:
             told.append("and more of that kind")
         for what, fields in (("new to the fleet", self.fields_appeared), ("gone from the fleet", self.fields_vanished)):
@@ -117,11 +117,13 @@ class Comparison:
         return f"{'; '.join(told) or 'No changes'}. {self.snapshot.count:,} assistants now."
 
     def to_dict(self, limit: int = LONGEST_LIST) -> dict[str, Any]:
-        """Return ids and names of fields, never contents, as plain values.
+        """Return ids and names of fields, never contents, as plain values that XCom can carry.
+
+        Half of a character (a lone surrogate) in one of them is spelt out as JSON's escape for it.
 
         :param limit: where each list ends; ``truncated`` tells whether one did, ``counts`` stays exact.
         """
-        ids = {op: self._ledger.ids(op, limit + 1) for op in ("added", "removed", "touched")}
+        ids = {op: [*map(_storable, self._ledger.ids(op, limit + 1))] for op in ("added", "removed", "touched")}
         changed, cut = self._changed(limit)
         return {
             "snapshot": self.snapshot.snapshot,
@@ -146,7 +148,12 @@ class Comparison:
         for place, (identity, fields) in enumerate(itertools.groupby(self._ledger.changed_fields(), key=itemgetter(0))):
             if place == limit:
                 return found, True
-            names = [field for _, field in itertools.islice(fields, limit + 1)]
+            names = [_storable(field) for _, field in itertools.islice(fields, limit + 1)]
             cut = cut or len(names) > limit
-            found.append({"assistant_id": identity, "fields": names[:limit]})
+            found.append({"assistant_id": _storable(identity), "fields": names[:limit]})
         return found, cut
+
+
+def _storable(value: Any) -> Any:
+    """Return text as UTF-8 can hold it; anything else as it is."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

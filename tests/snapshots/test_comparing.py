@@ -285,6 +285,18 @@ def test_odd_text_and_numbers_come_through_whole(keep: Keep) -> None:
     }
 
 
+def test_half_a_character_in_an_id_or_a_field_can_go_to_xcom(keep: Keep) -> None:
+    """Airflow stores XComs as UTF-8, which has no lone surrogates: they are spelt out, and the changes stay exact."""
+    older = [{"assistant_id": f"{number}\ud800", "\udfff": 1} for number in range(6)]
+    newer = [*({**record, "\udfff": 2} for record in older[:5]), {"assistant_id": "9\ud800"}]
+    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
+        told = comparison.to_dict()
+        assert "\\udfff" in json.loads(json.dumps(told, ensure_ascii=False).encode())["summary"]
+        assert (told["added"], told["removed"]) == (["9\\ud800"], ["5\\ud800"])
+        assert told["changed"][0] == {"assistant_id": "0\\ud800", "fields": ["\\udfff"]}
+        assert next(comparison.changes()).pointer == "/\udfff"  # type: ignore[union-attr]  # only ChangedMany here
+
+
 def test_the_census_counts_both_fleets(keep: Keep) -> None:
     older = fleet(2, voice={"language": "en-US", "name": "Ann"}, model="a", phone_number="+1")
     newer = fleet(3, voice={"language": "de-DE", "name": "Ann"}, model="a", phone_number=None)
