@@ -103,6 +103,14 @@ def test_transient_failures_are_tolerated(
         wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)
 
 
+def test_failures_are_counted_from_the_first_look_on(account: Sandbox, counting_mode: str) -> None:
+    """Also those that the worker met before it deferred."""
+    account.faults.add("503:times=always")
+    with pytest.raises(PuretalkServerError):
+        wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)
+    assert account.request_count == 3
+
+
 @pytest.mark.parametrize(("fault", "kind"), TRANSIENT)
 def test_a_rescheduled_sensor_fails_its_try(account: Sandbox, fault: str, kind: type[PuretalkError]) -> None:
     """It cannot count: the first transient failure fails the try, and the task's retries apply."""
