@@ -80,18 +80,22 @@ def test_ignored_fields_do_not_count(account: Sandbox, folder: Folder, context: 
 def test_a_snapshot_that_comes_meanwhile_is_no_baseline(
     account: Sandbox, folder: Folder, context: Any, mode: str
 ) -> None:
-    """A snapshot taken while the sensor waits holds the very change it waits for; the change is seen all the same."""
+    """What is compared with is settled when the waiting begins, in every mode: later snapshots may hold the very change."""
     take(account, folder, context)
     before = account.request_count
 
-    def change_and_store(_: Any) -> None:
+    original = account.fleet.get(account.fleet.ids()[0])["prompt"]
+
+    def store_a_change_and_undo_it(_: Any) -> None:
         change(account, 0, prompt="Be brief.")
         take_snapshot(PuretalkHook(), Storage(folder.destination), snapshot="2026-11-23")  # Not the task's thread.
+        change(account, 0, prompt=original)
 
-    account.before_request(before + 5, change_and_store)
+    account.before_request(before + 5, store_a_change_and_undo_it)
+    account.before_request(before + 12, lambda _: change(account, 1, prompt="Be brief."))
     found = wait_for_change(folder, mode)
     assert found["baseline"] == "2026-11-22"
-    assert found["counts"]["changed"] == 1
+    assert found["changed"] == [{"assistant_id": account.fleet.ids()[1], "fields": ["prompt"]}]
 
 
 def test_a_baseline_by_name(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
