@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkSnapshotError
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.snapshots import layout, reading
 from airflow_provider_puretalk.snapshots.storage import Storage
 
@@ -14,7 +14,7 @@ def choose_two(
 
     :param baseline: name of the older one; by default the newest complete one before the other.
     :param snapshot: name of the newer one; by default the newest complete one.
-    :raises PuretalkSnapshotError: there is no complete snapshot.
+    :raises PuretalkSnapshotError: there is no complete snapshot, or a newer one cannot be understood.
     :raises PuretalkConfigurationError: both are the same, or a name cannot be one.
     """
 
@@ -22,10 +22,7 @@ def choose_two(
         return storage.url_of(f"{layout.snapshot_folder(account, name)}/{layout.MANIFEST}")
 
     if snapshot is None:
-        newest = reading.previous_complete(storage, account)
-        if newest is None:
-            raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
-        snapshot = newest.snapshot
+        snapshot = reading.newest_complete(storage, account).snapshot
     if baseline is None:
         before = reading.previous_complete(storage, account, snapshot)
         baseline = None if before is None else before.snapshot

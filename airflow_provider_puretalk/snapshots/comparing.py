@@ -109,12 +109,15 @@ def compare_listings(
     try:
         merge = Merge(ledger, ignored=ignored, concerned=concerned)
         with collector_paused():
+            before, after = Records(older, _told(then)), Records(newer, _told(now))
             merge.run(
-                Records(older, _told(then)),
-                Records(newer, _told(now)),
+                before,
+                after,
                 additions=then is not None and then.complete,
                 removals=then is not None and then.complete and now.complete,
             )
+        before.check_count(then.count if then else 0)
+        after.check_count(now.count)
         ledger.finish()
     except BaseException:
         ledger.close()

@@ -38,6 +38,7 @@ class Records:
         self._rows = iter(rows)
         self._where = where
         self._last = ""
+        self._count = 0
         self._record: dict[str, Any] | None = None
         self._is_checked = False
         self.line: bytes | None = None
@@ -47,6 +48,12 @@ class Records:
         """Go on to the next record; ``line`` is None after the last one."""
         self.line, self._record = next(self._rows, (None, None))
         self._is_checked = False
+        self._count += self.line is not None
+
+    def check_count(self, said: int) -> None:
+        """Refuse, once all have gone by, another number of records than was said: what is missing is not removed."""
+        if self._count != said:
+            raise PuretalkSnapshotError(f"{self._where} is damaged: it holds {self._count:,} records, not {said:,}.")
 
     @property
     def record(self) -> dict[str, Any]:

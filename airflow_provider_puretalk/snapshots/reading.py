@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -78,6 +78,8 @@ def previous_complete(
 ) -> Manifest | None:
     """Return the newest complete snapshot of an account, or the newest of those whose name sorts before ``before``.
 
+    One that cannot be understood is passed over, with a warning.
+
     :param finished_by: leaves out those whose reading was finished later than this.
     """
     folder = layout.account_folder(account)
@@ -86,6 +88,20 @@ def previous_complete(
         if manifest.complete and (finished_by is None or manifest.finished_at <= finished_by):
             return manifest
     return None
+
+
+def newest_complete(storage: Storage, account: str) -> Manifest:
+    """Return the newest complete snapshot of an account; one that cannot be understood is not passed over in silence.
+
+    :raises PuretalkSnapshotError: there is none, or the manifest of a newer one is damaged or of a newer format.
+    """
+    folder = layout.account_folder(account)
+    for name in reversed(snapshot_names(storage, folder)):
+        with suppress(FileNotFoundError):
+            manifest = manifest_in(storage, f"{folder}/snapshot={name}/{layout.MANIFEST}")
+            if manifest.complete:
+                return manifest
+    raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
 
 
 def manifest_path(storage: Storage, manifest: Manifest) -> str:

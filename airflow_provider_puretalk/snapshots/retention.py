@@ -107,7 +107,8 @@ def prune(
     :param dry_run: only tell what would be done; the default.
     :param keep_named: names of snapshots to keep in any case, such as a baseline that others are compared with.
     :param storage_conn_id: the Airflow connection of the storage.
-    :raises PuretalkConfigurationError: the destination does not exist, a number is none, or nothing is to be kept.
+    :raises PuretalkConfigurationError: the destination does not exist, a number is none, nothing is to be kept, or one
+        that is to be kept by name is not there.
     :raises PuretalkSnapshotError: the storage failed. What was removed by then is removed; run it again for the rest.
     """
     named = {*_names(keep_named)}
@@ -118,7 +119,10 @@ def prune(
     folders = {name: Folder(storage, account, name) for name in names}
     manifests = [folder.manifest for folder in folders.values() if folder.manifest is not None]
     if missing := named - {manifest.snapshot for manifest in manifests}:
-        log.warning("There is no snapshot %s of %s that could be kept by name.", ", ".join(sorted(missing)), account)
+        raise PuretalkConfigurationError(
+            f"`keep_named` names {', '.join(sorted(missing))}, and {account} has no such snapshot. Nothing was removed: "
+            "the one that was meant might have been."
+        )
     kept = _reasons(manifests, periods, named)
     removed, left_alone, debris = _clear(folders, kept, dry_run=dry_run)
     pruned = Pruned(
@@ -185,7 +189,10 @@ def _names(names: Iterable[str]) -> list[str]:
     """Check the names to keep. A single name is a sequence of letters, and would keep nothing."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise PuretalkConfigurationError(f"`keep_named` must be a list of snapshot names, not {names!r}.")
-    return [layout.snapshot_folder("any", name) and name for name in names]
+    found = list(names)
+    for name in found:
+        layout.snapshot_folder("any", name)  # Refuses what cannot be a name.
+    return found
 
 
 def _reasons(manifests: list[Manifest], periods: tuple[_Period, ...], named: set[str]) -> dict[str, list[str]]:

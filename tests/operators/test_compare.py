@@ -251,6 +251,19 @@ def test_what_does_not_exist_is_said(folder: Folder, keep: Any, context: Any, ar
         compare(folder, context, **arguments)
 
 
+@pytest.mark.parametrize("text", ["{", '{"format_version": 2}'])
+def test_a_newest_snapshot_that_cannot_be_understood_is_not_passed_over(
+    folder: Folder, keep: Any, context: Any, text: str
+) -> None:
+    """Nobody asked for the snapshots before it to be compared once more."""
+    for name in "abc":
+        keep(name, fleet(1, model=name))
+    (folder.root / ACCOUNT / "snapshot=c" / "manifest.json").write_text(text)
+    with pytest.raises(PuretalkSnapshotError, match="snapshot=c/manifest.json"):
+        compare(folder, context)
+    assert compare(folder, context, snapshot="b")["baseline"] == "a"
+
+
 def test_nothing_is_written_where_a_snapshot_is_damaged(folder: Folder, keep: Any, context: Any) -> None:
     keep("a", fleet(1))
     keep("b", fleet(1, model="b"))

@@ -410,6 +410,15 @@ def test_what_no_snapshot_holds_is_not_compared(keep: Keep, side: str, change: A
         snapshots.compare(paths["a"], paths["b"])
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_records_that_are_missing_are_not_removed_ones(keep: Keep, side: int) -> None:
+    """A data file with fewer records than its manifest says is damaged, however well its hash fits."""
+    paths = [keep("a", fleet(2)), keep("b", fleet(2, model="x"))]
+    edit(paths[side], count=3)
+    with pytest.raises(PuretalkSnapshotError, match="holds 2 records, not 3"):
+        snapshots.compare(*paths)
+
+
 def test_nothing_stays_in_the_temporary_folder(keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = keep("a", fleet(300)), keep("b", fleet(300, model="x"))
     scratch = tmp_path / "scratch"
