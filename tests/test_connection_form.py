@@ -103,7 +103,7 @@ def test_airflows_own_schema_accepts_the_declaration(
     declared: dict[str, Any], name: str, schema: dict[str, Any]
 ) -> None:
     """Both of them; the one for ``provider.yaml`` is the strict one, and names every key since 3.2."""
-    import jsonschema  # type: ignore[import-untyped]  # Airflow's dependency, without types
+    import jsonschema
 
     jsonschema.Draft7Validator(schema).validate([declared])
 

@@ -28,7 +28,7 @@ def load(path: str) -> Any:
 def test_airflows_schema_for_installed_providers_accepts_it() -> None:
     """The one that Airflow itself checks with when it discovers a provider."""
     import airflow
-    import jsonschema  # type: ignore[import-untyped]  # Airflow's dependency, without types
+    import jsonschema
 
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
     jsonschema.Draft7Validator(schema).validate(get_provider_info())
