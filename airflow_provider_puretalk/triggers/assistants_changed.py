@@ -131,6 +131,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         with pace.joined(self.poll_interval):
             memory = await self._memory()
             async for look in shared_stream:
+                look.seen_by += 1
                 if not self._is_of_the_account(look):
                     continue
                 changes = await memory.notice(look.fleet)

@@ -39,10 +39,12 @@ _PATIENCE = 3
 class Look:
     """What was seen at one moment.
 
+    :ivar seen_by: how many have taken it up.
     :ivar when_told: what those who look add, to be called once the events that they made of it are stored.
     """
 
     fleet: Fleet
+    seen_by: int = 0
     when_told: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     async def told(self) -> None:

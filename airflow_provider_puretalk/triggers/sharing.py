@@ -5,11 +5,14 @@ Only importable where Airflow shares streams.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
 from airflow_provider_puretalk.triggers.looking import Look
+
+log = logging.getLogger(__name__)
 
 
 class LookProducer(SharedStreamProducer):
@@ -29,8 +32,11 @@ class LookProducer(SharedStreamProducer):
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """Let watchers remember the looks of which all events are stored.
 
-        Where one watcher failed, nobody can say which: all of them wait for a later look.
+        Where one failed that had taken the look up, nobody can say which, nor whether its event was stored. What changed
+        then stays unremembered, by all of them: it is told again after their next start.
         """
         for look, outcome in batch:
-            if not outcome.failed:
+            if outcome.acked == look.seen_by:
                 await look.told()
+            else:
+                log.warning("Perhaps an event was not stored; what it told will be told again after the next start.")

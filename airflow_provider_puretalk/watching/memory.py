@@ -34,6 +34,8 @@ class Memory:
         #: The look since which nothing is remembered yet, and those at which assistants moved that are not.
         self._all_since: int | None = None
         self._moved_at: dict[str, int] = {}
+        #: Looks at which there was something to tell, of which nobody has said yet that it arrived.
+        self._on_their_way: set[int] = set()
 
     async def recall(self) -> None:
         """Bring back what an earlier process saw last. Do so before the first look."""
@@ -48,6 +50,8 @@ class Memory:
         if then is not None and then.is_comparable_with(now):
             changes = await asyncio.to_thread(self._watch.compare, then, now)
             self._moved_at |= dict.fromkeys(changes.moved, self._looks)
+            if changes.are_worth_telling and self._cursor is not None:
+                self._on_their_way.add(self._looks)
         else:
             if then is not None:
                 log.warning(
@@ -64,6 +68,9 @@ class Memory:
         return partial(self._save, self._cursor, self._then, self._looks)
 
     async def _save(self, cursor: Cursor, fleet: Fleet, look: int) -> None:
+        self._on_their_way.discard(look)
+        if any(earlier < look for earlier in self._on_their_way):
+            return  # A quiet look after an event that was lost: to remember it would be to forget what the event told.
         moved = [identity for identity, moved_at in self._moved_at.items() if moved_at <= look]
         everything = self._all_since is not None and self._all_since <= look
         await cursor.save(fleet, None if everything else moved)

@@ -33,7 +33,7 @@ def look_of(told: list[str], *names: str) -> Look:
             raise RuntimeError("the store is away")
         told.append(name)
 
-    look = Look(fleet())
+    look = Look(fleet(), seen_by=len(names))
     look.when_told.extend(lambda name=name: remember(name) for name in names)  # type: ignore[misc]
     return look
 
@@ -42,17 +42,24 @@ async def test_a_look_whose_events_are_stored_is_remembered(producer: LookProduc
     """By all watchers, each look once, in order."""
     told: list[str] = []
     first, second = look_of(told, "a", "b"), look_of(told, "c")
-    stored = AdvanceOutcome(acked=2, failed=0)
-    await producer.advance([AdvanceItem(first, stored), AdvanceItem(second, stored)])
-    await producer.advance([AdvanceItem(first, stored)])
+    by_two, by_one = AdvanceOutcome(acked=2, failed=0), AdvanceOutcome(acked=1, failed=0)
+    await producer.advance([AdvanceItem(first, by_two), AdvanceItem(second, by_one)])
+    await producer.advance([AdvanceItem(first, by_two)])
     assert told == ["a", "b", "c"]
 
 
 async def test_a_look_at_which_a_watcher_failed_is_not(producer: LookProducer) -> None:
-    """Its event may not be stored, and nobody says which watcher it was: the others remember at a later look."""
+    """Its event may not be stored, and nobody says which watcher it was."""
     told: list[str] = []
     await producer.advance([AdvanceItem(look_of(told, "a", "b"), AdvanceOutcome(acked=1, failed=1))])
     assert told == []
+
+
+async def test_a_watcher_that_never_took_a_look_up_keeps_nobody_from_remembering_it(producer: LookProducer) -> None:
+    """It waits for its store, say: it told nothing of this look."""
+    told: list[str] = []
+    await producer.advance([AdvanceItem(look_of(told, "a"), AdvanceOutcome(acked=1, failed=1))])
+    assert told == ["a"]
 
 
 async def test_a_watcher_that_cannot_remember_keeps_nobody_from_it(

@@ -15,6 +15,8 @@ from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger,
 
 pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares streams from 3.3 on")
 
+from airflow.triggers.shared_stream import AckTimeout
+
 from tests.conftest import API_KEY
 from tests.triggers.triggerer import Accessors, AssetState, Triggerer
 
@@ -136,6 +138,24 @@ async def test_an_event_that_did_not_arrive_is_told_again(box: sandbox.Sandbox) 
         (event,) = await triggerer.wait_for(1)
     assert event["seen_at"] != lost["seen_at"]
     assert event | {"seen_at": None} == lost | {"seen_at": None}
+
+
+async def test_an_event_that_never_arrives_is_told_again(box: sandbox.Sandbox) -> None:
+    """Airflow gives up the trigger that waits for it; the quiet looks after that event must remember nothing of it."""
+    state = AssetState()
+    async with Triggerer(events_arrive=False, patience=0.5) as triggerer:
+        triggerer.start(watcher(), state)
+        await remembered(state, 2)
+        change(box, 0, prompt="Lost on its way.")
+        (lost,) = await triggerer.wait_for(1)
+        with pytest.raises(AckTimeout):
+            await triggerer.wait_for(2)
+        await triggerer.settle()
+        assert state.writes == 2
+    async with Triggerer() as triggerer:
+        triggerer.start(watcher(), state)
+        (event,) = await triggerer.wait_for(1)
+    assert event["digest"] == lost["digest"]
 
 
 async def test_an_event_that_arrived_but_was_not_remembered_is_told_again(box: sandbox.Sandbox) -> None:

@@ -79,11 +79,12 @@ class Triggerer:
     """A triggerer that runs event triggers until its context ends.
 
     :param events_arrive: whether events reach the database. If not, they are on their way for ever.
+    :param patience: seconds after which a trigger fails whose event did not arrive; Airflow's ``ack_timeout``.
     :ivar events: payloads of fired events, by the trigger's place in the order of starting.
     """
 
-    def __init__(self, *, events_arrive: bool = True) -> None:
-        self._manager = SharedStreamManager()
+    def __init__(self, *, events_arrive: bool = True, patience: float = 300) -> None:
+        self._manager = SharedStreamManager(ack_timeout=patience)
         self._events_arrive = events_arrive
         self._tasks: list[asyncio.Task[None]] = []
         self._accessors: list[Accessors] = []
@@ -126,6 +127,11 @@ class Triggerer:
             if task.done():
                 task.result()
                 raise AssertionError("an event trigger ended")
+
+    async def settle(self) -> None:
+        """Let triggers that failed leave; nobody looks any more, and what is known to have arrived is remembered."""
+        await asyncio.wait(self._tasks, timeout=30)
+        await self._manager.stop_all()
 
     async def kill(self) -> None:
         """End everything; what was not written by now never will be."""
