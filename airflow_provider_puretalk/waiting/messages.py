@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from airflow_provider_puretalk.api import errors
 from airflow_provider_puretalk.api.errors import PuretalkError
 
-_FACTS = ("status_code", "request_id", "retry_after", "url")
+_NUMBERS = ("status_code", "retry_after")
+_TEXTS = ("request_id", "url")
+#: No moment and no span of time is so long, in seconds: what is above comes from no trigger.
+_MOST = 1e11
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def timed_out(*, began: float) -> dict[str, Any]:
 
 def failed(error: PuretalkError) -> dict[str, Any]:
     """Say that waiting has come to an end, and why."""
-    facts = {name: value for name in _FACTS if (value := getattr(error, name, None)) is not None}
+    facts = {name: value for name in _NUMBERS + _TEXTS if (value := getattr(error, name, None)) is not None}
     return {"status": "error", "error": type(error).__name__, "message": error.message, "facts": facts}
 
 
@@ -52,7 +55,7 @@ def read(event: Any) -> Message:
         status, began, result = event.get("status"), event.get("began"), event.get("result")
         if status == "error" and isinstance(event.get("message"), str):
             raise _error_of(event)
-        if isinstance(began, int | float) and not isinstance(began, bool):
+        if _is_number(began):
             if status == "timeout":
                 return Message(began, None)
             if status == "found" and isinstance(result, Mapping):
@@ -65,6 +68,12 @@ def _error_of(event: Mapping[str, Any]) -> PuretalkError:
     if not (isinstance(kind, type) and issubclass(kind, PuretalkError)):
         kind = PuretalkError
     given = event.get("facts")
-    facts = {name: given[name] for name in _FACTS if name in given} if isinstance(given, Mapping) else {}
+    given = given if isinstance(given, Mapping) else {}
+    facts = {name: given[name] for name in _NUMBERS if _is_number(given.get(name))}
+    facts |= {name: given[name] for name in _TEXTS if isinstance(given.get(name), str)}
     error: PuretalkError = kind(event["message"], **facts)
     return error
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST

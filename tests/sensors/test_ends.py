@@ -177,6 +177,9 @@ def test_a_connection_that_does_not_exist(account: Sandbox, mode: str) -> None:
         {"status": "found", "result": {}},
         {"status": "timeout"},
         {"status": "timeout", "began": "now"},
+        {"status": "timeout", "began": float("nan")},
+        {"status": "found", "began": float("inf"), "result": {"assistant_id": "a"}},
+        {"status": "found", "began": 10**400, "result": {"assistant_id": "a"}},
         {"status": "error"},
         {"status": "error", "error": "SystemExit"},
         "found",
@@ -199,3 +202,16 @@ def test_only_errors_of_this_package_are_raised(name: Any) -> None:
     with pytest.raises(PuretalkError, match="odd") as raised:
         sensor.execute_complete({}, event={"status": "error", "error": name, "message": "odd"})
     assert type(raised.value) is PuretalkError
+
+
+@pytest.mark.parametrize("odd", ["soon", float("nan"), -1, 10**400, True, {"url": "x"}])
+def test_facts_that_make_no_sense_are_left_out(odd: Any) -> None:
+    """Whoever decides by them when to come back gets numbers and texts, or nothing."""
+    sensor = PuretalkAssistantSensor(task_id="wait", deferrable=True, **NOBODY)
+    facts = {"status_code": 429, "retry_after": odd, "request_id": 5, "url": "https://api.puretalk.ai", "key": "x"}
+    event = {"status": "error", "error": "PuretalkRateLimitError", "message": "Wait.", "facts": facts}
+    with pytest.raises(PuretalkRateLimitError) as raised:
+        sensor.execute_complete({}, event=event)
+    error = raised.value
+    assert (error.status_code, error.retry_after, error.request_id) == (429, None, None)
+    assert error.url == "https://api.puretalk.ai"
