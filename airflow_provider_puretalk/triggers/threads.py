@@ -2,16 +2,20 @@
 
 A pool of its own: however long the API takes to answer, triggers of other providers find the event loop's usual threads
 free. Its threads are daemons, so that one that still waits for an answer does not hold up the end of the process.
+
+What is called may itself ask Airflow for something, or tell it what to mask. On Airflow 3.0 and 3.1 such a request must
+reach the event loop that the call came from, or it ends the triggerer: they find it by a mark that asgiref leaves.
 """
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
 
 _Result = TypeVar("_Result")
 
@@ -31,10 +35,21 @@ async def run(function: Callable[..., _Result], *arguments: Any) -> _Result:
     Being cancelled while the call waits for a thread takes it out of the queue. A call that runs already goes on and its
     result is dropped: let the caller tell it to stop, by an event that it looks at.
     """
-    future: Future[_Result] = Future()
-    _jobs.put((future, lambda: function(*arguments)))
-    _start_a_thread_if_needed()
-    return await asyncio.wrap_future(future)
+    return await sync_to_async(function, thread_sensitive=False, executor=_pool)(*arguments)
+
+
+class _Pool(Executor):
+    """The threads of this module, as those who know executors want them."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Put a call into the queue."""
+        future: Future[Any] = Future()
+        _jobs.put((future, lambda: function(*args, **kwargs)))
+        _start_a_thread_if_needed()
+        return future
+
+
+_pool: Any = _Pool()  # asgiref's types ask for one of the standard library's; any executor will do.
 
 
 def _start_a_thread_if_needed() -> None:
