@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Longest pause between two looks that fail, in seconds, unless the poll interval itself is longer.
 LONGEST_PAUSE: Final = 900.0
+#: Longest pause that a server may ask for, in seconds: one that names a year by mistake must not end the watching.
+LONGEST_WISH: Final = 86_400.0
 #: Longest pause before the first look, in seconds. It lets triggers that start together share it.
 FIRST_PAUSE: Final = 1.0
 #: Ceiling on the time of one look, in seconds.
@@ -149,7 +151,7 @@ class _Pause:
 
     def __init__(self, failures: int, retry_after: float) -> None:
         self._factor = 2.0 ** min(failures, 32) * random.uniform(0.75, 1.0) if failures else 1.0
-        self._least = retry_after
+        self._least = min(retry_after, LONGEST_WISH)
 
     def __call__(self, interval: float) -> float:
         return max(self._least, min(interval * self._factor, max(interval, LONGEST_PAUSE)))

@@ -342,7 +342,7 @@ async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplo
 
 
 def test_the_looks_of_an_hours_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a look a minute there are at most a dozen instead of sixty; what the server asks for is waited for."""
+    """At a look a minute there are at most a dozen instead of sixty; what the server asks for is waited for, up to a day."""
     monkeypatch.setattr(looking, "LONGEST_PAUSE", 900.0)
     clock, looks = 0.0, 0
     while clock < 3600:
@@ -353,6 +353,7 @@ def test_the_looks_of_an_hours_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert looking._Pause(100, 0.0)(60.0) <= 900.0
     assert looking._Pause(100, 0.0)(3600.0) <= 3600.0
     assert looking._Pause(1, 5000.0)(60.0) == 5000.0
+    assert looking._Pause(1, 1e12)(60.0) == 86_400.0
 
 
 async def test_a_wrong_key_is_an_error_that_can_be_mended(
