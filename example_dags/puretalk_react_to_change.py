@@ -47,6 +47,8 @@ def puretalk_react_to_change() -> None:
 
 def in_words(extra: dict[str, Any]) -> list[str]:
     """Say in a line each what an event tells. It may come twice: the same change has the same `digest`."""
+    if "payload" not in extra and "snapshot" not in extra:
+        return ["somebody reported an event by hand"]  # Airflow's UI and API can.
     if "payload" not in extra:
         return [f"a snapshot was taken: {extra['snapshot']}, {extra['count']} assistants"]
     change = extra["payload"]

@@ -198,6 +198,7 @@ def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.San
     assert "'added': 101" in last
     taken = _run(bag.dags["puretalk_daily_snapshot"], {"destination": str(tmp_path)})["snapshot"]
     assert in_words(taken) == [f"a snapshot was taken: {taken['snapshot']}, 40 assistants"]
+    assert in_words({"from_rest_api": True}) == ["somebody reported an event by hand"]
     assert _run(bag.dags["puretalk_react_to_change"])["tell"] == []
 
 
