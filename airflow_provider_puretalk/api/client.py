@@ -6,6 +6,7 @@ package. Only GETs are sent, so asking again is always safe. Nothing it logs or 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import logging
@@ -13,7 +14,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,16 +45,17 @@ LONGEST_BACKOFF = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer to a request for a page.
+    """A whole answer to a request for a page, not decoded.
 
-    :ivar body: the decoded JSON; None where the caller knows an answer of the same bytes.
     :ivar digest: hash of the question and of the answer's bytes, where the caller wanted to know.
+    :ivar tries: how many requests it took.
     """
 
-    body: Any
+    number: int
+    limit: int
+    reply: Reply
     digest: bytes | None
-    url: str
-    request_id: str | None
+    tries: int
 
 
 class ApiClient:
@@ -64,9 +66,6 @@ class ApiClient:
 
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
-        #: Held while an answer is decoded or written down. That needs the interpreter's own lock without a break: if
-        #: several threads wanted it for that, one that has only a request to send would have to queue behind them all.
-        self.decoding = threading.Lock()
         self._exchange = Exchange(settings)
         self._origin = origin(settings.base_url)
         self._warned_of_next = False
@@ -90,74 +89,78 @@ class ApiClient:
         :param limit: rows to ask for; the server may send fewer.
         :raises PuretalkError: see :mod:`airflow_provider_puretalk.api.errors`; all but configuration, snapshot and drift.
         """
-        return self.read(self.ask(number, limit), number, limit)
+        page, _ = self.read(self.ask(number, limit))
+        return page
 
     def ask(
         self,
         number: int,
         limit: int,
         *,
-        known: Container[bytes] | None = None,
+        hashed: bool = False,
         deadline: float = math.inf,
         cancelled: threading.Event | None = None,
     ) -> Answer:
-        """Ask for one page, trying again where that can help, without looking into its envelope.
+        """Ask for one page, trying again where that can help, without looking into the answer.
 
-        :param known: digests of answers that the caller has: one of those is not decoded again. None saves the hashing.
+        :param hashed: whether to hash the answer.
         :param deadline: moment on the monotonic clock after which no further try is made.
         :param cancelled: set by another thread, it ends the pauses and the tries.
         """
         cancelled = cancelled or threading.Event()
-        retrying = tenacity.Retrying(
+        trying = self._trying(self.settings.max_retries + 1, deadline, cancelled)
+        with _broken_bodies_are_wrong_answers():
+            reply = trying(self._exchange.ask, {"page": number, "limit": limit}, deadline, cancelled)
+        return _answer(number, limit, reply, hashed=hashed, tries=trying.statistics["attempt_number"])
+
+    def read(
+        self, answer: Answer, *, deadline: float = math.inf, cancelled: threading.Event | None = None
+    ) -> tuple[Page, bytes | None]:
+        """Take the page out of an answer. Where its body broke on the way, ask again, as often as tries are left.
+
+        :returns: the page, and the digest of the answer that it was in, where the one given had one.
+        :raises PuretalkResponseError: it is not the documented shape.
+        """
+        try:
+            body = _decode(answer.reply)
+        except BrokenBodyError as error:
+            answer, body = self._ask_again(answer, error, deadline, cancelled or threading.Event())
+        try:
+            page = read_page(body, number=answer.number, limit=answer.limit)
+        except PuretalkResponseError as error:
+            for name, fact in answer.reply.facts.items():
+                setattr(error, name, fact)
+            raise
+        self._look_at_next(page)
+        return page, answer.digest
+
+    def _ask_again(
+        self, answer: Answer, broken: BrokenBodyError, deadline: float, cancelled: threading.Event
+    ) -> tuple[Answer, Any]:
+        """Ask again for an answer whose body was broken; returns one that is whole, and its decoded body."""
+        behind_us = [broken]
+        params = {"page": answer.number, "limit": answer.limit}
+
+        def ask() -> tuple[Answer, Any]:
+            if behind_us:
+                raise behind_us.pop()  # The first of these tries was made: what it needs is the pause after it.
+            reply = self._exchange.ask(params, deadline, cancelled)
+            return _answer(answer.number, answer.limit, reply, hashed=answer.digest is not None), _decode(reply)
+
+        with _broken_bodies_are_wrong_answers():
+            return self._trying(self.settings.max_retries + 2 - answer.tries, deadline, cancelled)(ask)
+
+    def _trying(self, tries: int, deadline: float, cancelled: threading.Event) -> tenacity.Retrying:
+        return tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_worth_another_try),
             stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.settings.max_retries + 1),
-                tenacity.stop_when_event_set(cancelled),
-                _StopBefore(deadline),
+                tenacity.stop_after_attempt(tries), tenacity.stop_when_event_set(cancelled), _StopBefore(deadline)
             ),
             wait=self._pause,
             sleep=tenacity.sleep_using_event(cancelled),
             before_sleep=self._before_pause,
             reraise=True,
         )
-        try:
-            return retrying(self._ask_once, {"page": number, "limit": limit}, known, deadline, cancelled)
-        except BrokenBodyError as error:
-            raise PuretalkResponseError(error.message, **error.facts()) from error
-
-    def read(self, answer: Answer, number: int, limit: int) -> Page:
-        """Take the page out of an answer.
-
-        :raises PuretalkResponseError: it is not the documented shape.
-        """
-        try:
-            page = read_page(answer.body, number=number, limit=limit)
-        except PuretalkResponseError as error:
-            error.status_code, error.request_id, error.url = requests.codes.ok, answer.request_id, answer.url
-            raise
-        self._look_at_next(page)
-        return page
-
-    def _ask_once(
-        self,
-        params: Mapping[str, int],
-        known: Container[bytes] | None,
-        deadline: float,
-        cancelled: threading.Event,
-    ) -> Answer:
-        """Send one request and decode its answer."""
-        reply = self._exchange.ask(params, deadline, cancelled)
-        digest = None if known is None else _digest(params, reply.body)
-        is_known = known is not None and digest in known
-        return Answer(None if is_known else self._decode(reply), digest, reply.facts["url"], reply.facts["request_id"])
-
-    def _decode(self, reply: Reply) -> Any:
-        try:
-            with self.decoding:
-                return exact_json.loads(reply.body)
-        except exact_json.InvalidJSONError as error:
-            what = "an HTML page" if "html" in reply.content_type.lower() else "not valid JSON"
-            raise BrokenBodyError(f"The answer is {what}: {error}.", **reply.facts) from None
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         """Return how long to wait before the next try, in seconds: what the server said, at least the back-off."""
@@ -195,15 +198,36 @@ class _StopBefore(tenacity.stop.stop_base):
         return time.monotonic() + retry_state.upcoming_sleep >= self._deadline
 
 
+@contextlib.contextmanager
+def _broken_bodies_are_wrong_answers() -> Iterator[None]:
+    """Raise what callers know in place of what only this module knows."""
+    try:
+        yield
+    except BrokenBodyError as error:
+        raise PuretalkResponseError(error.message, **error.facts()) from error
+
+
+def _answer(number: int, limit: int, reply: Reply, *, hashed: bool, tries: int = 1) -> Answer:
+    return Answer(number, limit, reply, _digest(number, limit, reply.body) if hashed else None, tries)
+
+
+def _decode(reply: Reply) -> Any:
+    try:
+        return exact_json.loads(reply.body)
+    except exact_json.InvalidJSONError as error:
+        what = "an HTML page" if "html" in reply.content_type.lower() else "not valid JSON"
+        raise BrokenBodyError(f"The answer is {what}: {error}.", **reply.facts) from None
+
+
 def _is_worth_another_try(error: BaseException) -> bool:
     if getattr(error, "retry_after", None) and error.retry_after > LONGEST_WAIT:  # type: ignore[attr-defined]
         return False
     return isinstance(error, PuretalkRateLimitError | PuretalkServerError | PuretalkConnectionError | BrokenBodyError)
 
 
-def _digest(question: Mapping[str, int], body: bytes) -> bytes:
+def _digest(number: int, limit: int, body: bytes) -> bytes:
     """Hash an answer with its question: the same bytes for another page would be a list that does not advance."""
-    digest = hashlib.sha256(repr(question).encode())
+    digest = hashlib.sha256(f"page {number} of {limit} rows ".encode())
     digest.update(body)
     return digest.digest()
 

@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,14 +70,19 @@ class _Watchdog:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._limits: list[tuple[float, int, TimeLimit]] = []
+        # Weak: most are over long before their time comes. Kept until then, the lock of each would stand in the way where
+        # the room of a whole answer is given back, and the process would grow with every request.
+        self._limits: list[tuple[float, int, weakref.ref[TimeLimit]]] = []
         self._number = itertools.count()
         self._pid: int | None = None
 
     def set(self, seconds: float, limit: TimeLimit) -> None:
         with self._changed:
-            heapq.heappush(self._limits, (time.monotonic() + seconds, next(self._number), limit))
-            if self._limits[0][2] is limit:
+            while self._limits and self._limits[0][2]() is None:
+                heapq.heappop(self._limits)
+            number = next(self._number)
+            heapq.heappush(self._limits, (time.monotonic() + seconds, number, weakref.ref(limit)))
+            if self._limits[0][1] == number:
                 self._changed.notify()
             if self._pid != os.getpid():  # The first one ever, or in this process: a fork takes no threads along.
                 self._pid = os.getpid()
@@ -87,8 +93,10 @@ class _Watchdog:
             with self._changed:
                 while not self._limits or self._limits[0][0] > time.monotonic():
                     self._changed.wait(self._limits[0][0] - time.monotonic() if self._limits else None)
-                _, _, limit = heapq.heappop(self._limits)
-            limit.expire()
+                limit = heapq.heappop(self._limits)[2]()
+            if limit is not None:
+                limit.expire()
+            del limit  # Nor is the last one to be kept while this waits for the next.
 
 
 _watchdog = _Watchdog()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.client import ApiClient
+from airflow_provider_puretalk.api.client import Answer, ApiClient
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
 from airflow_provider_puretalk.api.pages import Page, record_id
 from airflow_provider_puretalk.api.scan import Consistency, Method, Proof, Scanner
@@ -101,10 +101,10 @@ def scan(
 
     :param page_size: rows to ask for in each request.
     :param max_seconds: absolute ceiling on the reading's time.
-    :param examine: called with each record as it comes in, from several threads; what it returns comes back with the
+    :param examine: called with each record as it comes in; what it returns comes back with the
         record in :meth:`AssistantScan.rows`. There should be few different results, each is kept in memory.
-    :param redact: called with each record before anything else sees it or it is written down, from several threads;
-        what it returns takes the record's place. It must leave ``assistant_id`` as it is.
+    :param redact: called with each record before anything else sees it or it is written down; what it returns takes the
+        record's place. It must leave ``assistant_id`` as it is.
     :param cancelled: set by another thread, it ends the reading with an error: no further request is sent.
     """
     examine = examine or _nothing
@@ -113,28 +113,28 @@ def scan(
     started_at = datetime.now(UTC)
     deadline = time.monotonic() + max_seconds
     cancelled = cancelled or threading.Event()
-    at_once = client.settings.max_parallel_requests
     with Spool() as spool:
         # Only a reading of several walks can meet the same answer twice.
-        known = spool.known if consistency == "verified" else None
+        hashed = consistency == "verified"
 
-        def fetch(number: int, limit: int) -> ScannedPage:
-            answer = client.ask(number, limit, known=known, deadline=deadline, cancelled=cancelled)
-            if answer.body is None and (seen := spool.known.get(answer.digest or b"")):
+        def fetch(number: int, limit: int) -> Answer:
+            return client.ask(number, limit, hashed=hashed, deadline=deadline, cancelled=cancelled)
+
+        def read(answer: Answer) -> ScannedPage:
+            if answer.digest is not None and (seen := spool.known(answer.digest)):
                 return seen
-            with client.decoding:
-                return _scanned(client.read(answer, number, limit), answer.digest, examine, redact)
+            page, digest = client.read(answer, deadline=deadline, cancelled=cancelled)
+            return _scanned(page, digest, examine, redact)
 
         scanner = Scanner(
             fetch,
             spool,
+            read=read,
             page_size=page_size,
             consistency=consistency,
             max_walks=max_walks,
             deadline=deadline,
-            # The client sends no more at once than allowed. As many again wait with their answers to be decoded, so that
-            # a request goes out as soon as another one's answer is there.
-            parallel=1 if at_once == 1 else 2 * at_once,
+            parallel=client.settings.max_parallel_requests,
             cancel=cancelled.set,
         )
         yield AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)

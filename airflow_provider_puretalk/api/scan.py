@@ -51,8 +51,11 @@ _SINGLE_PAGE_SLACK = 100
 #: Seconds between two lines of progress in the log.
 _PROGRESS_INTERVAL = 10.0
 
-#: Fetches page n with limit m. Called from several threads at once where more than one page may be in hand.
-Fetch = Callable[[int, int], ScannedPage]
+#: Fetches page n with limit m, as whatever can be read. Called from several threads at once where that is allowed.
+Fetch = Callable[[int, int], Any]
+#: Reads what was fetched. Called from the thread of the reading only: it is work for the interpreter, which does one thing
+#: at a time anyway, and threads that only wait for the network must not queue behind several that compute.
+Read = Callable[[Any], ScannedPage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +102,12 @@ class Scanner:
 
     :param fetch: fetches one page; raises :class:`PuretalkNotFoundError` past the end.
     :param spool: where the records go.
+    :param read: reads what was fetched, which is the page itself by default; raises the same where it had to ask again.
     :param page_size: rows to ask for in a page.
     :param consistency: ``verified``, ``checked`` or ``best_effort``.
     :param max_walks: after so many walks without a proof it gives up.
     :param deadline: moment on the monotonic clock at which it gives up.
-    :param parallel: how many pages may be in hand at once, from the request to what ``fetch`` returns.
+    :param parallel: how many pages may be in flight at once. As many again may wait to be read.
     :param cancel: called when the reading fails, to end what is in flight.
     """
 
@@ -112,6 +116,7 @@ class Scanner:
         fetch: Fetch,
         spool: Spool,
         *,
+        read: Read = lambda page: page,
         page_size: int,
         consistency: Consistency = "verified",
         max_walks: int = 10,
@@ -126,6 +131,7 @@ class Scanner:
         if max_walks < 1:
             raise PuretalkConfigurationError("`max_walks` must be at least 1.")
         self._fetch = fetch
+        self._read = read
         self._spool = spool
         self._limit = page_size
         self._consistency = consistency
@@ -174,11 +180,7 @@ class Scanner:
 
     def _first_page(self, limit: int) -> ScannedPage:
         self._check_time()
-        try:
-            page = self._fetch(1, limit)
-        except PuretalkError as error:
-            self._check_time(error)  # What the deadline cut off failed because of the deadline.
-            raise
+        page = self._read_in_time(lambda: self._fetch(1, limit))
         if page.has_next and 0 < page.size < limit:
             self._cap = min(self._cap, page.size)
         return page
@@ -243,7 +245,7 @@ class Scanner:
         return "the assistants were not the same as before"
 
     def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
-        """Yield the walk's pages as they come in, the first one first, with a bounded number in hand.
+        """Yield the walk's pages as they come in, the first one first, with a bounded number in flight.
 
         ``next`` decides where the list ends. ``count`` only says how far ahead pages can be asked for.
         """
@@ -255,43 +257,46 @@ class Scanner:
         # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
         ceiling = 2 * wanted + 10
         number, end = 2, math.inf
-        pending: set[Future[ScannedPage | None]] = set()
+        ahead = 1 if self._parallel == 1 else 2 * self._parallel
+        pending: set[Future[Any]] = set()
+        done: set[Future[Any]] = set()
         with _Here() if self._parallel == 1 else ThreadPoolExecutor(self._parallel, "puretalk-page") as pool:
             try:
                 while True:
-                    while len(pending) < self._parallel and number <= min(wanted, end):
-                        pending.add(pool.submit(self._fetch_within, number))
+                    while len(pending) + len(done) < ahead and number <= min(wanted, end):
+                        pending.add(pool.submit(self._fetch, number, self._limit))
                         number += 1
-                    if not pending:
+                    if not done and not pending:
                         return
-                    done, pending = wait(pending, timeout=self._time_left(), return_when=FIRST_COMPLETED)
+                    if not done:
+                        done, pending = wait(pending, timeout=self._time_left(), return_when=FIRST_COMPLETED)
                     self._check_time()
-                    for future in done:
-                        page = future.result()
-                        if page is None:
-                            walk.broke_off = True
-                            end = 0  # Ask for no more; what is in flight still counts as seen.
-                            continue
-                        if page.has_next:
-                            wanted = max(wanted, page.number + 1)
-                        else:
-                            end = min(end, page.number)
-                        if wanted > ceiling:
-                            raise PuretalkPaginationError(
-                                f"The list does not end: page {page.number} of about {(ceiling - 10) // 2} names another."
-                            )
-                        yield page
+                    try:
+                        page = self._read_in_time(done.pop().result)
+                    except PuretalkNotFoundError:
+                        walk.broke_off = True
+                        end = 0  # Ask for no more; what is in flight still counts as seen.
+                        continue
+                    if page.has_next:
+                        wanted = max(wanted, page.number + 1)
+                    else:
+                        end = min(end, page.number)
+                    if wanted > ceiling:
+                        raise PuretalkPaginationError(
+                            f"The list does not end: page {page.number} of about {(ceiling - 10) // 2} names another."
+                        )
+                    yield page
             except BaseException:
                 self._cancel()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
-    def _fetch_within(self, number: int) -> ScannedPage | None:
-        """Fetch a later page; None where the list has become too short for it."""
+    def _read_in_time(self, fetched: Callable[[], Any]) -> ScannedPage:
         try:
-            return self._fetch(number, self._limit)
-        except PuretalkNotFoundError:
-            return None
+            return self._read(fetched())
+        except PuretalkError as error:
+            self._check_time(error)  # What the deadline cut off failed because of the deadline.
+            raise
 
     def _time_left(self) -> float | None:
         return None if self._deadline == math.inf else max(0.0, self._deadline - time.monotonic())

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -86,11 +86,9 @@ class Spool:
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", f"cache_size=-{_CACHE_KIB}"):
             self._database.execute(f"PRAGMA {pragma}")
         self._database.executescript(_TABLES)
-        self._batches: dict[bytes, int] = {}
+        self._known: dict[bytes, tuple[int, ScannedPage]] = {}
         self._batch_count = 0
         self._notes: dict[Hashable, int] = {}
-        #: Digests of the answers that are kept, for those who fetch; other threads read it.
-        self.known: dict[bytes, ScannedPage] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -106,10 +104,14 @@ class Spool:
         self._lines.close()
         self._folder.cleanup()
 
+    def known(self, digest: bytes) -> ScannedPage | None:
+        """Return the page of an answer that is kept already, without its rows, ready to be added again."""
+        return self._known[digest][1] if digest in self._known else None
+
     def add(self, walk: int, page: ScannedPage) -> None:
         """Keep what a walk got. Walks are numbered upwards."""
         try:
-            batch = self._batches[page.digest or b""] if page.rows is None else self._keep(page)
+            batch = self._known[page.digest or b""][0] if page.rows is None else self._keep(page)
             self._database.execute("INSERT INTO sighting (walk, batch) VALUES (?, ?)", (walk, batch))
         except (sqlite3.OperationalError, OSError) as error:
             raise _unusable(error) from error
@@ -152,10 +154,7 @@ class Spool:
         self._database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)", index)
         self._database.execute("COMMIT")
         if page.digest is not None:
-            self._batches[page.digest] = batch
-            self.known[page.digest] = ScannedPage(
-                page.number, page.limit, page.count, page.has_next, page.size, None, page.digest
-            )
+            self._known[page.digest] = batch, replace(page, rows=None)
         return batch
 
     def _number(self, query: str, *values: int) -> int:

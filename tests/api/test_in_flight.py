@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ import pytest
 
 from airflow_provider_puretalk import exceptions as e
 from airflow_provider_puretalk.api.client import ApiClient
+from airflow_provider_puretalk.api.connections import TimeLimit
 from airflow_provider_puretalk.api.reading import scan
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.sandbox import make_fleet
@@ -52,16 +54,40 @@ def client_of(server: WireServer, **settings: Any) -> ApiClient:
     return ApiClient(ApiSettings(f"http://127.0.0.1:{server.port}/api", "in-flight-key", "a", **(defaults | settings)))
 
 
-@pytest.fixture
-def hung() -> Iterator[WireServer]:
-    """A server whose answers come when it is told to stop."""
+class Hung:
+    """A client of a server that has its first request and does not answer it."""
 
+    def __init__(self, server: WireServer) -> None:
+        self.server = server
+        self.has_answered = threading.Event()
+        # More patient than the server, so that only its answer ends the request.
+        self.client = client_of(server, timeout=60)
+        self._request = threading.Thread(target=self.client.get_page, args=(1, 2))
+        self._request.start()
+        for _ in range(1000):
+            if server.requests:
+                return
+            time.sleep(0.01)
+        pytest.fail("no request came")
+
+    def end(self) -> None:
+        self.server.stopped.set()
+        self._request.join(30)
+
+
+@pytest.fixture
+def hung() -> Iterator[Hung]:
     def hangs(exchange: Exchange) -> None:
-        server.stopped.wait(20)
+        server.stopped.wait(10)
+        hung.has_answered.set()
         usual(exchange)
 
     with serving(hangs) as server:
-        yield server
+        hung = Hung(server)
+        try:
+            yield hung
+        finally:
+            hung.end()
 
 
 @pytest.mark.parametrize("parallel", [1, 2, 5])
@@ -143,38 +169,70 @@ def test_a_question_that_a_redirect_lost_is_asked_again_by_the_only_one_who_may_
     assert found.records == FLEET[4:6]
 
 
-def test_who_waits_for_a_turn_can_be_told_to_stop(hung: WireServer) -> None:
+def test_who_waits_for_a_turn_can_be_told_to_stop(hung: Hung) -> None:
     """Cancelling ends the wait, though the request in whose place it would go has no answer."""
-    client, cancelled = client_of(hung), threading.Event()
-    first = threading.Thread(target=client.get_page, args=(1, 2))
-    first.start()
-    _until_asked(hung)
+    cancelled = threading.Event()
     threading.Timer(0.2, cancelled.set).start()
     with pytest.raises(e.PuretalkInconsistentScanError, match="given up"):
-        client.ask(2, 2, cancelled=cancelled)
-    assert first.is_alive()
-    assert len(hung.requests) == 1
-    hung.stopped.set()
-    first.join(10)
+        hung.client.ask(2, 2, cancelled=cancelled)
+    assert not hung.has_answered.is_set()
+    assert len(hung.server.requests) == 1
 
 
-def test_who_waits_for_a_turn_waits_no_longer_than_the_deadline(hung: WireServer) -> None:
+def test_who_waits_for_a_turn_waits_no_longer_than_the_deadline(hung: Hung) -> None:
     """A reading's ceiling holds while others use up what the connection allows."""
-    client = client_of(hung)
-    first = threading.Thread(target=client.get_page, args=(1, 2))
-    first.start()
-    _until_asked(hung)
     with pytest.raises(e.PuretalkInconsistentScanError, match="given up"):
-        client.ask(2, 2, deadline=time.monotonic() + 0.3)
-    assert first.is_alive()
-    assert len(hung.requests) == 1
-    hung.stopped.set()
-    first.join(10)
+        hung.client.ask(2, 2, deadline=time.monotonic() + 0.3)
+    assert not hung.has_answered.is_set()
+    assert len(hung.server.requests) == 1
 
 
-def _until_asked(server: WireServer) -> None:
-    for _ in range(500):
-        if server.requests:
-            return
-        time.sleep(0.01)
-    pytest.fail("no request came")
+@pytest.mark.parametrize("failures", ["{{{{", "5{5{", "{555", "555{"])
+def test_tries_count_whether_an_answer_or_its_body_was_broken(failures: str) -> None:
+    """A page costs one request and ``max_retries`` more, however failures and broken bodies follow each other."""
+
+    def fails(failure: str) -> Answer:
+        return lambda exchange: exchange.send(http("{}", "503 Busy") if failure == "5" else http(failure))
+
+    with serving(usual) as server:
+        server.script = [fails(failure) for failure in failures]
+        assert client_of(server, max_retries=4).get_page(2, 2).records == FLEET[2:4]
+        assert len(server.requests) == 5
+    with serving(usual) as server:
+        server.script = [fails(failure) for failure in failures]
+        with pytest.raises(e.PuretalkError) as caught:
+            client_of(server, max_retries=3).get_page(2, 2)
+        assert type(caught.value) is (e.PuretalkServerError if failures.endswith("5") else e.PuretalkResponseError)
+        assert len(server.requests) == 4
+
+
+def test_a_broken_body_is_not_known_as_the_page_that_came_after_it() -> None:
+    """If the second walk gets the same broken bytes, it asks again instead of counting the page as seen."""
+    asked: Counter[int] = Counter()
+
+    def stumbling(exchange: Exchange) -> None:
+        asked[exchange.page] += 1
+        if exchange.page == 2 and asked[2] in (1, 3):
+            exchange.send(http("{broken"))
+        else:
+            usual(exchange)
+
+    with serving(stumbling) as server, scan(client_of(server), page_size=2) as found:
+        assert (found.method, found.walks) == ("two_walks", 2)
+        assert list(found) == sorted(FLEET, key=lambda record: record["assistant_id"])
+    assert asked[2] == 4
+
+
+def test_nothing_of_a_request_is_kept_once_it_is_over() -> None:
+    """What bounds the time of an answer does not stay until that time has passed: readings of any length take no more."""
+
+    def limits() -> int:
+        gc.collect()
+        return sum(isinstance(thing, TimeLimit) for thing in gc.get_objects())
+
+    before = limits()
+    with serving(usual) as server:
+        client = client_of(server)
+        for _ in range(20):
+            client.get_page(1, 2)
+    assert limits() <= before + 1
