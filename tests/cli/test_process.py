@@ -178,7 +178,7 @@ def test_telling_airflow_is_cheap() -> None:
         "print('loaded:', *sorted(set(sys.modules) - before))"
     )
     done = ran([sys.executable], "-c", code)
-    assert set(done.stdout.rpartition("loaded:")[2].split()) == {
+    assert set(done.stdout.rpartition("loaded:")[2].split()) <= {  # What an installed package's metadata loads, is.
         "airflow_provider_puretalk",
         "airflow_provider_puretalk.cli",
         "airflow_provider_puretalk.cli.definition",
