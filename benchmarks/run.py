@@ -22,11 +22,7 @@ from pathlib import Path
 from benchmarks import comparing, waiting
 from benchmarks.contenders import CONTENDERS
 
-#: Of the snapshots that are compared.
-FORMATS = ("jsonl", "parquet")
-
 _README = Path(__file__).parent / "README.md"
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 @dataclass(frozen=True)
@@ -37,6 +33,21 @@ class Figures:
     cpu: float
     peak_mb: float
     server_cpu: float
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure and what it should be."""
+
+    what: str
+    measured: float
+    limit: float
+    at_least: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it is."""
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
 
 @contextlib.contextmanager
@@ -106,44 +117,36 @@ def table(latency_ms: int, figures: dict[str, Figures]) -> list[str]:
     ]
 
 
-def goals(
-    at: dict[int, dict[str, Figures]],
-    memory: tuple[float, float],
-    importing: float,
-    pages: int,
-    others: Iterable[tuple[str, float, float]],
-) -> list[str]:
-    """Hold the figures against what was to be reached."""
+def reading_goals(at: dict[int, dict[str, Figures]], memory: tuple[float, float], pages: int) -> list[Goal]:
+    """Hold the figures of reading against what was to be reached."""
     slow, fast = at[50], at[0]
     ideal = pages / 8 * 0.05
     checked = slow["checked, jsonl"].seconds
     plain = fast["checked, jsonl"].seconds
-    rows: list[tuple[str, float, str, bool]] = []
-
-    def at_most(what: str, value: float, limit: float) -> None:
-        rows.append((what, value, f"at most {limit:g}", value <= limit))
-
-    def at_least(what: str, value: float, limit: float) -> None:
-        rows.append((what, value, f"at least {limit:g}", value >= limit))
-
-    at_most("50 ms: checked / ideal (pages / 8 x 50 ms)", checked / ideal, 1.5)
-    at_least("50 ms: naive loop / checked", slow["naive loop"].seconds / checked, 6)
-    at_least("50 ms: HttpOperator / checked", slow["HttpOperator"].seconds / checked, 8)
-    at_most("0 ms: checked / naive loop", plain / fast["naive loop"].seconds, 1)
-    at_most("0 ms: verified / checked", fast["verified, jsonl"].seconds / plain, 1.8)
-    at_most("50 ms: verified / checked", slow["verified, jsonl"].seconds / checked, 1.8)
-    at_most("0 ms: gzip / plain", fast["checked, jsonl.gz"].seconds / plain, 1.25)
-    at_most("0 ms: Parquet / plain", fast["checked, parquet"].seconds / plain, 1.5)
-    at_most("peak MB above the imports, 50,000", memory[0], 100)
-    at_most("peak MB for 200,000 / for 50,000", memory[1] / memory[0], 1.1)
-    at_most("importing operators, sensors and assets, ms", importing, 25)
-    for what, value, limit in others:
-        at_most(what, value, limit)
     return [
-        "\n### What was to be reached\n",
-        "| what | measured | to reach | |",
+        Goal("50 ms: checked / ideal (pages / 8 x 50 ms)", checked / ideal, 1.5),
+        Goal("50 ms: naive loop / checked", slow["naive loop"].seconds / checked, 6, at_least=True),
+        Goal("50 ms: HttpOperator / checked", slow["HttpOperator"].seconds / checked, 8, at_least=True),
+        Goal("0 ms: checked / naive loop", plain / fast["naive loop"].seconds, 1),
+        Goal("0 ms: verified / checked", fast["verified, jsonl"].seconds / plain, 1.8),
+        Goal("50 ms: verified / checked", slow["verified, jsonl"].seconds / checked, 1.8),
+        Goal("0 ms: gzip / plain", fast["checked, jsonl.gz"].seconds / plain, 1.25),
+        Goal("0 ms: Parquet / plain", fast["checked, parquet"].seconds / plain, 1.5),
+        Goal("peak MB above the imports, 50,000", memory[0], 100),
+        Goal("peak MB for 200,000 / for 50,000", memory[1] / memory[0], 1.1),
+    ]
+
+
+def goals_table(goals: Iterable[Goal]) -> list[str]:
+    """Return the lines of the table of what was to be reached."""
+    return [
+        "\n| what | measured | to reach | |",
         "|---|---|---|---|",
-        *(f"| {what} | {value:.2f} | {limit} | {'yes' if met else '**no**'} |" for what, value, limit, met in rows),
+        *(
+            f"| {goal.what} | {goal.measured:.2f} | {'at least' if goal.at_least else 'at most'} {goal.limit:g} | "
+            f"{'yes' if goal.is_met else '**no**'} |"
+            for goal in goals
+        ),
     ]
 
 
@@ -163,45 +166,67 @@ def versions() -> str:
     return f"Python {platform.python_version()}, {found}; {os.cpu_count()} cores."
 
 
-def main() -> None:
-    """Measure everything and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--assistants", type=int, default=50_000)
-    parser.add_argument("--times", type=int, default=5)
-    parser.add_argument(
-        "--only", nargs="*", default=list(CONTENDERS), help="contenders to run; no table is written then"
-    )
-    arguments = parser.parse_args()
+def measure_reading(arguments: argparse.Namespace) -> list[str]:
+    """Read and snapshot the same list, everybody in turn."""
     at: dict[int, dict[str, Figures]] = {}
     for latency in (0, 50):
         print(f"{latency} ms", flush=True)
         with serving(arguments.assistants, latency) as base_url:
-            at[latency] = {
-                name: measure(name, base_url, arguments.assistants, arguments.times) for name in arguments.only
-            }
-    lines: list[str] = [line for latency, figures in at.items() for line in table(latency, figures)]
-    if set(arguments.only) == set(CONTENDERS):
-        print("200,000", flush=True)
-        with serving(4 * arguments.assistants, 0) as base_url:
-            large = measure("verified, jsonl", base_url, 4 * arguments.assistants, 1)
-        memory = (at[0]["verified, jsonl"].peak_mb, large.peak_mb)
-        print("comparing", flush=True)
-        compared = [comparing.measure(4 * arguments.assistants, min(3, arguments.times), name) for name in FORMATS]
-        lines += comparing.table(compared, 4 * arguments.assistants)
-        print("waiting", flush=True)
-        waited = waiting.measure(min(3, arguments.times))
-        lines += waiting.table(waited)
-        others = [*comparing.goals(compared), *waiting.goals(waited)]
-        lines += goals(at, memory, import_cost(arguments.times), arguments.assistants // 100, others)
+            at[latency] = {name: measure(name, base_url, arguments.assistants, arguments.times) for name in CONTENDERS}
+    print("200,000", flush=True)
+    with serving(4 * arguments.assistants, 0) as base_url:
+        large = measure("verified, jsonl", base_url, 4 * arguments.assistants, 1)
+    goals = reading_goals(at, (at[0]["verified, jsonl"].peak_mb, large.peak_mb), arguments.assistants // 100)
+    return [line for latency, figures in at.items() for line in table(latency, figures)] + goals_table(goals)
+
+
+def measure_comparing(arguments: argparse.Namespace) -> list[str]:
+    """Compare two snapshots, and read the same files."""
+    assistants = 4 * arguments.assistants
+    found = [comparing.measure(assistants, arguments.times, file_format) for file_format in ("jsonl", "parquet")]
+    return comparing.table(found, assistants) + goals_table(Goal(*goal) for goal in comparing.goals(found))
+
+
+def measure_waiting(arguments: argparse.Namespace) -> list[str]:
+    """Let a thousand sensors wait; import what DAG files import."""
+    found = waiting.measure(arguments.times)
+    goals = [Goal(*goal) for goal in waiting.goals(found)]
+    goals.append(Goal("importing operators, sensors and assets, ms", import_cost(arguments.times), 25))
+    return waiting.table(found) + goals_table(goals)
+
+
+#: What can be measured by itself; each has a place of its own in the README.
+PARTS = {"reading": measure_reading, "comparing": measure_comparing, "waiting": measure_waiting}
+
+
+def main() -> None:
+    """Measure and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--assistants", type=int, default=50_000)
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--part", nargs="*", choices=PARTS, default=list(PARTS), help="what to measure; all of it")
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="read with these only, and write nothing down")
+    arguments = parser.parse_args()
+    if arguments.only:
+        for latency in (0, 50):
+            print(f"{latency} ms", flush=True)
+            with serving(arguments.assistants, latency) as base_url:
+                for name in arguments.only:
+                    print(name, measure(name, base_url, arguments.assistants, arguments.times))
+        return
+    for part in arguments.part:
+        print(part, flush=True)
+        lines = PARTS[part](arguments)
         lines.append(f"\nMedian of {arguments.times}, {arguments.assistants:,} assistants. {versions()}\n")
-        _write(lines)
-    print("\n".join(lines))
+        _write(part, lines)
+        print("\n".join(lines))
 
 
-def _write(lines: list[str]) -> None:
+def _write(part: str, lines: list[str]) -> None:
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     text = _README.read_text()
-    head, tail = text.partition(_BEGIN)[0], text.partition(_END)[2]
-    _README.write_text(f"{head}{_BEGIN}\n" + "\n".join(lines) + f"\n{_END}{tail}")
+    head, tail = text.partition(begin)[0], text.partition(end)[2]
+    _README.write_text(f"{head}{begin}\n" + "\n".join(lines) + f"\n{end}{tail}")
 
 
 def _server_cpu(base_url: str) -> float:
