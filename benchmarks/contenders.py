@@ -134,13 +134,15 @@ def ours(
             }
         )
         # What the task would import first is imported before the clock starts, as it is for everybody else here; opening a
-        # storage makes Airflow import the file systems of all installed providers.
+        # storage makes Airflow import the file systems of all installed providers, naming an asset their URI handlers.
         import airflow_provider_puretalk.hooks  # noqa: F401
+        from airflow_provider_puretalk.assets import puretalk_assistants_asset
         from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
         from airflow_provider_puretalk.snapshots import schema_report, writing  # noqa: F401
         from airflow_provider_puretalk.snapshots.storage import Storage
 
         Storage(str(folder)).check()
+        puretalk_assistants_asset("benchmark")
         if file_format == "parquet":
             import pyarrow.parquet  # noqa: F401
         context: Any = {
