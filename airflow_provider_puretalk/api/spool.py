@@ -31,9 +31,15 @@ CREATE TABLE record (batch INT, place INT, id BLOB, position INT, length INT, no
     WITHOUT ROWID;
 CREATE TABLE sighting (moment INTEGER PRIMARY KEY, walk INT, batch INT);
 """
-_SEEN = "FROM sighting JOIN record USING (batch)"
+_SEEN_IN = "FROM sighting JOIN record USING (batch) WHERE walk = ? GROUP BY id"
+# Each batch once, however many walks got it: usually that halves what has to be sorted.
+_SEEN_IN_BOTH = """
+    FROM (SELECT batch, max(walk = ?) AS one, max(walk = ?) AS other FROM sighting GROUP BY batch)
+    JOIN record USING (batch) GROUP BY id HAVING sum(one) AND sum(other)"""
 # Sums, not min() and max(): a query whose rows are those of the greatest moment has room for that one max() only.
-_AROUND = "GROUP BY id HAVING sum(walk < ?) AND sum(walk >= ?)"
+_SEEN_AROUND = """
+    FROM (SELECT batch, min(walk) AS first, max(walk) AS last, max(moment) AS moment FROM sighting GROUP BY batch)
+    JOIN record USING (batch) GROUP BY id HAVING sum(first < ?) AND sum(last >= ?)"""
 
 
 class Row(NamedTuple):
@@ -118,24 +124,23 @@ class Spool:
 
     def seen_in(self, walk: int) -> int:
         """Count the ids that a walk saw."""
-        return self._number(f"SELECT count(DISTINCT id) {_SEEN} WHERE walk = ?", walk)
+        return self._count(_SEEN_IN, walk)
 
     def seen_in_both(self, walk: int, other: int) -> int:
         """Count the ids that two walks saw both."""
-        both = f"SELECT id {_SEEN} WHERE walk IN (?, ?) GROUP BY id HAVING count(DISTINCT walk) = 2"
-        return self._number(f"SELECT count(*) FROM ({both})", walk, other)
+        return self._count(_SEEN_IN_BOTH, walk, other)
 
     def seen_around(self, walk: int) -> int:
         """Count the ids that were seen before a walk's first request, and after it as well."""
-        return self._number(f"SELECT count(*) FROM (SELECT id {_SEEN} {_AROUND})", walk, walk)
+        return self._count(_SEEN_AROUND, walk, walk)
 
     def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
         """Yield line and note of what a walk saw, each id once, in order of id."""
-        return self._rows("WHERE walk = ? GROUP BY id", walk)
+        return self._rows(_SEEN_IN, walk)
 
     def rows_seen_around(self, walk: int) -> Iterator[tuple[bytes, Any]]:
         """Yield line and note of what was seen before a walk's first request and after it, in order of id."""
-        return self._rows(_AROUND, walk, walk)
+        return self._rows(_SEEN_AROUND, walk, walk)
 
     def _keep(self, page: ScannedPage) -> int:
         """Keep the rows of an answer that is new."""
@@ -157,19 +162,17 @@ class Spool:
             self._known[page.digest] = batch, replace(page, rows=None)
         return batch
 
-    def _number(self, query: str, *values: int) -> int:
+    def _count(self, seen: str, *values: int) -> int:
         try:
-            return int(self._database.execute(query, values).fetchone()[0])
+            return int(self._database.execute(f"SELECT count(*) FROM (SELECT id {seen})", values).fetchone()[0])
         except sqlite3.OperationalError as error:  # Sorting takes room, too.
             raise _unusable(error) from error
 
-    def _rows(self, which: str, *values: int) -> Iterator[tuple[bytes, Any]]:
-        """Yield the latest sighting of each id that meets a condition."""
+    def _rows(self, seen: str, *values: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield the latest sighting of each id."""
         notes = list(self._notes)
         # With max() SQLite takes the other columns from the row that has the maximum.
-        found = self._database.execute(
-            f"SELECT position, length, note, max(moment) {_SEEN} {which} ORDER BY id", values
-        )
+        found = self._database.execute(f"SELECT position, length, note, max(moment) {seen} ORDER BY id", values)
         descriptor = self._lines.fileno()
         for position, length, note, _ in found:
             yield os.pread(descriptor, length, position), notes[note]
