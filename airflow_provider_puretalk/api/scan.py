@@ -107,7 +107,7 @@ class Scanner:
     :param consistency: ``verified``, ``checked`` or ``best_effort``.
     :param max_walks: after so many walks without a proof it gives up.
     :param deadline: moment on the monotonic clock at which it gives up.
-    :param parallel: how many pages may be in flight at once. Half as many again may wait to be read.
+    :param parallel: how many pages may be in flight at once, while one more is read.
     :param cancel: called when the reading fails, to end what is in flight.
     """
 
@@ -257,8 +257,8 @@ class Scanner:
         # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
         ceiling = 2 * wanted + 10
         number, end = 2, math.inf
-        # Enough that no thread waits for its next page; more would only take memory.
-        ahead = self._parallel + self._parallel // 2
+        # The page that is read no longer occupies a thread. More than that one would hardly save time, and take memory.
+        ahead = self._parallel + (self._parallel > 1)
         pending: set[Future[Any]] = set()
         done: set[Future[Any]] = set()
         with _Here() if self._parallel == 1 else ThreadPoolExecutor(self._parallel, "puretalk-page") as pool:
