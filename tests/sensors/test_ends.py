@@ -38,7 +38,6 @@ def test_timeout(account: Sandbox, mode: str) -> None:
     """The time is up: the error that Airflow does not retry, with Airflow's own words."""
     with pytest.raises(AirflowSensorTimeout, match="exceeds the specified timeout of 0.4"):
         wait(PuretalkAssistantSensor, mode, timeout=0.4, **NOBODY)
-    assert account.request_count >= 4, "it looked more than once"
 
 
 def test_timeout_of_zero_looks_once(account: Sandbox, mode: str) -> None:
