@@ -84,13 +84,22 @@ class Proof:
 
 @dataclass(slots=True)
 class _Walk:
-    """What one walk saw, page by page."""
+    """What one walk saw, page by page.
+
+    :ivar unique: its different ids, once they were counted, which means to sort them.
+    """
 
     number: int
     first: ScannedPage
     counts: set[int] = field(default_factory=set)
     rows: int = 0
+    unique: int | None = None
     broke_off: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it would look right to somebody who reads the list once."""
+        return not self.broke_off and self.counts == {self.rows} and self.rows == self.unique
 
     def see(self, page: ScannedPage) -> None:
         self.counts.add(page.count)
@@ -142,6 +151,7 @@ class Scanner:
         self._cap = math.inf
         self._counts: dict[int, int] = {}
         self._tried: list[str] = []
+        self._tried_single = False
 
     def run(self) -> Proof:
         """Read until the reading is proven.
@@ -170,6 +180,7 @@ class Scanner:
         if number == 1 and self._is_worth_a_single_page(page):
             # Its rows were seen before the next request, which is now the walk's first.
             self._spool.add(0, page)
+            self._tried_single = True
             page = self._first_page(page.count + _SINGLE_PAGE_SLACK)
             if page.has_next and page.size:
                 self._limit = page.size  # The server's cap: later pages must be cut alike.
@@ -214,34 +225,49 @@ class Scanner:
 
     def _judge(self, walk: _Walk) -> Proof | None:
         """Return a proof if the walks so far hold one for the consistency asked for."""
-        number, spool = walk.number, self._spool
-        unique = spool.seen_in(number)
-        reported, duplicates = walk.first.count, walk.rows - unique
-        clean = not walk.broke_off and walk.counts == {unique} and duplicates == 0
-        if self._consistency == "best_effort" or (self._consistency == "checked" and clean):
-            return Proof("one_walk", clean, unique, number, reported, duplicates)
-        if self._consistency == "checked":
+        if self._consistency == "verified":
+            return self._proof_around_a_moment(walk)
+        unique = self._unique(walk)
+        if self._consistency == "checked" and not walk.is_clean:
             return None
-        for moment in range(number, 1, -1):
-            if spool.seen_around(moment) == self._counts[moment]:
-                twice = moment == number and clean and spool.seen_in_both(number, number - 1) == unique
-                method: Method = "two_walks" if twice else "union"
-                return Proof(method, True, self._counts[moment], number, reported, duplicates, moment)
+        return Proof("one_walk", walk.is_clean, unique, walk.number, walk.first.count, walk.rows - unique)
+
+    def _proof_around_a_moment(self, walk: _Walk) -> Proof | None:
+        for moment in range(walk.number, 1, -1):
+            around = self._spool.seen_around(moment)
+            if around != self._counts[moment]:
+                continue
+            if moment == walk.number and around == walk.rows:
+                walk.unique = around  # All that this walk saw, and none twice: no need to sort once more.
+            unique = self._unique(walk)
+            twice = moment == walk.number and walk.is_clean and self._is_all_in_the_walk_before(walk)
+            method: Method = "two_walks" if twice else "union"
+            return Proof(method, True, around, walk.number, walk.first.count, walk.rows - unique, moment)
         return None
+
+    def _is_all_in_the_walk_before(self, walk: _Walk) -> bool:
+        """Tell whether the walk before saw the same, given that all that this one saw was seen before it."""
+        if walk.number == 2 and not self._tried_single:
+            return True  # There was nothing else before it.
+        return self._spool.seen_in_both(walk.number, walk.number - 1) == walk.unique
+
+    def _unique(self, walk: _Walk) -> int:
+        if walk.unique is None:
+            walk.unique = self._spool.seen_in(walk.number)
+        return walk.unique
 
     def _what_failed(self, walk: _Walk) -> str:
         """Say what this walk lacked, for the log and the manifest."""
-        unique = self._spool.seen_in(walk.number)
         if walk.broke_off:
             return "the list shrank while it was read"
         if len(walk.counts) > 1:
             return f"`count` changed while it was read, between {min(walk.counts):,} and {max(walk.counts):,}"
-        if walk.rows != unique:
-            return f"{walk.rows - unique:,} rows came twice"
-        if walk.counts != {unique}:
-            return f"`count` says {walk.first.count:,}, {unique:,} came"
-        if walk.number == 1:
+        if walk.counts != {walk.rows}:
+            return f"`count` says {walk.first.count:,}, {walk.rows:,} rows came"
+        if walk.number == 1 and self._consistency == "verified":
             return "one walk of several pages cannot, a second one with the same assistants can"
+        if walk.rows != (unique := self._unique(walk)):
+            return f"{walk.rows - unique:,} rows came twice"
         return "the assistants were not the same as before"
 
     def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
