@@ -374,6 +374,17 @@ def test_row_groups_are_bounded_by_rows(tmp_path: Path) -> None:
     assert read(path) == records
 
 
+def test_a_row_group_says_which_ids_it_holds_and_no_contents(tmp_path: Path) -> None:
+    """Readers can skip row groups by id; no other value stands in the file a second time, outside of its column."""
+    path = write(tmp_path / "snapshot", ({"assistant_id": f"{n:04d}", "prompt": "p"} for n in range(600)))
+    metadata = pq.ParquetFile(path).metadata
+    last = metadata.row_group(1)
+    columns = [last.column(number) for number in range(metadata.num_columns)]
+    assert [column.path_in_schema for column in columns if column.statistics] == ["assistant_id"]
+    ids = next(column.statistics for column in columns if column.statistics)
+    assert (ids.min, ids.max) == ("0500", "0599")
+
+
 def test_row_groups_are_bounded_by_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Huge contents close a row group early, in documented fields and deep inside others alike."""
     monkeypatch.setattr(parquet, "TEXT_PER_GROUP", 8_000)
