@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,14 +23,13 @@ _TOKEN = b',"updated_at":'
 class Fingerprint:
     """Hashes records as they go by, in order of ``assistant_id``. A context manager.
 
-    The hashing itself runs beside the caller, in two threads: it needs no interpreter lock.
+    Both are computed at once, one of them in a thread beside the caller: hashing needs no interpreter lock.
     """
 
     def __init__(self) -> None:
         self._raw = hashlib.sha256()
         self._content = hashlib.sha256()
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="puretalk-hash")
-        self._running: list[Future[None]] = []
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="puretalk-hash")
 
     def __enter__(self) -> Self:
         return self
@@ -46,27 +45,19 @@ class Fingerprint:
         :param lines: their canonical spelling, without line breaks.
         :param volatile: which of them have a field ``updated_at`` of their own.
         """
-        raw = b"\n".join([*lines, b""])
-        content = b"\n".join([*map(without_volatile, lines, volatile), b""])
-        self._settle()  # Only one piece may be under way: they must be hashed in order, and not pile up.
-        self._running = [self._pool.submit(self._raw.update, raw), self._pool.submit(self._content.update, content)]
+        raw = self._pool.submit(self._raw.update, b"\n".join([*lines, b""]))
+        self._content.update(b"\n".join([*map(without_volatile, lines, volatile), b""]))
+        raw.result()
 
     @property
     def raw_sha256(self) -> str:
         """Of everything so far."""
-        self._settle()
         return self._raw.hexdigest()
 
     @property
     def content_sha256(self) -> str:
         """Of everything so far, without ``updated_at``."""
-        self._settle()
         return self._content.hexdigest()
-
-    def _settle(self) -> None:
-        for future in self._running:
-            future.result()
-        self._running = []
 
 
 def without_volatile(line: bytes, present: bool) -> bytes:
