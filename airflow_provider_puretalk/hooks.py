@@ -26,6 +26,7 @@ from airflow_provider_puretalk.api.models import Assistant, AssistantPage
 from airflow_provider_puretalk.api.reading import AssistantScan, scan
 from airflow_provider_puretalk.api.scan import Consistency
 from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
     import requests
@@ -200,7 +201,7 @@ class PuretalkHook(BaseHook):
         except Exception as error:
             # Shown to people, so only the type: a message from elsewhere may quote the connection.
             return False, f"The connection could not be tested: {type(error).__name__}."
-        return True, f"Connected to {self.settings.base_url}: {answer.count:,} assistants."
+        return True, f"Connected to {self.settings.base_url}: {counted(answer.count, 'assistant')}."
 
     def _limit(self, limit: int | None) -> int:
         return self.settings.page_size if limit is None else _at_least_one("limit", limit)

@@ -16,6 +16,7 @@ from airflow_provider_puretalk.api.redaction import UNMATCHED_WARNING, Redactor
 from airflow_provider_puretalk.snapshots import layout, reading, writing
 from airflow_provider_puretalk.snapshots.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
 from airflow_provider_puretalk.snapshots.schema_report import Profile, profile
+from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.api import scan as scanning
@@ -233,10 +234,10 @@ def _manifest(
 def _tell(log: Log, taken: Taken) -> None:
     manifest = taken.manifest
     log.info(
-        "Snapshot %s of %s: %d assistants, complete: %s, %s. %s",
+        "Snapshot %s of %s: %s, complete: %s, %s. %s",
         manifest.snapshot,
         manifest.account,
-        manifest.count,
+        counted(manifest.count, "assistant"),
         manifest.complete,
         {None: "the first one", True: "unchanged", False: "changed"}[taken.unchanged],
         reading.manifest_path(taken.storage, manifest),
@@ -245,8 +246,8 @@ def _tell(log: Log, taken: Taken) -> None:
         log.warning(UNMATCHED_WARNING, name)
     for violation in manifest.schema_report.violations:
         log.warning(
-            "%d records break the documented schema at %s: %s.",
-            violation.count,
+            "The documented schema is broken at %s in %s: %s.",
             violation.pointer,
+            counted(violation.count, "record"),
             violation.reason,
         )

@@ -36,6 +36,7 @@ from airflow_provider_puretalk.api.errors import (
     PuretalkPaginationError,
 )
 from airflow_provider_puretalk.api.spool import ScannedPage, Spool
+from airflow_provider_puretalk.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -263,11 +264,11 @@ class Scanner:
         if len(walk.counts) > 1:
             return f"`count` changed while it was read, between {min(walk.counts):,} and {max(walk.counts):,}"
         if walk.counts != {walk.rows}:
-            return f"`count` says {walk.first.count:,}, {walk.rows:,} rows came"
+            return f"`count` says {walk.first.count:,}, {counted(walk.rows, 'row')} came"
         if walk.number == 1 and self._consistency == "verified":
             return "one walk of several pages cannot, a second one with the same assistants can"
         if walk.rows != (unique := self._unique(walk)):
-            return f"{walk.rows - unique:,} rows came twice"
+            return f"{counted(walk.rows - unique, 'row')} came twice"
         return "the assistants were not the same as before"
 
     def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:

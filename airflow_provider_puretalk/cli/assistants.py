@@ -15,6 +15,7 @@ from airflow_provider_puretalk.cli.connection import hook_for, redaction
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
 from airflow_provider_puretalk.operators.selection import Selection
+from airflow_provider_puretalk.wording import counted
 
 #: What a table shows where nobody chose.
 _COLUMNS = ["assistant_id", "name", "voice.language", "model", "phone_number", "updated_at"]
@@ -42,7 +43,7 @@ def list_assistants(options: argparse.Namespace, output: Output) -> int:
 
 def _told(scan: AssistantScan, left_out: int) -> str:
     proof = f"read as {scan.consistency} ({scan.method})" if scan.complete else "NOT complete: they changed meanwhile"
-    return f"{scan.count:,} assistants, {proof}." + (f" {left_out:,} more match." if left_out else "")
+    return f"{counted(scan.count, 'assistant')}, {proof}." + (f" {left_out:,} more match." if left_out else "")
 
 
 def _filters(pairs: list[tuple[str, str]]) -> Mapping[str, list[Any]] | None:

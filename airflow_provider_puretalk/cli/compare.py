@@ -15,6 +15,7 @@ from airflow_provider_puretalk.cli.parser import CHANGED, DONE
 from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, Changed, ChangedMany
 from airflow_provider_puretalk.snapshots.choosing import choose_two
 from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.wording import counted
 
 #: A longer value is told by its length: the first words of two prompts seldom differ.
 _LONGEST_VALUE = 40
@@ -65,7 +66,7 @@ def _rows(change: Change) -> Iterator[Sequence[Any]]:
         case Changed():
             yield _row("changed", change.assistant_id, change.name, change)
         case ChangedMany():
-            yield _row("changed", f"{len(change.assistant_ids):,} assistants", None, change)
+            yield _row("changed", counted(len(change.assistant_ids), "assistant"), None, change)
         case _:
             what = "added" if isinstance(change, Added) else "removed"
             yield what, change.assistant_id, change.name, None, None, None, None

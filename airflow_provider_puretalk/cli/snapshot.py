@@ -10,6 +10,7 @@ from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
 from airflow_provider_puretalk.snapshots.storage import Storage
 from airflow_provider_puretalk.taking import take_snapshot
+from airflow_provider_puretalk.wording import counted
 
 _SINCE = {None: "the first one", True: "nothing changed since {}", False: "something changed since {}"}
 
@@ -34,8 +35,7 @@ def snapshot(options: argparse.Namespace, output: Output) -> int:
         return DONE
     complete = "complete" if result["complete"] else "NOT complete"
     since = _SINCE[result["unchanged"]].format(result["previous_snapshot"])
-    output.line(
-        f"Snapshot {result['snapshot']} of {result['account']}: {result['count']:,} assistants, {complete}; {since}."
-    )
+    assistants = counted(result["count"], "assistant")
+    output.line(f"Snapshot {result['snapshot']} of {result['account']}: {assistants}, {complete}; {since}.")
     output.line(result["manifest_path"])
     return DONE

@@ -15,6 +15,7 @@ from airflow_provider_puretalk.snapshots import layout
 from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.reading import snapshot_names
 from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.wording import counted
 
 
 def list_stored(options: argparse.Namespace, output: Output) -> int:
@@ -80,11 +81,11 @@ def verify_stored(options: argparse.Namespace, output: Output) -> int:
             for path, problem, count in results
         )
     else:
-        for path, problem, count in results:
-            if problem is None:
-                output.line(f"Verified: {count:,} assistants, {path}")
+        for path, _, count in results:
+            if count is not None:
+                output.line(f"Verified: {counted(count, 'assistant')}, {path}")
         if options.all:
-            output.line(f"{len(results) - len(failed):,} of {len(results):,} snapshots are what their manifests say.")
+            output.line(f"{len(results) - len(failed):,} of {counted(len(results), 'snapshot')} verified.")
     return FAILED if failed else DONE
 
 

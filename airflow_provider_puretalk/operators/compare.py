@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
 from airflow_provider_puretalk.operators import arguments, lineage
+from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -149,5 +150,5 @@ class _Limit:
         )
         if too_many:
             raise PuretalkDriftError(
-                f"{removed:,} of {count:,} assistants are gone, more than `max_removed` allows ({self._told})."
+                f"{removed:,} of {counted(count, 'assistant')} are gone, more than `max_removed` allows ({self._told})."
             )

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
 from airflow_provider_puretalk.operators import arguments, lineage
 from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
+from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -102,18 +103,18 @@ class PuretalkListAssistantsOperator(BaseOperator):
             if redactor is not None:
                 records = [redactor(record) for record in records]
             selected = self._select(records, selection, redactor, ceiling)
-            self.log.info("Page %d: %d of %d assistants selected.", page, len(selected), len(records))
+            self.log.info("Page %d: %d of %s selected.", page, len(selected), counted(len(records), "assistant"))
             self._warn(redactor, len(records))
             return selected
         with hook.scan_assistants(consistency, limit=limit, redact=redactor) as scan:
             selected = self._select(scan, selection, redactor, ceiling)
             self.log.info(
-                "%d of %d assistants selected (%s, method %s, %d walks, complete: %s).",
+                "%d of %s selected (%s, method %s, %s, complete: %s).",
                 len(selected),
-                scan.count,
+                counted(scan.count, "assistant"),
                 consistency,
                 scan.method,
-                scan.walks,
+                counted(scan.walks, "walk"),
                 scan.complete,
             )
             self._warn(redactor, scan.count)

@@ -15,6 +15,7 @@ from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.census import Census
 from airflow_provider_puretalk.snapshots.changes import Change
 from airflow_provider_puretalk.snapshots.ledger import Ledger
+from airflow_provider_puretalk.wording import counted
 
 #: Longest list in :meth:`Comparison.to_dict`.
 LONGEST_LIST = 1_000
@@ -99,7 +100,7 @@ class Comparison:
     def summary(self) -> str:
         """One line for people."""
         if self.baseline is None:
-            return f"A baseline of {self.snapshot.count:,} assistants; there is nothing to compare with yet."
+            return f"A baseline of {counted(self.snapshot.count, 'assistant')}; there is nothing to compare with yet."
         counts = self.counts
         told = [f"{counts[name]:,} {name}" for name in ("added", "removed") if counts[name]]
         if counts["changed"]:
@@ -113,8 +114,8 @@ class Comparison:
             told.append("and more of that kind")
         for what, fields in (("new to the fleet", self.fields_appeared), ("gone from the fleet", self.fields_vanished)):
             if fields:
-                told.append(f"{len(fields):,} fields {what}")
-        return f"{'; '.join(told) or 'No changes'}. {self.snapshot.count:,} assistants now."
+                told.append(f"{counted(len(fields), 'field')} {what}")
+        return f"{'; '.join(told) or 'No changes'}. {counted(self.snapshot.count, 'assistant')} now."
 
     def to_dict(self, limit: int = LONGEST_LIST) -> dict[str, Any]:
         """Return ids and names of fields, never contents, as plain values that XCom can carry.

@@ -19,6 +19,7 @@ from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.snapshots import census
 from airflow_provider_puretalk.snapshots.differences import differences
 from airflow_provider_puretalk.snapshots.ledger import NOW, THEN, Ledger
+from airflow_provider_puretalk.wording import counted
 
 #: What is counted: assistants, each under one of the first five, and changed ones under the classes of their fields.
 _COUNTS = ("added", "removed", "changed", "touched", "unchanged", *FIELD_CLASSES)
@@ -119,13 +120,13 @@ class Merge:
         """Yield sentences about what could not be told."""
         if self._not_removed:
             yield (
-                f"{self._not_removed:,} assistants of the baseline were not seen; they do not count as removed, "
-                "because not both are complete."
+                f"Not seen: {counted(self._not_removed, 'assistant')} of the baseline, not counted as removed, because not "
+                "both snapshots are complete."
             )
         if self._not_added:
             yield (
-                f"{self._not_added:,} assistants are not in the baseline; they do not count as added, because it is "
-                "not complete."
+                f"Not in the baseline: {counted(self._not_added, 'assistant')}, not counted as added, because the baseline "
+                "is not complete."
             )
 
     def _same(self, record: dict[str, Any]) -> None:

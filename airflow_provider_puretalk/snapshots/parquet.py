@@ -42,7 +42,7 @@ TEXT_PER_GROUP = 8_000_000
 _LEVELS = {"gzip": 6}
 
 #: Least and greatest value of each row group let readers skip groups where rows are in order, and they are by id only. Of
-#: all columns, long texts among them, they would make the file a fifth larger and what readers hold of it four times as large.
+#: all columns, long texts among them, they would make the file a fifth larger and its metadata four times as large.
 _COLUMNS_WITH_STATISTICS = ["assistant_id"]
 
 _FORMAT_KEY, _FORMAT = b"puretalk_format", b"1"

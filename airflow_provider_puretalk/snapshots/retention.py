@@ -18,6 +18,7 @@ from airflow_provider_puretalk.snapshots import layout, reading
 from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.removal import Debris, Folder, LeftAlone
 from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,9 @@ class Pruned:
         """Return one line for people."""
         verb = "would be" if self.dry_run else "were"
         return (
-            f"{self.account}: {len(self.kept)} snapshots kept, {len(self.removed)} {verb} removed together with "
-            f"{len(self.debris)} pieces of debris ({self.bytes:,} bytes), {len(self.left_alone)} things left alone."
+            f"{self.account}: {counted(len(self.kept), 'snapshot')} kept, {len(self.removed):,} {verb} removed together "
+            f"with {counted(len(self.debris), 'piece')} of debris ({counted(self.bytes, 'byte')}), "
+            f"{counted(len(self.left_alone), 'thing')} left alone."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from airflow_provider_puretalk.api.names import is_path_part
 from airflow_provider_puretalk.operators import arguments
 from airflow_provider_puretalk.triggers import looking
 from airflow_provider_puretalk.watching.noticing import Watch, texts
+from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
@@ -138,7 +139,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
                 if save := memory.unsaved():
                     look.when_told.append(save)
                 if changes is None:
-                    log.info("Watching %d assistants of %s.", len(look.fleet.prints), look.fleet.account)
+                    log.info("Watching %s of %s.", counted(len(look.fleet.prints), "assistant"), look.fleet.account)
                 elif changes.are_worth_telling:
                     seen_at = look.fleet.seen_at
                     payload = changes.to_payload(seen_at.isoformat() if seen_at else None)

@@ -283,7 +283,7 @@ def test_the_log_tells_the_change_and_holds_no_contents(
     spoken()
     compare(folder, context)
     said = spoken()
-    assert "1 removed; 1 changed (behaviour 1). 1 assistants now." in said
+    assert "1 removed; 1 changed (behaviour 1). 1 assistant now." in said
     assert "secret" not in said
 
 

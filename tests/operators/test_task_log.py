@@ -55,7 +55,7 @@ def test_snapshot_warns_of_values_that_break_the_documentation(
         sandbox.fleet.change(assistant_id, {"voice_stability": "very"})
     folder.take(context)
     log = spoken()
-    assert "3 records break the documented schema at /voice_stability: expected number, got string." in log
+    assert "The documented schema is broken at /voice_stability in 3 records: expected number, got string." in log
     assert "very" not in log
 
 

@@ -19,6 +19,7 @@ from airflow_provider_puretalk.snapshots.census import Census, Member
 from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, ChangedMany, Removed
 from airflow_provider_puretalk.snapshots.report.secrets_in_text import suspicions
 from airflow_provider_puretalk.snapshots.report.values import label
+from airflow_provider_puretalk.wording import counted
 
 #: Examples of one kind, and ids in one example, that are told.
 MOST_EXAMPLES, MOST_IDS = 20, 5
@@ -96,7 +97,7 @@ class Findings:
         if isinstance(change, Removed):
             return
         if isinstance(change, ChangedMany):
-            who: Sequence[str] = (f"{len(change.assistant_ids):,} assistants",)
+            who: Sequence[str] = (counted(len(change.assistant_ids), "assistant"),)
         else:
             who = tuple(filter(None, (label(change.name), label(change.assistant_id))))
         if isinstance(change, Added):

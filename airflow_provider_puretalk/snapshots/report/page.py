@@ -18,6 +18,7 @@ from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.comparison import Comparison
 from airflow_provider_puretalk.snapshots.report import contents
 from airflow_provider_puretalk.snapshots.report.values import visible
+from airflow_provider_puretalk.wording import counted
 
 #: Fields named as new to the fleet, or gone from it.
 _MOST_POINTERS = 100
@@ -58,6 +59,7 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters["number"] = "{:,}".format
+    environment.filters["counted"] = counted
     environment.filters["prose"] = _prose
     environment.filters["spaces"] = lambda text: text if text.strip() else text.translate(_SPACES)
     return environment
