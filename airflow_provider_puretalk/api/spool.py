@@ -171,11 +171,16 @@ class Spool:
     def _rows(self, seen: str, *values: int) -> Iterator[tuple[bytes, Any]]:
         """Yield the latest sighting of each id."""
         notes = list(self._notes)
-        # With max() SQLite takes the other columns from the row that has the maximum.
-        found = self._database.execute(f"SELECT position, length, note, max(moment) {seen} ORDER BY id", values)
-        descriptor = self._lines.fileno()
-        for position, length, note, _ in found:
-            yield os.pread(descriptor, length, position), notes[note]
+        try:
+            # With max() SQLite takes the other columns from the row that has the maximum.
+            found = self._database.execute(f"SELECT position, length, note, max(moment) {seen} ORDER BY id", values)
+            descriptor = self._lines.fileno()
+            for position, length, note, _ in found:
+                yield os.pread(descriptor, length, position), notes[note]
+        except sqlite3.ProgrammingError as error:
+            raise ValueError("The reading is closed: it lasts as long as its `with` block, in one thread.") from error
+        except sqlite3.OperationalError as error:
+            raise _unusable(error) from error
 
 
 def _unusable(error: Exception) -> PuretalkError:

@@ -213,6 +213,8 @@ def _value(data: bytes | None, absent: Any = ABSENT) -> Any:
 def _told() -> Iterator[None]:
     try:
         yield
+    except sqlite3.ProgrammingError as error:
+        raise ValueError("The comparison is closed: it lasts as long as its `with` block, in one thread.") from error
     except sqlite3.OperationalError as error:  # A full disk.
         raise PuretalkError(
             f"The temporary folder cannot hold the comparison: {error}. TMPDIR names another one."

@@ -74,6 +74,16 @@ def test_records_come_in_order_as_often_as_wanted_and_exactly(reading: Read) -> 
         assert all(one == other for one, other in pairs)
 
 
+def test_a_closed_reading_says_so(reading: Read) -> None:
+    """Records that are asked for after the ``with`` block, or in the middle of which it ends, end in a sentence about that."""
+    with running(30) as box, reading(box, 100) as found:
+        begun = iter(found)
+        next(begun)
+    for late in (begun, iter(found)):
+        with pytest.raises(ValueError, match="reading is closed"):
+            list(late)
+
+
 def test_what_examine_finds_comes_back_with_each_record(reading: Read) -> None:
     """Also for pages that came with the same bytes in several walks and were not decoded again."""
     with (

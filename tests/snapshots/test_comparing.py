@@ -419,7 +419,20 @@ def test_records_that_are_missing_are_not_removed_ones(keep: Keep, side: int) ->
         snapshots.compare(*paths)
 
 
+def test_a_closed_comparison_says_so(keep: Keep) -> None:
+    """Changes that are asked for too late, or in the middle of which it is closed, end in a sentence about that."""
+    comparison = snapshots.compare(keep("a", fleet(3)), keep("b", []))
+    begun = comparison.changes()
+    next(begun)
+    comparison.close()
+    for late in (begun, comparison.changes()):
+        with pytest.raises(ValueError, match="comparison is closed"):
+            list(late)
+    comparison.close()
+
+
 def test_nothing_stays_in_the_temporary_folder(keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a comparison notes down lies in a file without a name, which no kill can leave behind."""
     a, b = keep("a", fleet(300)), keep("b", fleet(300, model="x"))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
