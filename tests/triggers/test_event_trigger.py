@@ -215,12 +215,12 @@ async def test_it_waits_for_what_it_remembers(box: sandbox.Sandbox, caplog: pyte
 async def test_a_change_that_comes_back_before_the_next_look_is_none(box: sandbox.Sandbox) -> None:
     """Only what is different when somebody looks is told, and that it was saved again (`updated_at`) is nothing."""
     async with Triggerer() as triggerer:
-        triggerer.start(watcher(poll_interval=0.5), state := AssetState())
+        triggerer.start(watcher(poll_interval=1.5), state := AssetState())
         await remembered(state, 2)
         before = box.fleet.get(box.fleet.ids()[0])["prompt"]
         box.faults.add("delay:seconds=0")
         await looked(box, 1)
-        await asyncio.sleep(0.1)  # The look is over, and the next one is not due yet.
+        await asyncio.sleep(0.4)  # The look is over, and the next one is not due yet.
         change(box, 0, prompt="Flicker.")
         change(box, 0, prompt=before)
         other = change(box, 1, prompt="New.")
