@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_puretalk.api.redaction import UNMATCHED_WARNING, Redactor
 from airflow_provider_puretalk.snapshots import layout, reading, writing
+from airflow_provider_puretalk.snapshots.collector import collector_spared
 from airflow_provider_puretalk.snapshots.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
 from airflow_provider_puretalk.snapshots.schema_report import Profile, profile
 from airflow_provider_puretalk.wording import counted
@@ -113,6 +114,7 @@ def take_snapshot(
     storage.check()
     previous = reading.previous_complete(storage, settings.account, snapshot)
     with (
+        collector_spared(),
         hook.scan_assistants(consistency, max_walks, max_seconds, examine=profiler(redactor), redact=redactor) as scan,
         storage.staging(folder_name) as folder,
     ):

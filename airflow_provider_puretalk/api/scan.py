@@ -49,6 +49,9 @@ CONSISTENCIES: tuple[str, ...] = get_args(Consistency)
 LARGEST_SINGLE_PAGE = 1_000
 #: How many more rows than ``count`` such a page asks for, so that a few rows added meanwhile do not spoil it.
 _SINGLE_PAGE_SLACK = 100
+#: So many pages more than may be in flight are asked for or at hand: one is read, and the others keep the threads busy while
+#: reading it takes longer than usual. Each is held in memory.
+_PAGES_AT_HAND = 3
 #: Seconds between two lines of progress in the log.
 _PROGRESS_INTERVAL = 10.0
 
@@ -117,7 +120,7 @@ class Scanner:
     :param consistency: ``verified``, ``checked`` or ``best_effort``.
     :param max_walks: after so many walks without a proof it gives up.
     :param deadline: moment on the monotonic clock at which it gives up.
-    :param parallel: how many pages may be in flight at once, while one more is read.
+    :param parallel: how many pages may be in flight at once, while some more are at hand to be read.
     :param cancel: called when the reading fails, to end what is in flight.
     """
 
@@ -284,8 +287,7 @@ class Scanner:
         # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
         ceiling = 2 * wanted + 10
         number, end = 2, math.inf
-        # The page that is read no longer occupies a thread. More than that one would hardly save time, and take memory.
-        ahead = self._parallel + (self._parallel > 1)
+        ahead = self._parallel + (_PAGES_AT_HAND if self._parallel > 1 else 0)
         pending: set[Future[Any]] = set()
         done: set[Future[Any]] = set()
         with _Here() if self._parallel == 1 else ThreadPoolExecutor(self._parallel, "puretalk-page") as pool:

@@ -99,8 +99,7 @@ class _Questions:
         if len(self._counts) > 1:
             report.findings.append("`count` was not the same in all answers: the list changed, or counts otherwise.")
         counter = SchemaCounter()
-        for record in self._longest:
-            counter.add(profile(record))
+        counter.add(map(profile, self._longest))
         schema = counter.report()
         report.add(
             "schema",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,13 +23,14 @@ _TOKEN = b',"updated_at":'
 class Fingerprint:
     """Hashes records as they go by, in order of ``assistant_id``. A context manager.
 
-    Both are computed at once, one of them in a thread beside the caller: hashing needs no interpreter lock.
+    The hashing itself runs beside the caller, in two threads: it needs no interpreter lock.
     """
 
     def __init__(self) -> None:
         self._raw = hashlib.sha256()
         self._content = hashlib.sha256()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="puretalk-hash")
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="puretalk-hash")
+        self._running: list[Future[None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -39,25 +40,55 @@ class Fingerprint:
     ) -> None:
         self._pool.shutdown()
 
-    def add(self, lines: Sequence[bytes], volatile: Sequence[bool]) -> None:
-        """Take in the next records, best some dozens at once.
+    def add(self, lines: Sequence[bytes], volatile: Sequence[bool]) -> bytes:
+        """Take in the next records, best some hundreds at once.
 
         :param lines: their canonical spelling, without line breaks.
         :param volatile: which of them have a field ``updated_at`` of their own.
+        :returns: their uncompressed JSONL form.
         """
-        raw = self._pool.submit(self._raw.update, b"\n".join([*lines, b""]))
-        self._content.update(b"\n".join([*map(without_volatile, lines, volatile), b""]))
-        raw.result()
+        text = b"\n".join([*lines, b""])
+        content = _all_without_volatile(text, len(lines)) if all(volatile) else None
+        if content is None:
+            content = b"\n".join([*map(without_volatile, lines, volatile), b""])
+        self._settle()  # Only one piece may be under way: they must be hashed in order, and not pile up.
+        self._running = [self._pool.submit(self._raw.update, text), self._pool.submit(self._content.update, content)]
+        return text
 
     @property
     def raw_sha256(self) -> str:
         """Of everything so far."""
+        self._settle()
         return self._raw.hexdigest()
 
     @property
     def content_sha256(self) -> str:
         """Of everything so far, without ``updated_at``."""
+        self._settle()
         return self._content.hexdigest()
+
+    def _settle(self) -> None:
+        for future in self._running:
+            future.result()
+        self._running = []
+
+
+def _all_without_volatile(text: bytes, count: int) -> bytes | None:
+    """Return canonical lines without ``updated_at``, in half the time of one by one; None where that is unsafe.
+
+    Every record has a field of that name itself, and none as its first, since ``assistant_id`` comes before. So if the token
+    occurs as often as there are records, none of these fields is a nested one.
+    """
+    first, *others = text.split(_TOKEN)
+    if len(others) != count:
+        return None
+    parts: list[bytes | memoryview] = [first]
+    for other in others:
+        end = other.find(b'"', 1)
+        if not other.startswith(b'"') or end < 0 or other.find(b"\\", 0, end) >= 0:
+            return None
+        parts.append(memoryview(other)[end + 1 :])
+    return b"".join(parts)
 
 
 def without_volatile(line: bytes, present: bool) -> bytes:

@@ -10,7 +10,7 @@ import contextlib
 import gzip
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -57,11 +57,10 @@ class JsonlWriter:
     ) -> None:
         self._files.__exit__(kind, error, trace)
 
-    def write(self, lines: Sequence[bytes]) -> None:
-        """Write canonical lines, given without line breaks."""
-        data = b"\n".join([*lines, b""])
-        self._out.write(data)
-        self._unsaved += len(data)
+    def write(self, text: bytes) -> None:
+        """Write canonical lines, each with its line break."""
+        self._out.write(text)
+        self._unsaved += len(text)
         if self._unsaved >= _SAVE_EVERY and hasattr(os, "posix_fadvise"):
             # Linux starts to write the pages out now and does not wait: the fsync of the commit then finds little left.
             os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
@@ -142,10 +141,12 @@ class _DateTime(Form):
 
     def array(self, values: list[Any]) -> pa.Array:
         import pyarrow as pa
+        from pyarrow import compute
 
-        instants = pa.array(values, pa.string()).cast(self.arrow_type())
+        texts = pa.array(values, pa.string())
+        instants = texts.cast(self.arrow_type())
         # Arrow has a year 0, and Python's datetime, in which people will read the column, has none.
-        if self.values(instants) != values or min(filter(None, values), default="1") < "0001":
+        if not _texts(instants).equals(texts) or (compute.min(texts).as_py() or "1") < "0001":
             raise ValueError("not the text that the column gives back")
         return instants
 
@@ -160,11 +161,8 @@ class _DateTime(Form):
         return value if value == canonical else canonical
 
     def values(self, array: pa.Array) -> list[Any]:
-        import pyarrow as pa
-
-        # Text from Arrow costs a fifth of datetimes from Arrow; the view takes the zone off without a zone database.
-        texts: Iterable[str | None] = array.view(pa.timestamp("us")).cast(pa.string()).to_pylist()
-        return [text and text.replace(" ", "T").removesuffix(".000000") + "Z" for text in texts]
+        values: list[Any] = _texts(array).to_pylist()
+        return values
 
 
 class _Json(Form):
@@ -269,6 +267,18 @@ def parse_each(texts: list[str | None]) -> list[Any]:
         raise ValueError("not one JSON value each")
     rest = iter(values)
     return [None if text is None else next(rest) for text in texts]
+
+
+def _texts(instants: pa.Array) -> pa.Array:
+    """Return the one text of each instant; Arrow makes it in a fraction of the time that datetimes take."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    # The view takes the zone off without a zone database. Now it is a space, and always six digits of a second.
+    texts = instants.view(pa.timestamp("us")).cast(pa.string())
+    texts = compute.replace_substring(texts, pattern=" ", replacement="T")
+    texts = compute.replace_substring(texts, pattern=".000000", replacement="")
+    return compute.binary_join_element_wise(texts, "Z", "")
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -86,9 +87,9 @@ class SchemaCounter:
     def __init__(self) -> None:
         self._profiles: Counter[Profile] = Counter()
 
-    def add(self, found: Profile) -> None:
-        """Count one record."""
-        self._profiles[found] += 1
+    def add(self, found: Iterable[Profile]) -> None:
+        """Count some records."""
+        self._profiles.update(found)
 
     def report(self) -> SchemaReport:
         """Return what was counted, sorted."""

@@ -170,8 +170,7 @@ def _listing(scan: AssistantScan, manifest: Manifest, redactor: Redactor | None)
     from airflow_provider_puretalk.snapshots.schema_report import SchemaCounter
 
     schema = SchemaCounter()
-    for _, profile in scan.rows():
-        schema.add(profile)
+    schema.add(profile for _, profile in scan.rows())
     redaction = (
         Redaction()
         if redactor is None

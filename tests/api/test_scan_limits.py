@@ -75,7 +75,7 @@ def test_records_come_in_order_as_often_as_wanted_and_exactly(reading: Read) -> 
 
 
 def test_a_closed_reading_says_so(reading: Read) -> None:
-    """Records that are asked for after the ``with`` block, or in the middle of which it ends, end in a sentence about that."""
+    """Records that are asked for after the ``with`` block, or while it ends, end in a sentence about that."""
     with running(30) as box, reading(box, 100) as found:
         begun = iter(found)
         next(begun)
