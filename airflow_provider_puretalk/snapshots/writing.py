@@ -128,7 +128,7 @@ def _writer(
         with collector_paused(), ParquetWriter(path, compression=compression) as parquet:
 
             def write(text: bytes, lines: Sequence[bytes]) -> None:
-                for line, record in zip(lines, exact_json.loads(b"[%b]" % b",".join(lines)), strict=True):
+                for line, record in zip(lines, exact_json.loads_lines(text), strict=True):
                     parquet.write(record, len(line))
 
             yield write

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_puretalk.api.exact_json import CANONICAL_VERSION, InvalidJSONError, dumps, loads
+from airflow_provider_puretalk.api.exact_json import CANONICAL_VERSION, InvalidJSONError, dumps, loads, loads_lines
 
 DIGITS = "1234567890" * 500  # more than Python turns into an integer (sys.set_int_max_str_digits)
 
@@ -246,3 +246,13 @@ def test_no_bytes_raise_anything_else(data: bytes) -> None:
     except InvalidJSONError:
         return
     assert isinstance(dumps(value), bytes)
+
+
+@pytest.mark.parametrize(
+    "odd", ['"\\ud800"', DIGITS, "1e400", "[" * 200 + "]" * 200], ids=["surrogate", "digits", "exponent", "nesting"]
+)
+def test_lines_are_read_as_if_one_by_one(odd: str) -> None:
+    """Whatever one of them holds, each line gives what it gives by itself."""
+    lines = [b'{"a":1.50}', odd.encode(), '"\u2028 is no line break"'.encode(), b"[]"]
+    assert loads_lines(b"\n".join([*lines, b""])) == [*map(loads, lines)]
+    assert loads_lines(b"") == []
