@@ -27,8 +27,8 @@ from airflow_provider_puretalk.snapshots.storage import Storage
 
 log = logging.getLogger(__name__)
 
-#: Records that are hashed and written at once: a megabyte. Fewer cost more handing over between threads than they save.
-_CHUNK = 256
+#: Records that are hashed and written at once. Fewer cost more handing over between threads, more cost more page faults.
+_CHUNK = 128
 #: How often a commit is repeated when another writer of the same snapshot took its file away meanwhile.
 _COMMIT_TRIES = 3
 
