@@ -107,12 +107,22 @@ def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], opt
     assert told == ""
 
 
+def as_at_a_terminal() -> None:
+    """Undo what a shell does to those that it runs in the background, tests among them: they do not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_it_cleanly(connection: Callable[..., str]) -> None:
     """130, one word, no traceback; a request in flight is given up."""
     with sandbox.running(assistants=3, faults=["delay:seconds=60,times=always"]) as box:
         connection(host=box.base_url, password=box.api_key)
         process: Any = subprocess.Popen(
-            [*MODULE, "assistants", "list"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*MODULE, "assistants", "list"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=as_at_a_terminal,
         )
         box.before_request(1, lambda request: process.send_signal(signal.SIGINT))
         out, err = process.communicate(timeout=50)
@@ -125,7 +135,12 @@ def test_a_second_ctrl_c_waits_for_nobody(connection: Callable[..., str]) -> Non
     with sandbox.running(assistants=250, max_limit=20, faults=slow) as box:
         connection(host=box.base_url, password=box.api_key, extra={"timeout": 120})
         process: Any = subprocess.Popen(
-            [*MODULE, "assistants", "list"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*MODULE, "assistants", "list"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=as_at_a_terminal,
         )
         try:
             box.before_request(5, lambda request: process.send_signal(signal.SIGINT))
