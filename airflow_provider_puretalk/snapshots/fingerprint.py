@@ -18,6 +18,7 @@ from airflow_provider_puretalk.api import exact_json
 #: The field that moves with every save; snapshots that differ in nothing else are the same.
 VOLATILE = "updated_at"
 _TOKEN = b',"updated_at":'
+_QUOTE = ord('"')
 
 
 class Fingerprint:
@@ -79,16 +80,17 @@ def _all_without_volatile(text: bytes, count: int) -> bytes | None:
     Every record has a field of that name itself, and none as its first, since ``assistant_id`` comes before. So if the token
     occurs as often as there are records, none of these fields is a nested one.
     """
-    first, *others = text.split(_TOKEN)
-    if len(others) != count:
-        return None
-    parts: list[bytes | memoryview] = [first]
-    for other in others:
-        end = other.find(b'"', 1)
-        if not other.startswith(b'"') or end < 0 or other.find(b"\\", 0, end) >= 0:
+    view, parts, end = memoryview(text), [], 0
+    find = text.find
+    while (token := find(_TOKEN, end)) >= 0:
+        value = token + len(_TOKEN) + 1
+        closing = find(b'"', value)
+        if text[value - 1] != _QUOTE or closing < 0 or find(b"\\", value, closing) >= 0:
             return None
-        parts.append(memoryview(other)[end + 1 :])
-    return b"".join(parts)
+        parts.append(view[end:token])
+        end = closing + 1
+    parts.append(view[end:])
+    return b"".join(parts) if len(parts) == count + 1 else None
 
 
 def without_volatile(line: bytes, present: bool) -> bytes:

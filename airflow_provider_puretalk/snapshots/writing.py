@@ -70,7 +70,8 @@ def stage(
             if strict:
                 _refuse_violations(chunk)
             schema.add(profiles)
-            write(fingerprint.add(lines, [VOLATILE in profile.keys[0] for profile in profiles]), lines)
+            volatile = {profile for profile in set(profiles) if VOLATILE in profile.keys[0]}
+            write(fingerprint.add(lines, [profile in volatile for profile in profiles]), lines)
             count += len(chunk)
             progress(count)
     # What was hashed on the way need not be read again.
