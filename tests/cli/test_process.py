@@ -88,18 +88,24 @@ def test_a_usage_error_is_one() -> None:
     assert ran(MODULE, "snapshots", "compare", "--nonsense").returncode == 1
 
 
+def started(*words: str) -> Any:
+    """Start the module as at a terminal: what a shell runs in the background, tests among them, does not hear Ctrl-C."""
+    return subprocess.Popen(
+        [*MODULE, *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], options: list[str]) -> None:
     """`| head` ends it in silence, with the code that a killed writer has."""
     with sandbox.running(assistants=400) as box:
         connection(host=box.base_url, password=box.api_key)
-        process: Any = subprocess.Popen(
-            [*MODULE, "assistants", "list", *options],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = started("assistants", "list", *options)
         process.stdout.close()
         told = process.stderr.read()
         assert process.wait(timeout=60) == 141
@@ -107,23 +113,11 @@ def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], opt
     assert told == ""
 
 
-def as_at_a_terminal() -> None:
-    """Undo what a shell does to those that it runs in the background, tests among them: they do not hear Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_ctrl_c_ends_it_cleanly(connection: Callable[..., str]) -> None:
     """130, one word, no traceback; a request in flight is given up."""
     with sandbox.running(assistants=3, faults=["delay:seconds=60,times=always"]) as box:
         connection(host=box.base_url, password=box.api_key)
-        process: Any = subprocess.Popen(
-            [*MODULE, "assistants", "list"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=as_at_a_terminal,
-        )
+        process = started("assistants", "list")
         box.before_request(1, lambda request: process.send_signal(signal.SIGINT))
         out, err = process.communicate(timeout=50)
     assert (process.returncode, out, err) == (130, "", "Stopped.\n")
@@ -134,14 +128,7 @@ def test_a_second_ctrl_c_waits_for_nobody(connection: Callable[..., str]) -> Non
     slow = ["ok:times=2", "delay:seconds=120,times=always"]
     with sandbox.running(assistants=250, max_limit=20, faults=slow) as box:
         connection(host=box.base_url, password=box.api_key, extra={"timeout": 120})
-        process: Any = subprocess.Popen(
-            [*MODULE, "assistants", "list"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=as_at_a_terminal,
-        )
+        process = started("assistants", "list")
         try:
             box.before_request(5, lambda request: process.send_signal(signal.SIGINT))
             with pytest.raises(subprocess.TimeoutExpired):
