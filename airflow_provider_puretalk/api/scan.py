@@ -52,6 +52,9 @@ _SINGLE_PAGE_SLACK = 100
 #: So many pages more than may be in flight are asked for or at hand: one is read, and the others keep the threads busy while
 #: reading it takes longer than usual. Each is held in memory.
 _PAGES_AT_HAND = 3
+#: Seconds that pages at hand wait for those right behind them. Answers to requests sent together come together, and their
+#: threads send the next requests sooner while nobody computes.
+_GATHERING = 0.001
 #: Seconds between two lines of progress in the log.
 _PROGRESS_INTERVAL = 10.0
 
@@ -300,6 +303,8 @@ class Scanner:
                         return
                     if not done:
                         done, pending = wait(pending, timeout=self._time_left(), return_when=FIRST_COMPLETED)
+                        right_behind, pending = wait(pending, timeout=_GATHERING)
+                        done |= right_behind
                     self._check_time()
                     try:
                         page = self._read_in_time(done.pop().result)

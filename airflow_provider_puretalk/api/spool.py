@@ -95,6 +95,7 @@ class Spool:
         self._known: dict[bytes, tuple[int, ScannedPage]] = {}
         self._batch_count = 0
         self._notes: dict[Hashable, int] = {}
+        self._found: tuple[str, tuple[int, ...]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +117,7 @@ class Spool:
 
     def add(self, walk: int, page: ScannedPage) -> None:
         """Keep what a walk got. Walks are numbered upwards."""
+        self._found = None
         try:
             batch = self._known[page.digest or b""][0] if page.rows is None else self._keep(page)
             self._database.execute("INSERT INTO sighting (walk, batch) VALUES (?, ?)", (walk, batch))
@@ -124,15 +126,15 @@ class Spool:
 
     def seen_in(self, walk: int) -> int:
         """Count the ids that a walk saw."""
-        return self._count(_SEEN_IN, walk)
+        return self._count_found(_SEEN_IN, walk)
 
     def seen_in_both(self, walk: int, other: int) -> int:
         """Count the ids that two walks saw both."""
-        return self._count(_SEEN_IN_BOTH, walk, other)
+        return self._count(f"(SELECT id {_SEEN_IN_BOTH})", walk, other)
 
     def seen_around(self, walk: int) -> int:
         """Count the ids that were seen before a walk's first request, and after it as well."""
-        return self._count(_SEEN_AROUND, walk, walk)
+        return self._count_found(_SEEN_AROUND, walk, walk)
 
     def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
         """Yield line and note of what a walk saw, each id once, in order of id."""
@@ -162,20 +164,39 @@ class Spool:
             self._known[page.digest] = batch, replace(page, rows=None)
         return batch
 
-    def _count(self, seen: str, *values: int) -> int:
+    def _count_found(self, seen: str, *values: int) -> int:
+        self._find(seen, *values)
+        return self._count("found")
+
+    def _count(self, what: str, *values: int) -> int:
         try:
-            return int(self._database.execute(f"SELECT count(*) FROM (SELECT id {seen})", values).fetchone()[0])
+            return int(self._database.execute(f"SELECT count(*) FROM {what}", values).fetchone()[0])
         except sqlite3.OperationalError as error:  # Sorting takes room, too.
             raise _unusable(error) from error
 
+    def _find(self, seen: str, *values: int) -> None:
+        """Sort what was seen by id, its latest sighting each. Once: what proofs count is what is read afterwards."""
+        if self._found == (seen, values):
+            return
+        self._found = None
+        try:
+            self._database.execute("DROP TABLE IF EXISTS found")
+            # With max() SQLite takes the other columns from the row that has the maximum.
+            self._database.execute(
+                f"CREATE TABLE found AS SELECT position, length, note, max(moment) {seen} ORDER BY id", values
+            )
+        except sqlite3.OperationalError as error:
+            raise _unusable(error) from error
+        self._found = seen, values
+
     def _rows(self, seen: str, *values: int) -> Iterator[tuple[bytes, Any]]:
-        """Yield the latest sighting of each id."""
+        """Yield what was seen, sorted by id."""
         notes = list(self._notes)
         try:
-            # With max() SQLite takes the other columns from the row that has the maximum.
-            found = self._database.execute(f"SELECT position, length, note, max(moment) {seen} ORDER BY id", values)
+            self._find(seen, *values)
+            found = self._database.execute("SELECT position, length, note FROM found ORDER BY rowid")
             descriptor = self._lines.fileno()
-            for position, length, note, _ in found:
+            for position, length, note in found:
                 yield os.pread(descriptor, length, position), notes[note]
         except sqlite3.ProgrammingError as error:
             raise ValueError("The reading is closed: it lasts as long as its `with` block, in one thread.") from error

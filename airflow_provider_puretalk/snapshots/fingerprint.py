@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from airflow_provider_puretalk.api import exact_json
 
@@ -22,56 +19,39 @@ _QUOTE = ord('"')
 
 
 class Fingerprint:
-    """Hashes records as they go by, in order of ``assistant_id``. A context manager.
-
-    The hashing itself runs beside the caller, in two threads: it needs no interpreter lock.
-    """
+    """Hashes records as they go by, in order of ``assistant_id``, in the two forms of :func:`both_forms`."""
 
     def __init__(self) -> None:
-        self._raw = hashlib.sha256()
-        self._content = hashlib.sha256()
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="puretalk-hash")
-        self._running: list[Future[None]] = []
+        self.raw = hashlib.sha256()
+        self.content = hashlib.sha256()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown()
-
-    def add(self, lines: Sequence[bytes], volatile: Sequence[bool]) -> bytes:
-        """Take in the next records, best some hundreds at once.
-
-        :param lines: their canonical spelling, without line breaks.
-        :param volatile: which of them have a field ``updated_at`` of their own.
-        :returns: their uncompressed JSONL form.
-        """
-        text = b"\n".join([*lines, b""])
-        content = _all_without_volatile(text, len(lines)) if all(volatile) else None
-        if content is None:
-            content = b"\n".join([*map(without_volatile, lines, volatile), b""])
-        self._settle()  # Only one piece may be under way: they must be hashed in order, and not pile up.
-        self._running = [self._pool.submit(self._raw.update, text), self._pool.submit(self._content.update, content)]
-        return text
+    def add(self, text: bytes, content: bytes) -> None:
+        """Take in the next records. Large pieces are hashed without the interpreter lock."""
+        self.raw.update(text)
+        self.content.update(content)
 
     @property
     def raw_sha256(self) -> str:
         """Of everything so far."""
-        self._settle()
-        return self._raw.hexdigest()
+        return self.raw.hexdigest()
 
     @property
     def content_sha256(self) -> str:
         """Of everything so far, without ``updated_at``."""
-        self._settle()
-        return self._content.hexdigest()
+        return self.content.hexdigest()
 
-    def _settle(self) -> None:
-        for future in self._running:
-            future.result()
-        self._running = []
+
+def both_forms(lines: Sequence[bytes], volatile: Sequence[bool]) -> tuple[bytes, bytes]:
+    """Return records in their uncompressed JSONL form, and in the same without ``updated_at``; best some hundreds at once.
+
+    :param lines: their canonical spelling, without line breaks.
+    :param volatile: which of them have a field ``updated_at`` of their own.
+    """
+    text = b"\n".join([*lines, b""])
+    content = _all_without_volatile(text, len(lines)) if all(volatile) else None
+    if content is None:
+        content = b"\n".join([*map(without_volatile, lines, volatile), b""])
+    return text, content
 
 
 def _all_without_volatile(text: bytes, count: int) -> bytes | None:

@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,7 @@ from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureEx
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
+from airflow_provider_puretalk.snapshots.background import Background
 from airflow_provider_puretalk.snapshots.parquet_rows import EXTRA, Record, to_arrays, to_records
 from airflow_provider_puretalk.snapshots.parquet_schema import Columns, arrow_fields, columns_of
 
@@ -88,9 +88,8 @@ class ParquetWriter:
         self._columns = assistant_columns()
         self._rows: list[Record] = []
         self._held = 0
-        # Compressing and writing need no interpreter lock: one row group is written while the next one is filled.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="puretalk-parquet")
-        self._writing: Future[None] | None = None
+        # One row group is written while the next one is filled.
+        self._background = Background()
 
     def __enter__(self) -> Self:
         pa = require_pyarrow()
@@ -129,11 +128,11 @@ class ParquetWriter:
             if kind is None:
                 if self._rows:
                     self._flush()
-                self._settle()
+                self._background.finish()
                 self._writer.close()
                 whole = True
         finally:
-            self._pool.shutdown()
+            self._background.close()
             if not whole:
                 with suppress(Exception):  # what went wrong first is what the caller must see
                     self._writer.close()
@@ -145,15 +144,11 @@ class ParquetWriter:
         import pyarrow as pa
 
         table = pa.Table.from_arrays(to_arrays(self._rows, self._columns), schema=self._schema)
-        self._settle()
-        self._writing = self._pool.submit(self._writer.write_table, table, row_group_size=len(self._rows))
+        self._background.call(self._write, table)
         self._rows, self._held = [], 0
 
-    def _settle(self) -> None:
-        """Wait for the row group that is being written; raises what went wrong with it."""
-        if self._writing is not None:
-            self._writing.result()
-            self._writing = None
+    def _write(self, table: pa.Table) -> None:
+        self._writer.write_table(table, row_group_size=len(table))
 
 
 def read_records(file: BinaryIO) -> Iterator[Record]:

@@ -15,7 +15,7 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.snapshots import jsonl, layout, parquet
-from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, file_hash
+from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.storage import Storage
 
@@ -149,13 +149,15 @@ def verify(manifest_path: str) -> Manifest:
     :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says; the message names it.
     """
     ids = _AscendingIds(manifest_path)
-    with _opened(manifest_path) as (manifest, files), Fingerprint() as fingerprint:
+    fingerprint = Fingerprint()
+    with _opened(manifest_path) as (manifest, files):
         for file, path in files:
             before, records = ids.count, _records(path, file)
             while chunk := list(itertools.islice(records, _CHUNK)):
                 for record in chunk:
                     ids.see(record)
-                fingerprint.add([*map(exact_json.dumps, chunk)], [VOLATILE in record for record in chunk])
+                lines = [*map(exact_json.dumps, chunk)]
+                fingerprint.add(*both_forms(lines, [VOLATILE in record for record in chunk]))
             _same(manifest_path, f"the count of {file.name}", ids.count - before, file.count)
     _same(manifest_path, "count", ids.count, manifest.count)
     _same(manifest_path, "content_sha256", fingerprint.content_sha256, manifest.content_sha256)

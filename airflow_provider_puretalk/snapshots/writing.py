@@ -17,8 +17,9 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkResponseError, PuretalkSnapshotError
 from airflow_provider_puretalk.api.models import Violation
 from airflow_provider_puretalk.snapshots import layout
+from airflow_provider_puretalk.snapshots.background import Background
 from airflow_provider_puretalk.snapshots.collector import collector_paused
-from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, file_hash
+from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.jsonl import JsonlWriter
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, SchemaReport, parse_manifest
 from airflow_provider_puretalk.snapshots.parquet import ParquetWriter
@@ -62,16 +63,16 @@ def stage(
     :param progress: called with the number of records written so far.
     :raises PuretalkResponseError: ``strict``, and a record breaks the documentation.
     """
-    schema, count = SchemaCounter(), 0
+    schema, fingerprint, count = SchemaCounter(), Fingerprint(), 0
     remaining = iter(rows)
-    with Fingerprint() as fingerprint, _writer(path, file_format, compression) as write:
+    with _writer(path, file_format, compression, fingerprint) as write:
         while chunk := list(itertools.islice(remaining, _CHUNK)):
             lines, profiles = zip(*chunk, strict=True)
             if strict:
                 _refuse_violations(chunk)
             schema.add(profiles)
             volatile = {profile for profile in set(profiles) if VOLATILE in profile.keys[0]}
-            write(fingerprint.add(lines, [profile in volatile for profile in profiles]), lines)
+            write(lines, *both_forms(lines, [profile in volatile for profile in profiles]))
             count += len(chunk)
             progress(count)
     # What was hashed on the way need not be read again.
@@ -122,20 +123,29 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged) -> None:
 
 @contextmanager
 def _writer(
-    path: Path, file_format: str, compression: str | None
-) -> Iterator[Callable[[bytes, Sequence[bytes]], None]]:
-    """Yield a function that writes records, given as JSONL and as canonical lines."""
+    path: Path, file_format: str, compression: str | None, fingerprint: Fingerprint
+) -> Iterator[Callable[[Sequence[bytes], bytes, bytes], None]]:
+    """Yield a function that writes and hashes records, given as canonical lines and in both their forms."""
     if file_format == "parquet":
         with collector_paused(), ParquetWriter(path, compression=compression) as parquet:
 
-            def write(text: bytes, lines: Sequence[bytes]) -> None:
+            def write(lines: Sequence[bytes], text: bytes, content: bytes) -> None:
+                # Here, not in the background: decoding needs the interpreter lock all the time, and waiting for each
+                # other would cost more than the hashing.
+                fingerprint.add(text, content)
                 for line, record in zip(lines, exact_json.loads_lines(text), strict=True):
                     parquet.write(record, len(line))
 
             yield write
     else:
-        with JsonlWriter(path, compression=compression) as jsonl:
-            yield lambda text, lines: jsonl.write(text)
+        with JsonlWriter(path, compression=compression) as jsonl, Background() as one, Background() as other:
+
+            def write(lines: Sequence[bytes], text: bytes, content: bytes) -> None:
+                one.call(fingerprint.raw.update, text)
+                other.call(fingerprint.content.update, content)
+                jsonl.write(text)
+
+            yield write
 
 
 def _refuse_violations(rows: Iterable[tuple[bytes, Profile]]) -> None:

@@ -136,16 +136,16 @@ class ChangeWanted:
     def _is_the_same(self, manifest: Manifest, now: Any, scan: AssistantScan) -> bool:
         """Tell by a hash alone whether nothing has changed: mostly nothing has, and nothing need be fetched then."""
         from airflow_provider_puretalk.api.exact_json import CANONICAL_VERSION
-        from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint
+        from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms
 
         if manifest.canonical_version != CANONICAL_VERSION or manifest.count != scan.count:
             return False
         if not manifest.redaction.by_the_same_rules_as(now.redaction):
             return False
-        rows = scan.rows()
-        with Fingerprint() as fingerprint:
-            while chunk := list(itertools.islice(rows, _CHUNK)):
-                fingerprint.add([line for line, _ in chunk], [VOLATILE in profile.keys[0] for _, profile in chunk])
+        rows, fingerprint = scan.rows(), Fingerprint()
+        while chunk := list(itertools.islice(rows, _CHUNK)):
+            volatile = [VOLATILE in profile.keys[0] for _, profile in chunk]
+            fingerprint.add(*both_forms([line for line, _ in chunk], volatile))
         if VOLATILE in self.ignore_fields:
             return fingerprint.content_sha256 == manifest.content_sha256
         return fingerprint.raw_sha256 == manifest.raw_sha256

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.snapshots.fingerprint import Fingerprint
+from airflow_provider_puretalk.snapshots.fingerprint import Fingerprint, both_forms
 
 TIME = "2026-03-14T09:26:53Z"
 
@@ -27,10 +27,12 @@ records = st.fixed_dictionaries(
 
 
 def taken(*pieces: list[dict[str, Any]]) -> tuple[str, str]:
-    with Fingerprint() as fingerprint:
-        for piece in pieces:
-            lines = [*map(exact_json.dumps, piece)]
-            assert fingerprint.add(lines, ["updated_at" in record for record in piece]) == jsonl(piece)
+    fingerprint = Fingerprint()
+    for piece in pieces:
+        lines = [*map(exact_json.dumps, piece)]
+        text, content = both_forms(lines, ["updated_at" in record for record in piece])
+        assert text == jsonl(piece)
+        fingerprint.add(text, content)
     return fingerprint.raw_sha256, fingerprint.content_sha256
 
 
