@@ -144,6 +144,7 @@ def ours(
         Storage(str(folder)).check()
         puretalk_assistants_asset("benchmark")
         if file_format == "parquet":
+            import pyarrow.compute
             import pyarrow.parquet  # noqa: F401
         context: Any = {
             "ti": SimpleNamespace(dag_id="benchmark", task_id="snapshot", run_id="run"),

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -70,6 +71,17 @@ def dumps(value: Any) -> bytes:
             return _spell(value).encode("utf-8", "backslashreplace")
     except RecursionError:
         raise InvalidJSONError("nested too deeply") from None
+
+
+def dumps_lines(values: Sequence[Any]) -> bytes:
+    """Encode values in the canonical spelling, each with a line break after it, in a fraction of the time of one by one.
+
+    :raises InvalidJSONError: as :func:`dumps` does.
+    """
+    try:
+        return _encoder.encode_lines(values)
+    except (TypeError, ValueError, RecursionError):
+        return b"".join([dumps(value) + b"\n" for value in values])
 
 
 def _exact_float(text: str) -> float | Decimal:

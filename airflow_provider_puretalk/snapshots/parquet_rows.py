@@ -11,14 +11,11 @@ that was absent, and an entry ``null`` is a field that was null.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from operator import itemgetter
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.snapshots.parquet_schema import FORMS, Columns, arrow_fields, parse_each
+from airflow_provider_puretalk.snapshots.parquet_schema import FORMS, Columns, arrow_fields, parse_each, spell_each
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,8 +35,7 @@ def to_arrays(records: list[Record], columns: Columns) -> list[pa.Array]:
 
     extras: list[Record] = [{} for _ in records]
     arrays = _arrays(records, extras, columns)
-    texts = [exact_json.dumps(extra).decode() if extra else None for extra in extras]
-    return [*arrays, pa.array(texts, pa.string())]
+    return [*arrays, pa.array(spell_each([extra or None for extra in extras]), pa.string())]
 
 
 def to_records(arrays: list[pa.Array], columns: Columns) -> list[Record]:
@@ -60,36 +56,32 @@ def _arrays(rows: list[Record], extras: list[Record], columns: Columns) -> list[
 
     Column by column, because one look at a whole column costs less than one look at each of its values.
     """
+    known = frozenset(columns)
     for row, extra in zip(rows, extras, strict=True):
-        if not row.keys() <= columns.keys():
-            extra.update((name, value) for name, value in row.items() if name not in columns)
+        if not known.issuperset(row):
+            extra.update((name, row[name]) for name in row.keys() - known)
     arrays = []
     for (name, form), values in zip(columns.items(), _values(rows, columns), strict=True):
-        if None in values:
+        array = _struct(name, form, values, extras) if isinstance(form, dict) else _column(name, form, values, extras)
+        if array.null_count:
             for row, extra, value in zip(rows, extras, values, strict=True):
                 if value is None and name in row:
                     extra[name] = None
-        if isinstance(form, dict):
-            arrays.append(_struct(name, form, values, extras))
-        else:
-            arrays.append(_column(name, form, values, extras))
+        arrays.append(array)
     return arrays
 
 
-def _values(rows: list[Record], columns: Columns) -> Iterable[list[Any]]:
+def _values(rows: list[Record], columns: Columns) -> Iterable[Sequence[Any]]:
     """Yield the values of one column after the other, None where a row lacks it."""
-    if rows and len(columns) > 1:
-        # Where no row lacks anything, this takes a third of the time of looking up each value by itself.
-        with suppress(KeyError):
-            return map(list, zip(*map(itemgetter(*columns), rows), strict=True))
-    return ([row.get(name) for row in rows] for name in columns)
+    if not rows:
+        return [()] * len(columns)
+    return zip(*[map(row.get, columns) for row in rows], strict=True)
 
 
-def _column(name: str, form: str, values: list[Any], extras: list[Record]) -> pa.Array:
+def _column(name: str, form: str, values: Sequence[Any], extras: list[Record]) -> pa.Array:
     shape = FORMS[form]
-    if set(map(type, values)) <= {shape.kind, NoneType}:
-        with suppress(ValueError, OverflowError):
-            return shape.array(values)
+    with suppress(TypeError, ValueError, OverflowError):
+        return shape.array(values)
     fitted = [None if value is None else shape.fit(value) for value in values]
     for value, fit, extra in zip(values, fitted, extras, strict=True):
         if fit is not value:
@@ -97,7 +89,7 @@ def _column(name: str, form: str, values: list[Any], extras: list[Record]) -> pa
     return shape.array(fitted)
 
 
-def _struct(name: str, columns: Columns, values: list[Any], extras: list[Record]) -> pa.Array:
+def _struct(name: str, columns: Columns, values: Sequence[Any], extras: list[Record]) -> pa.Array:
     import pyarrow as pa
 
     are_objects = [type(value) is dict for value in values]

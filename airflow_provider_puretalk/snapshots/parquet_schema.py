@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
@@ -44,14 +45,20 @@ class Form(ABC):
 
         return getattr(pa, self.arrow)()
 
-    def array(self, values: list[Any]) -> pa.Array:
-        """Turn values of :attr:`kind` (None: absent) into a column.
+    def array(self, values: Sequence[Any]) -> pa.Array:
+        """Turn values (None: absent) into a column.
 
-        :raises ValueError, OverflowError: reading would not give one of them back as it is.
+        :raises TypeError, ValueError, OverflowError: reading would not give one of them back as it is.
         """
         import pyarrow as pa
 
+        self._check_kind(values)
         return pa.array(values, self.arrow_type())
+
+    def _check_kind(self, values: Sequence[Any]) -> None:
+        # Arrow itself would take 1.5 for an integer, and true for a number.
+        if not set(map(type, values)) <= {self.kind, NoneType}:
+            raise TypeError(f"not only {self.kind.__name__}")
 
     @abstractmethod
     def fit(self, value: Any) -> Any:
@@ -70,6 +77,9 @@ class Form(ABC):
 class _String(Form):
     kind = str
     arrow = "string"
+
+    def _check_kind(self, values: Sequence[Any]) -> None:
+        """Leave it to Arrow: of what JSON has it takes nothing else."""
 
     def fit(self, value: Any) -> Any:
         return value if type(value) is str and _is_utf8(value) else None
@@ -100,7 +110,7 @@ class _Number(Form):
     kind = float
     arrow = "float64"
 
-    def array(self, values: list[Any]) -> pa.Array:
+    def array(self, values: Sequence[Any]) -> pa.Array:
         # Minus zero equals zero in too many readers and encoders to trust a column with its sign.
         if any(value == 0 and _is_minus_zero(value) for value in values):
             raise ValueError("minus zero")
@@ -139,7 +149,7 @@ class _DateTime(Form):
 
         return pa.timestamp("us", tz="UTC")
 
-    def array(self, values: list[Any]) -> pa.Array:
+    def array(self, values: Sequence[Any]) -> pa.Array:
         import pyarrow as pa
         from pyarrow import compute
 
@@ -171,8 +181,11 @@ class _Json(Form):
     kind = list
     arrow = "string"
 
-    def array(self, values: list[Any]) -> pa.Array:
-        return super().array([None if value is None else exact_json.dumps(value).decode() for value in values])
+    def array(self, values: Sequence[Any]) -> pa.Array:
+        import pyarrow as pa
+
+        self._check_kind(values)
+        return pa.array(spell_each(values), self.arrow_type())
 
     def fit(self, value: Any) -> Any:
         return value if type(value) is list else None
@@ -189,7 +202,8 @@ class _Strings(Form):
 
         return pa.list_(pa.field("element", pa.string()))  # Parquet's own name for it, in every version of pyarrow
 
-    def array(self, values: list[Any]) -> pa.Array:
+    def array(self, values: Sequence[Any]) -> pa.Array:
+        self._check_kind(values)
         if not set(map(type, chain.from_iterable(filter(None, values)))) <= {str}:
             raise ValueError("not a list of strings")
         return super().array(values)
@@ -254,6 +268,16 @@ def arrow_fields(columns: Columns) -> list[pa.Field]:
         pa.field(name, pa.struct(arrow_fields(form)) if isinstance(form, dict) else FORMS[form].arrow_type())
         for name, form in columns.items()
     ]
+
+
+def spell_each(values: Sequence[Any]) -> list[str | None]:
+    """Encode many values in one go as JSON texts; None stays None."""
+    present = [value for value in values if value is not None]
+    texts: list[str | None] = [*exact_json.dumps_lines(present).decode().split("\n")[:-1]]
+    if len(present) == len(values):
+        return texts
+    rest = iter(texts)
+    return [None if value is None else next(rest) for value in values]
 
 
 def parse_each(texts: list[str | None]) -> list[Any]:

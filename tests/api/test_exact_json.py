@@ -10,7 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_puretalk.api.exact_json import CANONICAL_VERSION, InvalidJSONError, dumps, loads, loads_lines
+from airflow_provider_puretalk.api.exact_json import (
+    CANONICAL_VERSION,
+    InvalidJSONError,
+    dumps,
+    dumps_lines,
+    loads,
+    loads_lines,
+)
 
 DIGITS = "1234567890" * 500  # more than Python turns into an integer (sys.set_int_max_str_digits)
 
@@ -256,3 +263,25 @@ def test_lines_are_read_as_if_one_by_one(odd: str) -> None:
     lines = [b'{"a":1.50}', odd.encode(), '"\u2028 is no line break"'.encode(), b"[]"]
     assert loads_lines(b"\n".join([*lines, b""])) == [*map(loads, lines)]
     assert loads_lines(b"") == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["\ud800", int("9" * 400), Decimal("1e400"), [{"b": None, "a": "\u2028\n"}], 1e16],
+    ids=["surrogate", "digits", "exponent", "nested", "double"],
+)
+def test_lines_are_written_as_if_one_by_one(odd: Any) -> None:
+    """Whatever one of the values is, each line is what it is by itself."""
+    values = [{"a": 1.5}, odd, "\u2028", []]
+    assert dumps_lines(values) == b"".join(dumps(value) + b"\n" for value in values)
+    assert dumps_lines(tuple(values)) == dumps_lines(values)
+    assert dumps_lines([]) == b""
+
+
+def test_a_line_that_cannot_be_written_is_refused() -> None:
+    """Among others, too, it is the error that it is by itself."""
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InvalidJSONError, match="nested too deeply"):
+        dumps_lines([1, deep])
