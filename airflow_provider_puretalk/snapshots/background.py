@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
-#: Calls that may be under way or waiting. One would let the two sides wait for each other; each is held in memory.
+#: Calls that may be under way or waiting. With one, each side would wait for the other; what they work on lies in memory.
 _MOST = 2
 
 

@@ -19,7 +19,11 @@ _QUOTE = ord('"')
 
 
 class Fingerprint:
-    """Hashes records as they go by, in order of ``assistant_id``, in the two forms of :func:`both_forms`."""
+    """Hashes records as they go by, in order of ``assistant_id``, in the two forms of :func:`both_forms`.
+
+    :ivar raw: the hash of the one form, for those who hash the two forms side by side.
+    :ivar content: the hash of the other one.
+    """
 
     def __init__(self) -> None:
         self.raw = hashlib.sha256()
