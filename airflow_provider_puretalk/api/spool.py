@@ -137,11 +137,11 @@ class Spool:
         return self._count_found(_SEEN_AROUND, walk, walk)
 
     def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
-        """Yield line and note of what a walk saw, each id once, in order of id."""
+        """Yield line and note of what a walk saw, each id once, in order of id. Until they end nothing else can be asked."""
         return self._rows(_SEEN_IN, walk)
 
     def rows_seen_around(self, walk: int) -> Iterator[tuple[bytes, Any]]:
-        """Yield line and note of what was seen before a walk's first request and after it, in order of id."""
+        """Yield line and note of what was seen before a walk's first request and after it, in order of id, likewise."""
         return self._rows(_SEEN_AROUND, walk, walk)
 
     def _keep(self, page: ScannedPage) -> int:

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 128
 #: A row group is closed at this many records ...
 ROWS_PER_GROUP = 500
-#: ... or this many characters of text in them, whichever comes first. Until then they lie in memory, as objects and,
-#: for a moment, as columns too; that must not grow with the fleet nor with its prompts. Ordinary records (4.6 KB) reach
-#: the first limit, and larger groups would make files of them only a little smaller.
+#: ... or this many characters of text in them, whichever comes first. Until then they lie in memory as objects, and two
+#: groups before them as columns that are still to be written; that must not grow with the fleet nor with its prompts.
+#: Ordinary records (4.6 KB) reach the first limit, and larger groups would make files of them only a little smaller.
 TEXT_PER_GROUP = 8_000_000
 
 #: pyarrow's own level for gzip is 9, which takes more than twice as long to make the file 1 % smaller.
@@ -88,7 +88,7 @@ class ParquetWriter:
         self._columns = assistant_columns()
         self._rows: list[Record] = []
         self._held = 0
-        # One row group is written while the next one is filled.
+        # Row groups are written while the next one is filled.
         self._background = Background()
 
     def __enter__(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -136,19 +137,19 @@ class ChangeWanted:
     def _is_the_same(self, manifest: Manifest, now: Any, scan: AssistantScan) -> bool:
         """Tell by a hash alone whether nothing has changed: mostly nothing has, and nothing need be fetched then."""
         from airflow_provider_puretalk.api.exact_json import CANONICAL_VERSION
-        from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms
+        from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, both_forms
 
         if manifest.canonical_version != CANONICAL_VERSION or manifest.count != scan.count:
             return False
         if not manifest.redaction.by_the_same_rules_as(now.redaction):
             return False
-        rows, fingerprint = scan.rows(), Fingerprint()
+        without_volatile = VOLATILE in self.ignore_fields
+        rows, digest = scan.rows(), hashlib.sha256()
         while chunk := list(itertools.islice(rows, _CHUNK)):
             volatile = [VOLATILE in profile.keys[0] for _, profile in chunk]
-            fingerprint.add(*both_forms([line for line, _ in chunk], volatile))
-        if VOLATILE in self.ignore_fields:
-            return fingerprint.content_sha256 == manifest.content_sha256
-        return fingerprint.raw_sha256 == manifest.raw_sha256
+            text, content = both_forms([line for line, _ in chunk], volatile)
+            digest.update(content if without_volatile else text)
+        return digest.hexdigest() == (manifest.content_sha256 if without_volatile else manifest.raw_sha256)
 
     def _storage(self) -> Any:
         from airflow_provider_puretalk.snapshots.storage import Storage
