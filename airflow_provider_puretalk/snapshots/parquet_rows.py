@@ -11,7 +11,7 @@ that was absent, and an entry ``null`` is a field that was null.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ EXTRA = "_extra"
 
 
 def to_arrays(records: list[Record], columns: Columns) -> list[pa.Array]:
-    """Turn records into one array a column and one for ``_extra``.
+    """Turn records, at least one, into one array a column and one for ``_extra``.
 
     :raises InvalidJSONError: a record holds what JSON cannot say.
     """
@@ -61,7 +61,8 @@ def _arrays(rows: list[Record], extras: list[Record], columns: Columns) -> list[
         if not known.issuperset(row):
             extra.update((name, row[name]) for name in row.keys() - known)
     arrays = []
-    for (name, form), values in zip(columns.items(), _values(rows, columns), strict=True):
+    by_column = zip(*[map(row.get, columns) for row in rows], strict=True)
+    for (name, form), values in zip(columns.items(), by_column, strict=True):
         array = _struct(name, form, values, extras) if isinstance(form, dict) else _column(name, form, values, extras)
         if array.null_count:
             for row, extra, value in zip(rows, extras, values, strict=True):
@@ -69,13 +70,6 @@ def _arrays(rows: list[Record], extras: list[Record], columns: Columns) -> list[
                     extra[name] = None
         arrays.append(array)
     return arrays
-
-
-def _values(rows: list[Record], columns: Columns) -> Iterable[Sequence[Any]]:
-    """Yield the values of one column after the other, None where a row lacks it."""
-    if not rows:
-        return [()] * len(columns)
-    return zip(*[map(row.get, columns) for row in rows], strict=True)
 
 
 def _column(name: str, form: str, values: Sequence[Any], extras: list[Record]) -> pa.Array:
