@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
-from airflow_provider_puretalk.operators import arguments, lineage
+from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
@@ -88,14 +89,14 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
         from airflow_provider_puretalk.snapshots.storage import Storage
 
         limit = _Limit(self.max_removed)
-        fail_on_change = arguments.flag("fail_on_change", self.fail_on_change)
-        account = arguments.text("account", self.account)
-        snapshot = arguments.optional_text("snapshot", self.snapshot)
-        baseline = arguments.optional_text("baseline", self.baseline)
+        fail_on_change = params.flag("fail_on_change", self.fail_on_change)
+        account = params.text("account", self.account)
+        snapshot = params.optional_text("snapshot", self.snapshot)
+        baseline = params.optional_text("baseline", self.baseline)
         ignored = () if self.ignore_fields is None else self.ignore_fields
         storage = Storage(
-            arguments.text("destination", self.destination),
-            arguments.optional_text("storage_conn_id", self.storage_conn_id),
+            params.text("destination", self.destination),
+            params.optional_text("storage_conn_id", self.storage_conn_id),
         )
         storage.check()
         older, newer = choosing.choose_two(storage, account, baseline=baseline, snapshot=snapshot)
@@ -129,13 +130,13 @@ class _Limit:
     """
 
     def __init__(self, value: Any) -> None:
-        self._told = arguments.nothing_as_none(value)
+        self._told = params.nothing_as_none(value)
         share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) *%", value.strip()) if isinstance(value, str) else None
         self._percent = None if share is None else Decimal(share[1])
         self._number = None
         if self._told is not None and self._percent is None:
             try:
-                self._number = arguments.whole_number("max_removed", value, least=0)
+                self._number = params.whole_number("max_removed", value, least=0)
             except PuretalkConfigurationError:
                 raise PuretalkConfigurationError(
                     f"`max_removed` must be a number of assistants or a share such as '10%', not {value!r}."

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
-from airflow_provider_puretalk.operators import arguments, lineage
+from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
 from airflow_provider_puretalk.wording import counted
 
@@ -88,14 +89,14 @@ class PuretalkListAssistantsOperator(BaseOperator):
         from airflow_provider_puretalk.hooks import PuretalkHook
         from airflow_provider_puretalk.operators.selection import Selection
 
-        page = None if self.page is None else arguments.whole_number("page", self.page, least=1)
-        limit = None if self.limit is None else arguments.whole_number("limit", self.limit, least=1)
-        consistency: Any = arguments.one_of("consistency", self.consistency, CONSISTENCIES)
-        ceiling = arguments.whole_number("max_xcom_bytes", self.max_xcom_bytes, least=2)
-        arguments.flag("strict", self.strict)
+        page = None if self.page is None else params.whole_number("page", self.page, least=1)
+        limit = None if self.limit is None else params.whole_number("limit", self.limit, least=1)
+        consistency: Any = params.one_of("consistency", self.consistency, CONSISTENCIES)
+        ceiling = params.whole_number("max_xcom_bytes", self.max_xcom_bytes, least=2)
+        params.flag("strict", self.strict)
         selection = Selection(self.fields, self.filters)
 
-        hook = PuretalkHook(arguments.text("puretalk_conn_id", self.puretalk_conn_id))
+        hook = PuretalkHook(params.text("puretalk_conn_id", self.puretalk_conn_id))
         redactor = None if self.redact is None else Redactor(self.redact, hook.settings.redaction_key)
         self._base_url = hook.settings.base_url
         if page is not None:

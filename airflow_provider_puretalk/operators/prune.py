@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_puretalk.operators import arguments
+from airflow_provider_puretalk import params
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -73,14 +73,14 @@ class PuretalkPruneSnapshotsOperator(BaseOperator):
         from airflow_provider_puretalk.snapshots import prune
 
         pruned = prune(
-            arguments.text("destination", self.destination),
-            arguments.text("account", self.account),
-            keep_daily=arguments.whole_number("keep_daily", self.keep_daily, least=0),
-            keep_weekly=arguments.whole_number("keep_weekly", self.keep_weekly, least=0),
-            keep_monthly=arguments.whole_number("keep_monthly", self.keep_monthly, least=0),
+            params.text("destination", self.destination),
+            params.text("account", self.account),
+            keep_daily=params.whole_number("keep_daily", self.keep_daily, least=0),
+            keep_weekly=params.whole_number("keep_weekly", self.keep_weekly, least=0),
+            keep_monthly=params.whole_number("keep_monthly", self.keep_monthly, least=0),
             keep_named=self.keep_named,
-            dry_run=arguments.flag("dry_run", self.is_dry_run),
-            storage_conn_id=arguments.optional_text("storage_conn_id", self.storage_conn_id),
+            dry_run=params.flag("dry_run", self.is_dry_run),
+            storage_conn_id=params.optional_text("storage_conn_id", self.storage_conn_id),
         )
         verb = "Would remove" if pruned.dry_run else "Removed"
         for kept in pruned.kept:

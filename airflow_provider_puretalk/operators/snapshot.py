@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.links import PuretalkManifestLink, remember
-from airflow_provider_puretalk.operators import arguments, lineage
+from airflow_provider_puretalk.operators import lineage
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -106,15 +107,15 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         from airflow_provider_puretalk.snapshots.storage import Storage
         from airflow_provider_puretalk.taking import take_snapshot
 
-        consistency: Any = arguments.one_of("consistency", self.consistency, CONSISTENCIES)
-        max_walks = arguments.whole_number("max_walks", self.max_walks, least=1)
-        max_seconds = arguments.seconds("max_seconds", self.max_seconds)
-        arguments.flag("strict", self.strict)
-        emit_partition = arguments.flag("emit_partition", self.emit_partition)
-        snapshot = arguments.text("partition", self.partition) if self.partition is not None else _of_run(context)
-        destination = arguments.text("destination", self.destination)
-        storage_conn_id = arguments.optional_text("storage_conn_id", self.storage_conn_id)
-        hook = PuretalkHook(arguments.text("puretalk_conn_id", self.puretalk_conn_id))
+        consistency: Any = params.one_of("consistency", self.consistency, CONSISTENCIES)
+        max_walks = params.whole_number("max_walks", self.max_walks, least=1)
+        max_seconds = params.seconds("max_seconds", self.max_seconds)
+        params.flag("strict", self.strict)
+        emit_partition = params.flag("emit_partition", self.emit_partition)
+        snapshot = params.text("partition", self.partition) if self.partition is not None else _of_run(context)
+        destination = params.text("destination", self.destination)
+        storage_conn_id = params.optional_text("storage_conn_id", self.storage_conn_id)
+        hook = PuretalkHook(params.text("puretalk_conn_id", self.puretalk_conn_id))
         events = self._events(context, hook.account)
         if emit_partition:
             _check_partitions(events, hook.account)
@@ -124,7 +125,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
             Storage(destination, storage_conn_id),
             snapshot=snapshot,
             file_format=self.file_format,
-            compression=arguments.nothing_as_none(self.compression),
+            compression=params.nothing_as_none(self.compression),
             consistency=consistency,
             redact=self.redact,
             strict=self.strict,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.operators import arguments
 from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 
@@ -72,8 +72,8 @@ class PuretalkAssistantSensor(WaitingSensor):
         from airflow_provider_puretalk.waiting.assistant import AssistantWanted
 
         return AssistantWanted(
-            arguments.optional_text("assistant_id", self.assistant_id),
-            arguments.optional_text("name", self.name),
+            params.optional_text("assistant_id", self.assistant_id),
+            params.optional_text("name", self.name),
             {} if self.expect is None else self.expect,
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_puretalk.operators import arguments
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
 
         ignored = parse_names("ignore_fields", () if self.ignore_fields is None else self.ignore_fields)
         return ChangeWanted(
-            destination=arguments.text("destination", self.destination),
-            storage_conn_id=arguments.optional_text("storage_conn_id", self.storage_conn_id),
-            account=arguments.optional_text("account", self.account),
-            baseline=arguments.optional_text("baseline", self.baseline),
+            destination=params.text("destination", self.destination),
+            storage_conn_id=params.optional_text("storage_conn_id", self.storage_conn_id),
+            account=params.optional_text("account", self.account),
+            baseline=params.optional_text("baseline", self.baseline),
             ignore_fields=tuple(".".join(name) for name in ignored),
             began=began,
         )

@@ -16,8 +16,8 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkError, is_transient
-from airflow_provider_puretalk.operators import arguments
 from airflow_provider_puretalk.waiting import messages
 from airflow_provider_puretalk.waiting.pauses import Pauses
 
@@ -74,7 +74,7 @@ class WaitingSensor(BaseSensorOperator):
         self._failures, self._not_before = 0, 0.0
         began = time.time()
         try:
-            deferrable = arguments.flag("deferrable", self.deferrable)
+            deferrable = params.flag("deferrable", self.deferrable)
             self._prepare(began if deferrable else self._began(context))
         except PuretalkError as error:
             self._end_with(error)
@@ -113,9 +113,9 @@ class WaitingSensor(BaseSensorOperator):
 
     def _prepare(self, began: float) -> None:
         """Check all arguments, before the first request."""
-        arguments.text("puretalk_conn_id", self.puretalk_conn_id)
-        arguments.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
-        arguments.seconds("max_seconds", self.max_seconds)
+        params.text("puretalk_conn_id", self.puretalk_conn_id)
+        params.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
+        params.seconds("max_seconds", self.max_seconds)
         self._condition = self._wanted(began)
 
     def _look(self) -> dict[str, Any] | None:
@@ -123,10 +123,10 @@ class WaitingSensor(BaseSensorOperator):
         from airflow_provider_puretalk.hooks import PuretalkHook
 
         assert self._condition is not None, "prepared before"
-        hook = PuretalkHook(arguments.text("puretalk_conn_id", self.puretalk_conn_id))
+        hook = PuretalkHook(params.text("puretalk_conn_id", self.puretalk_conn_id))
         self._condition = self._condition.pinned(hook)
         (found,) = self._condition.look(
-            hook, [self._condition], max_seconds=arguments.seconds("max_seconds", self.max_seconds)
+            hook, [self._condition], max_seconds=params.seconds("max_seconds", self.max_seconds)
         )
         self._failures = 0
         return None if found is None else self._result(found)
@@ -156,7 +156,7 @@ class WaitingSensor(BaseSensorOperator):
         pause = Pauses(self.poke_interval, self.exponential_backoff, longest, began).after(now)
         deadline = began + self.timeout
         trigger = PuretalkSensorTrigger(
-            puretalk_conn_id=arguments.text("puretalk_conn_id", self.puretalk_conn_id),
+            puretalk_conn_id=params.text("puretalk_conn_id", self.puretalk_conn_id),
             condition=self._condition.to_dict(),
             began=began,
             next_look=now + max(pause, self._not_before - time.monotonic()),
@@ -165,11 +165,11 @@ class WaitingSensor(BaseSensorOperator):
             exponential_backoff=self.exponential_backoff,
             max_wait=longest,
             failures=self._failures,
-            max_consecutive_failures=arguments.whole_number(
+            max_consecutive_failures=params.whole_number(
                 "max_consecutive_failures", self.max_consecutive_failures, least=0
             ),
             silent_fail=self.silent_fail,
-            max_seconds=arguments.seconds("max_seconds", self.max_seconds),
+            max_seconds=params.seconds("max_seconds", self.max_seconds),
         )
         self.defer(
             trigger=trigger,
@@ -180,7 +180,7 @@ class WaitingSensor(BaseSensorOperator):
 
     def _tolerates(self, error: PuretalkError) -> bool:
         """Tell whether to look again in spite of a failure."""
-        limit = arguments.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
+        limit = params.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
         if not is_transient(error) or self._failures >= limit:
             return False
         self._failures += 1

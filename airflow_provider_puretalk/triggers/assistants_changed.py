@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.names import is_path_part
-from airflow_provider_puretalk.operators import arguments
 from airflow_provider_puretalk.triggers import looking
 from airflow_provider_puretalk.watching.noticing import Watch, texts
 from airflow_provider_puretalk.wording import counted
@@ -94,17 +94,17 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
 
         :raises PuretalkConfigurationError: an argument makes no sense; the sentence says which.
         """
-        if self.account is not None and not is_path_part(arguments.text("account", self.account)):
+        if self.account is not None and not is_path_part(params.text("account", self.account)):
             raise PuretalkConfigurationError(
                 f"The account {self.account!r} cannot be one: letters, digits and `. _ : -` only."
             )
         self._watch()
         return "airflow_provider_puretalk.triggers.PuretalkAssistantsChangedTrigger", {
-            "puretalk_conn_id": arguments.text("puretalk_conn_id", self.puretalk_conn_id),
+            "puretalk_conn_id": params.text("puretalk_conn_id", self.puretalk_conn_id),
             "account": self.account,
-            "poll_interval": arguments.seconds("poll_interval", self.poll_interval),
+            "poll_interval": params.seconds("poll_interval", self.poll_interval),
             "page_size": (
-                None if self.page_size is None else arguments.whole_number("page_size", self.page_size, least=1)
+                None if self.page_size is None else params.whole_number("page_size", self.page_size, least=1)
             ),
             **self._filters(),
         }

@@ -1,7 +1,7 @@
-"""Checks of arguments that templates may have rendered: text where a number was meant, or nothing at all.
+"""Checks of arguments, in one place for operators, sensors, triggers, assets, hook, library and command line.
 
 Every function returns the checked value or raises :class:`PuretalkConfigurationError` with a sentence that names the
-argument. They run in ``execute()``, before the first request.
+argument. What templates rendered comes here too: text where a number was meant, or nothing at all.
 """
 
 from __future__ import annotations
