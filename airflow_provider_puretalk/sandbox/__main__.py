@@ -101,7 +101,9 @@ def _greet(sandbox: Sandbox, url: str, host: str) -> None:
         f"  for Airflow export AIRFLOW_CONN_PURETALK_DEFAULT={connection}",
     ]
     if host not in _LOOPBACK:
-        lines.append("Anybody who can reach this address can change the fleet: the control route asks for no key.")
+        lines.append(
+            "Anybody who can reach this address can change the fleet: the control route asks for no key (web pages cannot)."
+        )
     lines.append("Ctrl-C stops it.")
     print("\n".join(lines), flush=True)
 

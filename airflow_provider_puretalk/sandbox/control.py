@@ -1,14 +1,20 @@
 """The control route: lets people change the fleet and set faults while the sandbox runs, with curl and without a key.
 
 In comes JSON, read exactly, so that a record can be given any shape; out goes a short answer. Meant for loopback.
+
+No key is asked for, so a page in somebody's browser must not get in either. What changes something needs the content type
+of JSON, which a page of another origin may not send without asking first, and nothing here permits it. The Host must be
+the machine itself, so that no foreign name that was pointed at loopback (DNS rebinding) becomes the same origin.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
 from airflow_provider_puretalk.api import exact_json
@@ -19,7 +25,7 @@ from airflow_provider_puretalk.sandbox.store import encode
 
 def control_router(sandbox: Sandbox) -> APIRouter:
     """Build the routes that edit one sandbox."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, dependencies=[Depends(_require_own_host), Depends(_require_json)])
     _add_fleet_routes(router, sandbox)
     _add_fault_routes(router, sandbox)
 
@@ -43,7 +49,7 @@ def _add_fleet_routes(router: APIRouter, sandbox: Sandbox) -> None:
         partial = await _read_object(request, empty={})
         try:
             return _answer(fleet.add(partial), HTTPStatus.CREATED)
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise _refusal(str(error)) from None
 
     @router.patch("/assistants/{assistant_id}")
@@ -53,7 +59,7 @@ def _add_fleet_routes(router: APIRouter, sandbox: Sandbox) -> None:
             return _answer(fleet.change(assistant_id, changes))
         except KeyError:
             raise _unknown(assistant_id) from None
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise _refusal(str(error)) from None
 
     @router.delete("/assistants/{assistant_id}")
@@ -88,6 +94,52 @@ def _add_fault_routes(router: APIRouter, sandbox: Sandbox) -> None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
+async def _require_own_host(request: Request) -> None:
+    """Refuse a Host that is neither loopback nor the very address at which the request arrived."""
+    hosts = request.headers.getlist("host")
+    name = _host_name(hosts[0]) if len(hosts) == 1 else None
+    if name is None or not (_is_loopback(name) or _is_same_address(name, request.scope.get("server"))):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN, "the control route answers only under this machine's own address, such as 127.0.0.1"
+        )
+
+
+async def _require_json(request: Request) -> None:
+    """Refuse a change that does not say that it is JSON: any web page can send a form or plain text anywhere."""
+    if request.method in ("GET", "HEAD"):
+        return
+    kinds = request.headers.getlist("content-type")
+    if len(kinds) != 1 or kinds[0].partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the header `Content-Type: application/json` is needed")
+
+
+def _host_name(host: str) -> str | None:
+    """Return the name in a Host header without its port, None where it is not of that form."""
+    try:
+        parts = urlsplit(f"//{host}")
+        parts.port  # noqa: B018  # Raises where it is no number.
+    except ValueError:
+        return None
+    # Nothing but a name and a port, or the rest would be what the check never sees.
+    return parts.hostname if parts.netloc == host and "@" not in host else None
+
+
+def _is_loopback(name: str) -> bool:
+    if name.rstrip(".") == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_same_address(name: str, server: tuple[str, int | None] | None) -> bool:
+    try:
+        return server is not None and ip_address(name) == ip_address(server[0])
+    except ValueError:
+        return False
+
+
 def _fault(item: Any) -> Fault:
     if isinstance(item, str):
         return Fault.parse(item)
@@ -101,6 +153,8 @@ async def _read(request: Request) -> Any:
         return exact_json.loads(await request.body())
     except exact_json.InvalidJSONError as error:
         raise _refusal(f"the body is not JSON: {error}") from None
+    except (RecursionError, ValueError):
+        raise _refusal("the body is nested too deeply, or holds a number that is too long") from None
 
 
 async def _read_object(request: Request, *, empty: dict[str, Any] | None = None) -> dict[str, Any]:

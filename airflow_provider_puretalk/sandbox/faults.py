@@ -12,7 +12,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 #: Every kind, what it does, and the settings it takes beside ``times`` and ``page``, with their defaults.
 KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -71,10 +74,18 @@ class Fault:
                 raise ValueError(f"the fault {self.kind!r} takes no {name!r}")
         if self.times is not None and self.times < 1:
             raise ValueError("'times' must be at least 1, or \"always\"")
+        if self.page is not None and self.page < 1:
+            raise ValueError("'page' must be at least 1")
         if self.code is not None and not 200 <= self.code <= 599:
             raise ValueError("'code' must be an HTTP status from 200 to 599")
         if self.seconds is not None and not 0 <= self.seconds < float("inf"):
             raise ValueError("'seconds' must be a number, at least 0")
+        if self.retry_after is not None:
+            require_header_value("'retry_after'", self.retry_after)
+            retry_after_header(self.retry_after)
+        if self.url is not None:
+            require_header_value("'url'", self.url)
+            urlsplit(self.url)  # Raises where it is none, before an answer is built on it.
 
     @classmethod
     def parse(cls, text: str) -> Fault:
@@ -109,7 +120,7 @@ class Fault:
             for_ever = name == "times" and value == "always"
             try:
                 values[name] = None if value is None or for_ever else _READERS[name](value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise ValueError(f"{name!r} cannot be {value!r}") from None
         return cls(settings["kind"], **values)
 
@@ -159,17 +170,52 @@ class FaultList:
         return None
 
 
+def retry_after_header(text: str) -> str:
+    """Return the header's text; ``date+3`` is three seconds from now as an HTTP date.
+
+    :raises ValueError: that moment lies beyond the last date there is.
+    """
+    kind, _, seconds = text.partition("date+")
+    if kind or not seconds.isdecimal():
+        return text
+    try:
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=int(seconds)), usegmt=True)
+    except OverflowError:
+        raise ValueError(f"'retry_after' cannot be {text!r}: there is no such date") from None
+
+
+def require_header_value(name: str, value: str) -> None:
+    """Refuse text that no HTTP header can carry as it is.
+
+    :raises ValueError: it is empty, or holds anything but printable ASCII, or begins or ends with a space.
+    """
+    if not value or not value.isascii() or not value.isprintable() or value != value.strip():
+        raise ValueError(f"{name} must be printable ASCII that an HTTP header can carry, and not empty")
+
+
 def _whole(value: Any) -> int:
-    if isinstance(value, bool | float):
+    if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError
     return int(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    return str(value)
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "times": _whole,
     "page": _whole,
     "code": _whole,
-    "retry_after": str,
-    "seconds": float,
-    "url": str,
+    "retry_after": _text,
+    "seconds": _number,
+    "url": _text,
 }

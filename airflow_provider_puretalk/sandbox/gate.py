@@ -10,12 +10,11 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from airflow_provider_puretalk.sandbox.faults import Fault
+from airflow_provider_puretalk.sandbox.faults import Fault, retry_after_header
 from airflow_provider_puretalk.sandbox.pages import page_number
 from airflow_provider_puretalk.sandbox.state import Sandbox, ServedRequest
 from airflow_provider_puretalk.sandbox.store import encode
@@ -99,7 +98,7 @@ def _with_request_id(send: Send, request_id: str) -> Send:
 async def _status(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     headers = {}
     if fault.retry_after is not None:
-        headers["retry-after"] = _retry_after(fault.retry_after)
+        headers["retry-after"] = retry_after_header(fault.retry_after)
     await _respond(send, fault.code, encode({"err": True, "msg": "Something went wrong."}), headers=headers)
 
 
@@ -174,18 +173,12 @@ async def _respond(
     content_type: str = "application/json",
     headers: dict[str, str] | None = None,
 ) -> None:
+    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED):
+        body = b""  # HTTP gives these no body; the server would refuse to send one.
     lines = {"content-type": content_type, "content-length": str(len(body)), **(headers or {})}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in lines.items()]
     await send({"type": "http.response.start", "status": status or 500, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _retry_after(text: str) -> str:
-    """Return the header's text; ``date+3`` is three seconds from now as an HTTP date."""
-    kind, _, seconds = text.partition("date+")
-    if kind or not seconds.isdecimal():
-        return text
-    return format_datetime(datetime.now(UTC) + timedelta(seconds=int(seconds)), usegmt=True)
 
 
 def _transport(scope: Scope) -> Any:

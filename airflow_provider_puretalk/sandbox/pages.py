@@ -16,6 +16,9 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from airflow_provider_puretalk.sandbox.faults import Fault
 from airflow_provider_puretalk.sandbox.store import FleetStore, decode, encode
 
+#: Rows and offsets above this mean the same: beyond sys.maxsize no slice exists, and no list is that long.
+_LARGEST = 2**61
+
 #: ``(name, value)`` pairs as they stood in the query.
 Query = Sequence[tuple[str, str]]
 
@@ -56,12 +59,11 @@ def read_page(
     :param shuffled: read from a freshly shuffled list.
     :raises PageNotFoundError: ``page`` is 0, negative, no number, or past the end.
     """
-    size = _limit(query, page_size, max_limit)
+    size = min(_limit(query, page_size, max_limit), _LARGEST)
     number = page_number(query)
     if number is None or number < 1:
         raise PageNotFoundError
-    # Beyond sys.maxsize no slice exists; such a page is past the end of any list.
-    offset = min((number - 1) * size, 2**62)
+    offset = min((number - 1) * size, _LARGEST)
     count, rows = fleet.page(offset, size, shuffled=shuffled)
     pages = max(1, math.ceil(count / size))  # an empty list has a first page
     if number > pages:

@@ -10,17 +10,20 @@ import math
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from airflow_provider_puretalk.sandbox.faults import Fault, FaultList
+from airflow_provider_puretalk.sandbox.faults import Fault, FaultList, require_header_value
 from airflow_provider_puretalk.sandbox.store import FleetStore
 
 #: Obviously no real key, so it may stand in READMEs, logs and tests.
 DEFAULT_API_KEY = "sandbox-key"
+
+#: The fewest requests per second that can be asked for: not quite one a day.
+_LEAST_RATE = 0.00001
 
 #: A sandbox can run for weeks; it remembers this many requests and forgets the older half of them at a time.
 REQUESTS_KEPT = 20_000
@@ -57,15 +60,38 @@ class Rules:
     requests_per_second: float | None = None
     redirect_slash: bool = False
 
-    def __post_init__(self) -> None:
-        if not self.api_key:
-            raise ValueError("the API key must not be empty")
-        if self.page_size < 1 or (self.max_limit is not None and self.max_limit < 1):
-            raise ValueError("page size and maximum limit must be at least 1")
-        if not 0 <= self.latency_ms < math.inf:
-            raise ValueError("the latency must be a number of milliseconds, at least 0")
-        if self.requests_per_second is not None and not 0 < self.requests_per_second < math.inf:
-            raise ValueError("requests per second must be a number above 0")
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a rule, refusing one that later answers could not follow.
+
+        :raises ValueError: saying which and why.
+        """
+        _RULE_CHECKS.get(name, lambda value: None)(value)
+        object.__setattr__(self, name, value)
+
+
+def _check_rows(value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("page size and maximum limit must be at least 1")
+
+
+def _check_latency(value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise ValueError("the latency must be a number of milliseconds, at least 0")
+
+
+def _check_rate(value: float | None) -> None:
+    # Below the least, the seconds after which to come back would be no number that a header can say.
+    if value is not None and not _LEAST_RATE <= value < math.inf:
+        raise ValueError(f"requests per second must be a number above 0, at least {_LEAST_RATE}")
+
+
+_RULE_CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "api_key": lambda value: require_header_value("the API key", value),
+    "page_size": _check_rows,
+    "max_limit": lambda value: None if value is None else _check_rows(value),
+    "latency_ms": _check_latency,
+    "requests_per_second": _check_rate,
+}
 
 
 class Throttle:

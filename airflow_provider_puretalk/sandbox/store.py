@@ -164,5 +164,5 @@ def _later_than(before: Any) -> str:
     now = datetime.now(UTC)
     try:
         return timestamp(max(now, datetime.fromisoformat(before) + timedelta(microseconds=1)))
-    except (TypeError, ValueError):
-        return timestamp(now)  # it was no date-time, or one without an offset
+    except (TypeError, ValueError, OverflowError):
+        return timestamp(now)  # it was no date-time, one without an offset, or the last one there is

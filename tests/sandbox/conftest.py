@@ -36,8 +36,11 @@ def ask(sandbox: Sandbox) -> Ask:
 def control(sandbox: Sandbox) -> Ask:
     """Send a request to the control route."""
 
-    def send(method: str, path: str, body: object = None, *, raw: bytes | None = None) -> requests.Response:
+    def send(
+        method: str, path: str, body: object = None, *, raw: bytes | None = None, **headers: str
+    ) -> requests.Response:
         url = sandbox.base_url.removesuffix("/api") + "/_sandbox" + path
-        return requests.request(method, url, json=body, data=raw, timeout=10)
+        headers = {"Content-Type": "application/json"} | {name.replace("_", "-"): headers[name] for name in headers}
+        return requests.request(method, url, json=body, data=raw, headers=headers, timeout=10)
 
     return send

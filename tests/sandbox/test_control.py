@@ -108,3 +108,111 @@ def test_requests_counts_the_apis_and_no_others(ask, control):
     ask("/nothing")
     control("GET", "/assistants")
     assert control("GET", "/requests").json() == {"count": 3, "max_in_flight": 1}
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "text/plain; application/json",
+        "text/plain;charset=application/json",
+        "application/jsonp",
+        "",
+    ],
+)
+def test_a_form_of_a_web_page_changes_nothing(sandbox, control, method, kind):
+    """What a browser sends to a foreign address without asking first is refused, with or without a body."""
+    before = list(sandbox.fleet)
+    for path in ("/assistants", f"/assistants/{sandbox.fleet.ids()[0]}", "/faults"):
+        for raw in (b"", b'{"name": "From a web page"}', b'"reset"'):
+            answer = control(method, path, raw=raw, Content_Type=kind)
+            assert answer.status_code in (405, 415)
+    assert list(sandbox.fleet) == before
+    assert sandbox.faults.pending() == []
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8"])
+def test_json_is_taken_however_its_type_is_spelled(control, kind):
+    assert control("POST", "/assistants", raw=b"{}", Content_Type=kind).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8900", "127.0.0.1.evil.example", "localhost.evil.example", "127.0.0.1@evil.example",
+     "evil.example#127.0.0.1", "192.0.2.1", "2130706433", "[::2]", "127.0.0.1:x", "", "127.0.0.1/x"],
+)  # fmt: skip
+def test_a_foreign_name_that_leads_here_neither_reads_nor_changes(sandbox, control, host):
+    """DNS rebinding: the page's own name resolves to loopback, and its requests are of one origin with the sandbox."""
+    before = list(sandbox.fleet)
+    for method, path in (("GET", "/assistants"), ("GET", "/requests"), ("POST", "/assistants"), ("DELETE", "/faults")):
+        assert control(method, path, raw=b"{}", Host=host).status_code in (400, 403)
+    assert list(sandbox.fleet) == before
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:1", "LOCALHOST:8900", "localhost.", "127.1.2.3", "[::1]:8900"]
+)
+def test_every_name_of_loopback_is_taken(control, host):
+    assert control("GET", "/assistants", Host=host).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"x": ' + b"[" * 3_000 + b"]" * 3_000 + b"}",
+        b'{"x": ' + b"9" * 5_000 + b"}",
+        b'{"x": 1e999999999}',
+        b'{"x": "\\ud800"}',
+        b'{"updated_at": "9999-12-31T23:59:59.999999+00:00"}',
+        b'{"assistant_id": 7}',
+        b'{"voice": null, "user": [{}]}',
+    ],
+    ids=["deep", "less deep", "long number", "huge exponent", "surrogate", "last moment", "id", "other types"],
+)
+def test_a_record_of_any_shape_is_taken_or_refused_but_never_breaks_the_api(sandbox, ask, control, raw):
+    """Neither the control route nor what the API shows afterwards is a 500, and a later change works as well."""
+    first = sandbox.fleet.ids()[0]
+    answers = [control("PATCH", f"/assistants/{first}", raw=raw), control("POST", "/assistants", raw=raw)]
+    answers += [control("PATCH", f"/assistants/{first}", raw=b'{"name": "x"}'), ask(), ask(page=3)]
+    assert {answer.status_code for answer in answers} <= {200, 201, 422}
+    assert ask().status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "retry_after": "1\r\nX: y"},
+        {"kind": "status", "retry_after": "\u20ac"},
+        {"kind": "status", "retry_after": "date+99999999999999"},
+        {"kind": "status", "retry_after": [1]},
+        {"kind": "status", "retry_after": ""},
+        {"kind": "redirect", "url": "http://x/\r\nSet-Cookie: y"},
+        {"kind": "redirect", "url": "http://\u20ac/"},
+        {"kind": "redirect", "url": {}},
+        {"kind": "next_elsewhere", "url": "http://[x"},
+        {"kind": "delay", "seconds": "nan"},
+        {"kind": "delay", "seconds": True},
+        {"kind": "reset", "page": 0},
+        {"kind": "reset", "page": -3},
+        {"kind": "reset", "times": 1.5},
+    ],
+    ids=str,
+)
+def test_a_fault_that_no_answer_could_be_made_of_is_refused(sandbox, control, fault):
+    """When it is set, with a sentence; not when the next request comes."""
+    answer = control("POST", "/faults", fault)
+    assert (answer.status_code, sandbox.faults.pending()) == (422, [])
+    assert len(answer.json()["msg"]) > 10
+    exact = control("POST", "/faults", raw=b'{"kind": "delay", "seconds": 1' + b"0" * 400 + b"}")
+    assert exact.status_code == 422
+
+
+@pytest.mark.parametrize("code", [200, 204, 205, 304, 418, 599])
+def test_every_status_that_is_taken_is_answered(ask, control, code):
+    """Also those that have no body in HTTP."""
+    control("POST", "/faults", [{"kind": "status", "code": code, "retry_after": 3}, {"kind": "html", "code": code}])
+    assert [ask().status_code, ask().status_code, ask().status_code] == [code, code, 200]

@@ -133,3 +133,30 @@ def test_a_redirect_to_the_slash_keeps_the_query(sandbox, ask):
     assert answer.status_code == 301
     assert answer.headers["Location"] == "/api/ai-assistants/?page=2&limit=5"
     assert ask("/ai-assistants/", page=2).status_code == 200
+
+
+def test_a_limit_of_any_size_is_answered():
+    """Without a maximum, and with a page size as large, the list comes whole: no number is too large for a server."""
+    with running(3, page_size=10**30, max_limit=None) as box:
+        for query in ({}, {"limit": str(10**30)}, {"limit": str(2**63 - 1), "page": "1"}):
+            answer = requests.get(
+                f"{box.base_url}/ai-assistants", params=query, headers={"X-API-KEY": box.api_key}, timeout=10
+            )
+            assert (answer.status_code, len(_ids(answer))) == (200, 3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ("page_size", 0),
+        ("max_limit", -1),
+        ("latency_ms", float("nan")),
+        ("requests_per_second", 1e-320),
+        ("api_key", "é"),
+    ],
+)
+def test_a_rule_that_is_changed_while_it_runs_is_checked_as_at_the_start(sandbox, ask, rule, value):
+    """What answers could not follow is refused at once, and the rule stays as it was."""
+    with pytest.raises(ValueError, match=r"."):
+        setattr(sandbox.rules, rule, value)
+    assert ask().status_code == 200
