@@ -10,8 +10,8 @@ A browser can open:
 * ``s3://`` in AWS's console, unless the connection or the environment names another endpoint; ``gs://`` in Google's;
 * any other where the *storage's* connection has an extra field ``browse_url``: a pattern such as
   ``https://files.example.com/{path}``. ``{path}`` is the whole path in the storage, with the bucket and without a leading
-  slash; ``{file}`` the path below the destination (``account=.../snapshot=.../report.html``). Whoever may see the task
-  sees the link, so no secret belongs into the pattern.
+  slash; ``{file}`` the path below the destination (``account=.../snapshot=.../_report-vs-....html``). Whoever may see the
+  task sees the link, so no secret belongs into the pattern.
 """
 
 from __future__ import annotations

@@ -95,8 +95,8 @@ def _print_difference(older_path: Path, newer_path: Path) -> None:
             line = json.loads(to_line(change))
             who = line.get("name") or f"{line.get('assistants', 'an unnamed')} assistants"
             print(f"{line['op']:<12} {who}  {line.get('pointer', '')}".rstrip())
-    report = newer_path.with_name("report.html")
-    if report.exists():
+    older = older_path.parent.name.removeprefix("snapshot=")
+    for report in sorted(newer_path.parent.glob(f"_report-vs-{older}~*.html")):
         print(f"\nOpen the report in a browser:\n  file://{report}")
 
 

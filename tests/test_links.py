@@ -178,9 +178,10 @@ def test_airflow_shows_the_links(sandbox: Sandbox, tmp_path: Any, browsable: str
     result = airflow_runner.run(dag)
     assert result.states == {"before": "success", "edit": "success", "after": "success", "compare": "failed"}
     folder = "https://files.test/account=puretalk_default/snapshot"
+    (report,) = tmp_path.rglob("_report-vs-1~*.html")
     assert shown(dag, result.run_id, "after", "compare") == {
         "after": {"Manifest": f"{folder}=2/manifest.json"},
-        "compare": {"Manifest": f"{folder}=2/manifest.json", "Report": f"{folder}=2/report.html"},
+        "compare": {"Manifest": f"{folder}=2/manifest.json", "Report": f"{folder}=2/{report.name}"},
     }
 
 

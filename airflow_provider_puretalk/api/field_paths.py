@@ -63,6 +63,23 @@ def covers(patterns: Sequence[Pattern], path: Iterable[str | int]) -> bool:
     return False
 
 
+def without(value: Any, patterns: Sequence[Pattern]) -> Any:
+    """Return a value without the fields that patterns name, :data:`NOT_THERE` where nothing of it is left.
+
+    What is no object or list where a pattern leads through one goes whole: nobody knows what is in it.
+    """
+    if not patterns or value is None:
+        return value
+    inside = isinstance(value, list)
+    if () in patterns or not isinstance(value, dict | list) or any((one[0] == ITEMS) != inside for one in patterns):
+        return NOT_THERE
+    if isinstance(value, list):
+        items = [without(item, below(patterns, 0)) for item in value]
+        return [item for item in items if item is not NOT_THERE]
+    fields = ((key, without(inner, below(patterns, key))) for key, inner in value.items())
+    return {key: inner for key, inner in fields if inner is not NOT_THERE}
+
+
 def find(value: Any, name: Pattern) -> Any:
     """Follow a name without ``*`` through nested objects; :data:`NOT_THERE` where it leads nowhere.
 

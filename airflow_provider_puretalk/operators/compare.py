@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class PuretalkCompareSnapshotsOperator(BaseOperator):
     """Compare two snapshots of an account, and write what changed beside the newer one.
 
-    ``changes.jsonl`` is for machines, ``report.html`` for people. The first snapshot is a baseline: nothing has changed,
-    and the report shows the fleet.
+    One file is for machines, one for people; both have names that no other comparison has, so what was handed out is not
+    overwritten. The first snapshot is a baseline: nothing has changed, and the report shows the fleet.
 
     :param destination: where the snapshots are: what the snapshot operator was given.
     :param account: whose snapshots they are.
@@ -103,7 +103,7 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
         with comparing.compare(older, newer, ignore_fields=ignored) as comparison:
             paths = publishing.publish(storage, comparison)
             result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}
-            self._read = [path for path in (older, newer) if path]
+            self._read = [lineage.folder(path) for path in (older, newer) if path]
             self._written = [paths.changes, paths.report]
             remember(self, context, PuretalkReportLink, paths.report)
             remember(self, context, PuretalkManifestLink, newer)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+#: Schemes that mean the same storage, with the one that OpenLineage's naming rules have.
+_SAME = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "local": "file"}
+
 
 def of(*, api: str | None, files: Iterable[str] = (), inputs: Iterable[str] = ()) -> Any:
-    """Return the lineage of a task that read the list or files, and wrote files.
+    """Return the lineage of a task that read the list or snapshots, and wrote a snapshot or files.
 
     :param api: base URL of the API, None where it was not read.
-    :param files: local paths or URLs of what was written.
+    :param files: local paths or URLs of what was written; a snapshot is named by its :func:`folder`.
     :param inputs: local paths or URLs of what was read.
     """
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -19,6 +23,11 @@ def of(*, api: str | None, files: Iterable[str] = (), inputs: Iterable[str] = ()
     return OperatorLineage(
         inputs=[*([_api(api)] if api else []), *map(_file, inputs)], outputs=[_file(file) for file in files]
     )
+
+
+def folder(manifest_path: str) -> str:
+    """Return what every task calls a snapshot as a dataset: its folder, whatever the files in it are called."""
+    return manifest_path.rpartition("/")[0]
 
 
 def _api(base_url: str) -> Any:
@@ -29,13 +38,21 @@ def _api(base_url: str) -> Any:
 
 
 def _file(url: str) -> Any:
-    """Name a file as OpenLineage's naming rules do, without the connection id that our URLs carry."""
+    """Name a file or folder as OpenLineage's naming rules do, without the connection id that our URLs carry.
+
+    The same place has the same name, whichever connection opens it and however its scheme is spelled.
+    """
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
-    if "://" not in url:
-        return Dataset(namespace="file", name=url)
-    scheme, _, rest = url.partition("://")
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Dataset(namespace="file", name=_normal(url))
     place, _, name = rest.partition("/")
-    if scheme in ("file", "local"):
-        return Dataset(namespace="file", name=f"/{name}")
+    scheme = _SAME.get(scheme.lower(), scheme.lower())
+    if scheme == "file":
+        return Dataset(namespace="file", name=_normal(name))
     return Dataset(namespace=f"{scheme}://{place.rpartition('@')[2]}", name=name)
+
+
+def _normal(path: str) -> str:
+    return posixpath.normpath(f"/{path.lstrip('/')}")

@@ -134,7 +134,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
             source={"dag_id": instance.dag_id, "task_id": instance.task_id, "run_id": instance.run_id},
             log=self.log,
         ).to_dict()
-        self._base_url, self._written = hook.settings.base_url, list(result["files"])
+        self._base_url, self._written = hook.settings.base_url, [lineage.folder(result["manifest_path"])]
         remember(self, context, PuretalkManifestLink, result["manifest_path"])
         for event in events:
             event.extra = result

@@ -7,6 +7,7 @@ memory does not grow with the fleet. Out comes a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Listing:
     :ivar taken_at: when the reading was finished.
     :ivar schema: which fields there are.
     :ivar redaction: what was taken out.
+    :ivar edition: which content of that snapshot it is; None for a list that is not stored.
     """
 
     account: str
@@ -47,6 +49,7 @@ class Listing:
     taken_at: datetime
     schema: SchemaReport
     redaction: Redaction
+    edition: str | None = None
 
     @classmethod
     def of(cls, manifest: Manifest) -> Listing:
@@ -59,6 +62,7 @@ class Listing:
             taken_at=manifest.finished_at,
             schema=manifest.schema_report,
             redaction=manifest.redaction,
+            edition=manifest.edition,
         )
 
 
@@ -99,15 +103,17 @@ def compare_listings(
         )
     notes = list(_notes_on_completeness(then, now))
     concerned: list[Pattern] = []
+    hidden: list[Pattern] = []
     if then is not None and (names := _redacted_otherwise(then.redaction, now.redaction)):
         concerned = parse_names("redact", names)
+        hidden = parse_names("redact", [name for name in names if name in now.redaction.policy])
         notes.append(
             f"The two were redacted by different policies: changes of {', '.join(f'`{name}`' for name in names)} "
             "are not reported."
         )
     ledger = Ledger()
     try:
-        merge = Merge(ledger, ignored=ignored, concerned=concerned)
+        merge = Merge(ledger, ignored=ignored, concerned=concerned, hidden=hidden)
         with collector_paused():
             before, after = Records(older, _told(then)), Records(newer, _told(now))
             merge.run(
@@ -133,7 +139,16 @@ def compare_listings(
         fields_appeared=appeared,
         fields_vanished=vanished,
         notes=tuple(notes),
+        rules=_rules(ignored),
     )
+
+
+def _rules(ignored: Sequence[Pattern]) -> str:
+    """Return what tells a comparison by other rules from one by the default ones; empty for those."""
+    names = sorted({".".join(pattern) for pattern in ignored})
+    if names == sorted(IGNORED):
+        return ""
+    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _side(listing: Listing, ledger: Ledger, side: int) -> Side:
@@ -144,6 +159,7 @@ def _side(listing: Listing, ledger: Ledger, side: int) -> Side:
         complete=listing.complete,
         taken_at=listing.taken_at,
         census=Census(ledger, side, listing.redaction.policy),
+        edition=listing.edition,
     )
 
 

@@ -30,6 +30,8 @@ class Side:
     :ivar snapshot: the snapshot's name, None for a list that is not stored.
     :ivar taken_at: when its reading was finished, in UTC.
     :ivar census: what it is made of.
+    :ivar edition: which content of the snapshot it was, see
+        :attr:`~airflow_provider_puretalk.snapshots.manifest.Manifest.edition`; None for a list that is not stored.
     """
 
     account: str
@@ -38,6 +40,7 @@ class Side:
     complete: bool
     taken_at: datetime
     census: Census
+    edition: str | None = None
 
 
 class Comparison:
@@ -50,6 +53,7 @@ class Comparison:
     :ivar fields_appeared: JSON pointers of fields that no record of the baseline has, and some of the newer side have.
     :ivar fields_vanished: the other way round.
     :ivar notes: sentences about what could not be compared.
+    :ivar rules: 8 hex digits for the fields that were ignored; empty for those that are by default.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Comparison:
         fields_appeared: tuple[str, ...],
         fields_vanished: tuple[str, ...],
         notes: tuple[str, ...],
+        rules: str = "",
     ) -> None:
         self._ledger = ledger
         self.baseline = baseline
@@ -70,6 +75,7 @@ class Comparison:
         self.fields_appeared = fields_appeared
         self.fields_vanished = fields_vanished
         self.notes = notes
+        self.rules = rules
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 from typing import Any, Literal
 
@@ -129,6 +131,16 @@ class Manifest(_Part):
             and self.canonical_version == other.canonical_version
             and self.redaction.by_the_same_rules_as(other.redaction)
         )
+
+    @property
+    def edition(self) -> str:
+        """Return 8 hex digits that tell apart what was stored under one name: records, redaction, completeness.
+
+        The same in every release, since names of files hold it.
+        """
+        rules = [self.redaction.policy, self.redaction.key_fingerprint]
+        told = json.dumps([self.raw_sha256, self.canonical_version, self.complete, rules], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:8]
 
     def to_bytes(self) -> bytes:
         """Return the file's content: indented JSON, in the order of the fields above."""

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, FieldClass, field_class
-from airflow_provider_puretalk.api.field_paths import Pattern
+from airflow_provider_puretalk.api.field_paths import Pattern, without
 from airflow_provider_puretalk.api.models import json_pointer
 from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.snapshots import census
@@ -86,12 +86,21 @@ class Merge:
     :param ledger: where it is noted.
     :param ignored: fields whose changes only touch an assistant.
     :param concerned: fields that cannot be compared at all.
+    :param hidden: fields that the newer side's redaction took out: of the older side's records, too, nothing is noted.
     """
 
-    def __init__(self, ledger: Ledger, *, ignored: Sequence[Pattern], concerned: Sequence[Pattern]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        ignored: Sequence[Pattern],
+        concerned: Sequence[Pattern],
+        hidden: Sequence[Pattern] = (),
+    ) -> None:
         self._ledger = ledger
         self._leave_out = [*ignored, *concerned]
         self._concerned = concerned
+        self._hidden = hidden
         self.counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
         self._not_added = self._not_removed = 0
 
@@ -134,11 +143,14 @@ class Merge:
         census.enter(self._ledger, record["assistant_id"], record, THEN + NOW)
 
     def _only_older(self, side: Records, *, counts: bool) -> None:
-        record = side.record
+        record, line = side.record, side.line or b""
+        if self._hidden:
+            record = without(record, self._hidden)
+            line = exact_json.dumps(record)
         census.enter(self._ledger, record["assistant_id"], record, THEN)
         if counts:
             self.counts["removed"] += 1
-            self._ledger.whole("removed", record["assistant_id"], record.get("name"), side.line or b"")
+            self._ledger.whole("removed", record["assistant_id"], record.get("name"), line)
         else:
             self._not_removed += 1
 
@@ -153,7 +165,7 @@ class Merge:
 
     def _both(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         identity, name = new["assistant_id"], new.get("name")
-        census.enter(self._ledger, identity, old, THEN)
+        census.enter(self._ledger, identity, without(old, self._hidden) if self._hidden else old, THEN)
         census.enter(self._ledger, identity, new, NOW)
         kinds: set[FieldClass] = set()
         for path, before, after in differences(old, new, leave_out=self._leave_out, unknowable=self._concerned):

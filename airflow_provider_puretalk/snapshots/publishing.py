@@ -1,11 +1,12 @@
-"""Writes what a comparison found beside the newer snapshot: ``changes.jsonl`` for machines, ``report.html`` for people."""
+"""Writes what a comparison found beside the newer snapshot: changes for machines, a report for people."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
 
-from airflow_provider_puretalk.snapshots import layout
+from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.snapshots import layout, reading
 from airflow_provider_puretalk.snapshots.changes import to_line
 from airflow_provider_puretalk.snapshots.comparison import Comparison
 from airflow_provider_puretalk.snapshots.report import write_report
@@ -20,18 +21,33 @@ class Published(NamedTuple):
 
 
 def publish(storage: Storage, comparison: Comparison) -> Published:
-    """Write both files, each whole or not at all, replacing those of an earlier comparison.
+    """Write both files, each whole or not at all, under names that no other comparison has.
 
-    :param storage: where the newer snapshot lies.
+    The same two snapshots, compared by the same rules, replace what they gave before; nothing else does.
+
+    :param storage: where both snapshots lie.
+    :raises PuretalkSnapshotError: one of the snapshots was replaced or removed meanwhile; nothing stays.
     """
-    side = comparison.snapshot
+    side, baseline = comparison.snapshot, comparison.baseline
     folder = layout.snapshot_folder(side.account, side.snapshot or "")
-    changes, report = f"{folder}/{layout.CHANGES}", f"{folder}/{layout.REPORT}"
+    names = layout.comparison_files(
+        side.edition or "",
+        None if baseline is None else (baseline.snapshot or "", baseline.edition or ""),
+        comparison.rules,
+    )
+    changes, report = f"{folder}/{names.changes}", f"{folder}/{names.report}"
     with storage.staging(folder) as staging:
-        write_changes(comparison, staging / layout.CHANGES)
-        write_report(comparison, staging / layout.REPORT)
-        storage.put(staging / layout.CHANGES, changes)
-        storage.put(staging / layout.REPORT, report)
+        write_changes(comparison, staging / layout.OLD_CHANGES)
+        write_report(comparison, staging / layout.OLD_REPORT, changes_file=names.changes)
+        storage.put(staging / layout.OLD_CHANGES, changes)
+        storage.put(staging / layout.OLD_REPORT, report)
+    try:
+        _check_sides(storage, comparison)
+    except PuretalkError:
+        # Whoever replaced one has removed what told of it, or will look for these two in vain.
+        storage.remove(changes)
+        storage.remove(report)
+        raise
     return Published(storage.url_of(changes), storage.url_of(report))
 
 
@@ -40,3 +56,18 @@ def write_changes(comparison: Comparison, path: Path) -> None:
     with path.open("wb") as file:
         for change in comparison.changes():
             file.write(to_line(change) + b"\n")
+
+
+def _check_sides(storage: Storage, comparison: Comparison) -> None:
+    """Find out whether both snapshots still are what was compared; a comparison outlives a baseline that was pruned."""
+    for side in filter(None, (comparison.snapshot, comparison.baseline)):
+        place = f"{layout.snapshot_folder(side.account, side.snapshot or '')}/{layout.MANIFEST}"
+        try:
+            stands = reading.manifest_in(storage, place).edition == side.edition
+        except FileNotFoundError:
+            stands = side is comparison.baseline
+        if not stands:
+            raise PuretalkSnapshotError(
+                f"The snapshot {side.snapshot!r} of {side.account!r} was replaced or removed while it was compared. "
+                "Run the comparison again."
+            )

@@ -23,11 +23,9 @@ from airflow_provider_puretalk.snapshots.storage import Storage, Stored
 #: What no manifest names may belong to a task that is still writing, until it is this old.
 GRACE = timedelta(days=1)
 
-#: What a comparison writes beside a manifest.
-_COMPARISON = (layout.CHANGES, layout.REPORT)
 #: What a killed task leaves on a file system: the folder it wrote into, and files that were not yet renamed.
 _UNFINISHED = re.compile(
-    r"\.staging-\w+|\.(assistants-.+|manifest\.json|changes\.jsonl|report\.html)\.[0-9a-f]{32}\.tmp"
+    r"\.staging-\w+|\.(assistants-.+|manifest\.json|_?changes[^/]*\.jsonl|_?report[^/]*\.html)\.[0-9a-f]{32}\.tmp"
 )
 
 
@@ -78,6 +76,8 @@ class Folder:
                 continue
             if not _is_ours(name):
                 left.append(LeftAlone(path, "it is not a file that a snapshot has"))
+            elif self._is_superseded(name):
+                found.append(Debris(path, stored.bytes))
             elif stored.modified is None:
                 left.append(LeftAlone(path, "no manifest names it, but the storage does not tell its age"))
             elif _is_young(stored.modified):
@@ -93,7 +93,9 @@ class Folder:
         for one in debris:
             name = one.name.rpartition("/")[2]
             stored = self._describe(name)
-            if stored is None or stored.modified is None or _is_young(stored.modified):
+            if stored is None:
+                continue
+            if not self._is_superseded(name) and (stored.modified is None or _is_young(stored.modified)):
                 continue
             if name.startswith(".staging-"):
                 self._storage.remove_folder(self._path(name), with_content=True)
@@ -107,7 +109,7 @@ class Folder:
     def obstacle(self) -> str | None:
         """Say why the snapshot must not be removed now, None where nothing speaks against it."""
         for name in self._unnamed():
-            stored = self._describe(name) if _is_ours(name) else None
+            stored = self._describe(name) if _is_ours(name) and not layout.is_comparison_file(name) else None
             if stored and (stored.modified is None or _is_young(stored.modified)):
                 return f"a task may be writing it: {name} is younger than a day"
         return None
@@ -142,29 +144,36 @@ class Folder:
         """Remove a data file, and bring it back where a rerun with the same content committed it meanwhile."""
         path = self._path(name)
         with suppress(FileNotFoundError), self._storage.fetched(path) as copy:
-            if name in self._named():
+            if self._is_named(name):
                 return
             self._storage.remove(path)
-            if name in self._named():
+            if self._is_named(name):
                 self._storage.put(copy, path)
 
     def _own_files(self) -> dict[str, Stored]:
         if not self._files and self.manifest is not None:
             data = [file.name for file in self.manifest.files if layout.is_data_file(file.name)]
-            described = {name: self._describe(name) for name in (layout.MANIFEST, *data, *_COMPARISON)}
+            found = filter(layout.is_comparison_file, self._storage.names(self._path()))
+            compared = [name for name in found if _belongs(name, self.manifest)]
+            described = {name: self._describe(name) for name in (layout.MANIFEST, *data, *compared)}
             self._files = {name: stored for name, stored in described.items() if stored is not None}
         return self._files
 
     def _unnamed(self) -> list[str]:
         """List what lies in the folder without belonging to the snapshot as it is now."""
         names = self._storage.names(self._path())  # Before the manifest: a writer puts data first.
-        named = self._named()
-        return [name for name in names if name not in named]
-
-    def _named(self) -> set[str]:
-        """Return the names that belong to the snapshot as it is now."""
         manifest = self._manifest_now()
-        return set() if manifest is None else {layout.MANIFEST, *_COMPARISON, *(file.name for file in manifest.files)}
+        return [name for name in names if manifest is None or not _belongs(name, manifest)]
+
+    def _is_superseded(self, name: str) -> bool:
+        """Tell whether a comparison was made of what the snapshot held before: nobody will write it again."""
+        manifest = self._manifest_now()
+        return manifest is not None and layout.is_comparison_file(name) and not _belongs(name, manifest)
+
+    def _is_named(self, name: str) -> bool:
+        """Tell whether a name belongs to the snapshot as it is now."""
+        manifest = self._manifest_now()
+        return manifest is not None and _belongs(name, manifest)
 
     def _manifest_now(self) -> Manifest | None:
         try:
@@ -182,9 +191,17 @@ class Folder:
         return f"{self._folder}/{name}" if name else self._folder
 
 
+def _belongs(name: str, manifest: Manifest) -> bool:
+    """Tell whether a name belongs to a snapshot: its own files, and comparisons of what it holds now."""
+    if layout.is_comparison_file(name):
+        compared = layout.made_of(name)
+        return compared is None or compared.edition == manifest.edition
+    return name == layout.MANIFEST or any(name == file.name for file in manifest.files)
+
+
 def _is_ours(name: str) -> bool:
     """Tell whether the format gives this name to something."""
-    return layout.is_data_file(name) or name in _COMPARISON or _UNFINISHED.fullmatch(name) is not None
+    return layout.is_data_file(name) or layout.is_comparison_file(name) or _UNFINISHED.fullmatch(name) is not None
 
 
 def _is_young(modified: datetime) -> bool:

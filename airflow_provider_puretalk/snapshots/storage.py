@@ -95,6 +95,21 @@ class Storage:
                 return []
         return sorted({PurePosixPath(entry).name for entry in entries} - {""})
 
+    def names_below(self, folder: str) -> list[str]:
+        """List ``<folder>/<name>`` of all that lies in the folders of a folder, sorted; none where it does not exist.
+
+        Object stores are asked once for all of it, not once a folder.
+        """
+        if self._is_local:
+            return [f"{one}/{name}" for one in self.names(folder) for name in self.names(f"{folder}/{one}")]
+        with self._errors(folder):
+            self._fs.invalidate_cache()
+            try:
+                found = map(PurePosixPath, self._fs.find(self._path(folder)))
+            except FileNotFoundError:
+                return []
+        return sorted({f"{path.parent.name}/{path.name}" for path in found})
+
     def exists(self, name: str) -> bool:
         """Tell whether a file is there now."""
         with self._errors(name):

@@ -25,6 +25,7 @@ from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, Sch
 from airflow_provider_puretalk.snapshots.parquet import ParquetWriter
 from airflow_provider_puretalk.snapshots.schema_report import Profile, SchemaCounter
 from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.snapshots.superseded import remove_superseded
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def stage(
 
 
 def commit(storage: Storage, manifest: Manifest, staged: Staged) -> None:
-    """Publish the data file, then the manifest, then remove what the replaced manifest had named.
+    """Publish the data file, then the manifest, then remove what the replaced manifest had named, and what told of it.
 
     A late twin of a killed try may do the same at the same time. Whoever commits last wins, and whatever a manifest in
     place names is there: each writer removes only files of the manifest it replaced, only while its own is in place, and
@@ -106,11 +107,14 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged) -> None:
     data = manifest.to_bytes()
     for _ in range(_COMMIT_TRIES):
         storage.put(staged.path, own)
-        replaced = _read_in_place(storage, name)
+        found = _bytes_in_place(storage, name)
+        replaced = None if found is None else _parsed(storage, name, found)
         storage.put_bytes(data, name)
         if replaced is not None:
             _remove_replaced(storage, folder, replaced, keep=staged.file.name, while_in_place=data)
         if storage.exists(own):
+            if found is not None:
+                remove_superseded(storage, manifest)
             return
         in_place = _read_in_place(storage, name)
         if in_place is not None and in_place.to_bytes() != data:
@@ -165,10 +169,20 @@ def _strictly(line: bytes, violations: tuple[Violation, ...]) -> PuretalkRespons
 
 def _read_in_place(storage: Storage, name: str) -> Manifest | None:
     """Read the manifest that is there now; None where there is none, or none that could be understood."""
+    data = _bytes_in_place(storage, name)
+    return None if data is None else _parsed(storage, name, data)
+
+
+def _bytes_in_place(storage: Storage, name: str) -> bytes | None:
     try:
-        return parse_manifest(storage.read(name), storage.url_of(name))
+        return storage.read(name)
     except FileNotFoundError:
         return None
+
+
+def _parsed(storage: Storage, name: str, data: bytes) -> Manifest | None:
+    try:
+        return parse_manifest(data, storage.url_of(name))
     except PuretalkSnapshotError as error:
         log.warning("%s It is replaced; the files it named are left alone.", error)
         return None

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_provider_puretalk.operators import (
+    PuretalkCompareSnapshotsOperator,
     PuretalkListAssistantsOperator,
     PuretalkSnapshotAssistantsOperator,
     lineage,
@@ -27,14 +28,14 @@ def api(sandbox: Sandbox) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("kind", ["path", "file", "s3"])
 def test_snapshot(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, context: Any) -> None:
-    """Files are called as OpenLineage calls them on every storage, and a second connection changes no name."""
+    """A snapshot is its folder, called as OpenLineage calls it on every storage; a connection changes no name."""
     place = make_place(kind, request)
     task = PuretalkSnapshotAssistantsOperator(
         task_id="snapshot", destination=place.destination, storage_conn_id=place.storage_conn_id
     )
-    name = Path(task.execute(context)["files"][0]).name
+    task.execute(context)
     found = task.get_openlineage_facets_on_complete(None)
-    below = f"account=puretalk_default/snapshot=20261122T000000Z/{name}"
+    below = "account=puretalk_default/snapshot=20261122T000000Z"
     if kind == "s3":
         bucket, _, prefix = place.destination.removeprefix("s3://").partition("/")
         expected = (f"s3://{bucket}", f"{prefix}/{below}")
@@ -43,6 +44,33 @@ def test_snapshot(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, c
     assert names(found.inputs) == api(sandbox)
     assert names(found.outputs) == [expected]
     assert "aws_fleet" not in str(found)
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["path", "file", "s3"])
+def test_what_a_comparison_reads_is_what_snapshots_wrote(
+    kind: str, file_format: str, request: pytest.FixtureRequest, sandbox: Sandbox, context: Any
+) -> None:
+    """The graph has an edge from each snapshot to the comparison, and from there to changes and report."""
+    place = make_place(kind, request)
+    where: dict[str, Any] = {"destination": place.destination, "storage_conn_id": place.storage_conn_id}
+    written = []
+    for name in ("a", "b"):
+        task = PuretalkSnapshotAssistantsOperator(task_id="snapshot", partition=name, file_format=file_format, **where)
+        task.execute(context)
+        written += names(task.get_openlineage_facets_on_complete(None).outputs)
+    if kind == "path":  # Other spellings of one place.
+        where["destination"] = f"file://{place.destination}/"
+    elif kind == "s3":
+        where["destination"] = place.destination.replace("s3://", "s3://aws_fleet@")
+        where["storage_conn_id"] = None
+    compare = PuretalkCompareSnapshotsOperator(task_id="compare", account="puretalk_default", **where)
+    result = compare.execute(context)
+    found = compare.get_openlineage_facets_on_complete(None)
+    assert names(found.inputs) == written
+    namespace, snapshot = written[1]
+    files = [Path(result[key]).name for key in ("changes_path", "report_path")]
+    assert names(found.outputs) == [(namespace, f"{snapshot}/{file}") for file in files]
 
 
 def test_list(sandbox: Sandbox, context: Any) -> None:
@@ -66,6 +94,8 @@ def test_the_real_service_has_the_documented_name() -> None:
         ("/fleet/a@b/x.jsonl", ("file", "/fleet/a@b/x.jsonl")),
         ("file:///fleet/a@b/x.jsonl", ("file", "/fleet/a@b/x.jsonl")),
         ("file://conn@/fleet/x.jsonl", ("file", "/fleet/x.jsonl")),
+        ("file:///fleet//x.jsonl", ("file", "/fleet/x.jsonl")),
+        ("s3a://conn@bucket/x.jsonl", ("s3://bucket", "x.jsonl")),
         ("s3://bucket/a@b/x.jsonl", ("s3://bucket", "a@b/x.jsonl")),
         ("s3://conn@bucket/a@b/x.jsonl", ("s3://bucket", "a@b/x.jsonl")),
         ("gs://conn@bucket/x.jsonl", ("gs://bucket", "x.jsonl")),
@@ -81,6 +111,7 @@ def test_names_of_files(url: str, name: tuple[str, str]) -> None:
     [
         PuretalkListAssistantsOperator(task_id="list"),
         PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination="/fleet"),
+        PuretalkCompareSnapshotsOperator(task_id="compare", destination="/fleet", account="a"),
     ],
     ids=lambda task: task.task_id,
 )

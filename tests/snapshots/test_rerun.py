@@ -38,7 +38,7 @@ def test_other_fleet_replaces_exactly_what_was_there(place: Place, sandbox: Sand
     """A rerun that finds another fleet replaces the manifest and removes the old data file, and no other file."""
     place.take(context, partition="20261121T000000Z")
     old = place.take(context)
-    foreign = {f"{FOLDER}/changes.jsonl": b"{}", f"{FOLDER}/assistants-0000000000000000.jsonl.gz": b"debris"}
+    foreign = {f"{FOLDER}/notes.txt": b"{}", f"{FOLDER}/assistants-0000000000000000.jsonl.gz": b"debris"}
     for name, data in foreign.items():
         place.write(name, data)
     others = {name: data for name, data in place.files().items() if not name.startswith(FOLDER)}
@@ -124,19 +124,19 @@ def test_damaged_manifest_is_replaced(
     assert stray in folder.files()
 
 
-@pytest.mark.parametrize("name", ["../../../outside.txt", "manifest.json", "changes.jsonl", "/etc/hostname", ""])
+@pytest.mark.parametrize("name", ["../../../outside.txt", "manifest.json", "notes.txt", "/etc/hostname", ""])
 def test_a_forged_manifest_cannot_make_a_rerun_remove_other_files(folder: Folder, take: Any, name: str) -> None:
     """Whatever the replaced manifest names, only data files beside it can be removed."""
     take()
     (folder.root.parent / "outside.txt").write_text("keep me")
-    folder.write(f"{FOLDER}/changes.jsonl", b"keep me")
+    folder.write(f"{FOLDER}/notes.txt", b"keep me")
     manifest = json.loads(folder.files()[f"{FOLDER}/manifest.json"])
     manifest["files"].append({**manifest["files"][0], "name": name})
     folder.write(f"{FOLDER}/manifest.json", json.dumps(manifest).encode())
     result = take()
     assert snapshots.verify(result["manifest_path"]).count == 250
     assert (folder.root.parent / "outside.txt").read_text() == "keep me"
-    assert f"{FOLDER}/changes.jsonl" in folder.files()
+    assert f"{FOLDER}/notes.txt" in folder.files()
 
 
 def test_missing_data_file_is_brought_back(folder: Folder, take: Any) -> None:

@@ -13,10 +13,14 @@ from fsspec.implementations.local import LocalFileSystem
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.snapshots import Pruned
+from airflow_provider_puretalk.snapshots import Pruned, layout
+from airflow_provider_puretalk.snapshots.manifest import Manifest
 from tests.places import ACCOUNT, Folder, Place
 
 DAYS = [f"202611{day:02}T000000Z" for day in range(1, 23)]  # Sunday the 1st to Sunday the 22nd
+
+#: Which content of a snapshot a comparison's file says that it was made of; the one that is there is another.
+EDITION = "0123abcd"
 
 Prune = Callable[..., Pruned]
 Keep = Callable[..., None]
@@ -107,9 +111,15 @@ def test_reports_go_with_their_snapshot_and_foreign_files_stay(place: Place, kee
     keep(*DAYS[:2])
     folder = f"{ACCOUNT}/snapshot={DAYS[0]}"
     foreign = [f"{folder}/notes.txt", "account=other/snapshot=1/manifest.json", f"{ACCOUNT}/README", "index.html"]
-    for name in (f"{folder}/changes.jsonl", f"{folder}/report.html", *foreign):
+    manifest = Manifest.model_validate_json(place.files()[f"{folder}/manifest.json"])
+    compared = ["changes.jsonl", "report.html"]
+    for edition in (manifest.edition, EDITION):
+        compared += layout.comparison_files(edition, ("a", EDITION), "0" * 8)
+    for name in (*(f"{folder}/{one}" for one in compared), *foreign):
         place.write(name, b"text")
+    told = prune(keep_daily=1, dry_run=True)
     pruned = prune(keep_daily=1)
+    assert (told.debris, told.bytes) == (pruned.debris, pruned.bytes)
     assert [one.snapshot for one in pruned.removed] == DAYS[:1]
     assert [(one.name, one.why) for one in pruned.left_alone] == [
         (f"snapshot={DAYS[0]}/notes.txt", "it is not a file that a snapshot has")
@@ -170,6 +180,9 @@ def test_debris_goes_after_a_day(place: Place, keep: Keep, prune: Prune) -> None
         f"{ACCOUNT}/snapshot=killed/changes.jsonl",
         f"{ACCOUNT}/snapshot=killed/.staging-ab_c1234/assistants",
         f"{ACCOUNT}/snapshot=killed/.manifest.json.{'0a' * 16}.tmp",
+        f"{ACCOUNT}/snapshot=killed/{layout.comparison_files(EDITION, None).report}",
+        f"{ACCOUNT}/snapshot=killed/.{layout.comparison_files(EDITION, None).changes}.{'0a' * 16}.tmp",
+        f"{ACCOUNT}/snapshot={DAYS[0]}/{layout.comparison_files(EDITION, None).report}",
     ]
     young = [
         f"{ACCOUNT}/snapshot={DAYS[0]}/assistants-2222222222222222.jsonl.gz",
@@ -360,3 +373,16 @@ def test_a_destination_that_is_not_there_is_refused(tmp_path: Any) -> None:
     """A disk that is not mounted has no snapshots, and that is not the same as nothing to do."""
     with pytest.raises(PuretalkConfigurationError, match="does not exist"):
         snapshots.prune(f"{tmp_path}/nowhere", "puretalk_default", keep_daily=1)
+
+
+def test_comparisons_of_what_a_snapshot_held_before_go_at_once(place: Place, keep: Keep, prune: Prune) -> None:
+    """A killed rerun left them: nobody writes them again, so they need not get old. What was made of it now stays."""
+    keep(DAYS[0])
+    folder = f"{ACCOUNT}/snapshot={DAYS[0]}"
+    edition = Manifest.model_validate_json(place.files()[f"{folder}/manifest.json"]).edition
+    kept, gone = (layout.comparison_files(one, ("a", EDITION)) for one in (edition, EDITION))
+    for name in (*kept, *gone):
+        place.write(f"{folder}/{name}", b"text")
+    pruned = prune(keep_daily=1)
+    assert {one.name for one in pruned.debris} == {f"snapshot={DAYS[0]}/{name}" for name in gone}
+    assert {name.rpartition("/")[2] for name in place.files() if "/_" in name} == {*kept}

@@ -28,15 +28,18 @@ _PIECES = 200
 _SPACES = str.maketrans({" ": "·", "\t": "⇥", "\n": "⏎\n"})
 
 
-def write_report(comparison: Comparison, path: Path) -> None:
+def write_report(comparison: Comparison, path: Path, *, changes_file: str | None = None) -> None:
     """Write ``report.html`` to a local file, piece by piece, so that memory does not grow with the changes.
 
     The first 500 changed, added and removed assistants are told in full; of the rest the page says how many there are and
     that ``changes.jsonl`` has them. The same two snapshots give the same bytes.
+
+    :param changes_file: what the file with all changes is called that lies beside the page; None where there is none.
     """
     template = _environment().get_template("report.html.j2")
     stream = template.stream(
         comparison=comparison,
+        changes_file=changes_file,
         contents=contents.Contents(comparison),
         limits=contents,
         classes=FIELD_CLASSES,
