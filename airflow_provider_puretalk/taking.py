@@ -45,7 +45,7 @@ class Log(Protocol):
 class Taken:
     """A snapshot that was just committed.
 
-    :ivar previous: the newest complete snapshot named before it, as it was when the reading began; None without one.
+    :ivar previous: the complete snapshot that was read last before it; None without one.
     :ivar storage: where both lie.
     """
 
@@ -112,7 +112,6 @@ def take_snapshot(
     redactor = None if redact is None else Redactor(redact, settings.redaction_key)
     folder_name = layout.snapshot_folder(settings.account, snapshot)  # Refuses names that cannot be paths.
     storage.check()
-    previous = reading.previous_complete(storage, settings.account, snapshot)
     with (
         collector_spared(),
         hook.scan_assistants(consistency, max_walks, max_seconds, examine=profiler(redactor), redact=redactor) as scan,
@@ -127,6 +126,7 @@ def take_snapshot(
             progress=_Progress(log, scan.count),
         )
         manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), source or {})
+        previous = reading.previous_complete(storage, settings.account, manifest)
         writing.commit(storage, manifest, staged)
     taken = Taken(manifest, previous, storage)
     _tell(log, taken)

@@ -38,8 +38,8 @@ def prune(options: argparse.Namespace, output: Output) -> int:
 
 def _rows(pruned: snapshots.Pruned) -> Iterator[Sequence[str]]:
     gone = "would be removed" if pruned.dry_run else "removed"
-    told = [("kept", one.snapshot, ", ".join(one.reasons)) for one in pruned.kept]
-    told += [(gone, one.snapshot, "nothing asks for it") for one in pruned.removed]
-    yield from sorted(told, key=lambda row: row[1])
+    told = [(one.finished_at, "kept", one.snapshot, ", ".join(one.reasons)) for one in pruned.kept]
+    told += [(one.finished_at, gone, one.snapshot, "nothing asks for it") for one in pruned.removed]
+    yield from (row for _, *row in sorted(told))
     yield from ((gone, one.name, "debris of a killed task") for one in pruned.debris)
     yield from (("left alone", one.name, one.why) for one in pruned.left_alone)

@@ -12,20 +12,23 @@ def choose_two(
 ) -> tuple[str | None, str]:
     """Return the paths of two manifests: the older one, None for a first snapshot, and the newer one.
 
-    :param baseline: name of the older one; by default the newest complete one before the other.
-    :param snapshot: name of the newer one; by default the newest complete one.
-    :raises PuretalkSnapshotError: there is no complete snapshot, or a newer one cannot be understood.
+    :param baseline: name of the older one; by default the complete one that was read last before the other.
+    :param snapshot: name of the newer one; by default the complete one that was read last.
+    :raises PuretalkSnapshotError: there is no complete snapshot or none of that name, or one that may be newer cannot be
+        understood.
     :raises PuretalkConfigurationError: both are the same, or a name cannot be one.
     """
 
-    def path_of(name: str) -> str:
-        return storage.url_of(f"{layout.snapshot_folder(account, name)}/{layout.MANIFEST}")
+    def name_of(snapshot: str) -> str:
+        return f"{layout.snapshot_folder(account, snapshot)}/{layout.MANIFEST}"
 
     if snapshot is None:
-        snapshot = reading.newest_complete(storage, account).snapshot
+        newer, before = reading.newest_complete(storage, account)
+        snapshot = newer.snapshot
+    elif baseline is None:
+        before = reading.previous_complete(storage, account, reading.existing(storage, name_of(snapshot)))
     if baseline is None:
-        before = reading.previous_complete(storage, account, snapshot)
         baseline = None if before is None else before.snapshot
     if baseline == snapshot:
         raise PuretalkConfigurationError(f"`snapshot` and `baseline` are the same, {snapshot!r}.")
-    return None if baseline is None else path_of(baseline), path_of(snapshot)
+    return None if baseline is None else storage.url_of(name_of(baseline)), storage.url_of(name_of(snapshot))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
@@ -18,11 +20,30 @@ from airflow_provider_puretalk.snapshots import jsonl, layout, parquet
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.wording import counted
 
 log = logging.getLogger(__name__)
 
 #: Records that are hashed at once.
 _CHUNK = 64
+
+
+#: Manifests that are read at once: old ones are many, and on an object store each takes a request.
+_AT_ONCE = 16
+_PART = 256
+#: So few are read one after the other.
+_FEW = 3
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A manifest that is there and is not understood."""
+
+    snapshot: str
+    path: str
+    error: PuretalkSnapshotError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +62,10 @@ class SnapshotInfo:
 def list_snapshots(
     destination: str, account: str | None = None, *, storage_conn_id: str | None = None
 ) -> list[SnapshotInfo]:
-    """List the snapshots of an account, or of all accounts, oldest first.
+    """List the snapshots of an account, or of all accounts, oldest first: by the moment their reading was finished.
 
-    A manifest that is damaged or of a newer format is left out, with a warning in the log that names it.
+    A manifest that is damaged or of a newer format is left out, with a warning in the log that names it; so does one where
+    names say another order than the readings.
 
     :param destination: what the snapshots were written to: a local absolute path or a URL.
     :param storage_conn_id: the Airflow connection of the storage.
@@ -51,57 +73,86 @@ def list_snapshots(
     """
     storage = Storage(destination, storage_conn_id)
     storage.check(writing=False)
-    folders = (
-        [layout.account_folder(account)]
+    accounts = (
+        [account]
         if account is not None
-        else [name for name in storage.names() if layout.value_of("account", name)]
+        else [name for folder in storage.names() if (name := layout.value_of("account", folder))]
     )
     found = []
-    for folder in folders:
-        for manifest in _manifests(storage, folder, snapshot_names(storage, folder)):
-            found.append(
-                SnapshotInfo(
-                    account=manifest.account,
-                    snapshot=manifest.snapshot,
-                    manifest_path=manifest_path(storage, manifest),
-                    count=manifest.count,
-                    complete=manifest.complete,
-                    content_sha256=manifest.content_sha256,
-                    finished_at=manifest.finished_at,
-                )
-            )
+    for one in accounts:
+        infos = sorted((_info(storage, manifest) for manifest in manifests_of(storage, one)), key=reading_order)
+        warn_of_names(one, infos)
+        found += infos
     return found
 
 
+def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] | None = None) -> Iterator[Manifest]:
+    """Yield the manifests of an account in no particular order, a few of them read at a time.
+
+    What has none is no snapshot. One that cannot be understood is left out, with a warning.
+
+    :param problems: takes those left out instead of the warning.
+    """
+    folder = layout.account_folder(account)
+
+    def read(name: str) -> Manifest | Unreadable | None:
+        path = f"{folder}/snapshot={name}/{layout.MANIFEST}"
+        try:
+            return manifest_in(storage, path)
+        except FileNotFoundError:
+            return None
+        except PuretalkSnapshotError as error:
+            return Unreadable(name, path, error)
+
+    for found in _side_by_side(read, snapshot_names(storage, folder)):
+        match found:
+            case Manifest():
+                yield found
+            case Unreadable() if problems is not None:
+                problems.append(found)
+            case Unreadable():
+                log.warning("Left out: %s", found.error)
+
+
 def previous_complete(
-    storage: Storage, account: str, before: str | None = None, *, finished_by: datetime | None = None
+    storage: Storage, account: str, before: Manifest | None = None, *, finished_by: datetime | None = None
 ) -> Manifest | None:
-    """Return the newest complete snapshot of an account, or the newest of those whose name sorts before ``before``.
+    """Return the complete snapshot of an account that was read last, or read last before another one.
 
-    One that cannot be understood is passed over, with a warning.
+    Names do not matter for it; where they say another order, a warning tells. One that cannot be understood is passed
+    over, with a warning.
 
+    :param before: the other one, which need not be stored yet; one of its name that is stored does not count.
     :param finished_by: leaves out those whose reading was finished later than this.
     """
-    folder = layout.account_folder(account)
-    older = [name for name in snapshot_names(storage, folder) if before is None or name < before]
-    for manifest in _manifests(storage, folder, reversed(older)):
-        if manifest.complete and (finished_by is None or manifest.finished_at <= finished_by):
-            return manifest
-    return None
+    last = _Last(account)
+    for manifest in manifests_of(storage, account):
+        if (before is None or _is_before(manifest, before)) and (
+            finished_by is None or _aware(manifest.finished_at) <= finished_by
+        ):
+            last.see(manifest)
+    return last.told()
 
 
-def newest_complete(storage: Storage, account: str) -> Manifest:
-    """Return the newest complete snapshot of an account; one that cannot be understood is not passed over in silence.
+def newest_complete(storage: Storage, account: str) -> tuple[Manifest, Manifest | None]:
+    """Return the complete snapshot of an account that was read last, and the one before it, None for a first one.
 
-    :raises PuretalkSnapshotError: there is none, or the manifest of a newer one is damaged or of a newer format.
+    One that cannot be understood is not passed over in silence: with an error where it may be the newest, that is where
+    its name sorts after the one found and it was written after that one was read; else with a warning.
+
+    :raises PuretalkSnapshotError: there is none, or the manifest of one that may be newer is damaged or of a newer format.
     """
-    folder = layout.account_folder(account)
-    for name in reversed(snapshot_names(storage, folder)):
-        with suppress(FileNotFoundError):
-            manifest = manifest_in(storage, f"{folder}/snapshot={name}/{layout.MANIFEST}")
-            if manifest.complete:
-                return manifest
-    raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
+    last, problems = _Last(account), list[Unreadable]()
+    for manifest in manifests_of(storage, account, problems=problems):
+        last.see(manifest)
+    newest = last.told()
+    for problem in problems:
+        if newest is None or (problem.snapshot > newest.snapshot and _written_after(storage, problem, newest)):
+            raise problem.error
+        log.warning("Left out: %s", problem.error)
+    if newest is None:
+        raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
+    return newest, last.before
 
 
 def manifest_path(storage: Storage, manifest: Manifest) -> str:
@@ -115,7 +166,7 @@ def read_manifest(path: str) -> Manifest:
     :raises PuretalkSnapshotError: it is missing, damaged or of a newer format.
     """
     storage, name = _open(path)
-    return _read(storage, name)
+    return existing(storage, name)
 
 
 def iter_records(manifest_path: str) -> Iterator[dict[str, Any]]:
@@ -181,19 +232,124 @@ def manifest_in(storage: Storage, name: str) -> Manifest:
 
 
 def snapshot_names(storage: Storage, folder: str) -> list[str]:
-    """List what an account's folder holds under the names of snapshots, oldest first; not all need have a manifest."""
+    """List what an account's folder holds under the names of snapshots, sorted; not all need have a manifest."""
     return sorted(name for entry in storage.names(folder) if (name := layout.value_of("snapshot", entry)))
 
 
-def _manifests(storage: Storage, folder: str, names: Iterable[str]) -> Iterator[Manifest]:
-    """Yield the manifests there are; what has none is no snapshot, what cannot be understood is warned about."""
-    for name in names:
-        try:
-            yield manifest_in(storage, f"{folder}/snapshot={name}/{layout.MANIFEST}")
-        except FileNotFoundError:
-            continue
-        except PuretalkSnapshotError as error:
-            log.warning("Left out: %s", error)
+_Named = TypeVar("_Named", "Manifest", "SnapshotInfo")
+
+
+def reading_order(snapshot: Manifest | SnapshotInfo) -> tuple[datetime, str]:
+    """Order snapshots by when they were read; "newest" and "previous" mean nothing else. Names are for people."""
+    return _aware(snapshot.finished_at), snapshot.snapshot
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_before(manifest: Manifest, other: Manifest) -> bool:
+    return manifest.snapshot != other.snapshot and reading_order(manifest) < reading_order(other)
+
+
+def _info(storage: Storage, manifest: Manifest) -> SnapshotInfo:
+    return SnapshotInfo(
+        account=manifest.account,
+        snapshot=manifest.snapshot,
+        manifest_path=manifest_path(storage, manifest),
+        count=manifest.count,
+        complete=manifest.complete,
+        content_sha256=manifest.content_sha256,
+        finished_at=manifest.finished_at,
+    )
+
+
+def _written_after(storage: Storage, problem: Unreadable, newest: Manifest) -> bool:
+    """Tell whether a manifest may have been written after another snapshot was read."""
+    stored = storage.describe(problem.path)
+    if stored is None or stored.modified is None:
+        return stored is not None
+    return _aware(stored.modified) >= _aware(newest.finished_at)
+
+
+class _Last:
+    """Finds the complete snapshot that was read last, and tells where the names say that it is another.
+
+    :ivar before: the one that was read last before it.
+    """
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self.before: Manifest | None = None
+        self._read_last: Manifest | None = None
+        self._named_last: Manifest | None = None
+
+    def see(self, manifest: Manifest) -> None:
+        if not manifest.complete:
+            return
+        if self._read_last is None or reading_order(manifest) > reading_order(self._read_last):
+            self.before, self._read_last = self._read_last, manifest
+        elif self.before is None or reading_order(manifest) > reading_order(self.before):
+            self.before = manifest
+        if _moment_named(manifest) and (
+            self._named_last is None or _moment_named(manifest) > _moment_named(self._named_last)
+        ):
+            self._named_last = manifest
+
+    def told(self) -> Manifest | None:
+        if self._read_last is not None and self._named_last is not None:
+            warn_of_names(self._account, sorted((self._named_last, self._read_last), key=reading_order))
+        return self._read_last
+
+
+#: A name that begins with a day, alone or followed by a time: 20261122T000000Z, 2026-11-22, 2026-11-22T10:00.
+_MOMENT = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_.-]?(\d\d)(?:[:.-]?(\d\d)(?:[:.-]?(\d\d)(?:\.?(\d+))?)?)?)?")
+
+
+def _moment_named(snapshot: Manifest | SnapshotInfo) -> str:
+    """Return the digits of the moment that a name begins with; empty where it begins with none."""
+    found = _MOMENT.match(snapshot.snapshot)
+    return "".join(part or "" for part in found.groups()) if found else ""
+
+
+def warn_of_names(account: str, in_order: Sequence[_Named]) -> None:
+    """Say where names contradict the order of reading; once, since old names stay for ever."""
+    contradictions = [
+        (earlier, later)
+        for earlier, later in itertools.pairwise(in_order)
+        # Only as far as both go: a day says nothing of an hour of that day.
+        if any(one > other for one, other in [_as_precise(_moment_named(earlier), _moment_named(later))])
+    ]
+    if not contradictions:
+        return
+    earlier, later = contradictions[-1]
+    more = len(contradictions) - 1
+    log.warning(
+        "The names of snapshots of %s contradict the order in which they were read, which is what counts: %s was read "
+        "at %s, %s before it, at %s.%s",
+        account,
+        later.snapshot,
+        later.finished_at.isoformat(),
+        earlier.snapshot,
+        earlier.finished_at.isoformat(),
+        f" So do {counted(more, 'more pair')}." if more else "",
+    )
+
+
+def _as_precise(one: str, other: str) -> tuple[str, str]:
+    length = min(len(one), len(other))
+    return one[:length], other[:length]
+
+
+def _side_by_side(read: Callable[[str], _Found], names: list[str]) -> Iterator[_Found]:
+    """Apply a function that reads to each name, a few at a time, and yield what comes, in order."""
+    if len(names) < _FEW:
+        yield from map(read, names)
+        return
+    with ThreadPoolExecutor(_AT_ONCE, "puretalk-manifests") as pool:
+        # In parts: what was read waits in memory until it is taken.
+        for start in range(0, len(names), _PART):
+            yield from pool.map(read, names[start : start + _PART])
 
 
 def _open(path: str) -> tuple[Storage, str]:
@@ -201,7 +357,11 @@ def _open(path: str) -> tuple[Storage, str]:
     return Storage(destination), f"{account}/{snapshot}/{layout.MANIFEST}"
 
 
-def _read(storage: Storage, name: str) -> Manifest:
+def existing(storage: Storage, name: str) -> Manifest:
+    """Read a manifest that somebody named.
+
+    :raises PuretalkSnapshotError: it is missing, damaged or of a newer format.
+    """
     try:
         return manifest_in(storage, name)
     except FileNotFoundError:
@@ -212,13 +372,13 @@ def _read(storage: Storage, name: str) -> Manifest:
 def _opened(manifest_path: str) -> Iterator[tuple[Manifest, list[tuple[DataFile, Path]]]]:
     """Yield a manifest and local, checked copies of the files it names."""
     storage, name = _open(manifest_path)
-    manifest = _read(storage, name)
+    manifest = existing(storage, name)
     with ExitStack() as copies:
         try:
             files = _fetch(storage, name, manifest, copies)
         except FileNotFoundError:
             # A rerun may have replaced the snapshot since its manifest was read.
-            manifest = _read(storage, name)
+            manifest = existing(storage, name)
             try:
                 files = _fetch(storage, name, manifest, copies)
             except FileNotFoundError:

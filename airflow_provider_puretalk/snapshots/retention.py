@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
@@ -28,18 +28,20 @@ _DAY = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:\d{4}|\d{6})?(?!\d)")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A snapshot that is kept, and what for: ``newest of 2026-11-22``, ``newest complete``, ``named``, ..."""
+    """A snapshot that is kept, what for (``newest of 2026-11-22``, ``newest complete``, ``named``), and when it was read."""
 
     snapshot: str
     reasons: tuple[str, ...]
+    finished_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A snapshot that was removed, or would be, and the bytes that this frees."""
+    """A snapshot that was removed, or would be, the bytes that this frees, and when it was read."""
 
     snapshot: str
     bytes: int
+    finished_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,12 @@ def prune(
     storage = Storage(destination, storage_conn_id)
     storage.check(writing=not dry_run)
     names = reading.snapshot_names(storage, layout.account_folder(account))
-    folders = {name: Folder(storage, account, name) for name in names}
-    manifests = [folder.manifest for folder in folders.values() if folder.manifest is not None]
+    found = [Folder(storage, account, name) for name in names]
+    manifests = sorted((one.manifest for one in found if one.manifest is not None), key=reading.reading_order)
+    reading.warn_of_names(account, manifests)
+    place = {manifest.snapshot: index for index, manifest in enumerate(manifests)}
+    # Oldest first; what is none comes last.
+    folders = {one.snapshot: one for one in sorted(found, key=lambda one: place.get(one.snapshot, len(place)))}
     if missing := named - {manifest.snapshot for manifest in manifests}:
         raise PuretalkConfigurationError(
             f"`keep_named` names {', '.join(sorted(missing))}, and {account} has no such snapshot. Nothing was removed: "
@@ -130,7 +136,11 @@ def prune(
     pruned = Pruned(
         account=account,
         dry_run=dry_run,
-        kept=tuple(Kept(name, tuple(reasons)) for name, reasons in sorted(kept.items())),
+        kept=tuple(
+            Kept(one.snapshot, tuple(kept[one.snapshot]), reading.reading_order(one)[0])
+            for one in manifests
+            if one.snapshot in kept
+        ),
         removed=tuple(removed),
         left_alone=tuple(left_alone),
         debris=tuple(debris),
@@ -160,7 +170,7 @@ def _clear(
         if obstacle is None and not dry_run:
             obstacle = folder.remove()
         if obstacle is None:
-            removed.append(Removed(name, size))
+            removed.append(Removed(name, size, reading.reading_order(folder.manifest)[0]))
         else:
             left_alone.append(LeftAlone(name, obstacle))
     return removed, left_alone, debris
@@ -204,7 +214,8 @@ def _reasons(manifests: list[Manifest], periods: tuple[_Period, ...], named: set
         newest: dict[str, Manifest] = {}
         for manifest in sorted(manifests, key=_worth):
             newest[period_of(_day_of(manifest))] = manifest
-        for period in sorted(newest, reverse=True)[:number]:
+        # By when they were read, not by what they are called: a name may say another day.
+        for period in sorted(newest, key=lambda period: reading.reading_order(newest[period]), reverse=True)[:number]:
             reasons.setdefault(newest[period].snapshot, []).append(f"newest of {period}")
     if complete := [manifest for manifest in manifests if manifest.complete]:
         reasons.setdefault(max(complete, key=_worth).snapshot, []).append("newest complete")
@@ -214,9 +225,9 @@ def _reasons(manifests: list[Manifest], periods: tuple[_Period, ...], named: set
     return reasons
 
 
-def _worth(manifest: Manifest) -> tuple[bool, str]:
+def _worth(manifest: Manifest) -> tuple[bool, datetime, str]:
     """Order snapshots of one period: what is incomplete cannot show what was removed, so a complete one counts more."""
-    return manifest.complete, manifest.snapshot
+    return manifest.complete, *reading.reading_order(manifest)
 
 
 def _day_of(manifest: Manifest) -> date:

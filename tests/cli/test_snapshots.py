@@ -110,7 +110,7 @@ def test_a_relative_destination_is_below_the_current_folder(
 def test_snapshots_are_listed_oldest_first(
     run: Any, destination: Path, take: Take, connection: Any, sandbox: Any
 ) -> None:
-    """By name, for one account or for all, with the path that other commands take."""
+    """By when they were read, for one account or for all, with the path that other commands take."""
     paths = [take("2"), take("1")]
     connection("other", host=sandbox.base_url, password=sandbox.api_key)
     take("3", "--conn-id", "other")
@@ -119,11 +119,11 @@ def test_snapshots_are_listed_oldest_first(
     assert rows[0] == ["account", "snapshot", "assistants", "complete", "taken", "content", "manifest"]
     assert [row[:4] for row in rows[1:]] == [
         ["other", "3", "250", "yes"],
-        ["puretalk_default", "1", "250", "yes"],
         ["puretalk_default", "2", "250", "yes"],
+        ["puretalk_default", "1", "250", "yes"],
     ]
     listed = run("snapshots", "list", destination, "--account", "puretalk_default", "--json").document
-    assert [one["manifest_path"] for one in listed] == paths[::-1]
+    assert [one["manifest_path"] for one in listed] == paths
 
 
 def test_a_damaged_manifest_is_told_and_does_not_hide_the_others(run: Any, destination: Path, take: Take) -> None:

@@ -122,13 +122,13 @@ def test_null_is_not_absent(folder: Folder, connection: Callable[..., str], cont
     assert folder.take(context, partition="3")["unchanged"] is False
 
 
-def test_previous_is_the_newest_complete_one_named_before(place: Place, sandbox: Sandbox, context: Any) -> None:
-    """Order is by name, not by when it was taken: a late snapshot of an earlier day does not look ahead."""
-    for partition in ("2026-11-20", "2026-11-22", "2026-11-24"):
-        place.take(context, partition=partition)
-    assert place.take(context, partition="2026-11-23")["previous_snapshot"] == "2026-11-22"
-    assert place.take(context, partition="2026-11-19")["previous_snapshot"] is None
-    assert place.take(context, partition="2026-11-22")["previous_snapshot"] == "2026-11-20"
+def test_previous_is_the_complete_one_read_last(place: Place, sandbox: Sandbox, context: Any) -> None:
+    """Order is by when it was read, not by name: what was read before is what the next one is held against."""
+    previous = None
+    for partition in ("2026-11-20", "2026-11-24", "2026-11-22", "baseline", "1"):
+        assert place.take(context, partition=partition)["previous_snapshot"] == previous
+        previous = partition
+    assert place.take(context, partition="1")["previous_snapshot"] == "baseline", "a rerun met what it replaced"
 
 
 def test_incomplete_snapshots_are_no_measure(folder: Folder, sandbox: Sandbox, take: Any) -> None:
