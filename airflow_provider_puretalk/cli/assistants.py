@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.reading import AssistantScan
 from airflow_provider_puretalk.api.redaction import Redactor
 from airflow_provider_puretalk.cli.connection import hook_for, redaction
-from airflow_provider_puretalk.cli.output import Output
+from airflow_provider_puretalk.cli.output import Output, print_message
 from airflow_provider_puretalk.cli.parser import DONE
 from airflow_provider_puretalk.operators.selection import Selection
 from airflow_provider_puretalk.wording import counted
@@ -37,7 +36,7 @@ def list_assistants(options: argparse.Namespace, output: Output) -> int:
         left_out = sum(1 for _ in matching)
         selection.check_names()
         if not output.as_json:
-            print(_told(scan, left_out), file=sys.stderr)
+            print_message(_told(scan, left_out))
     return DONE
 
 

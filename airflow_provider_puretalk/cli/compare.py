@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ def compare(options: argparse.Namespace, output: Output) -> int:
         if options.changes is not None:
             from airflow_provider_puretalk.snapshots.publishing import write_changes
 
-            write_changes(comparison, Path(options.changes))
+            with _writing("--changes", options.changes) as path:
+                write_changes(comparison, path)
         if options.report is not None:
             from airflow_provider_puretalk.snapshots.report import write_report
 
-            write_report(comparison, Path(options.report))
+            with _writing("--report", options.report) as path:
+                write_report(comparison, path)
         if output.as_json:
             output.document(comparison.to_dict())
         else:
@@ -43,6 +46,16 @@ def compare(options: argparse.Namespace, output: Output) -> int:
                 columns = ["what", "assistant", "name", "class", "field", "then", "now"]
                 output.table(columns, (row for change in comparison.changes() for row in _rows(change)))
         return CHANGED if comparison.is_different else DONE
+
+
+@contextmanager
+def _writing(option: str, name: str) -> Iterator[Path]:
+    """Name the file and the option in what goes wrong: a full disk does not say which file it was."""
+    try:
+        yield Path(name)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise PuretalkConfigurationError(f"{option} {name} cannot be written: {reason}.") from error
 
 
 def _chosen(options: argparse.Namespace) -> tuple[str | None, str]:

@@ -68,12 +68,18 @@ def place(location: str) -> str:
 
 
 def account_in(storage: Storage, account: str | None) -> str:
-    """Return the account that is meant; nobody need name the only one there is."""
-    if account is not None:
-        return account
+    """Return the account that is meant; nobody need name the only one there is.
+
+    :raises PuretalkConfigurationError: the storage has no such account, or several and none was named.
+    """
     found = [name for folder in storage.names() if (name := layout.value_of("account", folder))]
+    there = f"there are {', '.join(found)}" if len(found) > 1 else f"there is {found[0]}" if found else "there is none"
+    if account is not None:
+        layout.account_folder(account)  # Refuses what cannot be a name.
+        if account not in found:  # Of a mistyped one everything would hold.
+            raise PuretalkConfigurationError(f"{storage.url} has no account {account!r}; {there}.")
+        return account
     if len(found) != 1:
-        there = f"there are {', '.join(found)}" if found else "there is none"
         raise PuretalkConfigurationError(f"Name one account of {storage.url} with --account; {there}.")
     return found[0]
 

@@ -6,10 +6,13 @@ In come plain values, some of which other people wrote; what goes out cannot ste
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import itertools
+import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
@@ -25,6 +28,17 @@ _NO_TERMINAL = 100_000
 #: Unprintable, but harmless and needed inside words and emoji.
 _JOINERS = "\u200c\u200d"
 _NOT_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+class AnswerNotWrittenError(Exception):
+    """Standard output cannot be written. Not an OSError: what a command makes of those does not concern its answer.
+
+    :ivar cause: what the operating system said.
+    """
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class Output:
@@ -100,8 +114,36 @@ class Output:
     def _encodable(self, text: str) -> str:
         return text if self._is_utf8 else _NOT_ASCII.sub("?", text)
 
+    def flush(self) -> None:
+        """Hand over what is still buffered.
+
+        :raises AnswerNotWrittenError: it cannot be written.
+        """
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise AnswerNotWrittenError(error) from None
+
     def _write(self, text: str) -> None:
-        self._stream.write(text)
+        try:
+            self._stream.write(text)
+        except OSError as error:
+            raise AnswerNotWrittenError(error) from None
+
+
+def print_message(text: str) -> None:
+    """Print a line for people on stderr. Where that cannot be written it is lost, and changes nothing else."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:
+        # What stays in the buffer would break once more when the interpreter ends, and change the exit code.
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Let a stream lead nowhere from now on, with what is still buffered in it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def printable(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from typing import Any, NoReturn
 
 from airflow_provider_puretalk import __version__
@@ -30,9 +31,28 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and how it would be right."""
         self.exit(FAILED, f"{self.format_usage()}{self.prog}: {message}\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help, version and usage; argparse would pass over in silence that they cannot be written."""
+        if message:
+            (file or sys.stderr).write(message)
+
+    _is_intermixing = False
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse unknown arguments here: argparse leaves it to the outermost parser, which may be Airflow's."""
-        options, unknown = super().parse_known_args(args, namespace)
+        """Take options before, after and between the other arguments, and refuse unknown ones.
+
+        Refused here, because argparse leaves that to the outermost parser, which may be Airflow's.
+        """
+        if self._is_intermixing:  # argparse's way of intermixing comes back to this method.
+            return super().parse_known_args(args, namespace)
+        if self._subparsers is not None:  # Which argparse cannot intermix, and need not: the words of a command follow.
+            options, unknown = super().parse_known_args(args, namespace)
+        else:
+            self._is_intermixing = True
+            try:
+                options, unknown = self.parse_known_intermixed_args(args, namespace)
+            finally:
+                self._is_intermixing = False
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options, unknown
@@ -90,7 +110,7 @@ def _add_snapshot(commands: Any) -> None:
     add = parser.add_argument
     _add_destination(parser)
     add(
-        "--partition", metavar="NAME",
+        "--partition", type=_text, metavar="NAME",
         help="the snapshot's name; names must sort in time (default: now in UTC, as 20261122T000000Z)",
     )  # fmt: skip
     add("--format", choices=("jsonl", "parquet"), default="jsonl", help="how records are stored (default: jsonl)")
@@ -107,7 +127,7 @@ def _add_snapshot(commands: Any) -> None:
 def _add_list_snapshots(commands: Any) -> None:
     parser = _command(commands, "list", "snapshots:list_stored", "list the snapshots below a destination, oldest first")
     _add_destination(parser)
-    parser.add_argument("--account", metavar="NAME", help="those of this account only")
+    parser.add_argument("--account", type=_text, metavar="NAME", help="those of this account only")
 
 
 def _add_show(commands: Any) -> None:
@@ -119,9 +139,11 @@ def _add_verify(commands: Any) -> None:
     parser = _command(
         commands, "verify", "snapshots:verify_stored", "recompute every hash and count; ends with 1 where one differs"
     )
-    parser.add_argument("place", metavar="MANIFEST", help="a snapshot's folder or manifest; with --all a destination")
+    parser.add_argument(
+        "place", type=_text, metavar="MANIFEST", help="a snapshot's folder or manifest; with --all a destination"
+    )
     parser.add_argument("--all", action="store_true", help="verify every snapshot below the destination")
-    parser.add_argument("--account", metavar="NAME", help="with --all: those of this account only")
+    parser.add_argument("--account", type=_text, metavar="NAME", help="with --all: those of this account only")
     _add_storage(parser)
 
 
@@ -133,15 +155,24 @@ def _add_compare(commands: Any) -> None:
         "tell what changed between two snapshots; ends with 2 where something did",
     )
     add = parser.add_argument
-    add("manifests", nargs="*", metavar="MANIFEST", help="two folders or manifests of snapshots, the older one first")
-    add("--destination", metavar="DESTINATION", help="compare the newest two complete snapshots below it instead")
-    add("--account", metavar="NAME", help="with --destination: whose snapshots; not needed where there is one account")
+    add(
+        "manifests", nargs="*", type=_text, metavar="MANIFEST",
+        help="two folders or manifests of snapshots, the older one first",
+    )  # fmt: skip
+    add(
+        "--destination", type=_text, metavar="DESTINATION",
+        help="compare the newest two complete snapshots below it instead",
+    )  # fmt: skip
+    add(
+        "--account", type=_text, metavar="NAME",
+        help="with --destination: whose snapshots; not needed where there is one account",
+    )  # fmt: skip
     add(
         "--ignore-fields", type=_names, default=["updated_at"], metavar="A,B.C",
         help="fields whose changes do not count (default: updated_at)",
     )  # fmt: skip
-    add("--report", metavar="FILE", help="write the report for people, one HTML file, to this local file")
-    add("--changes", metavar="FILE", help="write changes.jsonl, one change a line, to this local file")
+    add("--report", type=_text, metavar="FILE", help="write the report for people, one HTML file, to this local file")
+    add("--changes", type=_text, metavar="FILE", help="write changes.jsonl, one change a line, to this local file")
     _add_storage(parser)
 
 
@@ -151,14 +182,14 @@ def _add_prune(commands: Any) -> None:
     )
     add = parser.add_argument
     _add_destination(parser)
-    add("--account", metavar="NAME", help="whose snapshots; not needed where there is one account")
+    add("--account", type=_text, metavar="NAME", help="whose snapshots; not needed where there is one account")
     for period in ("daily", "weekly", "monthly"):
         what = {"daily": "day", "weekly": "week", "monthly": "month"}[period]
         add(
             f"--keep-{period}", type=_whole_number_or_zero, default=0, metavar="N",
             help=f"keep the newest snapshot of each of the last N {what}s that have one",
         )  # fmt: skip
-    add("--keep", action="append", default=[], metavar="NAME", help="keep this snapshot; may be repeated")
+    add("--keep", action="append", default=[], type=_text, metavar="NAME", help="keep this snapshot; may be repeated")
     add("--yes", action="store_true", help="remove; without it nothing is")
 
 
@@ -174,7 +205,7 @@ def _add_probe(commands: Any) -> None:
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--conn-id", metavar="ID",
+        "--conn-id", type=_text, metavar="ID",
         help="Airflow connection with the API key (default: PURETALK_API_KEY and PURETALK_BASE_URL from the environment "
         "where the former is set, else the connection puretalk_default)",
     )  # fmt: skip
@@ -206,18 +237,21 @@ def _add_redaction(parser: argparse.ArgumentParser) -> None:
 
 def _add_destination(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "destination", metavar="DESTINATION", help="where snapshots lie: a folder that exists, or s3://bucket/prefix"
-    )
+        "destination", type=_text, metavar="DESTINATION",
+        help="where snapshots lie: a folder that exists, or s3://bucket/prefix",
+    )  # fmt: skip
     _add_storage(parser)
 
 
 def _add_manifest(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("manifest", metavar="MANIFEST", help="a snapshot's folder, or the manifest.json in it")
+    parser.add_argument(
+        "manifest", type=_text, metavar="MANIFEST", help="a snapshot's folder, or the manifest.json in it"
+    )
     _add_storage(parser)
 
 
 def _add_storage(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--storage-conn-id", metavar="ID", help="Airflow connection of the storage")
+    parser.add_argument("--storage-conn-id", type=_text, metavar="ID", help="Airflow connection of the storage")
 
 
 def _command(commands: Any, name: str, function: str, summary: str) -> argparse.ArgumentParser:
@@ -235,8 +269,18 @@ def _commands(parser: argparse.ArgumentParser) -> Any:
     return parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser, title="commands")
 
 
+def _text(text: str) -> str:
+    # What a script's unset variable leaves would otherwise mean the default, or the folder it was started in.
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it must not be empty")
+    return text
+
+
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"it must name fields, separated by single commas, not {text!r}")
+    return names
 
 
 def _pair(text: str) -> tuple[str, str]:

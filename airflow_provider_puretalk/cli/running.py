@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import NoReturn, TextIO
 
 from airflow_provider_puretalk.cli import parser
+from airflow_provider_puretalk.cli.output import AnswerNotWrittenError, Output, discard, print_message, printable
 
 _INTERRUPTED = 128 + 2
 _BROKEN_PIPE = 128 + 13
@@ -35,20 +36,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Do something that prints; a reader that has gone, and Ctrl-C, end it in silence."""
+    """Do something that prints; a reader that has gone, and Ctrl-C, end it in silence.
+
+    An answer that cannot be written, to a full disk for one, is a failure in one sentence, whatever had been done.
+    """
+    if sys.stderr is None:  # Closed (`2>&-`), and print() would take stdout instead.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the process ends
+    if sys.stdout is None:  # Closed (`>&-`): known before anything was done.
+        print_message("The answer cannot be written: standard output is closed. Send it to /dev/null instead.")
+        return parser.FAILED
     try:
         try:
             return work()
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        print_message("Stopped.")
         return _INTERRUPTED
     except BrokenPipeError:
-        # What is still buffered would break once more when the interpreter ends.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return _BROKEN_PIPE
+    except OSError as error:
+        discard(sys.stdout)
+        print_message(f"The answer cannot be written: {error.strerror or type(error).__name__}.")
+        return parser.FAILED
 
 
 def as_process(work: Callable[[], int]) -> NoReturn:
@@ -70,35 +81,32 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr), _calm(options):
         try:
             return _call(options, answer)
+        except AnswerNotWrittenError as error:
+            raise error.cause from None
         except Exception as error:
-            if isinstance(error, BrokenPipeError):
-                raise
             if options.debug:
                 traceback.print_exc()
-            print(_sentence(error), file=sys.stderr)
+            print_message(_sentence(error))
             return parser.FAILED
 
 
 def _call(options: argparse.Namespace, answer: TextIO) -> int:
-    from airflow_provider_puretalk.cli.output import Output
-
     module, _, function = getattr(options, parser.COMMAND).partition(":")
     command = getattr(import_module(f"{_PACKAGE}.cli.{module}"), function)
-    code: int = command(options, Output(answer, as_json=options.as_json))
-    answer.flush()
+    output = Output(answer, as_json=options.as_json)
+    code: int = command(options, output)
+    output.flush()
     return code
 
 
 def _sentence(error: Exception) -> str:
     from airflow.providers.common.compat.sdk import AirflowException
 
-    from airflow_provider_puretalk.cli.output import printable
-
     if isinstance(error, AirflowException):
-        return printable(str(error)) or type(error).__name__
+        return str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return printable(f"{where}{error.strerror}.")
+        return f"{where}{error.strerror}."
     # Only the type: a message from elsewhere may quote the connection.
     return f"Unexpected {type(error).__name__}. --debug tells where."
 
@@ -137,6 +145,4 @@ class _OneLine(logging.Formatter):
     """The message, without the traceback that others like to add."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from airflow_provider_puretalk.cli.output import printable
-
         return printable(record.getMessage())

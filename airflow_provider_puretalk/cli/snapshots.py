@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError
-from airflow_provider_puretalk.cli.connection import manifest_at, place
-from airflow_provider_puretalk.cli.output import Output, printable
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.cli.connection import account_in, manifest_at, place
+from airflow_provider_puretalk.cli.output import Output, print_message
 from airflow_provider_puretalk.cli.parser import DONE, FAILED
 from airflow_provider_puretalk.snapshots import layout
 from airflow_provider_puretalk.snapshots.manifest import Manifest
@@ -20,6 +19,10 @@ from airflow_provider_puretalk.wording import counted
 
 def list_stored(options: argparse.Namespace, output: Output) -> int:
     """Print a line for each snapshot, oldest first."""
+    if options.account is not None:
+        storage = Storage(place(options.destination), options.storage_conn_id)
+        storage.check(writing=False)
+        account_in(storage, options.account)
     found = snapshots.list_snapshots(
         place(options.destination), options.account, storage_conn_id=options.storage_conn_id
     )
@@ -72,9 +75,11 @@ def verify_stored(options: argparse.Namespace, output: Output) -> int:
     if options.account and not options.all:
         raise PuretalkConfigurationError("--account goes with --all: a manifest names its account itself.")
     results = [_verified(path) for path in _paths(options)]
+    if not results:  # A check of nothing must not look like one that passed.
+        raise PuretalkSnapshotError(f"There is no snapshot to verify below {options.place}.")
     failed = [told for _, told, _ in results if told]
     for told in failed:
-        print(printable(told), file=sys.stderr)
+        print_message(told)
     if output.as_json:
         output.array(
             {"manifest_path": path, "verified": problem is None, "problem": problem, "count": count}
@@ -103,7 +108,7 @@ def _paths(options: argparse.Namespace) -> Iterator[str]:
         return
     storage = Storage(place(options.place), options.storage_conn_id)
     storage.check(writing=False)
-    folders = [layout.account_folder(options.account)] if options.account else storage.names()
+    folders = [layout.account_folder(account_in(storage, options.account))] if options.account else storage.names()
     for folder in folders:
         if not layout.value_of("account", folder):
             continue

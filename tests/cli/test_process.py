@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -186,3 +187,53 @@ def test_telling_airflow_is_cheap() -> None:
         "airflow_provider_puretalk.cli.definition",
         "airflow_provider_puretalk.cli.parser",
     }
+
+
+def _ran_in_shell(redirection: str, *words: object) -> subprocess.CompletedProcess[str]:
+    line = f"{shlex.join([*MODULE, *map(str, words)])} {redirection}"
+    return subprocess.run(["/bin/sh", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("words", [["assistants", "list"], ["assistants", "list", "--json"], ["--help"], ["--version"]])
+@pytest.mark.parametrize(
+    ("redirection", "reason"), [(">/dev/full", "No space left on device."), (">&-", "standard output is closed.")]
+)
+def test_an_answer_that_cannot_be_written_is_one_sentence(
+    sandbox: Any, redirection: str, reason: str, words: list[str]
+) -> None:
+    """A full disk and a closed stream end with 1, and without a traceback."""
+    done = _ran_in_shell(redirection, *words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("The answer cannot be written: ")
+    assert reason in done.stderr
+
+
+def test_nothing_is_done_where_the_answer_has_nowhere_to_go(sandbox: Any, destination: Path) -> None:
+    """A closed stream is seen before anything is asked or written."""
+    assert _ran_in_shell(">&-", "snapshot", destination).returncode == 1
+    assert (sandbox.request_count, list(destination.iterdir())) == (0, [])
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+def test_messages_that_cannot_be_written_change_nothing(sandbox: Any, redirection: str) -> None:
+    """Neither the answer nor the code; and no message gets into the answer."""
+    listed = _ran_in_shell(redirection, "assistants", "list", "--fields", "name")
+    assert (listed.returncode, listed.stdout.count("\n"), listed.stderr) == (0, 251, "")
+    failed = _ran_in_shell(redirection, "snapshots", "show", "/nowhere", "-v")
+    assert (failed.returncode, failed.stdout, failed.stderr) == (1, "", "")
+
+
+def test_a_file_that_cannot_be_written_is_named(take: Callable[..., str], destination: Path) -> None:
+    """With the option that named it."""
+    first, second = take("1"), take("2")
+    for option in ("--report", "--changes"):
+        for path, reason in (
+            ("/dev/full", "No space left"),
+            ("/nowhere/x", "No such file"),
+            ("/dev", "Is a directory"),
+        ):
+            done = ran(MODULE, "snapshots", "compare", first, second, option, path)
+            if (option, path) == ("--changes", "/dev/full") and done.returncode == 0:
+                continue  # Nothing changed, so nothing is written.
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.startswith(f"{option} {path} cannot be written: {reason}")

@@ -113,3 +113,90 @@ def test_help_does_not_wait_for_airflow() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.rpartition("loaded:")[2].split())
     assert not loaded & {"airflow", "requests", "rich", "pydantic", "jinja2", "pyarrow", "msgspec"}
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["assistants", "list", "--conn-id"],
+        ["assistants", "list", "--fields"],
+        ["snapshot"],
+        ["snapshot", "/tmp", "--partition"],
+        ["snapshot", "/tmp", "--storage-conn-id"],
+        ["snapshots", "list"],
+        ["snapshots", "list", "/tmp", "--account"],
+        ["snapshots", "show"],
+        ["snapshots", "verify"],
+        ["snapshots", "verify", "--all", "/tmp", "--account"],
+        ["snapshots", "compare", "/a"],
+        ["snapshots", "compare", "--destination"],
+        ["snapshots", "compare", "--destination", "/tmp", "--account"],
+        ["snapshots", "compare", "/a", "/b", "--report"],
+        ["snapshots", "compare", "/a", "/b", "--changes"],
+        ["snapshots", "compare", "/a", "/b", "--ignore-fields"],
+        ["snapshots", "prune"],
+        ["snapshots", "prune", "/tmp", "--account"],
+        ["snapshots", "prune", "/tmp", "--keep"],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_value_is_refused(run, words, value):
+    """What a script's unset variable leaves means neither the default nor the folder it was started in."""
+    ended = run(*words, value)
+    assert (ended.code, ended.out) == (1, "")
+    assert "must not be empty" in ended.err or "must name fields" in ended.err
+
+
+def test_every_option_with_a_text_refuses_an_empty_one():
+    """A new option gets a check of its value as well: none has argparse's own, which takes everything."""
+    for name, command in commands(parser.new_parser()):
+        for action in command._actions:
+            if action.nargs != 0 and not action.choices:
+                assert action.type is not None, f"{name}: {action.dest}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["{a}", "--json", "{b}"], ["--json", "{a}", "{b}"], ["{a}", "{b}", "--json"], ["{a}", "-v", "{b}", "--json"]],
+    ids=" ".join,
+)
+def test_options_stand_anywhere(run, take, words):
+    """Also between the two snapshots that are compared."""
+    first, second = take("1"), take("2")
+    ended = run("snapshots", "compare", *(word.format(a=first, b=second) for word in words))
+    assert ended.code == 0, ended.err
+    assert ended.document["counts"]["changed"] == 0
+
+
+def test_a_third_snapshot_is_too_many(run, take):
+    path = take("1")
+    assert run("snapshots", "compare", path, "--json", path, path).code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["snapshots", "verify", "--all", "{place}", "--account", "mistyped"],
+        ["snapshots", "list", "{place}", "--account", "mistyped"],
+        ["snapshots", "compare", "--destination", "{place}", "--account", "mistyped"],
+        ["snapshots", "prune", "{place}", "--account", "mistyped", "--keep-daily", "1"],
+        ["snapshots", "prune", "{place}", "--account", "mistyped", "--keep-daily", "1", "--yes", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistyped_account_is_an_error_that_names_those_there_are(run, take, destination, words):
+    """A check of nothing must not look like one that passed."""
+    take("1")
+    ended = run(*(word.format(place=destination) for word in words))
+    assert (ended.code, ended.out) == (1, "")
+    assert "has no account 'mistyped'; there is puretalk_default." in ended.err
+
+
+def test_verifying_nothing_is_an_error(run, destination):
+    """A destination without a snapshot is more likely mistyped than verified."""
+    ended = run("snapshots", "verify", "--all", destination)
+    assert (ended.code, ended.out) == (1, "")
+    assert "no snapshot to verify" in ended.err
+    (destination / "account=a" / "snapshot=1").mkdir(parents=True)
+    assert run("snapshots", "verify", "--all", destination).code == 1
