@@ -98,20 +98,24 @@ class ApiClient:
         limit: int,
         *,
         hashed: bool = False,
+        retries: int | None = None,
         deadline: float = math.inf,
         cancelled: threading.Event | None = None,
     ) -> Answer:
         """Ask for one page, trying again where that can help, without looking into the answer.
 
         :param hashed: whether to hash the answer.
+        :param retries: how often to try again; as often as the connection says by default.
         :param deadline: moment on the monotonic clock after which no further try is made.
         :param cancelled: set by another thread, it ends the pauses and the tries.
         """
         cancelled = cancelled or threading.Event()
-        trying = self._trying(self.settings.max_retries + 1, deadline, cancelled)
+        saved = 0 if retries is None else max(0, self.settings.max_retries - retries)
+        trying = self._trying(self.settings.max_retries + 1 - saved, deadline, cancelled)
         with _broken_bodies_are_wrong_answers():
             reply = trying(self._exchange.ask, {"page": number, "limit": limit}, deadline, cancelled)
-        return _answer(number, limit, reply, hashed=hashed, tries=trying.statistics["attempt_number"])
+        # Tries that were not to be made are none that are left for a body that broke.
+        return _answer(number, limit, reply, hashed=hashed, tries=trying.statistics["attempt_number"] + saved)
 
     def read(
         self, answer: Answer, *, deadline: float = math.inf, cancelled: threading.Event | None = None

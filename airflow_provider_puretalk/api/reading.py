@@ -96,6 +96,7 @@ def scan(
     examine: Callable[[dict[str, Any]], Hashable] | None = None,
     redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     cancelled: threading.Event | None = None,
+    probe: bool = False,
 ) -> Iterator[AssistantScan]:
     """Read the whole list until the reading is proven, see :class:`airflow_provider_puretalk.api.scan.Scanner`.
 
@@ -106,6 +107,8 @@ def scan(
     :param redact: called with each record before anything else sees it or it is written down; what it returns takes the
         record's place. It must leave ``assistant_id`` as it is.
     :param cancelled: set by another thread, it ends the reading with an error: no further request is sent.
+    :param probe: whether the first request is sent once only, to find out whether the API answers at all. All others are
+        tried again as the connection says.
     """
     examine = examine or _nothing
     if not max_seconds > 0:
@@ -117,8 +120,12 @@ def scan(
         # Only a reading of several walks can meet the same answer twice.
         hashed = consistency == "verified"
 
+        probing = probe
+
         def fetch(number: int, limit: int) -> Answer:
-            return client.ask(number, limit, hashed=hashed, deadline=deadline, cancelled=cancelled)
+            nonlocal probing  # The first request of a reading is answered before any other is sent.
+            retries, probing = 0 if probing else None, False
+            return client.ask(number, limit, hashed=hashed, retries=retries, deadline=deadline, cancelled=cancelled)
 
         def read(answer: Answer) -> ScannedPage:
             if answer.digest is not None and (seen := spool.known(answer.digest)):

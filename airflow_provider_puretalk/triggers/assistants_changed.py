@@ -46,8 +46,8 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
 
     **Requests**: on Airflow 3.3 all watchers of a connection and page size share one poll, at the shortest of their
     intervals; before, each has its own. No error ends a watcher: after failures the pauses double, up to a quarter of an
-    hour, and each try is one request. A key that is refused and a connection that is wrong are logged as errors and tried
-    again likewise: correct the connection, and the watcher goes on.
+    hour, and each try is one request until one is answered. A key that is refused and a connection that is wrong are logged
+    as errors and tried again likewise: correct the connection, and the watcher goes on.
 
     **What is kept** of a field is four bytes of a hash, keyed with the connection's ``redaction_key``. Without such a key,
     somebody who may read the asset state store can test guesses about short values.
@@ -56,6 +56,8 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     :param account: the account that the connection must be of; by default none is expected.
     :param poll_interval: seconds between two looks.
     :param page_size: rows to ask for in each request; the connection's by default.
+    :param max_seconds: seconds that one look may take; where watchers share their looks, the largest of theirs counts.
+        A look that needs more fails, at every try: let it be twice what one walk over the list takes, at least.
     :param assistant_ids: tell of these assistants only.
     :param field_classes: tell of changes in fields of these classes only: ``behaviour``, ``compliance``, ``routing``,
         ``voice``, ``cosmetic``, ``identity``. An assistant that comes or goes is a change of ``identity``.
@@ -70,6 +72,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         account: str | None = None,
         poll_interval: float = 300.0,
         page_size: int | None = None,
+        max_seconds: float = 3600.0,
         assistant_ids: Iterable[str] | None = None,
         field_classes: Iterable[str] | None = None,
         ignore_fields: Iterable[str] = ("updated_at",),
@@ -85,6 +88,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         self.account = account
         self.poll_interval = poll_interval
         self.page_size = page_size
+        self.max_seconds = max_seconds
         self.assistant_ids = assistant_ids
         self.field_classes = field_classes
         self.ignore_fields = ignore_fields
@@ -106,6 +110,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
             "page_size": (
                 None if self.page_size is None else params.whole_number("page_size", self.page_size, least=1)
             ),
+            "max_seconds": params.seconds("max_seconds", self.max_seconds),
             **self._filters(),
         }
 
@@ -128,8 +133,8 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each look at which something had changed that this trigger watches."""
-        pace = looking.shared_pace(self.shared_stream_key(), self.poll_interval)
-        with pace.joined(self.poll_interval):
+        pace = looking.shared_pace(self.shared_stream_key(), self.poll_interval, self.max_seconds)
+        with pace.joined(self.poll_interval, self.max_seconds):
             memory = await self._memory()
             async for look in shared_stream:
                 look.seen_by += 1
@@ -147,14 +152,16 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the same with a poll of its own, where Airflow shares none."""
-        stream = looking.looks(self.puretalk_conn_id, self.page_size, looking.Pace(self.poll_interval))
+        stream = looking.looks(
+            self.puretalk_conn_id, self.page_size, looking.Pace(self.poll_interval, self.max_seconds)
+        )
         async for event in self.filter_shared_stream(looking.told_later(stream)):
             yield event
 
     @classmethod
     def _shared_looks(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
         trigger = cls(**kwargs)
-        pace = looking.shared_pace(trigger.shared_stream_key(), trigger.poll_interval)
+        pace = looking.shared_pace(trigger.shared_stream_key(), trigger.poll_interval, trigger.max_seconds)
         return looking.looks(trigger.puretalk_conn_id, trigger.page_size, pace)
 
     def _filters(self) -> dict[str, list[str] | None]:

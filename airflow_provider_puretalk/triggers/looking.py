@@ -13,7 +13,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -31,8 +31,6 @@ LONGEST_PAUSE: Final = 900.0
 LONGEST_WISH: Final = 86_400.0
 #: Longest pause before the first look, in seconds. It lets triggers that start together share it.
 FIRST_PAUSE: Final = 1.0
-#: Ceiling on the time of one look, in seconds.
-LONGEST_LOOK: Final = 900.0
 #: After so many failures in a row they are logged as errors.
 _PATIENCE = 3
 
@@ -62,27 +60,34 @@ class Pace:
     """How often to look: as often as the most eager of those who share the looks wants.
 
     :param interval: seconds between two looks while nobody has joined yet.
+    :param max_seconds: ceiling on the time of one look while nobody has joined yet, in seconds.
     """
 
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
-        self._wanted: list[float] = []
+    def __init__(self, interval: float, max_seconds: float) -> None:
+        self._alone = interval, max_seconds
+        self._wanted: list[tuple[float, float]] = []
         self._changed = asyncio.Event()
 
     @property
     def interval(self) -> float:
         """Seconds between two looks."""
-        return min(self._wanted, default=self._interval)
+        return min(interval for interval, _ in self._wanted or [self._alone])
+
+    @property
+    def max_seconds(self) -> float:
+        """How long a look may take: as long as the most patient of those who share it allows."""
+        return max(max_seconds for _, max_seconds in self._wanted or [self._alone])
 
     @contextmanager
-    def joined(self, interval: float) -> Iterator[None]:
-        """Want a look every so many seconds, for as long as the context lasts."""
-        self._wanted.append(interval)
+    def joined(self, interval: float, max_seconds: float) -> Iterator[None]:
+        """Want a look every so many seconds that may take so many, for as long as the context lasts."""
+        wanted = interval, max_seconds
+        self._wanted.append(wanted)
         self._changed.set()
         try:
             yield
         finally:
-            self._wanted.remove(interval)
+            self._wanted.remove(wanted)
             self._changed.set()
 
     async def pause(self, seconds: Callable[[float], float]) -> None:
@@ -105,10 +110,10 @@ class Pace:
 _paces: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[Hashable, Pace]] = WeakKeyDictionary()
 
 
-def shared_pace(key: Hashable, interval: float) -> Pace:
+def shared_pace(key: Hashable, interval: float, max_seconds: float) -> Pace:
     """Return the pace of those who share the looks of this key; it lasts as long as somebody holds it."""
     paces = _paces.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-    return paces.setdefault(key, Pace(interval))
+    return paces.setdefault(key, Pace(interval, max_seconds))
 
 
 async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> AsyncIterator[Look]:
@@ -125,7 +130,8 @@ async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> Asy
     while True:
         retry_after = 0.0
         try:
-            fleet = await asking.ask(puretalk_conn_id, _question(observer, page_size, is_failing=failures > 0))
+            question = _question(observer, page_size, max_seconds=pace.max_seconds, is_failing=failures > 0)
+            fleet = await asking.ask(puretalk_conn_id, question)
         except Exception as error:
             failures += 1
             retry_after = getattr(error, "retry_after", None) or 0.0
@@ -158,20 +164,28 @@ class _Pause:
 
 
 def _question(
-    observer: Observer, page_size: int | None, *, is_failing: bool
+    observer: Observer, page_size: int | None, *, max_seconds: float, is_failing: bool
 ) -> Callable[[PuretalkHook, threading.Event], Fleet]:
-    """Return what to ask in a thread. While the API fails, each look is one request: the pauses are long enough."""
+    """Return what to ask in a thread.
+
+    After a failure the first request is sent once only: while the API fails, each look is one request, and the pauses are
+    long enough. Once it is answered the others are tried again as usual, or an API that throttles would never be read.
+    """
 
     def look(hook: PuretalkHook, cancelled: threading.Event) -> Fleet:
         from airflow_provider_puretalk.api.client import ApiClient
         from airflow_provider_puretalk.api.reading import scan
 
-        settings = replace(hook.settings, max_retries=0) if is_failing else hook.settings
+        settings = hook.settings
         client = ApiClient(settings)
         with (
             client.session,
             scan(
-                client, page_size=page_size or settings.page_size, max_seconds=LONGEST_LOOK, cancelled=cancelled
+                client,
+                page_size=page_size or settings.page_size,
+                max_seconds=max_seconds,
+                cancelled=cancelled,
+                probe=is_failing,
             ) as found,
         ):
             return observer.look(

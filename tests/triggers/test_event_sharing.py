@@ -22,7 +22,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def producer() -> LookProducer:
-    return LookProducer(looks("never_asked", None, Pace(60)))
+    return LookProducer(looks("never_asked", None, Pace(60, 60)))
 
 
 def look_of(told: list[str], *names: str) -> Look:

@@ -341,6 +341,55 @@ async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplo
     assert levels[:3] == [logging.WARNING, logging.WARNING, logging.ERROR]
 
 
+async def test_after_an_outage_an_api_that_throttles_is_read(
+    connection: Define, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only the first request of a look after a failure does without retries: the next look meets throttling as any other."""
+    with sandbox.running(assistants=200, requests_per_second=15, max_limit=20) as box:
+        connection(
+            host=box.base_url, password=box.api_key, extra={"page_size": 20, "max_retries": 5, "retry_backoff": 0.05}
+        )
+        async with Triggerer() as triggerer:
+            box.faults.add("401")
+            triggerer.start(watcher(), state := AssetState())
+            await remembered(state, 2)
+    assert "failed, 1 in a row" in caplog.text
+    assert "failed, 2 in a row" not in caplog.text
+
+
+@pytest.mark.parametrize("fault", ["503", "half_body", "reset", "429:retry_after=0"])
+async def test_a_look_after_a_failure_sends_one_request_while_the_api_fails(
+    box: sandbox.Sandbox, connection: Define, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    """However it fails, and in the looks after that too; only the first look makes the connection's retries."""
+    connection(host=box.base_url, extra={"max_retries": 2, "retry_backoff": 0.01})
+    box.faults.add(f"{fault}{',' if ':' in fault else ':'}times=always")
+    async with Triggerer() as triggerer:
+        triggerer.start(watcher(), AssetState())
+        async with asyncio.timeout(30):
+            while "failed, 4 in a row" not in caplog.text:
+                await asyncio.sleep(0.01)
+        asked = box.request_count
+    assert 3 + 3 <= asked <= 3 + 4  # a fifth look may have begun
+
+
+async def test_a_look_may_take_as_long_as_was_said(
+    box: sandbox.Sandbox, connection: Define, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A list that cannot be read within `max_seconds` is one that cannot be watched; the most patient watcher counts."""
+    connection(host=box.base_url, extra={"requests_per_second": 10})
+    async with Triggerer() as triggerer:
+        # Twenty assistants at two a page: a second request, a tenth of a second later, at least.
+        triggerer.start(watcher(page_size=2, max_seconds=0.05), state := AssetState())
+        async with asyncio.timeout(30):
+            while "`max_seconds`" not in caplog.text:
+                await asyncio.sleep(0.01)
+        assert not state.writes
+        triggerer.start(watcher(page_size=2, max_seconds=60, field_classes=["voice"]), other := AssetState())
+        await remembered(state)
+        await remembered(other)
+
+
 def test_the_looks_of_an_hours_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a look a minute there are at most a dozen instead of sixty; what the server asks for is waited for, up to a day."""
     monkeypatch.setattr(looking, "LONGEST_PAUSE", 900.0)

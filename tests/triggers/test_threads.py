@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -16,6 +17,16 @@ pytestmark = pytest.mark.anyio
 def anyio_backend() -> str:
     """What a triggerer runs on."""
     return "asyncio"
+
+
+async def test_calls_that_do_not_end_keep_no_other_from_running() -> None:
+    """However many there are: a triggerer's accounts that do not answer are no reason to ask the others later."""
+    end = threading.Event()
+    silent = [asyncio.create_task(threads.run(end.wait, 60)) for _ in range(100)]
+    assert await threads.run(lambda: "an answer") == "an answer"
+    assert not any(task.done() for task in silent)
+    end.set()
+    assert await asyncio.gather(*silent) == [True] * 100
 
 
 async def test_what_is_called_reaches_the_event_loop_it_came_from() -> None:
