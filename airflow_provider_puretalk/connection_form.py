@@ -35,7 +35,8 @@ _EXTRA_FIELDS = {
         "Requests per second", "Ceiling for all requests of one task; none by default", "number"
     ),
     "verify": _ExtraField("Verify TLS", "true (default), false, or the path of a CA bundle"),
-    "redaction_key": _ExtraField("Redaction key", "Secret that `redact: hash` hashes with", secret=True),
+    # Not called a key: Airflow hides extras by their names, and "secret" is one of the words that it hides.
+    "redaction_secret": _ExtraField("Redaction secret", "What `redact: hash` hashes with", secret=True),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -30,6 +31,8 @@ from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
     import requests
+
+log = logging.getLogger(__name__)
 
 
 class PuretalkHook(BaseHook):
@@ -85,10 +88,16 @@ class PuretalkHook(BaseHook):
                 f"There is no Airflow connection {self.puretalk_conn_id!r}; create one of type `puretalk`."
             ) from None
         extra = _extra_of(self.puretalk_conn_id, connection)
-        # Before anything can fail and be logged. Airflow masks the password itself, but knows nothing of this extra.
-        for secret in (connection.password, extra.get("redaction_key")):
+        # Before anything can fail and be logged. Airflow masks the password itself, but knows nothing of these extras.
+        for secret in (connection.password, extra.get("redaction_secret"), extra.get("redaction_key")):
             if secret and isinstance(secret, str):
                 mask_secret(secret)
+        if extra.get("redaction_key"):
+            log.warning(
+                "Connection %r: rename its extra field `redaction_key` to `redaction_secret`. Airflow hides extras by their "
+                "names, and shows this one to everybody who may list connections. The value, and all hashes, stay.",
+                self.puretalk_conn_id,
+            )
         return ApiSettings.from_fields(
             self.puretalk_conn_id,
             host=connection.host,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_puretalk.api.redaction import UNMATCHED_WARNING, Redactor
+from airflow_provider_puretalk.api.redaction import Redactor
 from airflow_provider_puretalk.snapshots import layout, reading, writing
 from airflow_provider_puretalk.snapshots.collector import collector_spared
 from airflow_provider_puretalk.snapshots.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
@@ -130,6 +130,8 @@ def take_snapshot(
         writing.commit(storage, manifest, staged)
     taken = Taken(manifest, previous, storage)
     _tell(log, taken)
+    for sentence in redactor.warnings() if redactor is not None and manifest.count else ():
+        log.warning("%s", sentence)
     return taken
 
 
@@ -244,8 +246,6 @@ def _tell(log: Log, taken: Taken) -> None:
         {None: "the first one", True: "unchanged", False: "changed"}[taken.unchanged],
         reading.manifest_path(taken.storage, manifest),
     )
-    for name in manifest.redaction.unmatched:
-        log.warning(UNMATCHED_WARNING, name)
     for violation in manifest.schema_report.violations:
         log.warning(
             "The documented schema is broken at %s in %s: %s.",

@@ -26,7 +26,7 @@ FIELDS = {
     "max_parallel_requests": "integer",
     "requests_per_second": "number",
     "verify": "string",
-    "redaction_key": "string",
+    "redaction_secret": "string",
 }
 
 has_flask_appbuilder = pytest.mark.skipif(
@@ -58,7 +58,8 @@ def test_the_form_and_the_settings_know_the_same_fields(declared: dict[str, Any]
             ApiSettings.from_fields(
                 "fleet", host=None, schema=None, port=None, password="key", extra={name: {"not": "usable"}}
             )
-    read = set(ApiSettings.__dataclass_fields__) - {"base_url", "api_key"}
+    renamed = {"redaction_key": "redaction_secret"}
+    read = {renamed.get(name, name) for name in ApiSettings.__dataclass_fields__} - {"base_url", "api_key"}
     assert read == set(declared["conn-fields"])
 
 
@@ -72,7 +73,7 @@ def test_the_defaults_in_the_descriptions_are_those_of_the_settings(declared: di
 def test_the_secret_field_is_hidden_while_it_is_typed(declared: dict[str, Any]) -> None:
     """And only that one."""
     formats = {name: field["schema"].get("format") for name, field in declared["conn-fields"].items()}
-    assert {name: form for name, form in formats.items() if form} == {"redaction_key": "password"}
+    assert {name: form for name, form in formats.items() if form} == {"redaction_secret": "password"}
 
 
 def test_the_standard_fields(declared: dict[str, Any]) -> None:
@@ -119,7 +120,7 @@ def test_the_widgets_are_the_same_fields() -> None:
     for name, widget in widgets.items():
         assert str(widget.args[0]) == declared[name]["label"]
         assert widget.kwargs["description"] == declared[name]["description"]
-        assert (widget.field_class is PasswordField) is (name == "redaction_key")
+        assert (widget.field_class is PasswordField) is (name == "redaction_secret")
 
 
 @has_flask_appbuilder
@@ -150,7 +151,7 @@ def test_a_form_that_was_filled_in_is_read() -> None:
         "max_parallel_requests": "2",
         "requests_per_second": "0.5",
         "verify": "false",
-        "redaction_key": "pepper",
+        "redaction_secret": "pepper",
     }
     form_class: Any = type("ConnectionForm", (Form,), PuretalkHook.get_connection_form_widgets())
     settings = ApiSettings.from_fields(

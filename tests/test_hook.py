@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_puretalk import connection_form
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkInconsistentScanError,
@@ -266,6 +267,33 @@ def test_both_secrets_are_masked_in_logs(connection: Define) -> None:
     assert "a-key-to-be-hidden" not in shown
     assert "a-pepper-to-be-hidden" not in shown
     assert "plain text" in shown
+
+
+def test_airflow_itself_hides_the_secret_of_hashes(connection: Define, caplog: pytest.LogCaptureFixture) -> None:
+    """Its REST API and its UI show extras, but for those whose names say that they are secret."""
+    try:
+        from airflow._shared.secrets_masker import redact
+    except ImportError:  # Before Airflow 3.2
+        from airflow.utils.log.secrets_masker import redact
+
+    extra = {name: "never-seen-before" for name, field in connection_form.connection_type("")["conn-fields"].items()}
+    shown = redact(extra)
+    secret = {name for name, field in connection_form._EXTRA_FIELDS.items() if field.secret}
+    assert secret == {"redaction_secret"}
+    assert {name for name in extra if shown[name] == "***"} == secret
+    connection("fleet", extra={"redaction_secret": "pepper"})
+    assert PuretalkHook("fleet").settings.redaction_key == "pepper"
+    assert caplog.text == ""
+
+
+def test_the_older_name_that_airflow_shows_is_warned_about(
+    connection: Define, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the name to take instead, and without the value."""
+    connection("fleet", extra={"redaction_key": "pepper"})
+    assert PuretalkHook("fleet").settings.redaction_key == "pepper"
+    assert "rename its extra field `redaction_key` to `redaction_secret`" in caplog.text
+    assert "pepper" not in caplog.text
 
 
 def test_neither_secret_shows_in_the_hook(

@@ -325,6 +325,17 @@ _EXPECTED = {
 }
 
 
+def documented_fields() -> frozenset[str]:
+    """Return the names of all documented fields, dotted for nested ones."""
+    return frozenset(
+        [
+            *Assistant.model_fields,
+            *(f"user.{name}" for name in AssistantUser.model_fields),
+            *(f"voice.{name}" for name in Voice.model_fields),
+        ]
+    )
+
+
 def _reason(problem: Mapping[str, Any]) -> str:
     """Say what is wrong without the value: reasons are counted, logged and stored."""
     kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]

@@ -39,8 +39,11 @@ PERSONAL_FIELDS: Final[Mapping[str, str]] = {
 
 MASK: Final = "***"
 
-#: What to log of each name in :attr:`Redactor.unmatched`.
-UNMATCHED_WARNING: Final = "`redact` names `%s`, which is in no record that was read: a typo, or no longer its name?"
+_UNMATCHED_WARNING: Final = "`redact` names `%s`, which is in no record that was read: a typo, or no longer its name?"
+
+_BESIDE_WARNING: Final = (
+    "`redact` keeps the undocumented field `%s`, which stands beside fields that it takes out: name it as well?"
+)
 
 #: What the fingerprint of a key is the HMAC of. It is not JSON, so no value of any record has the same hash.
 _FINGERPRINTED = b"airflow-provider-puretalk: fingerprint of a redaction key"
@@ -71,30 +74,48 @@ class Redactor:
             if not key:
                 raise PuretalkConfigurationError(
                     f"`redact` hashes `{hashed[0]}`, but the connection has no key to hash with. Set the extra field "
-                    "`redaction_key` of the PureTalk connection, or use 'mask' or 'drop'."
+                    "`redaction_secret` of the PureTalk connection, or use 'mask' or 'drop'."
                 )
             self._key = key.encode("utf-8", "surrogatepass")
             self.key_fingerprint = self._hmac(_FINGERPRINTED)[:_FINGERPRINT_DIGITS]
         self._root = _grow(rules)
         self._unmatched = set(self.policy)
+        self._beside: set[tuple[str, str]] = set()
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return the record as it may be kept.
 
         :raises PuretalkResponseError: a value to be hashed is nested too deeply.
         """
-        redacted: dict[str, Any] = _walk(self._root, record, self._treat, self._unmatched)
+        redacted: dict[str, Any] = _walk(self._root, record, self._treat, self._unmatched, self._beside)
         return redacted
 
     def without(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a redacted record without everything that was treated, to hold the rest against the contract."""
-        rest: dict[str, Any] = _walk(self._root, record, _leave_out, set())
+        rest: dict[str, Any] = _walk(self._root, record, _leave_out, set(), set())
         return rest
 
     @property
     def unmatched(self) -> list[str]:
         """The names of the policy that were in no record so far, sorted. Null is there; what a parent hides is not."""
         return sorted(self._unmatched)
+
+    @property
+    def undocumented_beside(self) -> list[str]:
+        """Undocumented fields that were kept in objects of which the policy names other fields, sorted.
+
+        Who takes ``user.email`` out may want to know that the API sends a ``user.telephone`` now.
+        """
+        from airflow_provider_puretalk.api.models import documented_fields  # Only here: DAG files import this module.
+
+        return sorted({".".join(name) for name in self._beside} - documented_fields())
+
+    def warnings(self) -> list[str]:
+        """Return what to log once records were read, a sentence each; of no records nothing can be said."""
+        return [
+            *(_UNMATCHED_WARNING % name for name in self.unmatched),
+            *(_BESIDE_WARNING % name for name in self.undocumented_beside),
+        ]
 
     def _treat(self, treatment: Treatment, value: Any) -> Any:
         if treatment == "drop":
@@ -123,8 +144,10 @@ class _Node:
     :ivar treatment: the strictest treatment of this place and those below.
     :ivar fields: what is said of fields, where this should be an object.
     :ivar items: what is said of the items, where this should be a list.
+    :ivar path: the dotted name of this place, where it is a field of the record; empty for the record itself.
     """
 
+    path: str
     name: str | None
     treatment: Treatment
     fields: Mapping[str, _Node]
@@ -134,15 +157,16 @@ class _Node:
 def _grow(rules: Mapping[field_paths.Pattern, Treatment]) -> _Node:
     """Arrange the rules so that a record is looked at only where one of them may apply."""
 
-    def node(left: Mapping[field_paths.Pattern, field_paths.Pattern]) -> _Node:
+    def node(left: Mapping[field_paths.Pattern, field_paths.Pattern], path: str = "") -> _Node:
         # `left` maps what is left of each pattern to the whole of it.
         items = below(left, 0)
         keys = {".".join(rest[:size]) for rest in left for size in range(1, len(rest) + 1) if not items}
         return _Node(
+            path=path,
             name=".".join(left[()]) if () in left else None,
             treatment=min((rules[pattern] for pattern in left.values()), key=TREATMENTS.index),
-            fields={key: node(below(left, key)) for key in sorted(keys)},
-            items=node(items) if items else None,
+            fields={key: node(below(left, key), f"{path}.{key}" if path else key) for key in sorted(keys)},
+            items=node(items, f"{path}.{field_paths.ITEMS}") if items else None,
         )
 
     def below(
@@ -153,20 +177,32 @@ def _grow(rules: Mapping[field_paths.Pattern, Treatment]) -> _Node:
     return node({pattern: pattern for pattern in rules})
 
 
-def _walk(node: _Node, value: Any, treat: Callable[[Treatment, Any], Any], unmatched: set[str]) -> Any:
-    """Return a value with the treatments of a node applied; the value itself is not altered."""
+def _walk(
+    node: _Node,
+    value: Any,
+    treat: Callable[[Treatment, Any], Any],
+    unmatched: set[str],
+    beside: set[tuple[str, str]],
+) -> Any:
+    """Return a value with the treatments of a node applied; the value itself is not altered.
+
+    :param unmatched: names that were nowhere so far; those found are taken out of it.
+    :param beside: places and keys that stand beside named ones and are kept; those found are added.
+    """
     if node.name is not None:
         unmatched.discard(node.name)
     elif value is None:
         return None
     elif node.items is not None and isinstance(value, list):
-        walked = [_walk(node.items, item, treat, unmatched) for item in value]
+        walked = [_walk(node.items, item, treat, unmatched, beside) for item in value]
         return [item for item in walked if item is not _GONE]
     elif node.items is None and isinstance(value, dict):
         changed = dict(value)
+        if node.path and (others := value.keys() - node.fields.keys()):
+            beside.update((node.path, key) for key in others)
         for key in node.fields:
             if key in value:
-                changed[key] = _walk(node.fields[key], value[key], treat, unmatched)
+                changed[key] = _walk(node.fields[key], value[key], treat, unmatched, beside)
                 if changed[key] is _GONE:
                     del changed[key]
         return changed

@@ -78,7 +78,7 @@ class ApiSettings:
             max_parallel_requests=options.max_parallel_requests,
             requests_per_second=options.requests_per_second,
             verify=options.verify,
-            redaction_key=options.redaction_key.get_secret_value() if options.redaction_key else None,
+            redaction_key=_redaction_key(conn_id, options),
         )
 
 
@@ -125,11 +125,23 @@ class _Extra(BaseModel):
     verify: Annotated[bool | str, BeforeValidator(_truth_or_bundle)] = Field(
         True, description="it must be true, false or the path of an existing CA bundle"
     )
+    redaction_secret: SecretStr | None = Field(None, description="it must be text")
     redaction_key: SecretStr | None = Field(None, description="it must be text")
 
     @classmethod
     def meaning(cls, name: str) -> str:
         return cls.model_fields[name].description or "it has the wrong form"
+
+
+def _redaction_key(conn_id: str, options: _Extra) -> str | None:
+    """Take the secret from either of its two fields: they are one, and must not differ."""
+    if options.redaction_secret and options.redaction_key and options.redaction_secret != options.redaction_key:
+        raise PuretalkConfigurationError(
+            f"Connection {conn_id!r}: the extra fields `redaction_secret` and `redaction_key` differ; keep the one that "
+            "the stored hashes were made with, as `redaction_secret`."
+        )
+    secret = options.redaction_secret or options.redaction_key
+    return secret.get_secret_value() if secret else None
 
 
 def _api_key(conn_id: str, password: str | None) -> str:

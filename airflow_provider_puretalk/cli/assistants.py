@@ -35,6 +35,8 @@ def list_assistants(options: argparse.Namespace, output: Output) -> int:
             output.table(fields, ([record[name] for name in fields] for record in shown))
         left_out = sum(1 for _ in matching)
         selection.check_names()
+        for sentence in redactor.warnings() if redactor is not None and scan.count else ():
+            print_message(sentence)
         if not output.as_json:
             print_message(_told(scan, left_out))
     return DONE

@@ -155,10 +155,8 @@ class PuretalkListAssistantsOperator(BaseOperator):
         return selected
 
     def _warn(self, redactor: Redactor | None, read: int) -> None:
-        from airflow_provider_puretalk.api.redaction import UNMATCHED_WARNING
-
-        for name in redactor.unmatched if redactor is not None and read else ():
-            self.log.warning(UNMATCHED_WARNING, name)
+        for sentence in redactor.warnings() if redactor is not None and read else ():
+            self.log.warning("%s", sentence)
 
 
 def _refuse_violations(record: dict[str, Any], redactor: Redactor | None) -> None:

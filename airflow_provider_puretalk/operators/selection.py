@@ -86,11 +86,7 @@ def _same(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def _documented() -> set[str]:
-    from airflow_provider_puretalk.api.models import Assistant, AssistantUser, Voice
+def _documented() -> frozenset[str]:
+    from airflow_provider_puretalk.api.models import documented_fields
 
-    return {
-        *Assistant.model_fields,
-        *(f"user.{name}" for name in AssistantUser.model_fields),
-        *(f"voice.{name}" for name in Voice.model_fields),
-    }
+    return documented_fields()

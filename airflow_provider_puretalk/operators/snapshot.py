@@ -36,7 +36,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`.
     :param redact: what to take out of each assistant before anything is written down: dotted names, with ``*`` for the
         items of a list, mapped to ``drop`` (the field goes), ``mask`` (``"***"``) or ``hash`` (HMAC-SHA-256 with the
-        connection's ``redaction_key``). Null stays null. Free text is not searched: a prompt that quotes a number keeps
+        connection's ``redaction_secret``). Null stays null. Free text is not searched: a prompt that quotes a number keeps
         it. ``PERSONAL_FIELDS`` is such a policy; it needs no key. By default everything is kept.
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
     :param max_walks: walks over the list after which to give up.

@@ -48,7 +48,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInfo:
-    """One line of :func:`list_snapshots`."""
+    """One line of :func:`list_snapshots`.
+
+    :ivar files: the paths of its data files: what to hand to pyarrow, DuckDB and others.
+    """
 
     account: str
     snapshot: str
@@ -57,6 +60,7 @@ class SnapshotInfo:
     complete: bool
     content_sha256: str
     finished_at: datetime
+    files: tuple[str, ...] = ()
 
 
 def list_snapshots(
@@ -253,6 +257,7 @@ def _is_before(manifest: Manifest, other: Manifest) -> bool:
 
 
 def _info(storage: Storage, manifest: Manifest) -> SnapshotInfo:
+    folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
     return SnapshotInfo(
         account=manifest.account,
         snapshot=manifest.snapshot,
@@ -261,6 +266,10 @@ def _info(storage: Storage, manifest: Manifest) -> SnapshotInfo:
         complete=manifest.complete,
         content_sha256=manifest.content_sha256,
         finished_at=manifest.finished_at,
+        # Names that no snapshot has are a reader's error, not a path to hand on.
+        files=tuple(
+            storage.url_of(f"{folder}/{file.name}") for file in manifest.files if layout.is_data_file(file.name)
+        ),
     )
 
 

@@ -274,7 +274,7 @@ WRONG: list[tuple[Any, list[str]]] = [
     ({"user": "mask", "user.email": "mask"}, ["`user`", "`user.email`", "keep one"]),
     ({"a.*.b": "mask", "a.*": "drop"}, ["`a.*`", "`a.*.b`", "keep one"]),
     ({"a.*": "mask", "a.b": "drop"}, ["`a.*`", "`a.b`", "list", "object"]),
-    ({"a": "hash"}, ["`a`", "`redaction_key`", "'mask' or 'drop'"]),
+    ({"a": "hash"}, ["`a`", "`redaction_secret`", "'mask' or 'drop'"]),
 ]
 
 
@@ -290,5 +290,23 @@ def test_wrong_policies(policy: Any, words: list[str]) -> None:
 
 def test_an_empty_key_is_none() -> None:
     """Hashing with an empty key would hide nothing from anybody."""
-    with pytest.raises(PuretalkConfigurationError, match="redaction_key"):
+    with pytest.raises(PuretalkConfigurationError, match="redaction_secret"):
         Redactor({"a": "hash"}, "")
+
+
+def test_undocumented_fields_beside_those_taken_out_are_named() -> None:
+    """A policy for `user.email` says that the API sends a `user.telephone` now, which nobody decided about."""
+    redactor = Redactor({**PERSONAL_FIELDS, "llm_states.*.key": "drop"})
+    redactor({"user": {"name": "A", "telephone": "+1", "email": None}, "voice": {"odd": 1}, "odd": 2})
+    redactor(
+        {"user": {"dp": None, "address": {"city": "B"}}, "llm_states": [{"key": 1, "other": 2}], "phone_number": "1"}
+    )
+    assert redactor.undocumented_beside == ["llm_states.*.other", "user.address", "user.telephone"]
+    assert [warning for warning in redactor.warnings() if "`user.telephone`" in warning]
+
+
+def test_documented_fields_beside_those_taken_out_are_not_named() -> None:
+    """Everybody who writes a policy can know those."""
+    redactor = Redactor({"user.email": "mask", "voice.name": "drop"})
+    redactor({"user": {"name": "A", "email": "a@b.c"}, "voice": {"name": "C", "language": "en"}})
+    assert redactor.warnings() == []

@@ -229,3 +229,16 @@ def test_no_message_repeats_a_value(extra: dict[str, Any]) -> None:
     assert "pepper" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("name", ["redaction_secret", "redaction_key"])
+def test_the_secret_of_hashes_is_read_under_both_its_names(name: str) -> None:
+    """The second is the older one: hashes made with it stay what they are."""
+    assert settings({name: "pepper"}).redaction_key == "pepper"
+    assert settings({"redaction_secret": "pepper", "redaction_key": "pepper"}).redaction_key == "pepper"
+
+
+def test_two_different_secrets_are_refused_without_being_repeated() -> None:
+    with pytest.raises(PuretalkConfigurationError, match="`redaction_secret` and `redaction_key` differ") as refused:
+        settings({"redaction_secret": "pepper-and-salt", "redaction_key": "salt-and-pepper"})
+    assert "pepper" not in str(refused.value)

@@ -123,8 +123,8 @@ def test_hashing_needs_a_key(run: Any, sandbox: Any, connection: Callable[..., s
     """Without one on the connection it is refused before anything is asked; with one, names become hashes."""
     ended = run("assistants", "list", "--redact", "name=hash")
     assert (ended.code, ended.out, sandbox.request_count) == (1, "", 0)
-    assert "`redaction_key`" in ended.err
-    connection(host=sandbox.base_url, password=sandbox.api_key, extra={"redaction_key": "pepper"})
+    assert "`redaction_secret`" in ended.err
+    connection(host=sandbox.base_url, password=sandbox.api_key, extra={"redaction_secret": "pepper"})
     names = {record["name"] for record in run("assistants", "list", "--redact", "name=hash", "--json").document}
     assert {len(name) for name in names} == {64}
 

@@ -52,7 +52,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"redact": {}}, ["`redact`", "empty"]),
     ({"redact": '{"prompt": "drop"}'}, ["`redact`", "str", "render_template_as_native_obj"]),
     ({"redact": {"prompt": "erase"}}, ["`redact`", "`prompt`", "'erase'", "'drop', 'mask' or 'hash'"]),
-    ({"redact": {"prompt": "hash"}, "page": 1}, ["`redact`", "`prompt`", "`redaction_key`"]),
+    ({"redact": {"prompt": "hash"}, "page": 1}, ["`redact`", "`prompt`", "`redaction_secret`"]),
     ({"redact": {"user": "mask", "user.email": "drop"}}, ["`redact`", "`user`", "`user.email`"]),
 ]
 

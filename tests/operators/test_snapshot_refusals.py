@@ -87,7 +87,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"redact": {}}, ["`redact`", "empty"]),
     ({"redact": "None"}, ["`redact`", "str", "render_template_as_native_obj"]),
     ({"redact": {"prompt": "erase"}}, ["`redact`", "`prompt`", "'erase'", "'drop', 'mask' or 'hash'"]),
-    ({"redact": {"prompt": "hash"}}, ["`redact`", "`prompt`", "`redaction_key`"]),
+    ({"redact": {"prompt": "hash"}}, ["`redact`", "`prompt`", "`redaction_secret`"]),
     ({"redact": {"assistant_id": "hash"}}, ["`redact`", "'assistant_id'"]),
 ]
 
