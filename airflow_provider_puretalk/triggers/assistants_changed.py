@@ -49,7 +49,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     hour, and each try is one request until one is answered. A key that is refused and a connection that is wrong are logged
     as errors and tried again likewise: correct the connection, and the watcher goes on.
 
-    **What is kept** of a field is four bytes of a hash, keyed with the connection's ``redaction_secret``. Without such a key,
+    **What is kept** of a field is four bytes of a hash, keyed with the connection's ``redaction_secret``. Without one,
     somebody who may read the asset state store can test guesses about short values.
 
     :param puretalk_conn_id: the connection to look with.
