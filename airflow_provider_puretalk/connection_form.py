@@ -34,6 +34,9 @@ _EXTRA_FIELDS = {
     "requests_per_second": _ExtraField(
         "Requests per second", "Ceiling for all requests of one task; none by default", "number"
     ),
+    "max_response_bytes": _ExtraField(
+        "Largest answer (bytes)", "What one answer may hold when it is unpacked; 250,000,000 by default", "integer"
+    ),
     "verify": _ExtraField("Verify TLS", "true (default), false, or the path of a CA bundle"),
     # Not called a key: Airflow hides extras by their names, and "secret" is one of the words that it hides.
     "redaction_secret": _ExtraField("Redaction secret", "What `redact: hash` hashes with", secret=True),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import ipaddress
 import logging
 import math
 import random
@@ -24,6 +23,7 @@ import tenacity
 import urllib3
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.cancellation import Cancellation
 from airflow_provider_puretalk.api.errors import (
     PuretalkConnectionError,
     PuretalkRateLimitError,
@@ -32,7 +32,7 @@ from airflow_provider_puretalk.api.errors import (
 )
 from airflow_provider_puretalk.api.exchange import BrokenBodyError, Exchange, Reply
 from airflow_provider_puretalk.api.pages import Page, read_page
-from airflow_provider_puretalk.api.session import leads_to, origin
+from airflow_provider_puretalk.api.session import is_loopback, leads_to, origin
 from airflow_provider_puretalk.api.settings import ApiSettings
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class ApiClient:
         self._exchange = Exchange(settings)
         self._origin = origin(settings.base_url)
         self._warned_of_next = False
-        if urlsplit(settings.base_url).scheme == "http" and not _is_loopback(settings.base_url):
+        if urlsplit(settings.base_url).scheme == "http" and not is_loopback(settings.base_url):
             log.warning(
                 "The PureTalk API is asked over plain http: everybody on the way, proxies too, sees the API key."
             )
@@ -92,6 +92,10 @@ class ApiClient:
         page, _ = self.read(self.ask(number, limit))
         return page
 
+    def hold(self, seconds: float) -> None:
+        """Let no request start for so many seconds."""
+        self._exchange.hold(seconds)
+
     def ask(
         self,
         number: int,
@@ -107,9 +111,9 @@ class ApiClient:
         :param hashed: whether to hash the answer.
         :param retries: how often to try again; as often as the connection says by default.
         :param deadline: moment on the monotonic clock after which no further try is made.
-        :param cancelled: set by another thread, it ends the pauses and the tries.
+        :param cancelled: set by another thread, it ends pauses, tries and what is in flight.
         """
-        cancelled = cancelled or threading.Event()
+        cancelled = cancelled or Cancellation()
         saved = 0 if retries is None else max(0, self.settings.max_retries - retries)
         trying = self._trying(self.settings.max_retries + 1 - saved, deadline, cancelled)
         with _broken_bodies_are_wrong_answers():
@@ -128,7 +132,7 @@ class ApiClient:
         try:
             body = _decode(answer.reply)
         except BrokenBodyError as error:
-            answer, body = self._ask_again(answer, error, deadline, cancelled or threading.Event())
+            answer, body = self._ask_again(answer, error, deadline, cancelled or Cancellation())
         try:
             page = read_page(body, number=answer.number, limit=answer.limit)
         except PuretalkResponseError as error:
@@ -235,10 +239,3 @@ def _digest(number: int, limit: int, body: bytes) -> bytes:
     digest.update(body)
     return digest.digest()
 
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

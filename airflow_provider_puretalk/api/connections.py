@@ -1,102 +1,159 @@
-"""Answers that end: a server that drips its answer, byte by byte, is never silent and never done.
+"""Connections that end when they must: at their deadline, and as soon as nobody wants the answer any more.
 
-``requests`` and ``urllib3`` bound the silence between two bytes, not the time that an answer takes as a whole. Here a
-watchdog does: it shuts the connection down under the thread that reads from it.
+``requests`` and ``urllib3`` bound the silence between two bytes, not the time that an answer takes as a whole: a server that
+drips its answer, byte by byte, is never silent and never done. While they connect, the timeout counts for each address of
+a name anew, and not at all for looking the name up. And nothing can stop them from another thread. Here a watchdog can: it
+shuts the connection down under the thread that reads from it. What cannot be shut down, a name being looked up, happens in
+a daemon thread that nobody waits for.
 """
 
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
+import errno
+import ipaddress
+import math
 import os
 import socket
+import sys
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+from urllib3.util.wait import wait_for_write
+
+from airflow_provider_puretalk.api import environment
+from airflow_provider_puretalk.api.cancellation import LOOK_EVERY, Cancellation
 
 
 class TimeLimit:
-    """The time that the answers to one request may take; the connection that is read from can change with a redirect."""
+    """The time that the answers to one request may take; the connection that is read from can change with a redirect.
 
-    def __init__(self) -> None:
+    :param seconds: how long.
+    :param cancelled: ends it before.
+    :param deadline: so does this moment on the monotonic clock, whatever does not count.
+    :ivar expired: whether the connection was shut down: the time ran out, or it was cancelled.
+    """
+
+    def __init__(self, seconds: float, cancelled: threading.Event, deadline: float = math.inf) -> None:
+        self.cancelled = cancelled
+        self.deadline = deadline
+        self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
-        self._sock: socket.socket | None = None
+        self._descriptor: int | None = None
         self._over = False
-        #: Whether the time ran out, and the connection was shut down.
         self.expired = False
 
-    def watch(self, sock: socket.socket) -> None:
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let the time that passes meanwhile not count."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._ends += time.monotonic() - begun
+
+    def watch(self, sock: Any) -> None:
         """Name the connection that is to be shut down."""
+        # A descriptor of our own: TLS takes the socket's away to shake hands, and whoever closes it may do so at any time.
+        descriptor = os.dup(sock.fileno())
         with self._lock:
-            self._sock = sock
+            descriptor, self._descriptor = self._descriptor, descriptor  # type: ignore[assignment]
+        if descriptor is not None:
+            os.close(descriptor)
         if self.expired:
-            self.expire()
+            self._shut()
 
     def end(self) -> None:
         """Forget the connection: the answers are there."""
         with self._lock:
-            self._over, self._sock = True, None
+            self._over = True
+            descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
-    def expire(self) -> None:
-        """Shut the connection down, which wakes the thread that reads from it; closing it would not."""
-        with self._lock, contextlib.suppress(OSError):
-            self.expired = not self._over
-            if self._sock is not None:
-                self._sock.shutdown(socket.SHUT_RDWR)
+    def look(self) -> None:
+        """Shut the connection down where its time is up, which wakes the thread that reads from it; closing would not."""
+        if not self.expired and (
+            time.monotonic() >= min(self._ends, self.deadline) or self.cancelled.is_set()
+        ):
+            with self._lock:
+                self.expired = not self._over
+            self._shut()
+
+    def _shut(self) -> None:
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError), socket.socket(fileno=descriptor) as sock:
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[TimeLimit]:
+def time_limit(
+    seconds: float, cancelled: threading.Event | None = None, deadline: float = math.inf
+) -> Iterator[TimeLimit]:
     """Bound what this thread reads through a :class:`LimitedAdapter`; whoever uses it looks at ``expired`` afterwards."""
-    limit, outer = TimeLimit(), getattr(_current, "limit", None)
-    _watchdog.set(seconds, limit)
+    limit = TimeLimit(seconds, Cancellation() if cancelled is None else cancelled, deadline)
+    outer = current_limit()
+    _watchdog.add(limit)
     _current.limit = limit
     try:
         yield limit
     finally:
         _current.limit = outer
+        _watchdog.remove(limit)
         limit.end()
 
 
+def current_limit() -> TimeLimit | None:
+    """Return the innermost limit of this thread."""
+    return getattr(_current, "limit", None)
+
+
 class _Watchdog:
-    """One thread that lets all limits expire; a timer for each request would be a thread for each request."""
+    """One thread that looks at all limits; a timer for each request would be a thread for each request."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        # Weak: most are over long before their time comes. Kept until then, the lock of each would stand in the way where
-        # the room of a whole answer is given back, and the process would grow with every request.
-        self._limits: list[tuple[float, int, weakref.ref[TimeLimit]]] = []
-        self._number = itertools.count()
-        self._pid: int | None = None
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)  # A fork takes no threads along.
 
-    def set(self, seconds: float, limit: TimeLimit) -> None:
+    def _forget(self) -> None:
+        self._changed = threading.Condition()
+        self._limits: dict[int, TimeLimit] = {}
+        self._is_idle = False
+        self._is_running = False
+
+    def add(self, limit: TimeLimit) -> None:
         with self._changed:
-            while self._limits and self._limits[0][2]() is None:
-                heapq.heappop(self._limits)
-            number = next(self._number)
-            heapq.heappush(self._limits, (time.monotonic() + seconds, number, weakref.ref(limit)))
-            if self._limits[0][1] == number:
+            self._limits[id(limit)] = limit
+            if self._is_idle:
                 self._changed.notify()
-            if self._pid != os.getpid():  # The first one ever, or in this process: a fork takes no threads along.
-                self._pid = os.getpid()
+            if not self._is_running:
+                self._is_running = True
                 threading.Thread(target=self._run, name="puretalk-time-limits", daemon=True).start()
+
+    def remove(self, limit: TimeLimit) -> None:
+        self._limits.pop(id(limit), None)
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                while not self._limits or self._limits[0][0] > time.monotonic():
-                    self._changed.wait(self._limits[0][0] - time.monotonic() if self._limits else None)
-                limit = heapq.heappop(self._limits)[2]()
-            if limit is not None:
-                limit.expire()
-            del limit  # Nor is the last one to be kept while this waits for the next.
+            self._look_once()
+
+    def _look_once(self) -> None:  # A call of its own: between two looks it keeps nothing of any request.
+        with self._changed:
+            self._is_idle = not self._limits
+            self._changed.wait(None if self._is_idle else LOOK_EVERY)
+            limits = list(self._limits.values())
+        for limit in limits:
+            limit.look()
 
 
 _watchdog = _Watchdog()
@@ -105,29 +162,145 @@ _watchdog = _Watchdog()
 class LimitedAdapter(HTTPAdapter):
     """An adapter whose connections keep to the :func:`time_limit` of the thread that reads."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._checked: set[Any] = set()
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Let the pools make limited connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         """Let the pools behind a proxy make limited connections too."""
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        if proxy in self.proxy_manager:
+            return self.proxy_manager[proxy]
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        is_socks = proxy.lower().startswith("socks")
+        manager.pool_classes_by_scheme = _watched_pools(manager.pool_classes_by_scheme) if is_socks else _POOLS
         return manager
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> Response:
+        """Send a request; the body of a redirect is not read, however long it is: nobody wants it.
+
+        :raises PuretalkConfigurationError: what the environment says of proxies and certificates cannot be used.
+        """
+        ways = (str(request.url).partition("?")[0], verify, tuple((proxies or {}).items()))
+        if ways not in self._checked:
+            environment.check(ways[0], proxies or {}, verify)
+            self._checked.add(ways)
+        response = super().send(request, stream, timeout, verify, cert, proxies)
+        if response.is_redirect:
+            response.raw.close()
+            response._content, response._content_consumed = b"", True
+        return response
 
 
 _current = threading.local()
 
 
-def _watched(sock: socket.socket) -> socket.socket:
-    limit: TimeLimit | None = getattr(_current, "limit", None)
+def _watched(sock: Any) -> Any:
+    limit = current_limit()
     if limit is not None:
         limit.watch(sock)
     return sock
 
 
-class _Limited:
+def _connect(host: str, port: int, timeout: float | None, source: Any, options: Any) -> socket.socket:
+    """Connect to the first address of a host that answers, in so many seconds for all of them and for looking them up.
+
+    :raises OSError: none answered; the last one's error.
+    """
+    ends = None if timeout is None else time.monotonic() + timeout
+    addresses = _addresses(host.strip("[]"), port, ends)
+    error: OSError = OSError("The host name has no address.")
+    for behind, (family, kind, protocol, _, address) in enumerate(addresses):
+        # One that does not answer leaves time for the others.
+        share = None if ends is None else max(0.0, ends - time.monotonic()) / (len(addresses) - behind)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in options or ():
+                sock.setsockopt(*option)
+            if source:
+                sock.bind(source)
+            sock.setblocking(False)
+            begun = sock.connect_ex(address)
+            if begun in (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR):
+                steps = _steps(None if share is None else time.monotonic() + share)
+                while not wait_for_write(sock, next(steps)):
+                    pass
+                begun = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if begun:
+                raise OSError(begun, os.strerror(begun))
+            sock.settimeout(timeout)
+            return sock
+        except BaseException as problem:
+            sock.close()
+            if not isinstance(problem, OSError) or _is_expired():
+                raise
+            error = problem
+    try:
+        raise error
+    finally:
+        del error  # It holds this frame, which holds it.
+
+
+def _addresses(host: str, port: int, ends: float | None) -> list[Any]:
+    """Look a name up. The system's resolver takes as long as it likes and cannot be stopped, so nobody waits for it."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise LocationParseError(host) from None
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    found: list[Any] = []
+    done = threading.Event()
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM))
+        except Exception as error:
+            found.append(error)
+        done.set()
+
+    threading.Thread(target=look_up, name="puretalk-resolver", daemon=True).start()
+    steps = _steps(ends)
+    while not done.wait(next(steps)):
+        pass
+    (outcome,) = found
+    if isinstance(outcome, Exception):
+        raise outcome
+    addresses: list[Any] = outcome
+    return addresses
+
+
+def _steps(ends: float | None) -> Iterator[float]:
+    """Yield short pauses, until the time is up.
+
+    :raises TimeoutError: it is, or that of the thread's limit.
+    """
+    while True:
+        left = LOOK_EVERY if ends is None else ends - time.monotonic()
+        if left <= 0 or _is_expired():
+            raise TimeoutError("timed out")
+        yield min(LOOK_EVERY, left)
+
+
+def _is_expired() -> bool:
+    limit = current_limit()
+    return limit is not None and limit.expired
+
+
+class _Watched:
     sock: Any
 
     def _new_conn(self) -> Any:
@@ -135,8 +308,26 @@ class _Limited:
         return _watched(super()._new_conn())  # type: ignore[misc]  # of the connection class beside this one
 
     def getresponse(self) -> Any:
-        _watched(self.sock)  # A connection that was kept is not new, and TLS has wrapped a new one meanwhile.
+        _watched(self.sock)  # A connection that was kept is not new.
         return super().getresponse()  # type: ignore[misc]
+
+
+class _Limited(_Watched):
+    def _new_conn(self) -> Any:
+        connection: Any = self  # One of urllib3's, which this class stands beside.
+        timeout = connection.timeout if isinstance(connection.timeout, int | float) else None
+        try:
+            sock = _connect(
+                connection._dns_host, connection.port, timeout, connection.source_address, connection.socket_options
+            )
+        except socket.gaierror as error:
+            raise NameResolutionError(connection.host, connection, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(connection, f"Connecting timed out (connect timeout={timeout}).") from error
+        except OSError as error:
+            raise NewConnectionError(connection, f"Failed to establish a new connection: {error}") from error
+        sys.audit("http.client.connect", connection, connection.host, connection.port)
+        return _watched(sock)
 
 
 class _LimitedHTTPConnection(_Limited, HTTPConnection):
@@ -156,3 +347,13 @@ class _LimitedHTTPSPool(HTTPSConnectionPool):
 
 
 _POOLS = {"http": _LimitedHTTPPool, "https": _LimitedHTTPSPool}
+
+
+def _watched_pools(pools: dict[str, Any]) -> dict[str, Any]:
+    """Return pools whose connections are made as those of a SOCKS proxy are, and watched."""
+    return {
+        scheme: type(
+            f"Watched{pool.__name__}", (pool,), {"ConnectionCls": type("Watched", (_Watched, pool.ConnectionCls), {})}
+        )
+        for scheme, pool in pools.items()
+    }

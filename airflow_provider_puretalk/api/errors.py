@@ -32,7 +32,11 @@ class PuretalkError(AirflowException):
     :ivar request_id: the answer's ``X-Request-ID``, to quote to PureTalk's support.
     :ivar retry_after: seconds after which the server wants to be asked again.
     :ivar url: the address asked, without credentials.
+    :ivar transient: False where waiting helps nothing, although it helps with others of the same type; None leaves it to
+        the type, see :func:`is_transient`.
     """
+
+    transient: bool | None = None  # As those are that an older version pickled.
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class PuretalkError(AirflowException):
         request_id: str | None = None,
         retry_after: float | None = None,
         url: str | None = None,
+        transient: bool | None = None,
     ) -> None:
         # Only the message becomes an argument of the exception; pickling restores the rest from ``__dict__``.
         super().__init__(message)
@@ -51,6 +56,7 @@ class PuretalkError(AirflowException):
         self.request_id = request_id
         self.retry_after = retry_after
         self.url = url
+        self.transient = transient
 
     def __str__(self) -> str:
         facts = [
@@ -94,7 +100,7 @@ class PuretalkPaginationError(PuretalkResponseError):
 
 
 class PuretalkInconsistentScanError(PuretalkError):
-    """The list changed during every walk, or time ran out before two walks agreed."""
+    """No complete reading was proven: the list changed during every walk, contradicts itself, or time ran out."""
 
 
 class PuretalkSnapshotError(PuretalkError):
@@ -116,4 +122,6 @@ _TRANSIENT = (
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether the same may well succeed a while later, without anybody doing anything about it."""
+    if isinstance(error, PuretalkError) and error.transient is not None:
+        return error.transient
     return isinstance(error, _TRANSIENT) and not isinstance(error, PuretalkPaginationError)

@@ -19,31 +19,27 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 import urllib3
 
-from airflow_provider_puretalk.api.connections import time_limit
+from airflow_provider_puretalk.api.bodies import read_body
+from airflow_provider_puretalk.api.cancellation import LOOK_EVERY
+from airflow_provider_puretalk.api.connections import TimeLimit, time_limit
 from airflow_provider_puretalk.api.errors import (
     PuretalkAuthError,
+    PuretalkConfigurationError,
     PuretalkConnectionError,
     PuretalkError,
-    PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkRateLimitError,
     PuretalkResponseError,
     PuretalkServerError,
 )
-from airflow_provider_puretalk.api.pacing import Pacer
-from airflow_provider_puretalk.api.session import open_session
+from airflow_provider_puretalk.api.session import given_up, open_session
 from airflow_provider_puretalk.api.settings import ApiSettings
-from airflow_provider_puretalk.api.transport_errors import explain
+from airflow_provider_puretalk.api.transport_errors import explain, wants_credentials
 
 #: An answer as a whole may take this many times the longest silence.
 WHOLE_ANSWER_FACTOR = 5
-#: Seconds between two looks whether a request that waits for its turn is still wanted.
-_LOOK_EVERY = 0.1
 #: Seconds for which a 429 stops everybody before its turn ends; for how long in all, the client says then.
 _HOLD_AT_ONCE = 0.05
-
-_DRIPPED = "The answer took too long as a whole: it came in drips."
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -77,14 +73,13 @@ class Exchange:
         self.session = open_session(settings)
         self._settings = settings
         self._path = "/ai-assistants"
-        self._pacer = Pacer(settings.requests_per_second)
         self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
 
     def ask(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Reply:
         """Send one request and read its answer.
 
         :param deadline: moment on the monotonic clock at which the answer must be there.
-        :param cancelled: set by another thread, it ends the wait for a turn; what was sent is waited for.
+        :param cancelled: set by another thread, it ends the wait for a turn, and shuts the connection down.
         """
         reply = self._send(params, deadline, cancelled)
         if not reply.fits:
@@ -96,7 +91,7 @@ class Exchange:
 
     def hold(self, seconds: float) -> None:
         """Let no request start for so many seconds."""
-        self._pacer.hold(seconds)
+        self.session.pacer.hold(seconds)
 
     def _send(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Reply:
         url = self._settings.base_url + self._path
@@ -104,31 +99,43 @@ class Exchange:
         with self._turn(deadline, cancelled):
             left = max(0.001, deadline - time.monotonic())
             silence = min(self._settings.timeout, left)
-            with time_limit(min(self._settings.timeout * WHOLE_ANSWER_FACTOR, left)) as limit:
+            with time_limit(self._settings.timeout * WHOLE_ANSWER_FACTOR, cancelled, deadline) as limit:
                 try:
                     with self.session.get(url, params=params, timeout=(silence, silence), stream=True) as response:
                         reply = self._read(response, params, facts)
                 except requests.TooManyRedirects:
                     raise PuretalkResponseError("The API redirects in circles.", **facts) from None
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                    broken, message = (False, _DRIPPED) if limit.expired else explain(error)
-                    raise (BrokenBodyError if broken and "status_code" in facts else PuretalkConnectionError)(
-                        message, **facts
-                    ) from None  # Their messages may hold proxy credentials.
+                    if limit.expired:
+                        raise self._cut_off(limit, facts) from None
+                    raise self._failure(error, facts) from None  # Their messages may hold proxy credentials.
             if limit.expired:
-                raise PuretalkConnectionError(_DRIPPED, **facts)
+                raise self._cut_off(limit, facts)
             return reply
+
+    def _cut_off(self, limit: TimeLimit, facts: dict[str, Any]) -> PuretalkError:
+        """Say why an answer was not waited for."""
+        if limit.cancelled.is_set() or time.monotonic() >= limit.deadline:
+            return given_up(limit.cancelled)
+        return PuretalkConnectionError("The answer took too long as a whole: it came in drips.", **facts)
+
+    def _failure(self, error: Exception, facts: dict[str, Any]) -> PuretalkError:
+        """Say why no whole answer came."""
+        cause = explain(error, self.session.proxy)
+        if cause.is_lasting:
+            return PuretalkConfigurationError(cause.message, **facts)
+        broken = cause.broke_off and "status_code" in facts
+        return (BrokenBodyError if broken else PuretalkConnectionError)(cause.message, **facts)
 
     @contextlib.contextmanager
     def _turn(self, deadline: float, cancelled: threading.Event) -> Iterator[None]:
-        """Wait until one more request may be in flight, and until its moment has come."""
-        while not self._slots.acquire(timeout=_LOOK_EVERY):
+        """Wait until one more request may be in flight. Its moment comes afterwards: it would pass while others are."""
+        while not self._slots.acquire(timeout=LOOK_EVERY):
             if cancelled.is_set() or time.monotonic() >= deadline:
-                raise _given_up()
+                raise given_up(cancelled)
         try:
-            # In this order: a moment that is taken first would pass while others are in flight.
-            if not self._pacer.wait(cancelled, deadline):
-                raise _given_up()
+            if cancelled.is_set():
+                raise given_up(cancelled)
             yield
         finally:
             self._slots.release()
@@ -137,12 +144,21 @@ class Exchange:
         """Read an answer to its end; adds what is known of it to the facts."""
         facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
         if response.status_code == requests.codes.too_many_requests:
-            self._pacer.hold(_HOLD_AT_ONCE)
+            self.session.pacer.hold(_HOLD_AT_ONCE)
+        if response.status_code == requests.codes.proxy_authentication_required and (proxy := self.session.proxy):
+            raise PuretalkConfigurationError(wants_credentials(proxy).message, **facts)
         if response.status_code != requests.codes.ok:
             raise _refusal(response, facts)
         if not self._was_asked(response, params):
             return Reply(b"", "", facts, fits=False)
-        return Reply(response.raw.read(decode_content=True), response.headers.get("Content-Type", ""), facts)
+        body = self._body(response, facts)
+        return Reply(body, response.headers.get("Content-Type", ""), facts)
+
+    def _body(self, response: requests.Response, facts: dict[str, Any]) -> bytes:
+        try:
+            return read_body(response, self._settings.max_response_bytes)
+        except PuretalkResponseError as error:
+            raise PuretalkResponseError(error.message, transient=error.transient, **facts) from None
 
     def _request_id(self, response: requests.Response) -> str | None:
         """Return the answer's id, unless the server put something odd there."""
@@ -165,14 +181,14 @@ class Exchange:
         return all(query.get(name) == [str(value)] for name, value in params.items())
 
 
-def _given_up() -> PuretalkError:
-    return PuretalkInconsistentScanError("The reading was given up before its next request could be sent.")
-
-
 def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkError:
     """Turn a status other than 200 into an exception."""
     status = response.status_code
     retry_after = _retry_after(response.headers.get("Retry-After"))
+    if status == 403 and retry_after is not None:  # A gateway's: who refuses a key does not ask to come back.
+        return PuretalkRateLimitError(
+            f"The API, or a gateway before it, throttled us for {retry_after:.0f} s.", retry_after=retry_after, **facts
+        )
     if status in (401, 403):
         return PuretalkAuthError("The API refused the key: check the connection's Password field.", **facts)
     if status == 404:

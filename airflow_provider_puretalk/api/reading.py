@@ -14,8 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.client import Answer, ApiClient
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
+from airflow_provider_puretalk.api.cancellation import Cancellation
+from airflow_provider_puretalk.api.client import LONGEST_WAIT, Answer, ApiClient
+from airflow_provider_puretalk.api.errors import (
+    PuretalkConfigurationError,
+    PuretalkRateLimitError,
+    PuretalkResponseError,
+)
 from airflow_provider_puretalk.api.pages import Page, record_id
 from airflow_provider_puretalk.api.scan import Consistency, Method, Proof, Scanner
 from airflow_provider_puretalk.api.spool import Row, ScannedPage, Spool
@@ -106,7 +111,8 @@ def scan(
         record in :meth:`AssistantScan.rows`. There should be few different results, each is kept in memory.
     :param redact: called with each record before anything else sees it or it is written down; what it returns takes the
         record's place. It must leave ``assistant_id`` as it is.
-    :param cancelled: set by another thread, it ends the reading with an error: no further request is sent.
+    :param cancelled: set by another thread, it ends the reading with an error: no further request is sent, and those in
+        flight are cut off. Nothing here sets it.
     :param probe: whether the first request is sent once only, to find out whether the API answers at all. All others are
         tried again as the connection says.
     """
@@ -115,7 +121,8 @@ def scan(
         raise PuretalkConfigurationError("`max_seconds` must be above 0.")
     started_at = datetime.now(UTC)
     deadline = time.monotonic() + max_seconds
-    cancelled = cancelled or threading.Event()
+    # Of our own: a failure must end what is in flight here, and nothing else that the caller's event ends.
+    stop = Cancellation(cancelled)
     with Spool() as spool:
         # Only a reading of several walks can meet the same answer twice.
         hashed = consistency == "verified"
@@ -125,12 +132,20 @@ def scan(
         def fetch(number: int, limit: int) -> Answer:
             nonlocal probing  # The first request of a reading is answered before any other is sent.
             retries, probing = 0 if probing else None, False
-            return client.ask(number, limit, hashed=hashed, retries=retries, deadline=deadline, cancelled=cancelled)
+            return client.ask(number, limit, hashed=hashed, retries=retries, deadline=deadline, cancelled=stop)
+
+        def fetch_once(number: int, limit: int) -> Answer:
+            try:
+                return client.ask(number, limit, hashed=hashed, deadline=deadline, cancelled=stop, retries=0)
+            except PuretalkRateLimitError as error:
+                if (pause := error.retry_after or 0.0) <= LONGEST_WAIT:  # Else the next request ends the reading.
+                    client.hold(pause)
+                raise
 
         def read(answer: Answer) -> ScannedPage:
             if answer.digest is not None and (seen := spool.known(answer.digest)):
                 return seen
-            page, digest = client.read(answer, deadline=deadline, cancelled=cancelled)
+            page, digest = client.read(answer, deadline=deadline, cancelled=stop)
             return _scanned(page, digest, examine, redact)
 
         scanner = Scanner(
@@ -142,7 +157,8 @@ def scan(
             max_walks=max_walks,
             deadline=deadline,
             parallel=client.settings.max_parallel_requests,
-            cancel=cancelled.set,
+            cancelled=stop,
+            fetch_once=fetch_once,
         )
         yield AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
 

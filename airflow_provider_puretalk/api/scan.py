@@ -22,19 +22,25 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from airflow_provider_puretalk.api.errors import (
     PuretalkConfigurationError,
+    PuretalkConnectionError,
     PuretalkError,
     PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkPaginationError,
+    PuretalkRateLimitError,
+    PuretalkResponseError,
+    PuretalkServerError,
 )
+from airflow_provider_puretalk.api.daemon_pool import DaemonPool
 from airflow_provider_puretalk.api.spool import ScannedPage, Spool
 from airflow_provider_puretalk.wording import counted
 
@@ -57,6 +63,11 @@ _PAGES_AT_HAND = 3
 _GATHERING = 0.001
 #: Seconds between two lines of progress in the log.
 _PROGRESS_INTERVAL = 10.0
+#: Seconds after which who waits for pages looks whether they are wanted still.
+_LOOK_EVERY = 0.1
+
+#: Walks in a row that contradict themselves in the same way before reading again is given up.
+_IDENTICAL_WALKS = 3
 
 #: Fetches page n with limit m, as whatever can be read. Called from several threads at once where that is allowed.
 Fetch = Callable[[int, int], Any]
@@ -106,7 +117,11 @@ class _Walk:
     @property
     def is_clean(self) -> bool:
         """Whether it would look right to somebody who reads the list once."""
-        return not self.broke_off and self.counts == {self.rows} and self.rows == self.unique
+        return not self.broke_off and self.is_clean_of(self.unique)
+
+    def is_clean_of(self, unique: int | None) -> bool:
+        """Whether its rows are as many as every answer said, and none came twice."""
+        return self.counts == {self.rows} and self.rows == unique
 
     def see(self, page: ScannedPage) -> None:
         self.counts.add(page.count)
@@ -124,7 +139,8 @@ class Scanner:
     :param max_walks: after so many walks without a proof it gives up.
     :param deadline: moment on the monotonic clock at which it gives up.
     :param parallel: how many pages may be in flight at once, while some more are at hand to be read.
-    :param cancel: called when the reading fails, to end what is in flight.
+    :param cancelled: ends the reading when it is set. It is set when the reading fails, to end what is in flight.
+    :param fetch_once: the same as ``fetch`` with a single request, however that fails; for what is worth one only.
     """
 
     def __init__(
@@ -138,7 +154,8 @@ class Scanner:
         max_walks: int = 10,
         deadline: float = math.inf,
         parallel: int = 1,
-        cancel: Callable[[], None] = lambda: None,
+        cancelled: threading.Event | None = None,
+        fetch_once: Fetch | None = None,
     ) -> None:
         if consistency not in CONSISTENCIES:
             raise PuretalkConfigurationError(
@@ -154,11 +171,13 @@ class Scanner:
         self._max_walks = max_walks
         self._deadline = deadline
         self._parallel = parallel
-        self._cancel = cancel
+        self._cancelled = cancelled or threading.Event()
+        self._fetch_once = fetch_once or fetch
         self._cap = math.inf
         self._counts: dict[int, int] = {}
         self._tried: list[str] = []
         self._tried_single = False
+        self._contradictions = 0
 
     def run(self) -> Proof:
         """Read until the reading is proven.
@@ -170,35 +189,76 @@ class Scanner:
             walk = self._start(number)
             proof = self._one_page(walk)
             if proof is None:
+                self._check_that_walks_suffice(walk)
                 self._read_the_rest(walk)
                 proof = self._judge(walk)
             if proof is not None:
                 return replace(proof, tried=tuple(self._tried))
             self._tried.append(f"Reading {number} proves nothing: {self._what_failed(walk)}.")
+            self._check_that_walks_differ(walk)
             log.info("%s Reading again.", self._tried[-1])
         raise PuretalkInconsistentScanError(
-            f"The list changed during each of {self._max_walks} readings, so that no complete one could be proven "
-            f"(consistency={self._consistency!r}). Read at a quieter hour, or raise `max_walks`."
+            f"No complete reading could be proven within `max_walks` ({self._max_walks}, "
+            f"consistency={self._consistency!r}). {self._tried[-1]} Read at a quieter hour, or raise `max_walks`."
         )
+
+    def _check_that_walks_suffice(self, walk: _Walk) -> None:
+        """Refuse to walk once where once cannot prove anything."""
+        if self._consistency == "verified" and self._max_walks == 1 and walk.first.has_next:
+            raise PuretalkConfigurationError(
+                "`max_walks=1` proves only a list that one page holds, and this one has several: `verified` takes two walks "
+                "at least. Raise `max_walks`, or set consistency='checked'."
+            )
+
+    def _check_that_walks_differ(self, walk: _Walk) -> None:
+        """Give up where the list contradicts itself in the same way again and again: nobody edits it, it is wrong."""
+        contradicts = not walk.broke_off and len(walk.counts) == 1 and not walk.is_clean_of(self._unique(walk))
+        same = self._contradictions and self._spool.saw_the_same(walk.number, walk.number - 1)
+        self._contradictions = (self._contradictions + 1 if same else 1) if contradicts else 0
+        if self._contradictions >= _IDENTICAL_WALKS:
+            (count,) = walk.counts
+            unique = self._unique(walk)
+            ids = "" if unique == walk.rows else f" with {counted(unique, 'different id')}"
+            raise PuretalkInconsistentScanError(
+                f"The list contradicts itself: `count` says {count:,}, but {counted(walk.rows, 'row')}{ids} came, the same "
+                f"in each of {self._contradictions} walks. Reading again will not help. Tell PureTalk, or take what comes "
+                f"with consistency='best_effort'. {self._tried[-1]}",
+                transient=False,
+            )
 
     def _start(self, number: int) -> _Walk:
         """Send the walk's first request and wait for its answer: the moment that proofs are about."""
-        page = self._first_page(self._limit)
+        page = self._first_page(self._fetch, self._limit)
         if number == 1 and self._is_worth_a_single_page(page):
-            # Its rows were seen before the next request, which is now the walk's first.
-            self._spool.add(0, page)
-            self._tried_single = True
-            page = self._first_page(page.count + _SINGLE_PAGE_SLACK)
-            if page.has_next and page.size:
-                self._limit = page.size  # The server's cap: later pages must be cut alike.
-                self._tried.append(f"A single page of {page.limit}: the server sends {page.size} at most.")
-                log.info("%s", self._tried[-1])
+            page = self._single_page(page)
         self._counts[number] = page.count
         return _Walk(number, page)
 
-    def _first_page(self, limit: int) -> ScannedPage:
+    def _single_page(self, first: ScannedPage) -> ScannedPage:
+        """Ask for the whole list as one page; where that is not to be had, return the first page as it is."""
+        limit = first.count + _SINGLE_PAGE_SLACK
+        try:
+            page = self._first_page(self._fetch_once, limit)
+        except (PuretalkServerError, PuretalkConnectionError, PuretalkRateLimitError, PuretalkResponseError) as error:
+            # Servers refuse limits, gateways give up on long answers. Whether the API is out of order, its next page tells.
+            self._tried.append(f"A single page of {limit} failed: {error}")
+            log.info("%s", self._tried[-1])
+            return first
+        if page.size < min(page.count, first.size):
+            self._tried.append(f"A single page of {limit}: {counted(page.size, 'row')} came.")
+            return first
+        # The first page's rows were seen before this request, which is now the walk's first.
+        self._spool.add(0, first)
+        self._tried_single = True
+        if page.has_next:
+            self._limit = page.size  # The server's cap: later pages must be cut alike.
+            self._tried.append(f"A single page of {page.limit}: the server sends {page.size} at most.")
+            log.info("%s", self._tried[-1])
+        return page
+
+    def _first_page(self, fetch: Fetch, limit: int) -> ScannedPage:
         self._check_time()
-        page = self._read_in_time(lambda: self._fetch(1, limit))
+        page = self._read_in_time(lambda: fetch(1, limit))
         if page.has_next and 0 < page.size < limit:
             self._cap = min(self._cap, page.size)
         return page
@@ -293,7 +353,7 @@ class Scanner:
         ahead = self._parallel + (_PAGES_AT_HAND if self._parallel > 1 else 0)
         pending: set[Future[Any]] = set()
         done: set[Future[Any]] = set()
-        with _Here() if self._parallel == 1 else ThreadPoolExecutor(self._parallel, "puretalk-page") as pool:
+        with _Here() if self._parallel == 1 else DaemonPool(self._parallel, "puretalk-page") as pool:
             try:
                 while True:
                     while len(pending) + len(done) < ahead and number <= min(wanted, end):
@@ -303,6 +363,10 @@ class Scanner:
                         return
                     if not done:
                         done, pending = wait(pending, timeout=self._time_left(), return_when=FIRST_COMPLETED)
+                        if not done and self._cancelled.is_set():
+                            raise PuretalkInconsistentScanError("The reading was given up: it was cancelled.")
+                        if not done and self._time_left() != 0.0:
+                            continue
                         right_behind, pending = wait(pending, timeout=_GATHERING)
                         done |= right_behind
                     self._check_time()
@@ -322,7 +386,7 @@ class Scanner:
                         )
                     yield page
             except BaseException:
-                self._cancel()
+                self._cancelled.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 
@@ -333,13 +397,15 @@ class Scanner:
             self._check_time(error)  # What the deadline cut off failed because of the deadline.
             raise
 
-    def _time_left(self) -> float | None:
-        return None if self._deadline == math.inf else max(0.0, self._deadline - time.monotonic())
+    def _time_left(self) -> float:
+        """Return how long to wait at most before looking whether to go on."""
+        return max(0.0, min(_LOOK_EVERY, self._deadline - time.monotonic()))
 
     def _check_time(self, cause: Exception | None = None) -> None:
         if time.monotonic() >= self._deadline:
+            last = f" {self._tried[-1]}" if self._tried else ""
             raise PuretalkInconsistentScanError(
-                "The time set for the reading (`max_seconds`) ran out before it was proven."
+                f"The time set for the reading (`max_seconds`) ran out before it was proven.{last}"
             ) from cause
 
     def _tell_progress(self, walk: _Walk, seconds: float) -> None:

@@ -2,12 +2,16 @@
 
 ``requests`` takes ``Authorization`` off a redirect to another host but forwards every other header, ``X-API-KEY`` among
 them. So the key is no header of the session: it is added per request, after a look at where the request goes, and a
-redirect that leaves the origin is not followed.
+redirect that leaves the origin is not followed. What lies on this machine is never asked through a proxy.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import platform
+import socket
+import threading
 from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -16,7 +20,12 @@ import requests
 from requests.auth import AuthBase
 
 from airflow_provider_puretalk import __version__
-from airflow_provider_puretalk.api.connections import LimitedAdapter
+from airflow_provider_puretalk.api import environment
+from airflow_provider_puretalk.api.bodies import ACCEPTED
+from airflow_provider_puretalk.api.cancellation import Cancellation
+from airflow_provider_puretalk.api.connections import LimitedAdapter, current_limit
+from airflow_provider_puretalk.api.errors import PuretalkInconsistentScanError
+from airflow_provider_puretalk.api.pacing import Pacer
 from airflow_provider_puretalk.api.settings import ApiSettings
 
 API_KEY_HEADER = "X-API-KEY"
@@ -45,6 +54,22 @@ def leads_to(place: Origin, address: str, *, seen_from: str) -> bool:
         return False
 
 
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL leads to this machine, however its address is spelt."""
+    host = (origin(url)[1] or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001: what connects takes these, too.
+        except (OSError, ValueError):
+            return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
+
+
 def open_session(settings: ApiSettings) -> PuretalkSession:
     """Return a session with a connection pool as large as the connection allows, and the package's headers."""
     session = PuretalkSession(settings)
@@ -55,6 +80,7 @@ def open_session(settings: ApiSettings) -> PuretalkSession:
     session.headers.update(
         {
             "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED,
             "User-Agent": f"airflow-provider-puretalk/{__version__} python/{platform.python_version()}",
         }
     )
@@ -62,10 +88,15 @@ def open_session(settings: ApiSettings) -> PuretalkSession:
 
 
 class PuretalkSession(requests.Session):
-    """A session that is safe to hand out: whatever is asked with it, the key stays with the connection's origin."""
+    """A session that is safe to hand out: whatever is asked with it, the key stays with the connection's origin.
+
+    :ivar pacer: decides when the next request may go out, whoever sends it, redirects included.
+    """
 
     def __init__(self, settings: ApiSettings) -> None:
         super().__init__()
+        self.pacer = Pacer(settings.requests_per_second)
+        self._base_url = settings.base_url
         self._origin = origin(settings.base_url)
         self.auth = _KeyForOrigin(settings)
         self.verify = settings.verify
@@ -73,10 +104,32 @@ class PuretalkSession(requests.Session):
         self._environment: dict[Any, Any] = {}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send a request, however it was made; without a ``timeout`` of its own it gets the connection's."""
+        """Send a request when its moment has come, however it was made; without a ``timeout`` it gets the connection's.
+
+        :raises PuretalkInconsistentScanError: nobody wants it any more, before its moment came.
+        """
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = self._timeout
+        if "proxies" not in kwargs and is_loopback(str(request.url)):
+            kwargs["proxies"] = dict(self.proxies)
+        self._wait_for_the_moment()
         return super().send(request, **kwargs)
+
+    @property
+    def proxy(self) -> environment.Proxy | None:
+        """What the connection's origin is asked through, None for nothing."""
+        url = self._base_url
+        merged = self.merge_environment_settings(url, {}, True, None, None)
+        return environment.proxy_of(url, merged["proxies"])
+
+    def _wait_for_the_moment(self) -> None:
+        limit = current_limit()
+        if limit is None:
+            self.pacer.wait(Cancellation())
+            return
+        with limit.standing_still():
+            if not self.pacer.wait(limit.cancelled, limit.deadline):
+                raise given_up(limit.cancelled)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Name where to go next, but only within the origin; the answer itself is returned otherwise."""
@@ -85,6 +138,12 @@ class PuretalkSession(requests.Session):
         except UnicodeDecodeError:
             return None
         return target if target is not None and leads_to(self._origin, target, seen_from=resp.url) else None
+
+    def rebuild_proxies(self, prepared_request: requests.PreparedRequest, proxies: Any) -> Any:
+        """Choose the proxies of a redirect as those of the request before it."""
+        if is_loopback(str(prepared_request.url)):
+            return dict(proxies or {})
+        return super().rebuild_proxies(prepared_request, proxies)
 
     def merge_environment_settings(
         self,
@@ -107,8 +166,18 @@ class PuretalkSession(requests.Session):
             self._environment[key] = self._merge(url, proxies, stream, verify, cert)
         return dict(self._environment[key])
 
-    def _merge(self, *arguments: Any) -> Any:
-        return super().merge_environment_settings(*arguments)
+    def _merge(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        given = dict(proxies or {})
+        merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        if is_loopback(str(url)):
+            merged["proxies"] = {**self.proxies, **given}
+        return merged
+
+
+def given_up(cancelled: threading.Event) -> PuretalkInconsistentScanError:
+    """Return the error of a request that nobody wants any more."""
+    why = "it was cancelled" if cancelled.is_set() else "the time set for it (`max_seconds`) ran out"
+    return PuretalkInconsistentScanError(f"The reading was given up: {why}.")
 
 
 class _KeyForOrigin(AuthBase):

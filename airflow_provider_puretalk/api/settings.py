@@ -6,6 +6,7 @@ Knows nothing of Airflow's connection object, and never repeats a value that cou
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class ApiSettings:
     retry_backoff: float = 0.5
     max_parallel_requests: int = 4
     requests_per_second: float | None = None
+    max_response_bytes: int = 250_000_000
     verify: bool | str = True
     redaction_key: str | None = field(default=None, repr=False)
 
@@ -77,6 +79,7 @@ class ApiSettings:
             retry_backoff=options.retry_backoff,
             max_parallel_requests=options.max_parallel_requests,
             requests_per_second=options.requests_per_second,
+            max_response_bytes=options.max_response_bytes,
             verify=options.verify,
             redaction_key=_redaction_key(conn_id, options),
         )
@@ -122,6 +125,9 @@ class _Extra(BaseModel):
     retry_backoff: _Seconds = Field(0.5, ge=0, le=60, description="it must be a number of seconds from 0 to 60")
     max_parallel_requests: _Count = Field(4, ge=1, le=64, description="it must be a whole number from 1 to 64")
     requests_per_second: _Seconds | None = Field(None, ge=0.001, description="it must be a number, at least 0.001")
+    max_response_bytes: _Count = Field(
+        250_000_000, ge=1_000, le=2**40, description="it must be a whole number of bytes, at least 1,000"
+    )
     verify: Annotated[bool | str, BeforeValidator(_truth_or_bundle)] = Field(
         True, description="it must be true, false or the path of an existing CA bundle"
     )
@@ -177,8 +183,8 @@ def _base_url(conn_id: str, host: str | None, schema: str | None, port: int | No
                 f"Connection {conn_id!r}: Schema or Port is set, but Host is empty; set Host as well, or none of them."
             )
         return DEFAULT_BASE_URL
-    whole = "://" in host
-    parts = _split(conn_id, host if whole else f"{schema or 'https'}://{host}")
+    whole = re.match(r"(?i)https?://[^/]", host) is not None
+    parts = _split(conn_id, host if whole else f"{schema or 'https'}://{_with_brackets(host)}", host, whole=whole)
     if port is not None and parts.port not in (None, port):
         raise PuretalkConfigurationError(f"Connection {conn_id!r}: Host and Port name different ports.")
     if schema and schema.lower() != parts.scheme:
@@ -191,22 +197,51 @@ def _base_url(conn_id: str, host: str | None, schema: str | None, port: int | No
     return f"{parts.scheme}://{name}{f':{number}' if number else ''}{path}"
 
 
-def _split(conn_id: str, url: str) -> SplitResult:
-    """Take a URL apart; no error repeats it, because people put keys into it by mistake."""
+def _with_brackets(host: str) -> str:
+    """Put a bare IPv6 address into the brackets that URLs want."""
+    name, slash, path = host.partition("/")
+    try:
+        ipaddress.IPv6Address(name)
+    except ValueError:
+        return host
+    return f"[{name}]{slash}{path}"
+
+
+def _split(conn_id: str, url: str, given: str, *, whole: bool) -> SplitResult:
+    """Take a URL apart; no error repeats it, because people put keys into it by mistake.
+
+    :param given: what stands in the Host field.
+    :param whole: whether that is the whole URL, and no bare name.
+    """
     problem = None
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise PuretalkConfigurationError(f"Connection {conn_id!r}: the Host field is not a valid URL.") from None
-    if "@" in parts.netloc:
+    name = parts.hostname or ""
+    if "@" in url:
         problem = "holds credentials; the API key belongs into the Password field"
     elif parts.query or parts.fragment:
         problem = "holds a query or a fragment; only scheme, host, port and path belong there"
-    elif parts.scheme not in ("http", "https"):
-        problem = "must be an http:// or https:// URL, or a host name"
-    elif not parts.hostname or port == 0 or re.search(r"[\s\\]|[^\x21-\x7e]", url):
+    elif not whole and _LIKE_A_SCHEME.match(given):
+        problem = "must be an http:// or https:// URL, with both slashes, or a host name alone"
+    elif port == 0 or re.search(r"[\s\\]|[^\x21-\x7e]", url) or not _is_a_host(name):
         problem = "is not a valid URL"
     if problem:
         raise PuretalkConfigurationError(f"Connection {conn_id!r}: the Host field {problem}.")
     return parts
+
+
+#: What is no host name but the beginning of a URL with a slip of the pen: the key would go to a host called "http".
+_LIKE_A_SCHEME = re.compile(r"(?i)/|[^/\[]*:(/|$)|[^/]+//|https?(:|/|$)")
+
+
+def _is_a_host(name: str) -> bool:
+    """Tell whether something can be a host: a name, or an IPv4 or IPv6 address."""
+    if ":" not in name:
+        return re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?", name) is not None and name not in ("http", "https")
+    try:
+        return ipaddress.IPv6Address(name).scope_id is None
+    except ValueError:
+        return False

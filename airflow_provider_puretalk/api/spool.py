@@ -42,6 +42,10 @@ _SEEN_AROUND = """
     JOIN record USING (batch) GROUP BY id HAVING sum(first < ?) AND sum(last >= ?)"""
 
 
+# Which ids came how often; the same in two walks when neither has one that the other has not.
+_ROWS_OF = "SELECT id, count(*) FROM sighting JOIN record USING (batch) WHERE walk = ? GROUP BY id"
+
+
 class Row(NamedTuple):
     """One record, ready to be kept.
 
@@ -135,6 +139,12 @@ class Spool:
     def seen_around(self, walk: int) -> int:
         """Count the ids that were seen before a walk's first request, and after it as well."""
         return self._count_found(_SEEN_AROUND, walk, walk)
+
+    def saw_the_same(self, walk: int, other: int) -> bool:
+        """Tell whether two walks got the same ids, each as often."""
+        return not any(
+            self._count(f"({_ROWS_OF} EXCEPT {_ROWS_OF})", *walks) for walks in ((walk, other), (other, walk))
+        )
 
     def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
         """Yield line and note of what a walk saw, each id once, in order of id. Until they end nothing else can be asked."""

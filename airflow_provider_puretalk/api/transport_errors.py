@@ -7,35 +7,87 @@ line seldom names the cause. The cause is looked up in the chain of exceptions i
 from __future__ import annotations
 
 import http.client
+import os
+import re
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import requests
 import urllib3
 
+from airflow_provider_puretalk.api.environment import Proxy
 
-def explain(error: BaseException) -> tuple[bool, str]:
-    """Return whether an answer had begun and broke off, and a sentence on the cause."""
+
+class Cause(NamedTuple):
+    """Why no whole answer came.
+
+    :ivar message: a sentence.
+    :ivar broke_off: whether an answer had begun.
+    :ivar is_lasting: whether it will be the same at each try, until somebody corrects the environment.
+    """
+
+    message: str
+    broke_off: bool = False
+    is_lasting: bool = False
+
+
+def explain(error: BaseException, proxy: Proxy | None) -> Cause:
+    """Return why no whole answer came.
+
+    :param proxy: what the API was asked through.
+    """
     chain = list(_chain(error))
     for cause in chain:
         if isinstance(cause, urllib3.exceptions.IncompleteRead | http.client.IncompleteRead):
-            return True, "The answer broke off: its body is shorter than announced."
+            return Cause("The answer broke off: its body is shorter than announced.", broke_off=True)
         if isinstance(cause, urllib3.exceptions.DecodeError):
-            return True, "The answer's body is damaged: it cannot be decoded."
+            return Cause("The answer's body is damaged: it cannot be decoded.", broke_off=True)
     # What breaks while a body is read is not wrapped by requests: it arrives as urllib3 raised it.
     if isinstance(error, urllib3.exceptions.ProtocolError):
         reset = next((cause for cause in chain if isinstance(cause, ConnectionError)), None)
-        return True, f"The answer broke off: {_of_connection(reset)}."
-    return False, _why_no_answer(chain)
+        return Cause(f"The answer broke off: {_of_connection(reset)}.", broke_off=True)
+    if any(isinstance(cause, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError) for cause in chain):
+        return _why_no_proxy(chain, proxy)
+    if any(_NO_BUNDLE in str(cause) for cause in chain if type(cause) is OSError):
+        return Cause("No answer: the CA bundle is gone.", is_lasting=True)
+    return Cause(_why_no_answer(chain))
+
+
+#: How ``requests`` says that the CA bundle is not there.
+_NO_BUNDLE = "suitable TLS CA certificate bundle"
+#: How the standard library says that a proxy refused the tunnel.
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
+
+
+def _why_no_proxy(chain: list[BaseException], proxy: Proxy | None) -> Cause:
+    named = proxy.named if proxy else "the environment"
+    status = next((found[1] for cause in chain if (found := _REFUSED_TUNNEL.search(str(cause)))), None)
+    if status == "407":
+        return wants_credentials(proxy)
+    if status is not None:
+        return Cause(f"No answer: the proxy that {named} names refused to connect to the API (HTTP {status}).")
+    if proxy is not None and not proxy.has_port:
+        return Cause(f"No answer: {named} names a proxy without a port, and none answers at the usual one.", is_lasting=True)
+    return Cause(f"No answer: the proxy that {named} names cannot be used.")
+
+
+def wants_credentials(proxy: Proxy | None) -> Cause:
+    """Return what a proxy's refusal (407) means."""
+    named = proxy.named if proxy else "the environment"
+    return Cause(
+        f"The proxy that {named} names wants other credentials (HTTP 407): write it as http://user:password@host:port.",
+        is_lasting=True,
+    )
 
 
 def _why_no_answer(chain: list[BaseException]) -> str:
-    if any(isinstance(cause, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError) for cause in chain):
-        return "No answer: the proxy from the environment cannot be used."
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"No answer: the API's TLS certificate was refused ({cause.verify_message})."
+            hint = " SSL_CERT_FILE is set, but not used here: set REQUESTS_CA_BUNDLE, or the extra field `verify`."
+            ignored = hint if os.environ.get("SSL_CERT_FILE") else ""
+            return f"No answer: the API's TLS certificate was refused ({cause.verify_message}).{ignored}"
         if isinstance(cause, ssl.SSLError):
             return f"No answer: TLS failed ({cause.reason or 'no reason given'})."
         if isinstance(cause, socket.gaierror):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import statistics
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ import requests
 import urllib3
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.bodies import read_body
 from airflow_provider_puretalk.api.connections import time_limit
+from airflow_provider_puretalk.api.errors import PuretalkResponseError
 from airflow_provider_puretalk.api.exchange import WHOLE_ANSWER_FACTOR
 from airflow_provider_puretalk.api.models import json_type
-from airflow_provider_puretalk.api.pacing import Pacer
 from airflow_provider_puretalk.api.session import open_session
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.api.transport_errors import explain
@@ -68,7 +68,6 @@ class Asker:
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
         self._session = open_session(settings)
-        self._pacer = Pacer(settings.requests_per_second)
         self._times: list[float] = []
 
     def ask(self, *, with_key: bool = True, **query: int) -> Reply:
@@ -77,7 +76,6 @@ class Asker:
         :param with_key: False leaves the key out.
         :param query: parameters of the address.
         """
-        self._pacer.wait(threading.Event())
         url, silence = f"{self._settings.base_url}/ai-assistants", self._settings.timeout
         begun = time.perf_counter()
         with time_limit(silence * WHOLE_ANSWER_FACTOR) as limit:
@@ -85,11 +83,13 @@ class Asker:
                 with self._session.get(
                     url, params=query, timeout=silence, stream=True, auth=None if with_key else _no_key
                 ) as response:
-                    body = response.raw.read(decode_content=True)
+                    body = read_body(response, self._settings.max_response_bytes)
             except requests.TooManyRedirects:
                 return Reply(None, "The API redirects in circles.")
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                return Reply(None, "The answer came in drips." if limit.expired else explain(error)[1])
+                return Reply(None, "The answer came in drips." if limit.expired else explain(error, None).message)
+            except PuretalkResponseError as error:
+                return Reply(None, error.message)
         if limit.expired:
             return Reply(None, "The answer came in drips.")
         self._times.append(time.perf_counter() - begun)

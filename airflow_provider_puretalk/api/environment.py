@@ -1,0 +1,100 @@
+"""The variables of the environment that ``requests`` honours, checked before they are used.
+
+A CA bundle that is missing, or a proxy's address with a slip of the pen, fails at each try alike, deep inside the libraries.
+Here it is one sentence that names the variable. A proxy's address is never repeated: it may hold credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import urllib3
+from requests.utils import prepend_scheme_if_needed, select_proxy
+
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+
+_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
+
+
+class Proxy(NamedTuple):
+    """What a URL is asked through.
+
+    :ivar named: who names it, for messages.
+    :ivar has_port: whether it names its port; 80 or 443 is meant otherwise, which is seldom what was meant.
+    """
+
+    named: str
+    has_port: bool
+
+
+def check(url: str, proxies: Mapping[str, str], verify: bool | str | None) -> None:
+    """Check what a URL will be asked through, and which certificates it will be held against.
+
+    :raises PuretalkConfigurationError: one of them cannot be used.
+    """
+    proxy_of(url, proxies)
+    if urlsplit(url).scheme == "https" and isinstance(verify, str):
+        by_variable = (name for name in _BUNDLE_VARIABLES if os.environ.get(name) == verify)
+        _check_bundle(verify, next(by_variable, "The extra field `verify`"))
+
+
+def proxy_of(url: str, proxies: Mapping[str, str]) -> Proxy | None:
+    """Return the proxy that a URL is asked through.
+
+    :raises PuretalkConfigurationError: its address is none.
+    """
+    address = select_proxy(url, dict(proxies))
+    if not address:
+        return None
+    named = _variable_of(url, address) or "The proxy that this session was given"
+    try:
+        parts = urllib3.util.parse_url(prepend_scheme_if_needed(address, "http"))
+    except (urllib3.exceptions.HTTPError, ValueError):
+        raise PuretalkConfigurationError(f"{named} is not the address of a proxy: {_FORM}") from None
+    if not parts.host or parts.path not in (None, "", "/") or parts.query or parts.fragment:
+        raise PuretalkConfigurationError(f"{named} is not the address of a proxy: {_FORM}")
+    if parts.scheme in _SOCKS:
+        _require_socks(named)
+    elif parts.scheme not in ("http", "https"):
+        raise PuretalkConfigurationError(f"{named} names a kind of proxy that is not known: {_FORM}")
+    return Proxy(named, parts.port is not None)
+
+
+_FORM = "write it as http://host:port, https://host:port or socks5h://host:port."
+
+
+def _require_socks(named: str) -> None:
+    try:
+        import socks  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: F401  # PySocks
+    except ImportError:
+        raise PuretalkConfigurationError(
+            f"{named} names a SOCKS proxy, for which a library is missing: pip install 'requests[socks]'."
+        ) from None
+
+
+def _variable_of(url: str, address: str) -> str | None:
+    """Name the variable that a proxy's address came from."""
+    for name in (f"{urlsplit(url).scheme}_proxy", "all_proxy"):
+        for variable in sorted((key for key in os.environ if key.lower() == name), reverse=True):  # Small letters win.
+            if os.environ[variable] == address:
+                return variable
+    return None
+
+
+def _check_bundle(path: str, named: str) -> None:
+    if os.path.isdir(path):
+        return
+    try:
+        with open(path, "rb"):
+            pass
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        raise PuretalkConfigurationError(f"{named} names {path!r}, which holds no certificates in PEM form.") from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
+        raise PuretalkConfigurationError(f"{named} names the CA bundle {path!r}, which cannot be used: {reason}.") from None
