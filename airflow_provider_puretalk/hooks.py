@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
@@ -24,6 +23,7 @@ from airflow_provider_puretalk.api.errors import (
     PuretalkPaginationError,
 )
 from airflow_provider_puretalk.api.models import Assistant, AssistantPage
+from airflow_provider_puretalk.api.once import once
 from airflow_provider_puretalk.api.reading import AssistantScan, scan
 from airflow_provider_puretalk.api.scan import Consistency
 from airflow_provider_puretalk.api.settings import ApiSettings
@@ -73,9 +73,9 @@ class PuretalkHook(BaseHook):
         """Return how the standard fields of the connection form look, for Airflow 2.11 to 3.1."""
         return connection_form.field_behaviour()
 
-    @cached_property
+    @once
     def settings(self) -> ApiSettings:
-        """The connection, checked.
+        """Return the connection, checked.
 
         :raises PuretalkConfigurationError: there is no such connection, or a field of it is wrong.
         """
@@ -107,9 +107,9 @@ class PuretalkHook(BaseHook):
             extra=extra,
         )
 
-    @cached_property
+    @once
     def client(self) -> ApiClient:
-        """The client of this connection."""
+        """Return the client of this connection."""
         return ApiClient(self.settings)
 
     @property
@@ -184,7 +184,8 @@ class PuretalkHook(BaseHook):
             :func:`airflow_provider_puretalk.api.reading.scan`.
         :param redact: gives the record to keep in place of each raw one, before it is written to the local disk; a
             :class:`airflow_provider_puretalk.api.redaction.Redactor`, say.
-        :param cancelled: set by another thread, it ends the reading with an error: no further request is sent.
+        :param cancelled: set by another thread, it ends the reading with an error: no further request is sent, and those
+            in flight are cut off. Nothing here sets it.
         :raises PuretalkInconsistentScanError: no proof was found.
         """
         return scan(

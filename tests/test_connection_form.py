@@ -25,6 +25,7 @@ FIELDS = {
     "retry_backoff": "number",
     "max_parallel_requests": "integer",
     "requests_per_second": "number",
+    "max_response_bytes": "integer",
     "verify": "string",
     "redaction_secret": "string",
 }

@@ -183,7 +183,7 @@ def test_scanning_gives_a_proven_reading(hook: PuretalkHook, sandbox: Sandbox) -
 def test_scanning_hands_its_limits_on(hook: PuretalkHook, sandbox: Sandbox) -> None:
     """All of them."""
     sandbox.rules.max_limit = 100
-    with pytest.raises(PuretalkInconsistentScanError), hook.scan_assistants(max_walks=1):
+    with pytest.raises(PuretalkConfigurationError, match="max_walks"), hook.scan_assistants(max_walks=1):
         pytest.fail("one walk proves nothing")
     with pytest.raises(PuretalkInconsistentScanError), hook.scan_assistants(max_seconds=1e-9):
         pytest.fail("there was no time")

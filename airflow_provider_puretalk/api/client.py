@@ -238,4 +238,3 @@ def _digest(number: int, limit: int, body: bytes) -> bytes:
     digest = hashlib.sha256(f"page {number} of {limit} rows ".encode())
     digest.update(body)
     return digest.digest()
-

@@ -81,9 +81,7 @@ class TimeLimit:
 
     def look(self) -> None:
         """Shut the connection down where its time is up, which wakes the thread that reads from it; closing would not."""
-        if not self.expired and (
-            time.monotonic() >= min(self._ends, self.deadline) or self.cancelled.is_set()
-        ):
+        if not self.expired and (time.monotonic() >= min(self._ends, self.deadline) or self.cancelled.is_set()):
             with self._lock:
                 self.expired = not self._over
             self._shut()
@@ -200,7 +198,7 @@ class LimitedAdapter(HTTPAdapter):
         response = super().send(request, stream, timeout, verify, cert, proxies)
         if response.is_redirect:
             response.raw.close()
-            response._content, response._content_consumed = b"", True
+            response._content, response._content_consumed = b"", True  # type: ignore[attr-defined]
         return response
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -53,7 +54,7 @@ def proxy_of(url: str, proxies: Mapping[str, str]) -> Proxy | None:
         return None
     named = _variable_of(url, address) or "The proxy that this session was given"
     try:
-        parts = urllib3.util.parse_url(prepend_scheme_if_needed(address, "http"))
+        parts = urllib3.util.parse_url(prepend_scheme_if_needed(address, "http"))  # type: ignore[no-untyped-call]
     except (urllib3.exceptions.HTTPError, ValueError):
         raise PuretalkConfigurationError(f"{named} is not the address of a proxy: {_FORM}") from None
     if not parts.host or parts.path not in (None, "", "/") or parts.query or parts.fragment:
@@ -87,14 +88,15 @@ def _variable_of(url: str, address: str) -> str | None:
 
 
 def _check_bundle(path: str, named: str) -> None:
-    if os.path.isdir(path):
+    if Path(path).is_dir():
         return
     try:
-        with open(path, "rb"):
-            pass
+        Path(path).open("rb").close()
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
         raise PuretalkConfigurationError(f"{named} names {path!r}, which holds no certificates in PEM form.") from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
-        raise PuretalkConfigurationError(f"{named} names the CA bundle {path!r}, which cannot be used: {reason}.") from None
+        raise PuretalkConfigurationError(
+            f"{named} names the CA bundle {path!r}, which cannot be used: {reason}."
+        ) from None

@@ -41,6 +41,7 @@ WHOLE_ANSWER_FACTOR = 5
 #: Seconds for which a 429 stops everybody before its turn ends; for how long in all, the client says then.
 _HOLD_AT_ONCE = 0.05
 
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole answer with status 200, not decoded.

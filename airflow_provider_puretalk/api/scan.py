@@ -29,6 +29,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from airflow_provider_puretalk.api.daemon_pool import DaemonPool
 from airflow_provider_puretalk.api.errors import (
     PuretalkConfigurationError,
     PuretalkConnectionError,
@@ -40,7 +41,6 @@ from airflow_provider_puretalk.api.errors import (
     PuretalkResponseError,
     PuretalkServerError,
 )
-from airflow_provider_puretalk.api.daemon_pool import DaemonPool
 from airflow_provider_puretalk.api.spool import ScannedPage, Spool
 from airflow_provider_puretalk.wording import counted
 

@@ -8,7 +8,6 @@ redirect that leaves the origin is not followed. What lies on this machine is ne
 from __future__ import annotations
 
 import ipaddress
-import math
 import platform
 import socket
 import threading
@@ -143,7 +142,7 @@ class PuretalkSession(requests.Session):
         """Choose the proxies of a redirect as those of the request before it."""
         if is_loopback(str(prepared_request.url)):
             return dict(proxies or {})
-        return super().rebuild_proxies(prepared_request, proxies)
+        return super().rebuild_proxies(prepared_request, proxies)  # type: ignore[no-untyped-call]
 
     def merge_environment_settings(
         self,

@@ -69,7 +69,9 @@ def _why_no_proxy(chain: list[BaseException], proxy: Proxy | None) -> Cause:
     if status is not None:
         return Cause(f"No answer: the proxy that {named} names refused to connect to the API (HTTP {status}).")
     if proxy is not None and not proxy.has_port:
-        return Cause(f"No answer: {named} names a proxy without a port, and none answers at the usual one.", is_lasting=True)
+        return Cause(
+            f"No answer: {named} names a proxy without a port, and none answers at the usual one.", is_lasting=True
+        )
     return Cause(f"No answer: the proxy that {named} names cannot be used.")
 
 

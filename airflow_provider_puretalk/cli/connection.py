@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from functools import cached_property
 from pathlib import Path
 
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.once import once
 from airflow_provider_puretalk.api.redaction import PERSONAL_FIELDS
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.hooks import PuretalkHook
@@ -45,7 +45,7 @@ def hook_for(conn_id: str | None) -> PuretalkHook:
 class _HookOfEnvironment(PuretalkHook):
     """A hook whose settings come from two environment variables; the rest is as by default."""
 
-    @cached_property
+    @once
     def settings(self) -> ApiSettings:
         key = os.environ[KEY_VARIABLE]
         mask_secret(key)

@@ -13,6 +13,7 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.snapshots.comparison import Comparison
 
 
-class PuretalkCompareSnapshotsOperator(BaseOperator):
+class PuretalkCompareSnapshotsOperator(Killable, BaseOperator):
     """Compare two snapshots of an account, and write what changed beside the newer one.
 
     One file is for machines, one for people; both have names that no other comparison has, so what was handed out is not
@@ -83,6 +84,7 @@ class PuretalkCompareSnapshotsOperator(BaseOperator):
         self.link_addresses: dict[str, str] = {}
         self._written: list[str] = []
 
+    @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, compare, write, and only then hold the changes against the limits."""
         from airflow_provider_puretalk.snapshots import choosing, comparing, publishing

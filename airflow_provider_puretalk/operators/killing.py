@@ -13,7 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from airflow import __version__ as airflow_version
+
 from airflow_provider_puretalk.api.cancellation import cancelled_by
+
+#: Airflow 2 does so itself after it called ``on_kill``, and knows better what becomes of the task.
+_AIRFLOW_RAISES = airflow_version.startswith("2.")
 
 _Result = TypeVar("_Result")
 
@@ -42,10 +47,11 @@ class Killable:
         run = _runs.get(id(self))
         if run is None:
             return
-        if run.thread == threading.get_ident():
+        if run.thread != threading.get_ident():
+            run.cancelled.set()
+        elif not _AIRFLOW_RAISES:
             # In the middle of that very call: Airflow's handler of a signal. Taking a lock here could wait for ever.
             raise TaskKilledError("The task was told to end.")
-        run.cancelled.set()
 
 
 def killable(method: Callable[..., _Result]) -> Callable[..., _Result]:
@@ -53,8 +59,12 @@ def killable(method: Callable[..., _Result]) -> Callable[..., _Result]:
 
     @functools.wraps(method)
     def call(operator: Any, *arguments: Any, **options: Any) -> _Result:
-        if id(operator) in _runs:
-            return method(operator, *arguments, **options)
+        if (outer := _runs.get(id(operator))) is not None:
+            try:
+                return method(operator, *arguments, **options)
+            finally:
+                if outer.cancelled.is_set():  # No sensor is to tolerate this as it does an error.
+                    raise TaskKilledError("The task was told to end.")
         run = _runs[id(operator)] = _Run()
         try:
             with cancelled_by(run.cancelled):

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
 from airflow_provider_puretalk.wording import counted
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.operators.selection import Selection
 
 
-class PuretalkListAssistantsOperator(BaseOperator):
+class PuretalkListAssistantsOperator(Killable, BaseOperator):
     """List the assistants of an account as plain dicts, for XCom.
 
     Without ``page`` all of them are read, with the promise of ``consistency``, and come in order of ``assistant_id``.
@@ -82,6 +83,7 @@ class PuretalkListAssistantsOperator(BaseOperator):
         self.redact = redact
         self._base_url: str | None = None
 
+    @killable
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Read, select, and return what was selected."""
         from airflow_provider_puretalk.api.redaction import Redactor

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
+from airflow_provider_puretalk.operators.killing import Killable, killable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class PuretalkPruneSnapshotsOperator(BaseOperator):
+class PuretalkPruneSnapshotsOperator(Killable, BaseOperator):
     """Keep the newest snapshot of each of the last days, weeks and months that have one, and remove the others.
 
     Removes nothing unless told so: with ``dry_run``, the default, it says in log and XCom what it would do. Never removed
@@ -68,6 +69,7 @@ class PuretalkPruneSnapshotsOperator(BaseOperator):
         self.keep_named = keep_named
         self.is_dry_run = dry_run  # Airflow has a method of the other name.
 
+    @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, remove or only tell, and say so in the log."""
         from airflow_provider_puretalk.snapshots import prune

@@ -13,12 +13,13 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.links import PuretalkManifestLink, remember
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.operators.killing import Killable, killable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class PuretalkSnapshotAssistantsOperator(BaseOperator):
+class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
     """Read all assistants of an account and keep them as one snapshot in object storage.
 
     The snapshot appears whole or not at all. Running the task again for the same partition replaces it; the same fleet
@@ -100,6 +101,7 @@ class PuretalkSnapshotAssistantsOperator(BaseOperator):
         self.link_addresses: dict[str, str] = {}
         self._written: list[str] = []
 
+    @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, take the snapshot, and say in the outlet's event what came of it."""
         from airflow_provider_puretalk.api.scan import CONSISTENCIES

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkError, is_transient
+from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.waiting import messages
 from airflow_provider_puretalk.waiting.pauses import Pauses
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _GRACE = 60
 
 
-class WaitingSensor(BaseSensorOperator):
+class WaitingSensor(Killable, BaseSensorOperator):
     """Waits for a condition.
 
     Failures end the wait alike in all modes. Transient ones are tolerated, so many in a row; only in reschedule mode,
@@ -69,6 +70,7 @@ class WaitingSensor(BaseSensorOperator):
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return what goes into XCom."""
 
+    @killable
     def execute(self, context: Context) -> Any:
         """Look, and wait as long as the condition does not hold."""
         self._failures, self._not_before = 0, 0.0
@@ -80,6 +82,7 @@ class WaitingSensor(BaseSensorOperator):
             self._end_with(error)
         return self._look_or_defer(began) if deferrable else super().execute(context)
 
+    @killable
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once, in a worker."""
         if time.monotonic() < self._not_before:
@@ -96,6 +99,7 @@ class WaitingSensor(BaseSensorOperator):
             self._end_with(error)
         return False if found is None else PokeReturnValue(True, found)
 
+    @killable
     def execute_complete(self, context: Context, event: Any) -> Any:
         """Go on when the trigger has fired."""
         try:

@@ -180,8 +180,12 @@ def test_one_walk_is_enough_where_one_walk_proves(reading: Read) -> None:
     with running(30, max_limit=10) as box:
         with reading(box, consistency="checked", max_walks=1) as found:
             assert found.walks == 1
-        with pytest.raises(PuretalkInconsistentScanError), reading(box, max_walks=1):
+        asked = box.request_count
+        with pytest.raises(PuretalkConfigurationError, match=r"`max_walks=1`.*two walks"), reading(box, max_walks=1):
             pytest.fail("one walk of several pages proves nothing")
+        assert box.request_count <= asked + 2  # the first page, and the attempt to have all in one
+    with running(30) as box, reading(box, page_size=100, max_walks=1) as found:
+        assert (found.method, found.walks) == ("one_page", 1)
 
 
 @pytest.mark.parametrize("page", [1, 2])

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from airflow_provider_puretalk.exceptions import PuretalkConnectionError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkConnectionError
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +102,10 @@ def test_verification_can_be_switched_off_and_a_warning_says_so(
 
 
 def test_a_bundle_that_is_none(service: Any, make_client: Callable[..., Any], tmp_path: Path) -> None:
-    """Found out at the first request; an error of this package, not one of the libraries."""
+    """Found out at the first request; the field is named, and nothing is sent."""
     nonsense = tmp_path / "ca.pem"
     nonsense.write_text("no certificate")
-    with pytest.raises(PuretalkConnectionError):
+    with pytest.raises(PuretalkConfigurationError, match="`verify`.*no certificates"):
         make_client(service.address, extra={"verify": str(nonsense), "max_retries": 0}).get_page(1, 10)
 
 

@@ -62,7 +62,7 @@ def test_a_new_key_is_used_from_the_next_question_on(account: Sandbox, connectio
     """The connection is looked up for each question."""
 
     def key(hook: PuretalkHook, cancelled: threading.Event) -> str:
-        return hook.settings.api_key
+        return str(hook.settings.api_key)
 
     async def both() -> list[str]:
         first = await ask("puretalk_default", key)
