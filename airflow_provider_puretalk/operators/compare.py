@@ -31,8 +31,10 @@ class PuretalkCompareSnapshotsOperator(Killable, BaseOperator):
     :param destination: where the snapshots are: what the snapshot operator was given.
     :param account: whose snapshots they are.
     :param storage_conn_id: the Airflow connection of the storage.
-    :param snapshot: name of the newer one; by default the newest complete one.
-    :param baseline: name of the older one; by default the newest complete one before the other.
+    :param snapshot: name of the newer one. By default the one that this run took, whatever was taken since; else, in a run
+        that asset events of snapshots started, the last of those; else the newest complete one.
+    :param baseline: name of the older one; by default the newest complete one before the other. Where several snapshots
+        started the run, before the first of them, so that nothing goes untold.
     :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count; an assistant in
         which nothing else moved is *touched*.
     :param max_removed: how many assistants may be gone, as a number or a share of the baseline (``"10%"``); with more
@@ -87,6 +89,7 @@ class PuretalkCompareSnapshotsOperator(Killable, BaseOperator):
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, compare, write, and only then hold the changes against the limits."""
+        from airflow_provider_puretalk.operators.this_run import run_of
         from airflow_provider_puretalk.snapshots import choosing, comparing, publishing
         from airflow_provider_puretalk.snapshots.storage import Storage
 
@@ -101,7 +104,8 @@ class PuretalkCompareSnapshotsOperator(Killable, BaseOperator):
             params.optional_text("storage_conn_id", self.storage_conn_id),
         )
         storage.check()
-        older, newer = choosing.choose_two(storage, account, baseline=baseline, snapshot=snapshot)
+        run = None if snapshot is not None else run_of(self, context, storage, account)
+        older, newer = choosing.choose_two(storage, account, baseline=baseline, snapshot=snapshot, run=run)
         with comparing.compare(older, newer, ignore_fields=ignored) as comparison:
             paths = publishing.publish(storage, comparison)
             result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}

@@ -38,20 +38,27 @@ def _api(base_url: str) -> Any:
 
 
 def _file(url: str) -> Any:
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    namespace, name = name_of(url)
+    return Dataset(namespace=namespace, name=name)
+
+
+def name_of(url: str) -> tuple[str, str]:
     """Name a file or folder as OpenLineage's naming rules do, without the connection id that our URLs carry.
 
     The same place has the same name, whichever connection opens it and however its scheme is spelled.
-    """
-    from airflow.providers.common.compat.openlineage.facet import Dataset
 
+    :returns: namespace and name.
+    """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return Dataset(namespace="file", name=_normal(url))
+        return "file", _normal(url)
     place, _, name = rest.partition("/")
     scheme = _SAME.get(scheme.lower(), scheme.lower())
     if scheme == "file":
-        return Dataset(namespace="file", name=_normal(name))
-    return Dataset(namespace=f"{scheme}://{place.rpartition('@')[2]}", name=name)
+        return "file", _normal(name)
+    return f"{scheme}://{place.rpartition('@')[2]}", name
 
 
 def _normal(path: str) -> str:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.snapshots import layout, reading
+from airflow_provider_puretalk.snapshots import layout, of_run, reading
+from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage import Storage
 
 
 def choose_two(
-    storage: Storage, account: str, *, baseline: str | None = None, snapshot: str | None = None
+    storage: Storage,
+    account: str,
+    *,
+    baseline: str | None = None,
+    snapshot: str | None = None,
+    run: of_run.Run | None = None,
 ) -> tuple[str | None, str]:
     """Return the paths of two manifests: the older one, None for a first snapshot, and the newer one.
 
     :param baseline: name of the older one; by default the complete one that was read last before the other.
-    :param snapshot: name of the newer one; by default the complete one that was read last.
+    :param snapshot: name of the newer one; by default the run's own, else the complete one that was read last.
+    :param run: the run that the comparison belongs to, None outside of one.
     :raises PuretalkSnapshotError: there is no complete snapshot or none of that name, or one that may be newer cannot be
         understood.
     :raises PuretalkConfigurationError: both are the same, or a name cannot be one.
@@ -23,7 +30,7 @@ def choose_two(
         return f"{layout.snapshot_folder(account, snapshot)}/{layout.MANIFEST}"
 
     if snapshot is None:
-        newer, before = reading.newest_complete(storage, account)
+        newer, before = _by_default(storage, account, run)
         snapshot = newer.snapshot
     elif baseline is None:
         before = reading.previous_complete(storage, account, reading.existing(storage, name_of(snapshot)))
@@ -32,3 +39,15 @@ def choose_two(
     if baseline == snapshot:
         raise PuretalkConfigurationError(f"`snapshot` and `baseline` are the same, {snapshot!r}.")
     return None if baseline is None else storage.url_of(name_of(baseline)), storage.url_of(name_of(snapshot))
+
+
+def _by_default(storage: Storage, account: str, run: of_run.Run | None) -> tuple[Manifest, Manifest | None]:
+    """Return the newer one and its baseline, all manifests read once."""
+    stock = reading.Stock.of(storage, account)
+    meant = None if run is None else of_run.meant_by(storage, account, run, stock)
+    if meant is None:
+        return reading.newest_complete(storage, account, stock=stock)
+    before = reading.previous_complete(storage, account, meant.since, stock=stock)
+    if before is None and meant.since is not meant.snapshot:
+        before = meant.since  # The first one of all: there was nothing before it.
+    return meant.snapshot, before

@@ -118,8 +118,27 @@ def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] |
                 log.warning("Left out: %s", found.error)
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The manifests of an account, read once: those that are understood, and those that are not."""
+
+    manifests: list[Manifest]
+    problems: list[Unreadable]
+
+    @classmethod
+    def of(cls, storage: Storage, account: str) -> Stock:
+        """Read them all."""
+        problems = list[Unreadable]()
+        return cls(list(manifests_of(storage, account, problems=problems)), problems)
+
+
 def previous_complete(
-    storage: Storage, account: str, before: Manifest | None = None, *, finished_by: datetime | None = None
+    storage: Storage,
+    account: str,
+    before: Manifest | None = None,
+    *,
+    finished_by: datetime | None = None,
+    stock: Stock | None = None,
 ) -> Manifest | None:
     """Return the complete snapshot of an account that was read last, or read last before another one.
 
@@ -128,9 +147,10 @@ def previous_complete(
 
     :param before: the other one, which need not be stored yet; one of its name that is stored does not count.
     :param finished_by: leaves out those whose reading was finished later than this.
+    :param stock: what was read already.
     """
     last = _Last(account)
-    for manifest in manifests_of(storage, account):
+    for manifest in manifests_of(storage, account) if stock is None else stock.manifests:
         if (before is None or _is_before(manifest, before)) and (
             finished_by is None or _aware(manifest.finished_at) <= finished_by
         ):
@@ -138,25 +158,32 @@ def previous_complete(
     return last.told()
 
 
-def newest_complete(storage: Storage, account: str) -> tuple[Manifest, Manifest | None]:
+def newest_complete(storage: Storage, account: str, *, stock: Stock | None = None) -> tuple[Manifest, Manifest | None]:
     """Return the complete snapshot of an account that was read last, and the one before it, None for a first one.
 
     One that cannot be understood is not passed over in silence: with an error where it may be the newest, that is where
     its name sorts after the one found and it was written after that one was read; else with a warning.
 
+    :param stock: what was read already.
     :raises PuretalkSnapshotError: there is none, or the manifest of one that may be newer is damaged or of a newer format.
     """
-    last, problems = _Last(account), list[Unreadable]()
-    for manifest in manifests_of(storage, account, problems=problems):
+    stock = stock or Stock.of(storage, account)
+    last = _Last(account)
+    for manifest in stock.manifests:
         last.see(manifest)
     newest = last.told()
+    refuse_newer(storage, stock.problems, newest)
+    if newest is None:
+        raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
+    return newest, last.before
+
+
+def refuse_newer(storage: Storage, problems: Sequence[Unreadable], newest: Manifest | None) -> None:
+    """Raise for a manifest that is not understood and may be newer than the one found; warn of the others."""
     for problem in problems:
         if newest is None or (problem.snapshot > newest.snapshot and _written_after(storage, problem, newest)):
             raise problem.error
         log.warning("Left out: %s", problem.error)
-    if newest is None:
-        raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
-    return newest, last.before
 
 
 def manifest_path(storage: Storage, manifest: Manifest) -> str:
