@@ -80,6 +80,21 @@ def without(value: Any, patterns: Sequence[Pattern]) -> Any:
     return {key: inner for key, inner in fields if inner is not NOT_THERE}
 
 
+def occurs(value: Any, pattern: Pattern) -> bool:
+    """Tell whether there is a field that a pattern names; null is one."""
+    if not pattern:
+        return True
+    if isinstance(value, list):
+        return pattern[0] == ITEMS and any(occurs(item, pattern[1:]) for item in value)
+    if not isinstance(value, dict):
+        return False
+    if len(pattern) == 1:
+        return pattern[0] in value
+    sizes = range(1, len(pattern) + 1)
+    keys = ((".".join(pattern[:size]), size) for size in sizes)
+    return any(key in value and occurs(value[key], pattern[size:]) for key, size in keys)
+
+
 def find(value: Any, name: Pattern) -> Any:
     """Follow a name without ``*`` through nested objects; :data:`NOT_THERE` where it leads nowhere.
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_puretalk.api import field_paths
+from airflow_provider_puretalk.api.equality import equal
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_paths import NOT_THERE, Pattern
 
@@ -66,7 +67,7 @@ class Selection:
 
 def _accepts(value: Any, wanted: list[Any]) -> bool:
     values = value if isinstance(value, list) else [None if value is NOT_THERE else value]
-    return any(_same(one, other) for one in values for other in wanted) or any(_same(value, other) for other in wanted)
+    return any(equal(one, other) for one in values for other in wanted) or any(equal(value, other) for other in wanted)
 
 
 def _names(argument: str, names: Any) -> dict[str, Pattern]:
@@ -75,15 +76,6 @@ def _names(argument: str, names: Any) -> dict[str, Pattern]:
     if not names:
         raise PuretalkConfigurationError(f"`{argument}` is an empty list; leave it out to keep all fields.")
     return dict(zip(names, field_paths.parse_names(argument, names), strict=True))
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare as JSON does: 1 and 1.0 are the same, 1 and true are not, however deep."""
-    if isinstance(one, dict) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
-    if isinstance(one, list) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _documented() -> frozenset[str]:

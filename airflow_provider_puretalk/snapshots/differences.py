@@ -1,7 +1,7 @@
 """Where two JSON values differ, field by field.
 
-Objects are compared by key, lists in order by index. Null is not absent; 1 and 1.0 are equal, "1" and true are neither.
-A value that is there on one side only, or of another kind, is one difference, however much it holds.
+Objects are compared by key, lists in order by index, all else by :func:`~airflow_provider_puretalk.api.equality.equal`. Null
+is not absent. A value that is there on one side only, or of another kind, is one difference, however much it holds.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.equality import comparison_key, equal
 from airflow_provider_puretalk.api.field_paths import Pattern, below
+from airflow_provider_puretalk.api.ignoring import without_queries
 from airflow_provider_puretalk.snapshots.changes import ABSENT
 
 #: A path of keys and indexes into a record.
@@ -30,20 +31,27 @@ _DEEPEST = 64
 
 
 def differences(
-    old: Any, new: Any, *, leave_out: Sequence[Pattern] = (), unknowable: Sequence[Pattern] = (), path: Path = ()
+    old: Any,
+    new: Any,
+    *,
+    leave_out: Sequence[Pattern] = (),
+    unknowable: Sequence[Pattern] = (),
+    links: Sequence[Pattern] = (),
+    path: Path = (),
 ) -> Iterator[Difference]:
     """Yield where two values differ, in order of their keys.
 
     :param leave_out: fields that are not looked at.
     :param unknowable: those of them of which one side may stand for something else: what is no object or list where they
         lead through one is not looked at either.
+    :param links: fields of whose links the query is not looked at.
     """
     keys: Sequence[str | int]
     if leave_out and (old is ABSENT or new is ABSENT):
         # Something below is not to be looked at: what else is below has to be told apart from it.
         old, new = _emptied(old, new), _emptied(new, old)
     if len(path) >= _DEEPEST:
-        if old is ABSENT or new is ABSENT or exact_json.dumps(old) != exact_json.dumps(new):
+        if not _equal(old, new, links):
             yield Difference(path, old, new)
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -51,7 +59,7 @@ def differences(
     elif isinstance(old, list) and isinstance(new, list):
         keys = range(max(len(old), len(new)))
     else:
-        if not unknowable and (isinstance(old, bool) != isinstance(new, bool) or old != new):
+        if not unknowable and not _equal(old, new, links):
             yield Difference(path, old, new)
         return
     for key in keys:
@@ -62,8 +70,17 @@ def differences(
                 _at(new, key),
                 leave_out=inside,
                 unknowable=below(unknowable, key) if unknowable else (),
+                links=links if not links or () in links else below(links, key),
                 path=(*path, key),
             )
+
+
+def _equal(old: Any, new: Any, links: Sequence[Pattern]) -> bool:
+    if equal(old, new):
+        return True
+    if () not in links or old is ABSENT or new is ABSENT:
+        return False
+    return without_queries(comparison_key(old)) == without_queries(comparison_key(new))
 
 
 def _at(value: Any, key: Any) -> Any:

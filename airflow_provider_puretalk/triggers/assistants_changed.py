@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.ignoring import UNMATCHED_WARNING
 from airflow_provider_puretalk.api.names import is_path_part
 from airflow_provider_puretalk.triggers import looking
 from airflow_provider_puretalk.watching.noticing import Watch, texts
@@ -61,7 +62,8 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     :param assistant_ids: tell of these assistants only.
     :param field_classes: tell of changes in fields of these classes only: ``behaviour``, ``compliance``, ``routing``,
         ``voice``, ``cosmetic``, ``identity``. An assistant that comes or goes is a change of ``identity``.
-    :param ignore_fields: names of fields whose changes do not count (``voice.avatar``).
+    :param ignore_fields: names of fields whose changes do not count (``voice.avatar``); with a ``?`` behind it, the query of
+        a link does not (``voice.avatar?``). A name that no assistant has as a field is warned of.
     :raises PuretalkConfigurationError: on Airflow 2, or, once a DAG is stored, where an argument makes no sense.
     """
 
@@ -136,11 +138,16 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         pace = looking.shared_pace(self.shared_stream_key(), self.poll_interval, self.max_seconds)
         with pace.joined(self.poll_interval, self.max_seconds):
             memory = await self._memory()
+            is_first = True
             async for look in shared_stream:
                 look.seen_by += 1
                 if not self._is_of_the_account(look):
                     continue
                 changes = await memory.notice(look.fleet)
+                if is_first:
+                    is_first = False
+                    for name in self._watch().unmatched(look.fleet):
+                        log.warning(UNMATCHED_WARNING, name)
                 if save := memory.unsaved():
                     look.when_told.append(save)
                 if changes is None:

@@ -117,10 +117,9 @@ class AssistantWanted:
 
 
 def _holds(value: Any, wanted: Any) -> bool:
-    """Compare as JSON does: 1 and 1.0 are the same, 1 and true are not."""
-    from airflow_provider_puretalk.snapshots.differences import differences
+    from airflow_provider_puretalk.api.equality import equal  # Only here: DAG files import this module.
 
-    return next(differences(None if value is NOT_THERE else value, wanted), None) is None
+    return equal(None if value is NOT_THERE else value, wanted)
 
 
 def _is_json(value: Any) -> bool:

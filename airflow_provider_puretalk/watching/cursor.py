@@ -3,7 +3,7 @@
 In come and go :class:`~airflow_provider_puretalk.watching.prints.Fleet`; the store holds
 
 =====================  ================================================================================================
-``<name>/head``        ``{"format": 1, "parts": n, "account", "seal"}``
+``<name>/head``        ``{"format": 1, "parts": n, "account", "seal", "key_version"}``
 ``<name>/<n>/<i>``     part *i* of *n*: the assistants whose hashed id falls there, compressed, as text of base64
 =====================  ================================================================================================
 
@@ -26,6 +26,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from airflow_provider_puretalk.api.equality import KEY_VERSION
 from airflow_provider_puretalk.watching.noticing import Watch
 from airflow_provider_puretalk.watching.prints import DIGEST_BYTES, Fleet, Path, Print
 
@@ -91,14 +92,15 @@ class Cursor:
                     place + 1,
                     self._parts,
                 )
-        return Fleet(head["account"], prints, head["seal"])
+        # Heads did not say it before the second version.
+        return Fleet(head["account"], prints, head["seal"], key_version=head.get("key_version", 1))
 
     async def save(self, fleet: Fleet, moved: Collection[str] | None) -> None:
         """Remember a fleet.
 
         :param moved: the assistants that changed since it was saved last; None for all.
         """
-        if moved is not None and self._head is not None:
+        if moved is not None and self._head is not None and self._head.get("key_version") == KEY_VERSION:
             places = {_place(identity, self._parts) for identity in moved}
             packed = await asyncio.to_thread(self._pack, fleet, self._parts, places)
             if all(len(text) <= LONGEST_PART for text in packed.values()):
@@ -112,7 +114,13 @@ class Cursor:
         parts, packed = await asyncio.to_thread(self._cut, fleet)
         for place, text in packed.items():
             await self._store.set(f"{self._name}/{parts}/{place}", text)
-        head = {"format": FORMAT, "parts": parts, "account": fleet.account, "seal": fleet.seal}
+        head = {
+            "format": FORMAT,
+            "parts": parts,
+            "account": fleet.account,
+            "seal": fleet.seal,
+            "key_version": KEY_VERSION,
+        }
         await self._store.set(f"{self._name}/head", head)
         self._head, self._parts = head, parts
         if old_parts != parts:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, field_class
-from airflow_provider_puretalk.api.field_paths import ITEMS, covers, parse_names
+from airflow_provider_puretalk.api.field_paths import ITEMS, covers
+from airflow_provider_puretalk.api.ignoring import IgnoredFields
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.watching.prints import Fleet, Path, Print
@@ -105,8 +106,8 @@ class Watch:
                 raise PuretalkConfigurationError(
                     f"`field_classes` holds {name!r}; there are {', '.join(FIELD_CLASSES)}."
                 )
-        self._ignored = parse_names("ignore_fields", ignore_fields)
-        for pattern in self._ignored:
+        self._ignored = IgnoredFields(ignore_fields)
+        for pattern in (*self._ignored.fields, *self._ignored.links):
             if len(pattern) > _DEEPEST or ITEMS in pattern:
                 raise PuretalkConfigurationError(
                     f"`ignore_fields` holds {'.'.join(pattern)!r}; a watcher tells fields and those directly inside an "
@@ -121,13 +122,25 @@ class Watch:
     def view(self, seen: Print) -> Print:
         """Return of a print what is watched."""
         fields, places = self._view(seen.fields)
-        if len(fields) == len(seen.fields):
-            return seen
-        return seen._replace(fields=fields, digests=b"".join(map(seen.digest, places)))
+        links = self._ignored.links
+        cut = {place: digest for place, digest in seen.links if covers(links, seen.fields[place])} if links else {}
+        if len(fields) == len(seen.fields) and not cut:
+            return seen._replace(links=()) if seen.links else seen
+        return seen._replace(
+            fields=fields, digests=b"".join(cut.get(place) or seen.digest(place) for place in places), links=()
+        )
+
+    def unmatched(self, fleet: Fleet) -> list[str]:
+        """Return the names to ignore that no assistant has as a field, sorted."""
+        ignored = IgnoredFields(self._ignored.names)
+        ignored.notice_paths({field for shape in {seen.fields for seen in fleet.prints.values()} for field in shape})
+        return ignored.unmatched
 
     def compare(self, then: Fleet, now: Fleet) -> Changes:
         """Return what changed, as far as it is watched."""
         known, seen = then.prints, now.prints
+        if then.key_version < now.key_version:
+            seen = {**seen, **now.former}
         watched = known.keys() | seen.keys() if self._ids is None else self._ids
         moved = [identity for identity in watched if known.get(identity) is not seen.get(identity)]
         added: list[str] = []
@@ -156,7 +169,9 @@ class Watch:
         return tuple(fields[place] for place in places), places
 
     def _cares_for(self, field: Path) -> bool:
-        return not covers(self._ignored, field) and (self._classes is None or field_class(field[0]) in self._classes)
+        return not covers(self._ignored.fields, field) and (
+            self._classes is None or field_class(field[0]) in self._classes
+        )
 
 
 def texts(name: str, values: Any) -> list[str]:

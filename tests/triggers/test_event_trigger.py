@@ -573,3 +573,14 @@ async def test_nothing_secret_is_kept_or_told(box: sandbox.Sandbox, connection: 
     everything = repr((state.values, events, trigger.serialize(), trigger))
     names = [record["name"] for record in box.fleet]
     assert [text for text in (API_KEY, "4711", "Confidential", *names) if text in everything] == []
+
+
+async def test_names_to_ignore_that_no_assistant_has_are_warned_of(
+    box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for each start: a typo would otherwise ignore nothing, in silence."""
+    async with Triggerer() as triggerer:
+        triggerer.start(watcher(ignore_fields=["updated_at", "voice.avatar?", "Voice.name", "/prompt"]), AssetState())
+        await looked(box, 4)
+    told = [line for line in caplog.messages if "`ignore_fields` names" in line]
+    assert [line.split("`")[3] for line in told] == ["/prompt", "Voice.name"]

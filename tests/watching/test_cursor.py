@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_puretalk.api.equality import KEY_VERSION
 from airflow_provider_puretalk.watching import cursor as cursors
 from airflow_provider_puretalk.watching.cursor import Cursor
 from airflow_provider_puretalk.watching.memory import Memory
 from airflow_provider_puretalk.watching.noticing import Watch
-from airflow_provider_puretalk.watching.prints import Fleet
+from airflow_provider_puretalk.watching.prints import Fleet, Observer
 from tests.watching.fleets import assistant, fleet
 from tests.watching.stores import BrokenStoreError, MemoryStore
 
@@ -259,3 +260,47 @@ def test_another_account_or_key_begins_anew(caplog: pytest.LogCaptureFixture) ->
     one, other = fleet(assistant("1"), secret="k"), fleet(assistant("1"), secret="l")
     assert asyncio.run(run(one, other, fleet(assistant("1"), account="b"))) == [None, None, None]
     assert caplog.text.count("another one now") == 2
+
+
+#: What the first version stored of this record, whose numbers it made other digests of.
+STORED_BY_VERSION_1 = {
+    "w/head": '{"format": 1, "parts": 1, "account": "a", "seal": "da7a78a84f23a6b5"}',
+    "w/1/0": '"eJybOHnaxCM8icXFmcUliXkl8ZkpE48w5gJx3sQjrGX5mcmpk6D0EdbigtRUkHQFEBsekai30WL7k/bVVuXK1us3'
+    'WR+G2exi6vQXzdcEAApFJCo="',
+}
+RECORD_OF_VERSION_1 = (
+    b'{"assistant_id":"1","n":1e23,"m":[1152921504606846976,1e400,2.0],"voice":{"speed":1e16},"x":"a"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("now", "fields"),
+    [
+        (RECORD_OF_VERSION_1, []),
+        (RECORD_OF_VERSION_1.replace(b'"x":"a"', b'"x":"b"'), ["x"]),
+        (RECORD_OF_VERSION_1.replace(b'"n":1e23', b'"n":1e24'), ["n"]),
+    ],
+)
+def test_an_upgrade_is_no_change(now: bytes, fields: list[str]) -> None:
+    """Digests of the first version are compared as it made them, and made anew with the first save."""
+
+    async def run() -> None:
+        store, watch = MemoryStore(), Watch()
+        store.values |= STORED_BY_VERSION_1
+        memory = Memory(watch, Cursor(store, "w", watch))
+        await memory.recall()
+        changes = await memory.notice(Observer().look("a", [now]))
+        assert changes is not None
+        assert changes.changed == ({"1": fields} if fields else {})
+        assert not changes.added
+        if save := memory.unsaved():
+            await save()
+            found = await Cursor(store, "w", watch).load()
+            assert found is not None
+            assert found.key_version == KEY_VERSION
+            assert found.prints == Observer().look("a", [now]).prints
+        # From here on one number is one number.
+        same = now.replace(b"1152921504606846976", b"1152921504606846976.0").replace(b"1e23", b"1" + 23 * b"0")
+        assert (await memory.notice(Observer().look("a", [same]))).changed == {}  # type: ignore[union-attr]
+
+    asyncio.run(run())

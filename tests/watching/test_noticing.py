@@ -273,3 +273,62 @@ def test_nothing_changed_is_nothing_to_tell() -> None:
     assert isinstance(changes, Changes)
     assert not changes.are_worth_telling
     assert changes.moved == []
+
+
+SIGNED = "https://cdn.example/media/{}.png?X-Amz-Signature={}&X-Amz-Expires=3600"
+
+
+def with_links(file: str, signature: str) -> dict[str, Any]:
+    """Return an assistant whose links are signed."""
+    link = SIGNED.format(file, signature)
+    return assistant(
+        avatar=link, prompt=f"See {link} for more?{signature}", voice={"avatar": link, "samples": [link, {"url": link}]}
+    )
+
+
+@pytest.mark.parametrize(
+    "names", [["avatar?", "voice.avatar?", "voice.samples?", "prompt"], ["avatar?", "voice?", "prompt"]]
+)
+def test_links_without_their_query(names: list[str]) -> None:
+    """A link that was signed anew is no change where only its query is ignored; another file is one."""
+    watch = Watch(ignore_fields=names)
+    old = fleet(with_links("a", "1"))
+    assert watch.compare(old, fleet(with_links("a", "2"))).moved == []
+    found = watch.compare(old, fleet(with_links("b", "1"))).changed["1"]
+    assert found == ["avatar", "voice.avatar", "voice.samples"]
+    null = watch.compare(old, fleet(assistant(avatar=None, voice=with_links("a", "2")["voice"])))
+    assert null.changed["1"] == ["avatar"]
+
+
+def test_a_link_that_loses_its_query_is_no_change_either() -> None:
+    watch = Watch(ignore_fields=["avatar?"])
+    old, new = fleet(assistant(avatar="/a.png?x=1")), fleet(assistant(avatar="/a.png"))
+    assert watch.compare(old, new).moved == []
+    assert Watch().compare(old, new).changed == {"1": ["avatar"]}
+
+
+def test_what_is_no_link_counts_whole() -> None:
+    """A question in a prompt is no query."""
+    watch = Watch(ignore_fields=["prompt?"])
+    changes = watch.compare(fleet(assistant(prompt="Yes/no? Say a")), fleet(assistant(prompt="Yes/no? Say b")))
+    assert changes.changed == {"1": ["prompt"]}
+
+
+def test_names_to_ignore_that_nobody_has() -> None:
+    """A JSON pointer, a wrong case, a name in no record: each is told of. The default and null are not."""
+    names = [
+        "updated_at",
+        "voice.avatar",
+        "voice.avatar?",
+        "/voice/name",
+        "Voice.name",
+        "voice.Name",
+        "nobody",
+        "voice",
+    ]
+    watch = Watch(ignore_fields=names)
+    records = [{**assistant(), "updated_at": None}]
+    assert watch.unmatched(fleet(*records)) == ["/voice/name", "Voice.name", "nobody", "voice.Name"]
+    del records[0]["updated_at"]
+    assert "updated_at" not in watch.unmatched(fleet(*records))
+    assert watch.unmatched(fleet()) == []
