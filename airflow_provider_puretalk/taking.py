@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_puretalk.api.ignoring import IgnoredFields
 from airflow_provider_puretalk.api.redaction import Redactor
 from airflow_provider_puretalk.snapshots import layout, reading, writing
 from airflow_provider_puretalk.snapshots.collector import collector_spared
@@ -170,12 +171,21 @@ def _require_libraries(file_format: str, compression: str | None) -> None:
         require_zstandard()
 
 
-def profiler(redactor: Redactor | None) -> Callable[[dict[str, Any]], Profile]:
-    """Return what holds the records to be stored against the contract."""
-    if redactor is None:
-        return profile
-    without = redactor.without
-    return lambda record: profile(record, without(record))
+def profiler(redactor: Redactor | None, ignored: IgnoredFields | None = None) -> Callable[[dict[str, Any]], Profile]:
+    """Return what holds the records to be stored against the contract.
+
+    :param ignored: notes which of its names the records have.
+    """
+    without = None if redactor is None else redactor.without
+    examine = profile if without is None else lambda record: profile(record, without(record))
+    if ignored is None:
+        return examine
+
+    def examine_and_notice(record: dict[str, Any]) -> Profile:
+        ignored.notice(record)
+        return examine(record)
+
+    return examine_and_notice
 
 
 def _redaction(redactor: Redactor | None, scan: AssistantScan) -> Redaction:

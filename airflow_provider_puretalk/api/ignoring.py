@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from airflow_provider_puretalk.api import field_paths
 from airflow_provider_puretalk.api.field_paths import Pattern
@@ -28,6 +28,13 @@ UNMATCHED_WARNING: Final = (
 #: A text in JSON that is a link with a query, which is no key: what stands before the query, and after it. A quote behind a
 #: backslash is inside a text.
 _LINK = re.compile(rb'(?<!\\)"([^"\\\s?#]*/[^"\\\s?#]*)\?[^"\\\s#]*(#[^"\\\s]*)?"(?!:)')
+
+
+class Log(Protocol):
+    """What a warning is written to: a logger of either kind that Airflow has."""
+
+    def warning(self, message: str, /, *values: Any) -> Any:
+        """Say what somebody should look at."""
 
 
 class IgnoredFields:
@@ -69,10 +76,21 @@ class IgnoredFields:
             if any(field_paths.covers([pattern], path) for path in known):
                 self._unseen.pop(name, None)
 
-    @property
-    def unmatched(self) -> list[str]:
-        """The names that were in no record so far, sorted; none while there was no record. Null is there."""
-        return sorted(self._unseen) if self._records else []
+    def unmatched(self, hidden: Iterable[str] = ()) -> list[str]:
+        """Return the names that were in no record so far, sorted; none while there was no record. Null is there.
+
+        :param hidden: names of fields that a redaction took out: of these nobody can say.
+        """
+        hiding = field_paths.parse_names("redact", hidden)
+        found = sorted(name for name, place in self._unseen.items() if not field_paths.covers(hiding, place))
+        return found if self._records else []
+
+    def warn(self, log: Log, *, hidden: Iterable[str] = ()) -> list[str]:
+        """Write a warning for each of the :meth:`unmatched` names, and return them."""
+        found = self.unmatched(hidden)
+        for name in found:
+            log.warning(UNMATCHED_WARNING, name)
+        return found
 
     def _place(self, name: str) -> Pattern:
         parts = tuple(name.split("."))

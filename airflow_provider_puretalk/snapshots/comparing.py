@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.field_paths import Pattern, covers, parse_names
+from airflow_provider_puretalk.api.field_paths import ITEMS, Pattern, covers, parse_names
+from airflow_provider_puretalk.api.ignoring import DEFAULT, UNMATCHED_WARNING, IgnoredFields
 from airflow_provider_puretalk.api.models import pointer_path
 from airflow_provider_puretalk.snapshots import reading
 from airflow_provider_puretalk.snapshots.census import Census
@@ -26,7 +27,7 @@ from airflow_provider_puretalk.snapshots.merging import Merge, Records, Row
 from airflow_provider_puretalk.snapshots.schema_report import fields_present
 
 #: What is not a change by default: it moves with every save.
-IGNORED = ("updated_at",)
+IGNORED = (DEFAULT,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def compare(a: str | None, b: str, *, ignore_fields: Iterable[str] = IGNORED) ->
     :param a: path of the older one's manifest, the baseline; None tells of ``b`` alone.
     :param b: path of the newer one's manifest.
     :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count, with all that
-        lies below; an assistant in which nothing else moved is *touched*.
+        lies below; with a ``?`` behind it (``voice.avatar?``) the query of a link does not count. An assistant in which
+        nothing else moved is *touched*. A name that is in no record of either is warned of, in ``notes`` too.
     :raises PuretalkSnapshotError: a snapshot is missing, torn or not what its manifest says; the message names the file.
     :raises PuretalkConfigurationError: they are of different accounts, or a name to ignore makes no sense.
     """
@@ -96,7 +98,7 @@ def compare_listings(
     ignore_fields: Iterable[str] = IGNORED,
 ) -> Comparison:
     """Compare two lists, given in canonical spelling in order of ``assistant_id``; see :func:`compare`."""
-    ignored = parse_names("ignore_fields", ignore_fields)
+    ignored = IgnoredFields(ignore_fields)
     if then is not None and then.account != now.account:
         raise PuretalkConfigurationError(
             f"Snapshots of different accounts are not compared: {then.account!r} and {now.account!r}."
@@ -105,8 +107,9 @@ def compare_listings(
     concerned: list[Pattern] = []
     hidden: list[Pattern] = []
     if then is not None and (names := _redacted_otherwise(then.redaction, now.redaction)):
-        concerned = parse_names("redact", names)
         hidden = parse_names("redact", [name for name in names if name in now.redaction.policy])
+        names = _incomparable(names, then.redaction, now.redaction)
+        concerned = parse_names("redact", names)
         notes.append(
             f"The two were redacted by different policies: changes of {', '.join(f'`{name}`' for name in names)} "
             "are not reported."
@@ -130,7 +133,9 @@ def compare_listings(
         raise
     if then is not None:
         notes.extend(merge.notes())
-    appeared, vanished = _fields_that_came_and_went(then, now, ignored, concerned)
+    taken_out = {*now.redaction.policy, *(then.redaction.policy if then else ())}
+    notes.extend(UNMATCHED_WARNING % name for name in ignored.unmatched(taken_out))
+    appeared, vanished = _fields_that_came_and_went(then, now, ignored.fields, concerned)
     return Comparison(
         ledger,
         baseline=None if then is None else _side(then, ledger, THEN),
@@ -143,12 +148,11 @@ def compare_listings(
     )
 
 
-def _rules(ignored: Sequence[Pattern]) -> str:
+def _rules(ignored: IgnoredFields) -> str:
     """Return what tells a comparison by other rules from one by the default ones; empty for those."""
-    names = sorted({".".join(pattern) for pattern in ignored})
-    if names == sorted(IGNORED):
+    if ignored.names == sorted(IGNORED):
         return ""
-    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return hashlib.sha256("\n".join(ignored.names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _side(listing: Listing, ledger: Ledger, side: int) -> Side:
@@ -185,6 +189,18 @@ def _redacted_otherwise(then: Redaction, now: Redaction) -> list[str]:
         for name in names
         if then.policy.get(name) != now.policy.get(name) or (other_key and now.policy.get(name) == "hash")
     ]
+
+
+def _incomparable(names: Sequence[str], then: Redaction, now: Redaction) -> list[str]:
+    """Return the fields that cannot be compared for what two redactions did to these.
+
+    Where one of the two may have dropped items of a list, the others stand in other places than before: then it is the list.
+    """
+    found = set()
+    for name in names:
+        is_dropped = "drop" in (then.policy.get(name), now.policy.get(name))
+        found.add(name.partition(f".{ITEMS}")[0] if is_dropped else name)
+    return sorted(found)
 
 
 def _fields_that_came_and_went(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from airflow_provider_puretalk.api.equality import comparison_key, equal
-from airflow_provider_puretalk.api.field_paths import Pattern, below
+from airflow_provider_puretalk.api.field_paths import ITEMS, Pattern, below
 from airflow_provider_puretalk.api.ignoring import without_queries
 from airflow_provider_puretalk.snapshots.changes import ABSENT
 
@@ -47,6 +47,8 @@ def differences(
     :param links: fields of whose links the query is not looked at.
     """
     keys: Sequence[str | int]
+    if unknowable and (_is_other_than_named(old, unknowable) or _is_other_than_named(new, unknowable)):
+        return
     if leave_out and (old is ABSENT or new is ABSENT):
         # Something below is not to be looked at: what else is below has to be told apart from it.
         old, new = _emptied(old, new), _emptied(new, old)
@@ -73,6 +75,12 @@ def differences(
                 links=links if not links or () in links else below(links, key),
                 path=(*path, key),
             )
+
+
+def _is_other_than_named(value: Any, patterns: Sequence[Pattern]) -> bool:
+    """Tell whether a value is a list where one of these names leads through an object, or the other way round."""
+    inside = isinstance(value, list)
+    return isinstance(value, dict | list) and any((pattern[0] == ITEMS) != inside for pattern in patterns)
 
 
 def _equal(old: Any, new: Any, links: Sequence[Pattern]) -> bool:

@@ -14,6 +14,7 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, FieldClass, field_class
 from airflow_provider_puretalk.api.field_paths import Pattern, without
+from airflow_provider_puretalk.api.ignoring import IgnoredFields
 from airflow_provider_puretalk.api.models import json_pointer
 from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.snapshots import census
@@ -84,7 +85,7 @@ class Merge:
     """Compares two sides.
 
     :param ledger: where it is noted.
-    :param ignored: fields whose changes only touch an assistant.
+    :param ignored: fields whose changes only touch an assistant; notes which of its names the records have.
     :param concerned: fields that cannot be compared at all.
     :param hidden: fields that the newer side's redaction took out: of the older side's records, too, nothing is noted.
     """
@@ -93,12 +94,13 @@ class Merge:
         self,
         ledger: Ledger,
         *,
-        ignored: Sequence[Pattern],
+        ignored: IgnoredFields,
         concerned: Sequence[Pattern],
         hidden: Sequence[Pattern] = (),
     ) -> None:
         self._ledger = ledger
-        self._leave_out = [*ignored, *concerned]
+        self._ignored = ignored
+        self._leave_out = [*ignored.fields, *concerned]
         self._concerned = concerned
         self._hidden = hidden
         self.counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
@@ -140,10 +142,12 @@ class Merge:
 
     def _same(self, record: dict[str, Any]) -> None:
         self.counts["unchanged"] += 1
+        self._ignored.notice(record)
         census.enter(self._ledger, record["assistant_id"], record, THEN + NOW)
 
     def _only_older(self, side: Records, *, counts: bool) -> None:
         record, line = side.record, side.line or b""
+        self._ignored.notice(record)
         if self._hidden:
             record = without(record, self._hidden)
             line = exact_json.dumps(record)
@@ -156,6 +160,7 @@ class Merge:
 
     def _only_newer(self, side: Records, *, counts: bool) -> None:
         record = side.record
+        self._ignored.notice(record)
         census.enter(self._ledger, record["assistant_id"], record, NOW)
         if counts:
             self.counts["added"] += 1
@@ -165,10 +170,14 @@ class Merge:
 
     def _both(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         identity, name = new["assistant_id"], new.get("name")
+        self._ignored.notice(old)
+        self._ignored.notice(new)
         census.enter(self._ledger, identity, without(old, self._hidden) if self._hidden else old, THEN)
         census.enter(self._ledger, identity, new, NOW)
         kinds: set[FieldClass] = set()
-        for path, before, after in differences(old, new, leave_out=self._leave_out, unknowable=self._concerned):
+        for path, before, after in differences(
+            old, new, leave_out=self._leave_out, unknowable=self._concerned, links=self._ignored.links
+        ):
             kind = field_class(str(path[0]))
             kinds.add(kind)
             self._ledger.field(

@@ -13,7 +13,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.ignoring import UNMATCHED_WARNING
 from airflow_provider_puretalk.api.names import is_path_part
 from airflow_provider_puretalk.triggers import looking
 from airflow_provider_puretalk.watching.noticing import Watch, texts
@@ -146,8 +145,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
                 changes = await memory.notice(look.fleet)
                 if is_first:
                     is_first = False
-                    for name in self._watch().unmatched(look.fleet):
-                        log.warning(UNMATCHED_WARNING, name)
+                    self._watch().warn_of_names(look.fleet, log)
                 if save := memory.unsaved():
                     look.when_told.append(save)
                 if changes is None:

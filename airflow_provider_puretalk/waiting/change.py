@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.api.redaction import Redactor
     from airflow_provider_puretalk.hooks import PuretalkHook
     from airflow_provider_puretalk.snapshots.manifest import Manifest
+
+log = logging.getLogger(__name__)
 
 #: Records that are hashed at once.
 _CHUNK = 64
@@ -109,6 +112,7 @@ class ChangeWanted:
         return dict(found)
 
     def _look(self, hook: PuretalkHook, max_seconds: float, cancelled: Event | None) -> dict[str, Any] | None:
+        from airflow_provider_puretalk.api.ignoring import IgnoredFields
         from airflow_provider_puretalk.api.redaction import Redactor
         from airflow_provider_puretalk.snapshots import comparing, reading
         from airflow_provider_puretalk.taking import profiler
@@ -119,11 +123,13 @@ class ChangeWanted:
             raise PuretalkSnapshotError(f"{path} is incomplete: what it lacks cannot be told from what is new.")
         policy = manifest.redaction.policy
         redactor = Redactor(policy, hook.settings.redaction_key) if policy else None
+        ignored = IgnoredFields(self.ignore_fields)
         with hook.scan_assistants(
-            max_seconds=max_seconds, examine=profiler(redactor), redact=redactor, cancelled=cancelled
+            max_seconds=max_seconds, examine=profiler(redactor, ignored), redact=redactor, cancelled=cancelled
         ) as scan:
             now = _listing(scan, manifest, redactor)
             if self._is_the_same(manifest, now, scan):
+                ignored.warn(log, hidden=policy)  # A comparison does so itself.
                 return None
             rows: Iterator[tuple[bytes, None]] = ((line, None) for line, _ in scan.rows())
             with (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, field_class
 from airflow_provider_puretalk.api.field_paths import ITEMS, covers
-from airflow_provider_puretalk.api.ignoring import IgnoredFields
+from airflow_provider_puretalk.api.ignoring import IgnoredFields, Log
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.watching.prints import Fleet, Path, Print
@@ -130,11 +130,11 @@ class Watch:
             fields=fields, digests=b"".join(cut.get(place) or seen.digest(place) for place in places), links=()
         )
 
-    def unmatched(self, fleet: Fleet) -> list[str]:
-        """Return the names to ignore that no assistant has as a field, sorted."""
+    def warn_of_names(self, fleet: Fleet, log: Log) -> list[str]:
+        """Write a warning for each name to ignore that no assistant has as a field, and return them."""
         ignored = IgnoredFields(self._ignored.names)
         ignored.notice_paths({field for shape in {seen.fields for seen in fleet.prints.values()} for field in shape})
-        return ignored.unmatched
+        return ignored.warn(log)
 
     def compare(self, then: Fleet, now: Fleet) -> Changes:
         """Return what changed, as far as it is watched."""

@@ -77,6 +77,23 @@ def test_ignored_fields_do_not_count(account: Sandbox, folder: Folder, context: 
         wait_for_change(folder, "poke", timeout=0, ignore_fields=["updated_at", "prompt"])
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_names_to_ignore_that_no_record_has_are_warned_of(
+    account: Sandbox, folder: Folder, context: Any, caplog: pytest.LogCaptureFixture, ends: bool
+) -> None:
+    """In the result where a look finds a change, in the log where it finds none."""
+    take(account, folder, context)
+    arguments = {"poke_interval": 0.1, "timeout": 0, "ignore_fields": ["updated_at", "Prompt", "voice.avatar?"]}
+    if ends:
+        change(account, 1, prompt="Be brief.")
+        told = wait_for_change(folder, "poke", **arguments)["notes"]
+    else:
+        with pytest.raises(AirflowSensorTimeout):
+            wait_for_change(folder, "poke", **arguments)
+        told = [record.getMessage() for record in caplog.records if "`ignore_fields` names" in record.getMessage()]
+    assert {line.split("`")[3] for line in told} == {"Prompt"}
+
+
 def test_a_snapshot_that_comes_meanwhile_is_no_baseline(
     account: Sandbox, folder: Folder, context: Any, mode: str
 ) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_puretalk import snapshots
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.redaction import Redactor
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Changed, ChangedMany, Removed
+from airflow_provider_puretalk.snapshots.comparing import Listing, compare_listings
+from airflow_provider_puretalk.snapshots.manifest import Redaction, SchemaReport
 from tests.places import ACCOUNT, Folder, Place
 
 Records = list[dict[str, Any]]
@@ -92,7 +97,7 @@ small = st.dictionaries(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(small, small)
 def test_each_assistant_counts_once_and_where_it_belongs(keep: Keep, older: Any, newer: Any) -> None:
     """Held against a comparison of two dicts in memory."""
@@ -467,3 +472,80 @@ def test_all_kinds_of_storage(place: Place, sandbox: Sandbox, context: Any) -> N
     with snapshots.compare(*paths) as comparison:
         assert [change.pointer for change in comparison.changes()] == ["/model"]  # type: ignore[union-attr]  # only Changed here
     assert f"{ACCOUNT}/snapshot=a/manifest.json" in place.files()
+
+
+items = st.recursive(
+    st.sampled_from([None, "text", 1]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+policies = st.dictionaries(
+    st.sampled_from(["x", "x.a", "x.b", "x.*", "x.*.a", "x.*.a.*.b", "x.*.*", "y.a", "y.*.c"]),
+    st.sampled_from(["drop", "mask", "hash"]),
+    max_size=3,
+)
+
+
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.filter_too_much])
+@given(st.fixed_dictionaries({"assistant_id": st.just("1")}, optional={"x": items, "y": items}), policies, policies)
+def test_two_policies_never_make_a_change(record: dict[str, Any], one: dict[str, Any], other: dict[str, Any]) -> None:
+    """One fleet, redacted in two ways, has not changed: also where items of a list were dropped, and all others moved up."""
+    sides = []
+    for policy in (one, other):
+        try:
+            redactor = Redactor(policy, "key") if policy else None
+        except PuretalkConfigurationError:
+            assume(False)
+        stored = record if redactor is None else redactor(record)
+        redaction = Redaction(policy=policy, key_fingerprint=redactor.key_fingerprint if redactor else None)
+        listing = Listing("a", None, 1, True, datetime(2026, 1, 1, tzinfo=UTC), SchemaReport(), redaction)
+        sides += [listing, [(exact_json.dumps(stored), None)]]
+    with compare_listings(*sides) as comparison:
+        assert list(comparison.changes()) == [], (record, one, other)
+        assert comparison.counts["unchanged"] == 1
+
+
+def test_a_list_whose_items_may_have_been_dropped_is_not_compared(keep: Keep) -> None:
+    """And the comparison says which list it is."""
+    states = ["odd", {"id": 1, "x": 1}, {"id": 2, "x": 2}]
+    a = keep("a", fleet(1, llm_states=states), redact={"llm_states.*.id": "drop"})
+    with snapshots.compare(a, keep("b", fleet(1, llm_states=states))) as comparison:
+        assert not comparison.is_different
+        assert "`llm_states`" in comparison.notes[0]
+
+
+LINK = "https://cdn.example/{}.png?X-Amz-Date=1&X-Amz-Signature={}"
+
+
+def test_links_without_their_query(keep: Keep) -> None:
+    """Signed anew is touched, another file is a change, and what is no link counts whole."""
+    older = fleet(4, avatar=LINK.format("a", 1), prompt="Really? 1", voice={"avatar": LINK.format("a", 1), "x": [None]})
+    newer = [{**one, "avatar": LINK.format("a", 2)} for one in older]
+    newer[1]["avatar"] = LINK.format("b", 1)
+    newer[2]["avatar"] = None
+    newer[3] |= {"prompt": "Really? 2", "voice": {"avatar": "https://cdn.example/a.png", "x": [None]}}
+    names = ["updated_at", "avatar?", "voice?", "prompt?"]
+    with snapshots.compare(keep("a", older), keep("b", newer), ignore_fields=names) as comparison:
+        told = comparison.to_dict()
+        assert told["touched"] == ["id-000"]
+        assert {one["assistant_id"]: one["fields"] for one in told["changed"]} == {
+            "id-001": ["avatar"],
+            "id-002": ["avatar"],
+            "id-003": ["prompt"],
+        }
+        assert told["notes"] == []
+
+
+def test_names_to_ignore_that_have_no_effect_are_told_of(keep: Keep) -> None:
+    """A pointer, a list index, a wrong case, a name in no record: in the notes; the others are not."""
+    records = fleet(2, voice={"name": None}, llm_states=[{"id": 1}, {"y": 2}])
+    useless = ["/voice/name", "Voice.Name", "llm_states.0.id", "nobody?", "voice.name.x"]
+    names = ["updated_at", "voice.name", "llm_states.*.y", "name?", "user.email", *useless]
+    policy = {"user.email": "drop"}
+    a, b = (keep(name, [{**one, "user": {"email": "x"}} for one in records], redact=policy) for name in "ab")
+    with snapshots.compare(a, b, ignore_fields=names) as comparison:
+        assert [note.split("`")[3] for note in comparison.notes] == sorted(useless)
+    with snapshots.compare(a, b) as comparison:
+        assert comparison.notes == ()
+    with snapshots.compare(None, b, ignore_fields=["nobody"]) as comparison:
+        assert len(comparison.notes) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -327,8 +328,9 @@ def test_names_to_ignore_that_nobody_has() -> None:
         "voice",
     ]
     watch = Watch(ignore_fields=names)
+    log = logging.getLogger(__name__)
     records = [{**assistant(), "updated_at": None}]
-    assert watch.unmatched(fleet(*records)) == ["/voice/name", "Voice.name", "nobody", "voice.Name"]
+    assert watch.warn_of_names(fleet(*records), log) == ["/voice/name", "Voice.name", "nobody", "voice.Name"]
     del records[0]["updated_at"]
-    assert "updated_at" not in watch.unmatched(fleet(*records))
-    assert watch.unmatched(fleet()) == []
+    assert "updated_at" not in watch.warn_of_names(fleet(*records), log)
+    assert watch.warn_of_names(fleet(), log) == []
