@@ -27,6 +27,9 @@ MOST_EXAMPLES, MOST_IDS = 20, 5
 #: A prompt that grew or shrank by this factor, and by so many characters, is worth a look.
 _FACTOR, _CHARACTERS = 2, 100
 
+#: The switch of which callers may have to be told.
+_RECORDING = "call_recording_enabled"
+
 #: Classes of fields that an assistant says or acts by: where a secret may have slipped in.
 _SPOKEN = ("behaviour", "compliance")
 
@@ -102,23 +105,35 @@ class Findings:
             who = tuple(filter(None, (label(change.name), label(change.assistant_id))))
         if isinstance(change, Added):
             for name, value in change.record.items():
-                self._look_at_field([name], ABSENT, value, who, anchor)
+                self._look_at_text([name], ABSENT, value, who, anchor)
         else:
-            self._look_at_field(pointer_path(change.pointer), change.old, change.new, who, anchor)
+            path = pointer_path(change.pointer)
+            self._look_at_switch(path, change.old, change.new, who, anchor)
+            self._look_at_length(path, change.old, change.new, who, anchor)
+            self._look_at_text(path, change.old, change.new, who, anchor)
 
     def look_at_fleet(self, census: Census) -> None:
         """Look at the fleet as it is now."""
         self._add_groups("number", ((ids, label(number)) for number, ids in census.shared_numbers()))
         self._add_groups("twins", ((ids, "") for ids in census.twins()))
 
-    def _look_at_field(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
+    def _look_at_switch(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
+        if path[0] == _RECORDING and (told := _switch_told(old, new)):
+            self._add("recording", Example(who, label(".".join(path)), told, anchor))
+
+    def _look_at_length(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
+        if path[-1] != "prompt" or not (isinstance(old, str) or isinstance(new, str)):
+            return
+        told = _length_told(*(len(side) if isinstance(side, str) else 0 for side in (old, new)))
+        if told and not isinstance(new, str):
+            told = f"{told}, {_said(new)} now"
+        if told:
+            self._add("length", Example(who, label(".".join(path)), told, anchor))
+
+    def _look_at_text(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
         dotted = label(".".join(path))
-        if path == ["call_recording_enabled"] and old is not ABSENT and isinstance(new, bool):
-            self._add("recording", Example(who, dotted, "switched on" if new else "switched off", anchor))
         if path[-1] == "prompt" and isinstance(new, str):
             before = old if isinstance(old, str) else ""
-            if old is not ABSENT and (told := _length_told(len(before), len(new))):
-                self._add("length", Example(who, dotted, told, anchor))
             if doubled := _doubled_headings(before, new):
                 self._add("heading", Example(who, dotted, ", ".join(f"“{label(one)}”" for one in doubled), anchor))
         if field_class(path[0]) in _SPOKEN and new is not ABSENT:
@@ -143,6 +158,32 @@ class Findings:
 
 def _who(identity: Any, name: Any) -> str:
     return f"{label(name)} ({label(identity)})" if name else label(identity)
+
+
+def _switch_told(old: Any, new: Any) -> str:
+    """Say how a switch was turned, where it was on or is, or may be: what is neither true nor false may be read as either.
+
+    From null or absent to false, or back, nothing was switched.
+    """
+    is_off = [value is False or value is None or value is ABSENT for value in (old, new)]
+    if all(is_off):
+        return ""
+    if isinstance(old, bool) and isinstance(new, bool):
+        return "switched on" if new else "switched off"
+    return f"{_said(new)} now, {_said(old)} before"
+
+
+def _said(value: Any) -> str:
+    """Return a value in words, so that the text “false” is not taken for false."""
+    if value is ABSENT:
+        return "absent"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, str):
+        return f"the text “{label(value)}”"
+    return label(value)
 
 
 def _length_told(before: int, after: int) -> str:

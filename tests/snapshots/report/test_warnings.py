@@ -67,6 +67,53 @@ def test_call_recording_switched(report: Report, new: bool, told: str) -> None:
     assert not changed(report, "voice_boost", not new, new).section("warnings").parts
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (True, None, "null now, on before"),
+        (True, "absent", "absent now, on before"),
+        (True, "false", "the text “false” now, on before"),
+        (None, True, "on now, null before"),
+        ("absent", True, "on now, absent before"),
+        (False, "true", "the text “true” now, off before"),
+        ("true", "false", "the text “false” now, the text “true” before"),
+        (None, 1, "1 now, null before"),
+        ("yes", False, "off now, the text “yes” before"),
+        (True, {"on": True}, '{"on":true} now, on before'),
+        (None, False, ""),
+        ("absent", False, ""),
+        (False, None, ""),
+        (False, "absent", ""),
+        (None, "absent", ""),
+    ],
+)
+def test_recording_that_is_neither_on_nor_off(report: Report, old: Any, new: Any, told: str) -> None:
+    """Whatever was on, is on or may be on is told as it is; null, absent and off are all not on."""
+    sides = [
+        [{"assistant_id": "1", "name": "Anna"} | ({} if value == "absent" else {"call_recording_enabled": value})]
+        for value in (old, new)
+    ]
+    found = report(*sides).finding("recording switched")
+    assert found == (f"Anna, 1: call_recording_enabled {told}" if told else "")
+
+
+@pytest.mark.parametrize(("new", "told"), [(None, "null"), (7, "7"), ("absent", "absent")])
+def test_a_prompt_that_is_gone(report: Report, new: Any, told: str) -> None:
+    """Null, a number or nothing in place of a prompt is a prompt lost; the same the other way is one that came."""
+    sides = [
+        {"assistant_id": "1", "name": "Anna", "prompt": PROMPT},
+        {"assistant_id": "1", "name": "Anna", "prompt": new},
+    ]
+    if new == "absent":
+        del sides[1]["prompt"]
+    page = report(sides[:1], sides[1:])
+    assert page.finding("more than doubled") == (
+        f"Anna, 1: prompt emptied, {len(PROMPT)} characters before, {told} now"
+    )
+    back = report(sides[1:], sides[:1])
+    assert back.finding("more than doubled") == f"Anna, 1: prompt {len(PROMPT)} characters, empty before"
+
+
 def test_recording_switched_on_many(report: Report) -> None:
     """A warning tells of many assistants at once where they changed alike, and leads there."""
     then = [{"assistant_id": f"{n}", "call_recording_enabled": True} for n in range(7)]
