@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +16,7 @@ from airflow_provider_puretalk.api.ignoring import IgnoredFields
 from airflow_provider_puretalk.api.redaction import Redactor
 from airflow_provider_puretalk.snapshots import layout, reading, writing
 from airflow_provider_puretalk.snapshots.collector import collector_spared
+from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, IgnoringHasher
 from airflow_provider_puretalk.snapshots.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
 from airflow_provider_puretalk.snapshots.schema_report import Profile, profile
 from airflow_provider_puretalk.wording import counted
@@ -87,6 +88,7 @@ def take_snapshot(
     strict: bool = False,
     max_walks: int = 10,
     max_seconds: float = 3600,
+    ignore_fields: Iterable[str] = (VOLATILE,),
     source: Mapping[str, str | None] | None = None,
     log: Log | None = None,
 ) -> Taken:
@@ -102,6 +104,7 @@ def take_snapshot(
     :param redact: what to take out of each record before anything is written down, see
         :mod:`airflow_provider_puretalk.api.redaction`. What is taken out counts neither for ``strict`` nor as a violation.
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
+    :param ignore_fields: what does not count for :attr:`Taken.unchanged`; names as a comparison takes them.
     :param source: the task that takes it, for the manifest: ``dag_id``, ``task_id``, ``run_id``.
     :param log: where progress, result and warnings go; this module's logger by default.
     :raises PuretalkConfigurationError: an argument, the connection or the storage is wrong; nothing was asked yet.
@@ -111,15 +114,18 @@ def take_snapshot(
     _require_libraries(file_format, compression)
     settings = hook.settings
     redactor = None if redact is None else Redactor(redact, settings.redaction_key)
+    ignored = IgnoredFields(ignore_fields)
+    hashing = None if ignored.names == [VOLATILE] else IgnoringHasher(ignored)
     folder_name = layout.snapshot_folder(settings.account, snapshot)  # Refuses names that cannot be paths.
     storage.check()
+    examine = profiler(redactor, None if hashing is None else ignored)
     with (
         collector_spared(),
-        hook.scan_assistants(consistency, max_walks, max_seconds, examine=profiler(redactor), redact=redactor) as scan,
+        hook.scan_assistants(consistency, max_walks, max_seconds, examine=examine, redact=redactor) as scan,
         storage.staging(folder_name) as folder,
     ):
         staged = writing.stage(
-            scan.rows(),
+            scan.rows() if hashing is None else hashing.passing(scan.rows()),
             folder / "assistants",
             file_format=file_format,
             compression=compression,
@@ -127,10 +133,13 @@ def take_snapshot(
             progress=_Progress(log, scan.count),
         )
         manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), source or {})
+        if hashing is not None:
+            manifest = manifest.model_copy(update={"ignoring": hashing.result()})
         previous = reading.previous_complete(storage, settings.account, manifest)
         writing.commit(storage, manifest, staged)
     taken = Taken(manifest, previous, storage)
     _tell(log, taken)
+    ignored.warn(log, hidden=redact or ())
     for sentence in redactor.warnings() if redactor is not None and manifest.count else ():
         log.warning("%s", sentence)
     return taken

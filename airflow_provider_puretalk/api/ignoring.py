@@ -92,9 +92,32 @@ class IgnoredFields:
             log.warning(UNMATCHED_WARNING, name)
         return found
 
+    def key_of(self, record: dict[str, Any]) -> bytes:
+        """Return bytes that are the same for records that differ in nothing but what is ignored."""
+        from airflow_provider_puretalk.api.equality import comparison_key  # Only here: DAG files import this module.
+
+        return comparison_key(_reduced(record, self.fields, self.links))
+
     def _place(self, name: str) -> Pattern:
         parts = tuple(name.split("."))
         return (*parts[:-1], parts[-1].removesuffix(QUERY) or QUERY)
+
+
+def _reduced(value: Any, fields: Sequence[Pattern], links: Sequence[Pattern]) -> Any:
+    """Return a value without these fields, and without the queries of these links."""
+    from airflow_provider_puretalk.api import exact_json
+
+    if () in links:
+        value, links = exact_json.loads(without_queries(exact_json.dumps(value))), ()
+    if not (fields or links) or not isinstance(value, dict | list):
+        return value
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    kept = {}
+    for key, part in parts:
+        inside = field_paths.below(fields, key)
+        if () not in inside:
+            kept[key] = _reduced(part, inside, field_paths.below(links, key))
+    return kept if isinstance(value, dict) else list(kept.values())
 
 
 def without_queries(spelled: bytes) -> bytes:

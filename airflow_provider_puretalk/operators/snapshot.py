@@ -42,6 +42,10 @@ class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
     :param max_walks: walks over the list after which to give up.
     :param max_seconds: seconds of reading after which to give up.
+    :param ignore_fields: what does not count for ``unchanged``: names as
+        :class:`~airflow_provider_puretalk.operators.PuretalkCompareSnapshotsOperator` takes them, also the query of links
+        (``voice.avatar?``). The snapshot keeps all of it. The first snapshot with other names than the one before is
+        compared with it by ``content_sha256``.
     :param emit_partition: whether the asset's event has the snapshot's name as its partition key (Airflow 3.3 and newer).
         Airflow then starts only such DAGs that wait for partitions, none that is scheduled on the asset as a whole.
     :returns: ``{"account", "snapshot", "manifest_path", "files", "count", "complete", "content_sha256", "unchanged",
@@ -59,10 +63,11 @@ class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
         "compression",
         "consistency",
         "redact",
+        "ignore_fields",
         "max_walks",
         "max_seconds",
     )
-    template_fields_renderers = {"redact": "json"}  # noqa: RUF012 - as Airflow's
+    template_fields_renderers = {"redact": "json", "ignore_fields": "json"}  # noqa: RUF012 - as Airflow's
     ui_color = "#d8f3e3"
     ui_fgcolor = "#0d3b24"
     operator_extra_links = (PuretalkManifestLink(),)
@@ -81,6 +86,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
         strict: bool = False,
         max_walks: int = 10,
         max_seconds: float = 3600,
+        ignore_fields: Sequence[str] = ("updated_at",),
         emit_partition: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -96,6 +102,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
         self.strict = strict
         self.max_walks = max_walks
         self.max_seconds = max_seconds
+        self.ignore_fields = ignore_fields
         self.emit_partition = emit_partition
         self._base_url: str | None = None
         self.link_addresses: dict[str, str] = {}
@@ -133,6 +140,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
             strict=self.strict,
             max_walks=max_walks,
             max_seconds=max_seconds,
+            ignore_fields=() if self.ignore_fields is None else self.ignore_fields,
             source={"dag_id": instance.dag_id, "task_id": instance.task_id, "run_id": instance.run_id},
             log=self.log,
         ).to_dict()

@@ -7,10 +7,16 @@ when an assistant changes and stays when one was only saved again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.equality import KEY_VERSION
+from airflow_provider_puretalk.api.ignoring import IgnoredFields
+from airflow_provider_puretalk.snapshots.manifest import IgnoringHash
+
+Row = TypeVar("Row", bound=tuple[bytes, Any])
 
 #: The field that moves with every save; snapshots that differ in nothing else are the same.
 VOLATILE = "updated_at"
@@ -43,6 +49,24 @@ class Fingerprint:
     def content_sha256(self) -> str:
         """Of everything so far, without ``updated_at``."""
         return self.content.hexdigest()
+
+
+class IgnoringHasher:
+    """Hashes records as they go by, without fields that are ignored, so that equal values have equal hashes."""
+
+    def __init__(self, ignored: IgnoredFields) -> None:
+        self._ignored = ignored
+        self._digest = hashlib.sha256()
+
+    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield rows that begin with a canonical line, hashed."""
+        for row in rows:
+            self._digest.update(self._ignored.key_of(exact_json.loads(row[0])) + b"\n")
+            yield row
+
+    def result(self) -> IgnoringHash:
+        """Return the hash of all rows that went by."""
+        return IgnoringHash(ignore_fields=self._ignored.names, key_version=KEY_VERSION, sha256=self._digest.hexdigest())
 
 
 def both_forms(lines: Sequence[bytes], volatile: Sequence[bool]) -> tuple[bytes, bytes]:

@@ -7,9 +7,10 @@ import json
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
+from airflow_provider_puretalk.api.ignoring import DEFAULT
 
 #: The version of the layout and of this file. A reader refuses a newer one: it could not know what it overlooks.
 FORMAT_VERSION = 1
@@ -87,6 +88,18 @@ class Redaction(_Part):
         return self.model_dump(exclude={"unmatched"}) == other.model_dump(exclude={"unmatched"})
 
 
+class IgnoringHash(_Part):
+    """A hash of the records without what a task ignores, by the values and not by how they are spelled.
+
+    :ivar ignore_fields: the names, sorted, each once.
+    :ivar key_version: by which version of the rule of equality; hashes of two versions cannot be compared.
+    """
+
+    ignore_fields: list[str]
+    key_version: int
+    sha256: str
+
+
 class Source(_Part):
     """Where the records came from, and who wrote them down."""
 
@@ -103,6 +116,7 @@ class Manifest(_Part):
 
     :ivar content_sha256: hash of the uncompressed JSONL form without ``updated_at``, whatever the file format.
     :ivar raw_sha256: the same with ``updated_at``.
+    :ivar ignoring: a hash without other fields than that; None where the task that took it ignores no others.
     """
 
     format_version: int
@@ -121,13 +135,21 @@ class Manifest(_Part):
     started_at: datetime
     finished_at: datetime
     source: Source
+    ignoring: IgnoringHash | None = None
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = serialize(self)
+        if self.ignoring is None:
+            told.pop("ignoring", None)
+        return told
 
     def says_the_same_as(self, other: Manifest) -> bool:
         """Tell whether two snapshots hold the same content, written down under the same rules."""
         return (
-            self.content_sha256 == other.content_sha256
+            self._holds_the_same_as(other)
             and self.canonical_version == other.canonical_version
             and self.redaction.by_the_same_rules_as(other.redaction)
         )
@@ -141,6 +163,15 @@ class Manifest(_Part):
         rules = [self.redaction.policy, self.redaction.key_fingerprint]
         told = json.dumps([self.raw_sha256, self.canonical_version, self.complete, rules], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:8]
+
+    def _holds_the_same_as(self, other: Manifest) -> bool:
+        if self.raw_sha256 == other.raw_sha256:
+            return True
+        if self.ignoring is None:
+            return self.content_sha256 == other.content_sha256
+        if DEFAULT in self.ignoring.ignore_fields and self.content_sha256 == other.content_sha256:
+            return True  # Also of one that was taken before these fields were ignored.
+        return self.ignoring == other.ignoring
 
     def to_bytes(self) -> bytes:
         """Return the file's content: indented JSON, in the order of the fields above."""
