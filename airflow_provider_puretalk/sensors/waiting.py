@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkError, is_transient
 from airflow_provider_puretalk.operators.killing import Killable, killable
-from airflow_provider_puretalk.waiting import messages
+from airflow_provider_puretalk.waiting import messages, polling
 from airflow_provider_puretalk.waiting.pauses import Pauses
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_puretalk.waiting import Condition
 
-#: Seconds by which Airflow's own limit on a deferral lies behind the deadline that the trigger keeps: it is for the case
-#: that no triggerer runs.
+#: Seconds by which Airflow's own limit on a deferral lies behind the moment at which the trigger gives up: it is for the
+#: case that no triggerer runs.
 _GRACE = 60
+#: Seconds that the last poll, which begins at the deadline, may take in the triggerer, unless `max_seconds` are fewer.
+_LONGEST_OVERTIME = 900.0
 
 
 class WaitingSensor(Killable, BaseSensorOperator):
@@ -127,13 +129,19 @@ class WaitingSensor(Killable, BaseSensorOperator):
         from airflow_provider_puretalk.hooks import PuretalkHook
 
         assert self._condition is not None, "prepared before"
-        hook = PuretalkHook(params.text("puretalk_conn_id", self.puretalk_conn_id))
-        self._condition = self._condition.pinned(hook)
-        (found,) = self._condition.look(
-            hook, [self._condition], max_seconds=params.seconds("max_seconds", self.max_seconds)
-        )
-        self._failures = 0
-        return None if found is None else self._result(found)
+        try:
+            hook = PuretalkHook(params.text("puretalk_conn_id", self.puretalk_conn_id))
+            self._condition = self._condition.pinned(hook)
+            max_seconds = params.seconds("max_seconds", self.max_seconds)
+            (found,) = polling.poll(hook, [self._condition], max_seconds=max_seconds)
+            if isinstance(found, PuretalkError):
+                raise found
+            self._failures = 0
+            return None if found is None else self._result(found)
+        except PuretalkError:
+            raise
+        except Exception as error:
+            raise polling.failure(error) from error
 
     def _look_or_defer(self, began: float) -> Any:
         """Look once, and leave the rest to the trigger."""
@@ -159,11 +167,12 @@ class WaitingSensor(Killable, BaseSensorOperator):
         longest = self.max_wait.total_seconds() if self.max_wait else None
         pause = Pauses(self.poke_interval, self.exponential_backoff, longest, began).after(now)
         deadline = began + self.timeout
+        overtime = min(params.seconds("max_seconds", self.max_seconds), _LONGEST_OVERTIME)
         trigger = PuretalkSensorTrigger(
             puretalk_conn_id=params.text("puretalk_conn_id", self.puretalk_conn_id),
             condition=self._condition.to_dict(),
             began=began,
-            next_look=now + max(pause, self._not_before - time.monotonic()),
+            next_look=now + pause,
             deadline=deadline,
             poke_interval=self.poke_interval,
             exponential_backoff=self.exponential_backoff,
@@ -174,11 +183,13 @@ class WaitingSensor(Killable, BaseSensorOperator):
             ),
             silent_fail=self.silent_fail,
             max_seconds=params.seconds("max_seconds", self.max_seconds),
+            overtime=overtime,
+            not_before=now + max(0.0, self._not_before - time.monotonic()),
         )
         self.defer(
             trigger=trigger,
             method_name="execute_complete",
-            timeout=timedelta(seconds=deadline - now + _GRACE),
+            timeout=timedelta(seconds=deadline - now + overtime + _GRACE),
         )
         raise AssertionError("deferring does not return")
 

@@ -13,6 +13,7 @@ from airflow_provider_puretalk.api.errors import PuretalkAuthError, PuretalkErro
 from airflow_provider_puretalk.triggers.shared_poll import Member, joined
 from airflow_provider_puretalk.waiting import condition_of, messages
 from airflow_provider_puretalk.waiting.pauses import Pauses
+from airflow_provider_puretalk.waiting.polling import failure
 
 
 class PuretalkSensorTrigger(BaseTrigger):
@@ -31,6 +32,9 @@ class PuretalkSensorTrigger(BaseTrigger):
     :param max_consecutive_failures: how many of them are tolerated.
     :param silent_fail: whether all failures but a refused key are.
     :param max_seconds: how long one look may take.
+    :param overtime: seconds after the deadline in which the last look, which begins then, must have ended. Airflow's own
+        limit on the deferral must lie behind it.
+    :param not_before: until when the server does not want to be asked, also not for a last look.
     """
 
     def __init__(
@@ -48,6 +52,8 @@ class PuretalkSensorTrigger(BaseTrigger):
         max_consecutive_failures: int = 5,
         silent_fail: bool = False,
         max_seconds: float = 3600,
+        overtime: float = 45.0,  # Less than the minute that earlier releases left until Airflow's own limit.
+        not_before: float = 0.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's
         self.puretalk_conn_id = puretalk_conn_id
@@ -62,6 +68,8 @@ class PuretalkSensorTrigger(BaseTrigger):
         self.max_consecutive_failures = max_consecutive_failures
         self.silent_fail = silent_fail
         self.max_seconds = max_seconds
+        self.overtime = overtime
+        self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments, for the database."""
@@ -78,27 +86,41 @@ class PuretalkSensorTrigger(BaseTrigger):
             "max_consecutive_failures",
             "silent_fail",
             "max_seconds",
+            "overtime",
+            "not_before",
         )
         # The path that people import it from: it stays when modules move.
         return "airflow_provider_puretalk.triggers.PuretalkSensorTrigger", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire one event, see :mod:`airflow_provider_puretalk.waiting.messages`."""
-        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]  # Airflow's
+        try:
+            payload = await self._wait()
+        except Exception as error:  # Raised here, it would fail the task in spite of `soft_fail`.
+            payload = messages.failed(failure(error))
+        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow's
 
     async def _wait(self) -> dict[str, Any]:
         condition = condition_of(self.condition)
         pauses = Pauses(self.poke_interval, self.exponential_backoff, self.max_wait, self.began)
-        member = Member(condition, pauses, self.next_look, self.max_seconds, self.failures)
+        member = Member(
+            condition,
+            pauses,
+            self.next_look,
+            self.deadline,
+            self.max_seconds,
+            not_before=self.not_before,
+            failures=self.failures,
+        )
         try:
-            async with asyncio.timeout(max(0.0, self.deadline - time.time())) as limit:
+            async with asyncio.timeout(max(0.0, self.deadline + self.overtime - time.time())) as limit:
                 async with joined(self.puretalk_conn_id, member):
                     while True:
                         news = await member.news.get()
+                        if news is None:
+                            return messages.timed_out(began=self.began)
                         if isinstance(news, dict):
                             return messages.found(condition.told(news), began=self.began)
-                        if not isinstance(news, PuretalkError):
-                            raise news
                         if not self._is_tolerated(news, member.failures):
                             return messages.failed(news)
         except TimeoutError:

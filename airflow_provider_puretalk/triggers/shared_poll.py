@@ -1,8 +1,10 @@
-"""One look at an account for all who wait for the same: a thousand deferred sensors ask no more often than one.
+"""One poll for all who wait for the same: a thousand deferred sensors ask no more often than one.
 
-In come members, each with a condition, its pauses and when it wants to look first; out come, in each member's queue, what
-was found for it or what went wrong. Everybody gets something out of every look, whoever it was due for; the next one is
-due when the first member's pause is over. Lives in one event loop and knows no triggers.
+In come members, each with a condition, its pauses, when it wants to be polled first and its deadline; out comes, in each
+member's queue, what was found for it or what went wrong, and in the end that its time is up. Every poll serves all members,
+whoever it was due for; the next one is due when the first member's pause is over. Members that are overdue when they join,
+because no triggerer ran meanwhile, are gathered for a moment and served by one poll. At its deadline each member is served
+once more. Lives in one event loop and knows no triggers.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_puretalk.api.errors import PuretalkError, is_transient
 from airflow_provider_puretalk.triggers.asking import ask
-from airflow_provider_puretalk.waiting import Condition
+from airflow_provider_puretalk.waiting import Condition, polling
 from airflow_provider_puretalk.waiting.pauses import Pauses
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.hooks import PuretalkHook
 
+#: Seconds for which members that join overdue wait for others: triggers that start together are to share a poll.
+GATHERING = 1.0
 #: Members that are told something before the event loop may do something else.
 _BATCH = 50
 #: Share of a pause that must have gone by for a failure to count: timers are not exact.
@@ -35,32 +39,37 @@ _ALMOST = 0.9
 
 @dataclass(eq=False)
 class Member:
-    """Somebody who waits.
+    """One that waits.
 
-    :ivar next_look: when it wants to look first, in seconds since 1970.
-    :ivar max_seconds: how long a look may take.
-    :ivar failures: looks in a row that failed.
-    :ivar news: what was found, or what went wrong; nothing as long as it only has to wait on.
+    :ivar next_look: when it wants to be polled first, in seconds since 1970.
+    :ivar deadline: when it is polled for the last time, in seconds since 1970.
+    :ivar max_seconds: how long a poll may take.
+    :ivar not_before: until when the server does not want to be asked, in seconds since 1970.
+    :ivar failures: polls in a row that failed.
+    :ivar news: what was found, or what went wrong; None once the time is up. Nothing as long as it only has to wait on.
     """
 
     condition: Condition
     pauses: Pauses
     next_look: float
+    deadline: float
     max_seconds: float
+    not_before: float = 0.0
     failures: int = 0
-    news: asyncio.Queue[dict[str, Any] | Exception] = field(default_factory=asyncio.Queue)
-    #: On the loop's clock: when it wants to look again, and until when its looks have been counted.
+    news: asyncio.Queue[dict[str, Any] | PuretalkError | None] = field(default_factory=asyncio.Queue)
+    #: On the loop's clock: when it is due, its deadline, and until when its polls have been counted.
     due: float = 0.0
+    ends: float = math.inf
     counted: float = 0.0
 
     @property
     def pause(self) -> float:
-        """Seconds between a look now and the next one."""
+        """Seconds between a poll now and the next one."""
         return self.pauses.after(time.time())
 
 
 class SharedPoll:
-    """Looks again and again, as long as it has members.
+    """Polls again and again, as long as it has members.
 
     :param puretalk_conn_id: the connection to ask with.
     """
@@ -69,18 +78,26 @@ class SharedPoll:
         self._conn_id = puretalk_conn_id
         self._members: dict[Member, None] = {}
         self._clock = asyncio.get_running_loop().time
-        self._last: float | None = None
-        self._not_before = 0.0
+        self._not_before = -math.inf
+        self._gathered_at = -math.inf
         self._somebody_came = asyncio.Event()
         # In a context of its own: what is logged here belongs to none of the tasks that wait.
         self.task = asyncio.create_task(self._run(), context=contextvars.Context())
 
     def join(self, member: Member) -> None:
-        """Take in a member. It waits for the next look, and does not cause one before a pause is over."""
-        member.due = self._clock() + max(0.0, member.next_look - time.time())
-        member.counted = member.due - member.pause
-        if self._last is not None:
-            member.due = max(member.due, self._last + member.pause, self._not_before)
+        """Take in a member. It is polled when it is due, with all others who are there by then."""
+        now, moment = self._clock(), time.time()
+        member.ends = now + member.deadline - moment
+        self._not_before = max(self._not_before, now + member.not_before - moment)
+        due = now + min(member.next_look, member.deadline) - moment
+        if due <= now:
+            if self._gathered_at <= now:
+                self._gathered_at = now + GATHERING
+            due = self._gathered_at
+            if member.ends <= now:
+                member.ends = due
+        member.counted = due - member.pause
+        self._plan(member, due)
         self._members[member] = None
         self._somebody_came.set()
 
@@ -91,14 +108,25 @@ class SharedPoll:
             self.task.cancel()
         return not self._members
 
+    def _plan(self, member: Member, due: float) -> None:
+        """Say when a member is due: when it wants to be and the server allows it, at its deadline at the latest."""
+        member.due = min(max(due, self._not_before), member.ends)
+
     async def _run(self) -> None:
         try:
             while True:
                 await self._until_somebody_is_due()
-                await self._look_once()
+                if self._clock() >= self._not_before:
+                    await self._poll_once()
+                else:
+                    # The server does not want to be asked before their deadlines have passed.
+                    for member in self._members:
+                        if member.due <= self._clock():
+                            _end(member)
         except Exception as error:  # Nobody foresaw it. All who wait must end with it, and none of them hang.
             for member in self._members:
-                member.news.put_nowait(error)
+                member.news.put_nowait(polling.failure(error))
+                _end(member)
 
     async def _until_somebody_is_due(self) -> None:
         while True:
@@ -111,43 +139,53 @@ class SharedPoll:
                 async with asyncio.timeout(left if left < math.inf else None):
                     await self._somebody_came.wait()
 
-    async def _look_once(self) -> None:
-        members = list(self._members)
-        look = partial(
-            _look,
+    async def _poll_once(self) -> None:
+        began, members = self._clock(), list(self._members)
+        poll = partial(
+            _poll,
             conditions=[member.condition for member in members],
             max_seconds=max(member.max_seconds for member in members),
         )
+        found: list[dict[str, Any] | PuretalkError | None]
         try:
-            found = await ask(self._conn_id, look)
-        except PuretalkError as error:
-            self._let_pauses_begin(error.retry_after or 0.0)
-            await self._tell_failure(members, error)
-        else:
-            self._let_pauses_begin(0.0)
-            await self._tell_finds(members, found)
-
-    def _let_pauses_begin(self, at_least: float) -> None:
-        """Let everybody's pause begin now, also theirs who came meanwhile."""
-        self._last = self._clock()
-        self._not_before = self._last + at_least
-        for member in self._members:
-            member.due = max(self._last + member.pause, self._not_before)
-
-    async def _tell_finds(self, members: list[Member], found: list[dict[str, Any] | None]) -> None:
+            found = list(await ask(self._conn_id, poll))
+        except Exception as error:
+            failure = polling.failure(error)
+            self._not_before = max(self._not_before, self._clock() + (failure.retry_after or 0.0))
+            found = [failure] * len(members)
         for place, (member, find) in enumerate(zip(members, found, strict=True)):
-            member.failures, member.counted = 0, self._clock()
+            if self._tell(member, find, is_last=began >= member.ends):
+                await _breathe(place)
+        for member in self._members.keys() - members:
+            self._plan(
+                member, member.due
+            )  # They came meanwhile: they are due as they were, unless the server wants a pause.
+
+    def _tell(self, member: Member, find: dict[str, Any] | PuretalkError | None, *, is_last: bool) -> bool:
+        """Tell a member what came of a poll, if there is anything to tell, and begin its next pause."""
+        now, pause = self._clock(), member.pause
+        # Others may be polled more often than this one would: of their failures it counts those that it would meet itself.
+        has_paused = now - member.counted >= _ALMOST * pause
+        counts = has_paused or not (isinstance(find, PuretalkError) and is_transient(find))
+        if isinstance(find, PuretalkError):
+            member.failures += counts
+        else:
+            member.failures = 0
+        if counts:
+            member.counted = now
             if find is not None:
                 member.news.put_nowait(find)
-                await _breathe(place)
+        if is_last:
+            _end(member)
+        else:
+            self._plan(member, now + pause)
+        return is_last or (counts and find is not None)
 
-    async def _tell_failure(self, members: list[Member], error: PuretalkError) -> None:
-        for place, member in enumerate(members):
-            # Others may look more often than this one would: of their failures it counts as many as it would meet itself.
-            if not is_transient(error) or self._clock() - member.counted >= _ALMOST * member.pause:
-                member.failures, member.counted = member.failures + 1, self._clock()
-                member.news.put_nowait(error)
-                await _breathe(place)
+
+def _end(member: Member) -> None:
+    """Tell a member that its time is up."""
+    member.due = math.inf
+    member.news.put_nowait(None)
 
 
 #: By event loop, the polls that have members, by connection and what they look for.
@@ -170,10 +208,10 @@ async def joined(puretalk_conn_id: str, member: Member) -> AsyncIterator[Member]
             del polls[key]
 
 
-def _look(
+def _poll(
     hook: PuretalkHook, cancelled: threading.Event, *, conditions: list[Condition], max_seconds: float
-) -> list[dict[str, Any] | None]:
-    return conditions[0].look(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
+) -> list[dict[str, Any] | PuretalkError | None]:
+    return polling.poll(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
 
 
 async def _breathe(place: int) -> None:

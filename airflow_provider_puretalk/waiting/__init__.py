@@ -11,6 +11,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
+    from airflow_provider_puretalk.api.errors import PuretalkError
     from airflow_provider_puretalk.hooks import PuretalkHook
 
 
@@ -24,8 +25,10 @@ class Condition(Protocol):
     @classmethod
     def look(
         cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
-    ) -> list[dict[str, Any] | None]:
+    ) -> list[dict[str, Any] | PuretalkError | None]:
         """Read once, and say of each condition of a group what was found; None where it does not hold yet.
+
+        An error that concerns one of them alone takes the place of its find.
 
         :param max_seconds: seconds after which to give up.
         :param cancelled: set by another thread, it ends the reading with an error.

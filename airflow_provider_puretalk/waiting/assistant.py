@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.api.field_paths import ITEMS, NOT_THERE, Pattern, find, parse_name
+from airflow_provider_puretalk.waiting.polling import failure
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.hooks import PuretalkHook
@@ -58,7 +59,7 @@ class AssistantWanted:
     @classmethod
     def look(
         cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
-    ) -> list[dict[str, Any] | None]:
+    ) -> list[dict[str, Any] | PuretalkError | None]:
         """Walk over the list once; return for each condition the first assistant, by id, that meets it."""
         from airflow_provider_puretalk.api import exact_json
         from airflow_provider_puretalk.api.pages import record_id
@@ -81,13 +82,16 @@ class AssistantWanted:
                     by_id[record_id(record)] = record
                     if isinstance(record.get("name"), str):
                         by_name[record["name"]].append(record)
-        found = []
+        found: list[dict[str, Any] | PuretalkError | None] = []
         for condition in conditions:
             if condition.assistant_id is None:
                 candidates = by_name[condition.name]
             else:
                 candidates = [by_id[condition.assistant_id]] if condition.assistant_id in by_id else []
-            found.append(next(filter(condition._is_met_by, candidates), None))
+            try:
+                found.append(next(filter(condition._is_met_by, candidates), None))
+            except Exception as error:  # A value that cannot be compared, say: no reason for the others to end.
+                found.append(failure(error))
         return found
 
     def told(self, found: Mapping[str, Any]) -> dict[str, Any]:

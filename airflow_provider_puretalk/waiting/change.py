@@ -98,7 +98,7 @@ class ChangeWanted:
     @classmethod
     def look(
         cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
-    ) -> list[dict[str, Any] | None]:
+    ) -> list[dict[str, Any] | PuretalkError | None]:
         """Read the list, proven, and compare it with the snapshot; return the summary where they differ.
 
         :raises PuretalkSnapshotError: the snapshot is missing, incomplete or torn.

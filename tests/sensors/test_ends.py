@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
+from airflow_provider_puretalk.api.errors import is_transient
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
@@ -19,6 +21,7 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkResponseError,
     PuretalkServerError,
 )
+from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
 from tests.waiting_modes import wait
@@ -45,6 +48,30 @@ def test_timeout_of_zero_looks_once(account: Sandbox, mode: str) -> None:
     with pytest.raises(AirflowSensorTimeout):
         wait(PuretalkAssistantSensor, mode, timeout=0, **NOBODY)
     assert account.request_count == 2
+
+
+def test_what_came_true_before_the_deadline_is_found(account: Sandbox, mode: str) -> None:
+    """Also where the deadline comes before the next pause is over: all modes look a last time."""
+    wanted = account.fleet.ids()[0]
+    account.before_request(3, lambda _: account.fleet.change(wanted, {"name": "Nobody"}))
+    assert wait(PuretalkAssistantSensor, mode, poke_interval=2, timeout=1, **NOBODY)["assistant_id"] == wanted
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error")])
+def test_what_the_machine_refuses_is_an_error_of_this_package(
+    account: Sandbox, mode: str, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever a look raises skips the task with ``soft_fail``; what the machine refuses for a while is transient."""
+
+    def refused(*arguments: Any, **options: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(PuretalkHook, "scan_assistants", refused)
+    with pytest.raises(PuretalkError, match="on this machine") as raised:
+        wait(PuretalkAssistantSensor, mode, max_consecutive_failures=1, **NOBODY)
+    assert is_transient(raised.value)
+    with pytest.raises(AirflowSkipException):
+        wait(PuretalkAssistantSensor, mode, max_consecutive_failures=0, soft_fail=True, **NOBODY)
 
 
 def test_soft_fail_skips_a_timeout(account: Sandbox, mode: str) -> None:

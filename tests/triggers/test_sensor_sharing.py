@@ -21,6 +21,12 @@ from airflow_provider_puretalk.triggers import PuretalkSensorTrigger, shared_pol
 Define = Callable[..., str]
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests do not sit out the pauses of the real world."""
+    monkeypatch.setattr(shared_poll, "GATHERING", 0.02)
+
+
 @pytest.fixture
 def account(connection: Define) -> Iterator[Sandbox]:
     """A running stand-in PureTalk whose list is one page: each look is one request."""
@@ -84,18 +90,82 @@ def test_a_thousand_look_as_often_as_one(account: Sandbox) -> None:
     assert account.max_in_flight == 1
 
 
-def test_who_comes_later_causes_no_look(account: Sandbox) -> None:
-    """One that joins during a look or between two waits for the next one, even if its own time is up."""
+def test_all_that_are_due_after_a_restart_are_served_by_one_look(
+    account: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever a triggerer starts each of them: those that are due wait for no pause of anybody, and share a look."""
+    monkeypatch.setattr(shared_poll, "GATHERING", 0.3)
+    identity = rename(account, 0, "Reception")
+
+    async def scenario() -> list[Any]:
+        tasks = []
+        for _ in range(20):
+            tasks.append(waiting("Reception", next_look=time.time() - 60, poke_interval=3600))
+            await asyncio.sleep(0.001)
+        return await asyncio.gather(*tasks)
+
+    assert {event["result"]["assistant_id"] for event in asyncio.run(scenario())} == {identity}
+    assert account.request_count == 1
+
+
+def test_those_that_are_due_when_they_join_are_looked_for(account: Sandbox) -> None:
+    """During a look of others or after it: not when the pauses of those are over."""
+    asked, answer = threading.Event(), threading.Event()
+    account.before_request(1, lambda _: hold(asked, answer))
+
+    async def scenario() -> None:
+        first = waiting(poke_interval=3600)
+        await asyncio.to_thread(asked.wait, 60)
+        during = [waiting(next_look=0.0, poke_interval=3600) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        answer.set()
+        await until_asked(account, 2)
+        rename(account, 0, "Reception")
+        late = [waiting("Reception", next_look=0.0, poke_interval=3600) for _ in range(20)]
+        assert {event["status"] for event in await asyncio.gather(*late)} == {"found"}
+        for task in [first, *during]:
+            assert not task.done()
+            task.cancel()
+
+    asyncio.run(scenario())
+    assert account.request_count == 3
+
+
+def test_one_that_is_not_due_causes_no_look(account: Sandbox) -> None:
+    """It has just been looked for by the worker that deferred it."""
 
     async def scenario() -> None:
         first = waiting(poke_interval=3600)
         await until_asked(account, 1)
-        for _ in range(2):
-            others = [waiting(next_look=0.0, poke_interval=3600, deadline=time.time() + 0.5) for _ in range(20)]
-            assert {event["status"] for event in await asyncio.gather(*others)} == {"timeout"}
-        first.cancel()
+        others = [waiting(next_look=time.time() + 3600, poke_interval=3600) for _ in range(20)]
+        await asyncio.sleep(0.3)
+        for task in [first, *others]:
+            task.cancel()
 
     asyncio.run(scenario())
+    assert account.request_count == 1
+
+
+def test_what_concerns_one_ends_no_other(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that cannot be compared ends the wait of the sensor that expects it, with an error of this package."""
+    from airflow_provider_puretalk.waiting import assistant
+
+    name = next(iter(account.fleet))["name"]
+    holds = assistant._holds
+
+    def fails(value: Any, wanted: Any) -> bool:
+        if wanted == "odd":
+            raise RecursionError
+        return holds(value, wanted)
+
+    monkeypatch.setattr(assistant, "_holds", fails)
+
+    async def scenario() -> list[Any]:
+        odd = {"kind": "assistant", "assistant_id": None, "name": name, "expect": {"prompt": "odd"}}
+        return list(await asyncio.gather(waiting(condition=odd), waiting(name)))
+
+    failed, found = asyncio.run(scenario())
+    assert (failed["error"], found["status"]) == ("PuretalkError", "found")
     assert account.request_count == 1
 
 
@@ -127,7 +197,7 @@ def test_others_failures_do_not_use_up_ones_own(account: Sandbox) -> None:
         assert (await seldom)["status"] == "timeout"
 
     asyncio.run(scenario())
-    assert account.request_count == 5
+    assert account.request_count == 6, "the last one at the deadline of the one that looks seldom"
 
 
 def test_a_refused_key_ends_all_at_once(account: Sandbox) -> None:

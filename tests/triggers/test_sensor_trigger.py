@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from airflow_provider_puretalk import sandbox as sandboxes
 from airflow_provider_puretalk import triggers
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.triggers import PuretalkSensorTrigger
+from airflow_provider_puretalk.triggers import PuretalkSensorTrigger, shared_poll
 
 CONDITION: dict[str, Any] = {"kind": "assistant", "assistant_id": None, "name": "Nobody", "expect": {}}
 
@@ -34,6 +35,8 @@ SERIALIZED = {
     "max_consecutive_failures": 5,
     "silent_fail": False,
     "max_seconds": 3600.0,
+    "overtime": 45.0,
+    "not_before": 0.0,
 }
 
 
@@ -43,6 +46,12 @@ def account(connection: Callable[..., str]) -> Iterator[Sandbox]:
     with sandboxes.running(assistants=5) as box:
         connection(host=box.base_url, password=box.api_key, extra={"max_retries": 0})
         yield box
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests do not sit out the pauses of the real world."""
+    monkeypatch.setattr(shared_poll, "GATHERING", 0.02)
 
 
 def trigger(**arguments: Any) -> PuretalkSensorTrigger:
@@ -116,8 +125,13 @@ def test_contents_are_not_told(account: Sandbox) -> None:
 
 def test_it_waits_before_its_first_look(account: Sandbox) -> None:
     """The sensor has just looked: nothing is asked before the moment that it named."""
-    one = trigger(next_look=time.time() + 3600, deadline=time.time() + 0.5)
-    assert asyncio.run(fired(one))["status"] == "timeout"
+
+    async def scenario() -> None:
+        task = asyncio.create_task(fired(trigger(next_look=time.time() + 3600, deadline=time.time() + 3600)))
+        await asyncio.sleep(0.3)
+        task.cancel()
+
+    asyncio.run(scenario())
     assert account.request_count == 0
 
 
@@ -126,12 +140,13 @@ def test_one_that_was_away_looks_at_once(account: Sandbox) -> None:
     now = time.time()
     one = trigger(next_look=now - 600, poke_interval=3600, deadline=now + 1)
     assert asyncio.run(fired(one))["status"] == "timeout"
-    assert account.request_count == 1
+    assert account.request_count == 2, "at once, and at the deadline"
 
 
 def test_the_deadline_survives_a_restart(account: Sandbox) -> None:
-    """It is a moment, not a duration: a triggerer that takes over when it is past asks nothing any more."""
-    one = trigger(deadline=time.time() - 1)
+    """It is a moment, not a duration: a triggerer that takes over when it is past looks once more, and asks nothing where it
+    is so long past that Airflow may end the deferral any moment."""
+    one = trigger(deadline=time.time() - 50)
     _, arguments = one.serialize()
     event = asyncio.run(fired(PuretalkSensorTrigger(**arguments)))
     assert event == {"status": "timeout", "began": one.began}
@@ -235,12 +250,71 @@ def test_a_reading_is_told_that_nobody_waits_any_more(account: Sandbox, connecti
     assert account.request_count == 2
 
 
-def test_a_bug_is_not_swallowed(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody foresaw ends the trigger with it, so that Airflow fails the task instead of letting it hang."""
+def test_a_bug_is_not_swallowed(
+    account: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw ends the wait with an error of this package; the log says where it happened."""
 
     def broken(*arguments: Any, **options: Any) -> Any:
         raise ZeroDivisionError
 
     monkeypatch.setattr(PuretalkHook, "scan_assistants", broken)
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(fired(trigger()))
+    event = asyncio.run(fired(trigger()))
+    assert (event["status"], event["error"]) == ("error", "PuretalkError")
+    assert "ZeroDivisionError" in event["message"]
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("odd", [{"kind": "weather"}, {}, {"kind": "change"}])
+def test_a_condition_of_another_version_is_an_error_that_says_so(account: Sandbox, odd: dict[str, Any]) -> None:
+    """Raised in the triggerer it would fail the task in spite of ``soft_fail``."""
+    event = asyncio.run(fired(trigger(condition=odd)))
+    assert (event["status"], event["error"]) == ("error", "PuretalkError")
+
+
+def test_a_full_disk_is_waited_out(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine refuses at the moment counts among the failures that pass by themselves, in words of this package."""
+    shared: list[Exception] = [
+        OSError(28, "No space left on device"),
+        sqlite3.OperationalError("database or disk is full"),
+    ]
+    scan = PuretalkHook.scan_assistants
+
+    def full(*arguments: Any, **options: Any) -> Any:
+        if shared:
+            raise shared.pop()
+        return scan(*arguments, **options)
+
+    monkeypatch.setattr(PuretalkHook, "scan_assistants", full)
+    wanted = next(iter(account.fleet))["name"]
+    event = asyncio.run(fired(trigger(condition={**CONDITION, "name": wanted}, max_consecutive_failures=2)))
+    assert event["status"] == "found"
+
+
+def test_one_look_at_the_deadline(account: Sandbox) -> None:
+    """A condition that came true since the last look is found at the deadline, however long the pauses."""
+
+    account.before_request(2, lambda _: account.fleet.change(account.fleet.ids()[0], {"name": "Reception"}))
+    one = trigger(condition={**CONDITION, "name": "Reception"}, deadline=time.time() + 1, poke_interval=3600)
+    assert asyncio.run(fired(one))["status"] == "found"
+    assert account.request_count == 2
+
+
+def test_a_look_at_the_deadline_that_does_not_end_is_given_up(account: Sandbox) -> None:
+    """In time for Airflow's own limit on the deferral."""
+    answer = threading.Event()
+    account.before_request(1, lambda _: answer.wait(60))
+    now = time.time()
+    event = asyncio.run(fired(trigger(next_look=now + 3600, deadline=now + 0.2, overtime=0.3)))
+    assert event == {"status": "timeout", "began": event["began"]}
+    assert account.request_count == 1
+    answer.set()
+
+
+def test_a_deadline_that_passed_while_no_triggerer_ran(account: Sandbox) -> None:
+    """Is no reason not to look once more, as a task that is rescheduled too late does."""
+    now, wanted = time.time(), next(iter(account.fleet))["name"]
+    late = {"next_look": now - 60, "deadline": now - 10, "overtime": 60.0}
+    assert asyncio.run(fired(trigger(condition={**CONDITION, "name": wanted}, **late)))["status"] == "found"
+    assert asyncio.run(fired(trigger(**late)))["status"] == "timeout"
+    assert account.request_count == 2
