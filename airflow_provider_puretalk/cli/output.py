@@ -13,8 +13,10 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
+
+from airflow_provider_puretalk.invisible import replace_invisible
 
 #: Characters after which a value in a table is cut, with an ellipsis.
 _LONGEST_CELL = 80
@@ -25,8 +27,6 @@ _GAP = 2
 #: Columns of a "terminal" that is none: wide enough for any row.
 _NO_TERMINAL = 100_000
 
-#: Unprintable, but harmless and needed inside words and emoji.
-_JOINERS = "\u200c\u200d"
 _NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
@@ -109,7 +109,10 @@ class Output:
     def _json(self, value: Any) -> str:
         from airflow_provider_puretalk.api import exact_json
 
-        return _escaped(exact_json.dumps(value).decode(), lambda char: self._is_utf8 and _is_printable(char))
+        text = exact_json.dumps(value).decode()
+        # Whatever is invisible stands in strings, where a line break is escaped already.
+        shown = replace_invisible(text, _json_escape)
+        return shown if self._is_utf8 else _NOT_ASCII.sub(lambda found: _json_escape(found.group()), shown)
 
     def _encodable(self, text: str) -> str:
         return text if self._is_utf8 else _NOT_ASCII.sub("?", text)
@@ -148,9 +151,7 @@ def discard(stream: TextIO) -> None:
 
 def printable(text: str) -> str:
     """Return text in which whatever could steer a terminal, or hide what it says, is spelt out."""
-    if text.isprintable():
-        return text
-    return "".join(char if _is_printable(char) else _spelt(char) for char in text)
+    return replace_invisible(text, _spelt)
 
 
 def cell(value: Any) -> str:
@@ -180,17 +181,8 @@ def _batches(
         header = [""] * len(columns)
 
 
-def _is_printable(char: str) -> bool:
-    return char.isprintable() or char in _JOINERS or char == "\u00a0"
-
-
 def _spelt(char: str) -> str:
     return char.encode("unicode_escape").decode()
-
-
-def _escaped(text: str, may_stay: Callable[[str], bool]) -> str:
-    """Return JSON in which characters beyond ASCII are escaped, unless they may stay: they stand in strings only."""
-    return _NOT_ASCII.sub(lambda found: found.group() if may_stay(found.group()) else _json_escape(found.group()), text)
 
 
 def _json_escape(char: str) -> str:

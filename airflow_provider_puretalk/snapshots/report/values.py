@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.invisible import replace_invisible
 from airflow_provider_puretalk.snapshots.changes import ABSENT
 
 #: Characters of one value that are shown.
@@ -23,13 +24,6 @@ LONGEST_LABEL = 120
 _LINE = 60
 #: Characters of JSON, times its depth, that are laid out on lines of their own.
 _MOST_LAYOUT = 2_000_000
-
-# What has no shape of its own, or turns the text around it: controls, soft hyphens, marks and overrides of direction,
-# fillers, tags (in which instructions can hide), halves of surrogate pairs. Joiners stay: scripts and emoji need them.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
-)
 
 Form = Literal["absent", "null", "empty", "word", "text"]
 
@@ -65,7 +59,7 @@ class Allowance:
 
 def visible(text: str) -> str:
     """Return a text in which what cannot be seen is spelled out: ``␀`` or ``[U+202E]``."""
-    return _UNSEEN.sub(_spelled, text)
+    return replace_invisible(text, _spelled, keep="\t\n")
 
 
 def label(value: Any) -> str:
@@ -116,8 +110,8 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _spelled(match: re.Match[str]) -> str:
-    code = ord(match[0])
+def _spelled(char: str) -> str:
+    code = ord(char)
     if code < 0x20:
         return chr(0x2400 + code)  # The pictures of control characters.
     if code == 0x7F:
