@@ -29,9 +29,9 @@ MOST_ASSISTANTS = 500
 MOST_IN_COMMON = MOST_FIELDS = 200
 #: Ids of assistants told with a change that they have in common.
 MOST_IDS = 50
-#: Characters of values that one report shows; beyond, each value is shortened to a few words.
+#: Bytes that values may take in one report, escaped; beyond, each value is shortened to a few words.
 _CHARACTERS = 8_000_000
-#: What a field costs in characters, however short its value is.
+#: What a field costs in bytes, however short its value is.
 _FIELD = 400
 #: Fields of an assistant that are told even then.
 _LEAST_FIELDS = 5

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from airflow_provider_puretalk.snapshots.report.values import LONGEST_VALUE, Allowance
+from airflow_provider_puretalk.snapshots.report.values import LONGEST_VALUE, Allowance, fitting, size
 from airflow_provider_puretalk.snapshots.report.word_diff import Effort, Kind, Run, word_diff
 
 #: Texts shorter than this, on one line, are better seen side by side.
@@ -19,7 +19,7 @@ _AROUND, _LEAST_FOLD = 160, 120
 _LONGEST_FOLD = 6_000
 
 
-#: What a passage costs in characters, however short it is.
+#: What a passage costs in bytes, however short it is.
 _MARKUP = 40
 
 
@@ -38,8 +38,8 @@ class Passage:
 
     @property
     def cost(self) -> int:
-        """What it costs to show it, in characters."""
-        return len(self.text) + _MARKUP
+        """What it costs to show it, in bytes of the page."""
+        return size(self.text) + _MARKUP
 
 
 def passages(old: str, new: str, allowance: Allowance, effort: Effort) -> list[Passage] | None:
@@ -54,7 +54,10 @@ def passages(old: str, new: str, allowance: Allowance, effort: Effort) -> list[P
     if 5 * alike < min(len(old), len(new)):
         return None
     all_of_it = list(_folded(runs))
-    left = allowance.grant(min(sum(passage.cost for passage in all_of_it), LONGEST_VALUE), least=300)
+    cost = sum(passage.cost for passage in all_of_it)
+    characters = sum(len(passage.text) + _MARKUP for passage in all_of_it)
+    # As many characters as of any value, whatever each of them takes.
+    left = allowance.grant(min(cost, LONGEST_VALUE * cost // characters), least=300)
     found: list[Passage] = []
     for place, passage in enumerate(all_of_it):
         if passage.cost > left:
@@ -69,11 +72,9 @@ def passages(old: str, new: str, allowance: Allowance, effort: Effort) -> list[P
 
 def _cut(passage: Passage, longest: int) -> Passage:
     # Half of what can be unfolded would help nobody.
-    longest = 0 if passage.is_folded else longest
-    if len(passage.text) <= longest:
-        return passage
-    left_out = passage.left_out + len(passage.text) - longest
-    return Passage(passage.kind, passage.text[:longest], left_out, passage.is_folded)
+    text = "" if passage.is_folded else fitting(passage.text, longest)
+    left_out = passage.left_out + len(passage.text) - len(text)
+    return Passage(passage.kind, text, left_out, passage.is_folded and not text)
 
 
 def _folded(runs: list[Run]) -> Iterator[Passage]:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import markupsafe
 import msgspec
 
 from airflow_provider_puretalk.api import exact_json
@@ -42,13 +43,13 @@ class Shown:
 
 
 class Allowance:
-    """How many characters a report may still spend on values, so that a browser can hold it."""
+    """How many bytes of its page a report may still spend on values, so that a browser can hold it."""
 
-    def __init__(self, characters: int) -> None:
-        self._left = characters
+    def __init__(self, size: int) -> None:
+        self._left = size
 
     def grant(self, wish: int, *, least: int = 0) -> int:
-        """Return how many characters may be shown, and count them: as many as wished while there are some left.
+        """Return how many bytes may be shown, and count them: as many as wished while there are some left.
 
         :param least: what is granted all the same when there are none.
         """
@@ -62,11 +63,31 @@ def visible(text: str) -> str:
     return replace_invisible(text, _spelled, keep="\t\n")
 
 
+def size(text: str) -> int:
+    """Return how many bytes a text takes in the page: made visible, escaped, as UTF-8."""
+    return len(markupsafe.escape(visible(text)).encode())
+
+
+def fitting(text: str, most: int) -> str:
+    """Return as much of the beginning of a text as takes so many bytes in the page."""
+    if len(text) <= most and size(text) <= most:
+        return text
+    fits, too_long = 0, min(len(text), most) + 1
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if size(text[:middle]) <= most:
+            fits = middle
+        else:
+            too_long = middle
+    return text[:fits]
+
+
 def label(value: Any) -> str:
     """Return a short text for a name, an id or the like, whatever it is."""
     text = value if isinstance(value, str) else "" if value is None else exact_json.dumps(value).decode()
     text = " ".join(text[: 4 * LONGEST_LABEL].split())
-    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
+    short = fitting(text[:LONGEST_LABEL], 2 * LONGEST_LABEL)
+    return text if len(text) == len(short) else f"{short}…"
 
 
 def shown(value: Any, allowance: Allowance, *, longest: int = LONGEST_VALUE) -> Shown:
@@ -78,9 +99,10 @@ def shown(value: Any, allowance: Allowance, *, longest: int = LONGEST_VALUE) -> 
     if value == "":
         return Shown("empty")
     text = laid_out(value)
-    granted = allowance.grant(min(len(text), longest), least=200)
+    begin = text[:longest]
+    begin = fitting(begin, allowance.grant(size(begin), least=200))
     form: Form = "text" if len(text) > _LINE or "\n" in text else "word"
-    return Shown(form, text[:granted], len(text) - granted)
+    return Shown(form, begin, len(text) - len(begin))
 
 
 def laid_out(value: Any) -> str:

@@ -122,3 +122,22 @@ def test_memory_does_not_grow_with_the_changes(keep: Callable[..., str], tmp_pat
 
     peak(10)  # Templates are compiled once.
     assert peak(2_400) < peak(600) * 1.2 + 100_000
+
+
+@pytest.mark.parametrize("char", ["\u202e", '"', "\U000e0041", "\U0001f600"])
+def test_limits_count_what_stands_in_the_page(tmp_path: Path, report: Report, char: str) -> None:
+    """Characters that take many times their size when they are made visible and escaped do not make a larger page."""
+    now = [
+        {
+            "assistant_id": f"{n:06}{60 * char}",
+            "name": 200 * char,
+            f"{n % 7}{100 * char}": 4_000 * char,
+            "prompt": "x y " + 9_000 * char,
+        }
+        for n in range(MOST_ASSISTANTS)
+    ]
+    then = [{**one, "prompt": f"{one['prompt']} {n} {3_000 * char}"} for n, one in enumerate(now)]
+    page = report(then, now)
+    assert len(page.text.encode()) < 12 * MEGABYTE
+    assert page.section("changed").words.startswith(f"Changed assistants {MOST_ASSISTANTS}")
+    assert "changes.jsonl" in page.section("changed").words
