@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
-from airflow_provider_puretalk import connection_form
+from airflow_provider_puretalk import connection_form, params
 from airflow_provider_puretalk.api.client import ApiClient
 from airflow_provider_puretalk.api.errors import (
     PuretalkConfigurationError,
@@ -25,7 +25,7 @@ from airflow_provider_puretalk.api.errors import (
 from airflow_provider_puretalk.api.models import Assistant, AssistantPage
 from airflow_provider_puretalk.api.once import once
 from airflow_provider_puretalk.api.reading import AssistantScan, scan
-from airflow_provider_puretalk.api.scan import Consistency
+from airflow_provider_puretalk.api.scan import CONSISTENCIES, Consistency
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.wording import counted
 
@@ -79,8 +79,7 @@ class PuretalkHook(BaseHook):
 
         :raises PuretalkConfigurationError: there is no such connection, or a field of it is wrong.
         """
-        if not self.puretalk_conn_id:
-            raise PuretalkConfigurationError("`puretalk_conn_id` is empty; name an Airflow connection.")
+        params.text("puretalk_conn_id", self.puretalk_conn_id)
         try:
             connection = self._connection or self.get_connection(self.puretalk_conn_id)
         except AirflowNotFoundException:
@@ -128,7 +127,7 @@ class PuretalkHook(BaseHook):
         :param limit: rows to ask for; the connection's ``page_size`` by default. The server may send fewer.
         :raises PuretalkNotFoundError: the list has no such page.
         """
-        answer = self.client.get_page(_at_least_one("page", page), self._limit(limit))
+        answer = self.client.get_page(params.whole_number("page", page, least=1, rendered=False), self._limit(limit))
         return AssistantPage.model_validate(
             {"count": answer.count, "next": answer.next, "previous": answer.previous, "results": answer.records}
         )
@@ -191,9 +190,9 @@ class PuretalkHook(BaseHook):
         return scan(
             self.client,
             page_size=self._limit(limit),
-            consistency=consistency,
-            max_walks=max_walks,
-            max_seconds=max_seconds,
+            consistency=cast("Consistency", params.one_of("consistency", consistency, CONSISTENCIES)),
+            max_walks=params.whole_number("max_walks", max_walks, least=1, rendered=False),
+            max_seconds=params.seconds("max_seconds", max_seconds, rendered=False),
             examine=examine,
             redact=redact,
             cancelled=cancelled,
@@ -214,7 +213,9 @@ class PuretalkHook(BaseHook):
         return True, f"Connected to {self.settings.base_url}: {counted(answer.count, 'assistant')}."
 
     def _limit(self, limit: int | None) -> int:
-        return self.settings.page_size if limit is None else _at_least_one("limit", limit)
+        return (
+            self.settings.page_size if limit is None else params.whole_number("limit", limit, least=1, rendered=False)
+        )
 
 
 def _extra_of(conn_id: str, connection: Any) -> dict[str, Any]:
@@ -226,9 +227,3 @@ def _extra_of(conn_id: str, connection: Any) -> dict[str, Any]:
     if not isinstance(extra, dict):
         raise PuretalkConfigurationError(f"Connection {conn_id!r}: the Extra field must be a JSON object.")
     return extra
-
-
-def _at_least_one(name: str, value: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise PuretalkConfigurationError(f"`{name}` must be a whole number, at least 1, not {value!r}.")
-    return value

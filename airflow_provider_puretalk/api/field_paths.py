@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 
 #: The parts of a name: keys, and ``*``.
@@ -29,9 +30,7 @@ def parse_names(argument: str, names: Any) -> list[Pattern]:
     :param argument: what the names were given as, for the message.
     :raises PuretalkConfigurationError: it is not a list of names, or one of them makes no sense.
     """
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise PuretalkConfigurationError(f"`{argument}` must be a list of field names, not {names!r}.")
-    return [parse_name(argument, name) for name in names]
+    return [parse_name(argument, name) for name in params.items(argument, names, of="field names")]
 
 
 def parse_name(argument: str, name: Any) -> Pattern:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api import field_paths
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
 
@@ -214,17 +215,14 @@ def _leave_out(treatment: Treatment, value: Any) -> Any:
 
 
 def _checked(policy: Any) -> dict[field_paths.Pattern, Treatment]:
-    if not isinstance(policy, Mapping):
-        raise PuretalkConfigurationError(
-            "`redact` must map field names to 'drop', 'mask' or 'hash', such as {'user.email': 'mask'}; it is of type "
-            f"{type(policy).__name__} after rendering. Where a template gives it, the DAG needs "
-            "render_template_as_native_obj=True."
-        )
+    policy = params.mapping(
+        "redact", policy, of="field names to 'drop', 'mask' or 'hash', such as {'user.email': 'mask'}"
+    )
     if not policy:
         raise PuretalkConfigurationError("`redact` is empty; leave it out to keep everything as it came.")
     rules = {_pattern(name): treatment for name, treatment in policy.items()}
     for pattern, treatment in rules.items():
-        if treatment not in TREATMENTS:
+        if not isinstance(treatment, str) or treatment not in TREATMENTS:
             raise PuretalkConfigurationError(
                 f"`redact` must say 'drop', 'mask' or 'hash' of `{'.'.join(pattern)}`, not {treatment!r}."
             )

@@ -34,7 +34,8 @@ def list_assistants(options: argparse.Namespace, output: Output) -> int:
         else:
             output.table(fields, ([record[name] for name in fields] for record in shown))
         left_out = sum(1 for _ in matching)
-        selection.check_names()
+        if warning := selection.check_names(whole=scan.complete, redacted=redactor.policy if redactor else ()):
+            print_message(warning)
         for sentence in redactor.warnings() if redactor is not None and scan.count else ():
             print_message(sentence)
         if not output.as_json:

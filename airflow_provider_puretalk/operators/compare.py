@@ -14,6 +14,7 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.killing import Killable, killable
+from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.snapshots.comparison import Comparison
 
 
-class PuretalkCompareSnapshotsOperator(Killable, BaseOperator):
+class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperator):
     """Compare two snapshots of an account, and write what changed beside the newer one.
 
     One file is for machines, one for people; both have names that no other comparison has, so what was handed out is not
@@ -95,13 +96,13 @@ class PuretalkCompareSnapshotsOperator(Killable, BaseOperator):
 
         limit = _Limit(self.max_removed)
         fail_on_change = params.flag("fail_on_change", self.fail_on_change)
-        account = params.text("account", self.account)
-        snapshot = params.optional_text("snapshot", self.snapshot)
-        baseline = params.optional_text("baseline", self.baseline)
-        ignored = () if self.ignore_fields is None else self.ignore_fields
+        account = params.text("account", self.rendered("account"))
+        snapshot = params.optional_text("snapshot", self.rendered("snapshot"))
+        baseline = params.optional_text("baseline", self.rendered("baseline"))
+        ignored = () if self.ignore_fields is None else self.rendered("ignore_fields")
         storage = Storage(
-            params.text("destination", self.destination),
-            params.optional_text("storage_conn_id", self.storage_conn_id),
+            params.text("destination", self.rendered("destination")),
+            params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
         )
         storage.check()
         run = None if snapshot is not None else run_of(self, context, storage, account)

@@ -12,6 +12,7 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
+from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.operators.selection import Selection
 
 
-class PuretalkListAssistantsOperator(Killable, BaseOperator):
+class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator):
     """List the assistants of an account as plain dicts, for XCom.
 
     Without ``page`` all of them are read, with the promise of ``consistency``, and come in order of ``assistant_id``.
@@ -96,10 +97,13 @@ class PuretalkListAssistantsOperator(Killable, BaseOperator):
         consistency: Any = params.one_of("consistency", self.consistency, CONSISTENCIES)
         ceiling = params.whole_number("max_xcom_bytes", self.max_xcom_bytes, least=2)
         params.flag("strict", self.strict)
-        selection = Selection(self.fields, self.filters)
+        selection = Selection(
+            self.rendered("fields", none_is_nothing=True), self.rendered("filters", none_is_nothing=True)
+        )
+        redact = self.rendered("redact", none_is_nothing=True)
 
-        hook = PuretalkHook(params.text("puretalk_conn_id", self.puretalk_conn_id))
-        redactor = None if self.redact is None else Redactor(self.redact, hook.settings.redaction_key)
+        hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
+        redactor = None if redact is None else Redactor(redact, hook.settings.redaction_key)
         self._base_url = hook.settings.base_url
         if page is not None:
             records = hook.client.get_page(page, limit or hook.settings.page_size).records
@@ -107,7 +111,7 @@ class PuretalkListAssistantsOperator(Killable, BaseOperator):
                 records = [redactor(record) for record in records]
             selected = self._select(records, selection, redactor, ceiling)
             self.log.info("Page %d: %d of %s selected.", page, len(selected), counted(len(records), "assistant"))
-            self._warn(redactor, len(records))
+            self._warn(selection, redactor, len(records), whole=False)
             return selected
         with hook.scan_assistants(consistency, limit=limit, redact=redactor) as scan:
             selected = self._select(scan, selection, redactor, ceiling)
@@ -120,7 +124,7 @@ class PuretalkListAssistantsOperator(Killable, BaseOperator):
                 counted(scan.walks, "walk"),
                 scan.complete,
             )
-            self._warn(redactor, scan.count)
+            self._warn(selection, redactor, scan.count, whole=scan.complete)
         return selected
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
@@ -153,10 +157,12 @@ class PuretalkListAssistantsOperator(Killable, BaseOperator):
                     "keep the assistants in object storage with PuretalkSnapshotAssistantsOperator."
                 )
             selected.append(row)
-        selection.check_names()
         return selected
 
-    def _warn(self, redactor: Redactor | None, read: int) -> None:
+    def _warn(self, selection: Selection, redactor: Redactor | None, read: int, *, whole: bool) -> None:
+        """Refuse names of fields that are certainly none, and warn of those that may be."""
+        if warning := selection.check_names(whole=whole, redacted=redactor.policy if redactor is not None else ()):
+            self.log.warning("%s", warning)
         for sentence in redactor.warnings() if redactor is not None and read else ():
             self.log.warning("%s", sentence)
 

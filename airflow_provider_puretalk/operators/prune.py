@@ -9,12 +9,13 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.operators.killing import Killable, killable
+from airflow_provider_puretalk.templating import TemplatedArguments
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class PuretalkPruneSnapshotsOperator(Killable, BaseOperator):
+class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator):
     """Keep the newest snapshot of each of the last days, weeks and months that have one, and remove the others.
 
     Removes nothing unless told so: with ``dry_run``, the default, it says in log and XCom what it would do. Never removed
@@ -75,14 +76,14 @@ class PuretalkPruneSnapshotsOperator(Killable, BaseOperator):
         from airflow_provider_puretalk.snapshots import prune
 
         pruned = prune(
-            params.text("destination", self.destination),
-            params.text("account", self.account),
+            params.text("destination", self.rendered("destination")),
+            params.text("account", self.rendered("account")),
             keep_daily=params.whole_number("keep_daily", self.keep_daily, least=0),
             keep_weekly=params.whole_number("keep_weekly", self.keep_weekly, least=0),
             keep_monthly=params.whole_number("keep_monthly", self.keep_monthly, least=0),
-            keep_named=self.keep_named,
+            keep_named=self.rendered("keep_named"),
             dry_run=params.flag("dry_run", self.is_dry_run),
-            storage_conn_id=params.optional_text("storage_conn_id", self.storage_conn_id),
+            storage_conn_id=params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
         )
         verb = "Would remove" if pruned.dry_run else "Removed"
         for kept in pruned.kept:

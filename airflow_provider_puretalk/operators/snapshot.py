@@ -14,12 +14,13 @@ from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.links import PuretalkManifestLink, remember
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.killing import Killable, killable
+from airflow_provider_puretalk.templating import TemplatedArguments
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
+class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOperator):
     """Read all assistants of an account and keep them as one snapshot in object storage.
 
     The snapshot appears whole or not at all. Running the task again for the same partition replaces it; the same fleet
@@ -119,12 +120,14 @@ class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
         consistency: Any = params.one_of("consistency", self.consistency, CONSISTENCIES)
         max_walks = params.whole_number("max_walks", self.max_walks, least=1)
         max_seconds = params.seconds("max_seconds", self.max_seconds)
-        params.flag("strict", self.strict)
+        strict = params.flag("strict", self.strict)
         emit_partition = params.flag("emit_partition", self.emit_partition)
-        snapshot = params.text("partition", self.partition) if self.partition is not None else _of_run(context)
-        destination = params.text("destination", self.destination)
-        storage_conn_id = params.optional_text("storage_conn_id", self.storage_conn_id)
-        hook = PuretalkHook(params.text("puretalk_conn_id", self.puretalk_conn_id))
+        snapshot = (
+            params.text("partition", self.rendered("partition")) if self.partition is not None else _of_run(context)
+        )
+        destination = params.text("destination", self.rendered("destination"))
+        storage_conn_id = params.optional_text("storage_conn_id", self.rendered("storage_conn_id"))
+        hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
         events = self._events(context, hook.account)
         if emit_partition:
             _check_partitions(events, hook.account)
@@ -136,8 +139,8 @@ class PuretalkSnapshotAssistantsOperator(Killable, BaseOperator):
             file_format=self.file_format,
             compression=params.nothing_as_none(self.compression),
             consistency=consistency,
-            redact=self.redact,
-            strict=self.strict,
+            redact=self.rendered("redact", none_is_nothing=True),
+            strict=strict,
             max_walks=max_walks,
             max_seconds=max_seconds,
             ignore_fields=() if self.ignore_fields is None else self.ignore_fields,

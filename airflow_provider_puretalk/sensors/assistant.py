@@ -72,9 +72,9 @@ class PuretalkAssistantSensor(WaitingSensor):
         from airflow_provider_puretalk.waiting.assistant import AssistantWanted
 
         return AssistantWanted(
-            params.optional_text("assistant_id", self.assistant_id),
-            params.optional_text("name", self.name),
-            {} if self.expect is None else self.expect,
+            None if self.assistant_id is None else params.data("assistant_id", self.rendered("assistant_id")),
+            None if self.name is None else params.data("name", self.rendered("name")),
+            {} if (expect := self.rendered("expect", none_is_nothing=True)) is None else expect,
         )
 
     def _resumed(self, told: dict[str, Any], began: float) -> Any:

@@ -80,12 +80,12 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
         from airflow_provider_puretalk.api.field_paths import parse_names
         from airflow_provider_puretalk.waiting.change import ChangeWanted
 
-        ignored = parse_names("ignore_fields", () if self.ignore_fields is None else self.ignore_fields)
+        ignored = parse_names("ignore_fields", () if self.ignore_fields is None else self.rendered("ignore_fields"))
         return ChangeWanted(
-            destination=params.text("destination", self.destination),
-            storage_conn_id=params.optional_text("storage_conn_id", self.storage_conn_id),
-            account=params.optional_text("account", self.account),
-            baseline=params.optional_text("baseline", self.baseline),
+            destination=params.text("destination", self.rendered("destination")),
+            storage_conn_id=params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
+            account=params.optional_text("account", self.rendered("account")),
+            baseline=params.optional_text("baseline", self.rendered("baseline")),
             ignore_fields=tuple(".".join(name) for name in ignored),
             began=began,
         )

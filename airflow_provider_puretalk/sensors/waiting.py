@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkError, is_transient
 from airflow_provider_puretalk.operators.killing import Killable, killable
+from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.waiting import messages, polling
 from airflow_provider_puretalk.waiting.pauses import Pauses
 
@@ -34,7 +35,7 @@ _GRACE = 60
 _LONGEST_OVERTIME = 900.0
 
 
-class WaitingSensor(Killable, BaseSensorOperator):
+class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
     """Waits for a condition.
 
     Failures end the wait alike in all modes. Transient ones are tolerated, so many in a row; only in reschedule mode,
@@ -119,7 +120,7 @@ class WaitingSensor(Killable, BaseSensorOperator):
 
     def _prepare(self, began: float) -> None:
         """Check all arguments, before the first request."""
-        params.text("puretalk_conn_id", self.puretalk_conn_id)
+        params.text("puretalk_conn_id", self.rendered("puretalk_conn_id"))
         params.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
         params.seconds("max_seconds", self.max_seconds)
         self._condition = self._wanted(began)
@@ -130,7 +131,7 @@ class WaitingSensor(Killable, BaseSensorOperator):
 
         assert self._condition is not None, "prepared before"
         try:
-            hook = PuretalkHook(params.text("puretalk_conn_id", self.puretalk_conn_id))
+            hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
             self._condition = self._condition.pinned(hook)
             max_seconds = params.seconds("max_seconds", self.max_seconds)
             (found,) = polling.poll(hook, [self._condition], max_seconds=max_seconds)
@@ -169,7 +170,7 @@ class WaitingSensor(Killable, BaseSensorOperator):
         deadline = began + self.timeout
         overtime = min(params.seconds("max_seconds", self.max_seconds), _LONGEST_OVERTIME)
         trigger = PuretalkSensorTrigger(
-            puretalk_conn_id=params.text("puretalk_conn_id", self.puretalk_conn_id),
+            puretalk_conn_id=params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")),
             condition=self._condition.to_dict(),
             began=began,
             next_look=now + pause,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.snapshots import layout, reading
 from airflow_provider_puretalk.snapshots.manifest import Manifest
@@ -181,11 +182,10 @@ _Period = tuple[int, Callable[[date], str]]
 
 
 def _periods(keep_daily: int, keep_weekly: int, keep_monthly: int) -> tuple[_Period, ...]:
-    numbers = {"keep_daily": keep_daily, "keep_weekly": keep_weekly, "keep_monthly": keep_monthly}
-    for name, number in numbers.items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-            raise PuretalkConfigurationError(f"`{name}` must be a whole number, at least 0, not {number!r}.")
-    if not any(numbers.values()):
+    keep_daily = params.whole_number("keep_daily", keep_daily, least=0, rendered=False)
+    keep_weekly = params.whole_number("keep_weekly", keep_weekly, least=0, rendered=False)
+    keep_monthly = params.whole_number("keep_monthly", keep_monthly, least=0, rendered=False)
+    if not (keep_daily or keep_weekly or keep_monthly):
         raise PuretalkConfigurationError(
             "Say what to keep: at least one of `keep_daily`, `keep_weekly` and `keep_monthly` must be above 0. "
             "`keep_daily=1` keeps the newest snapshot alone."
@@ -199,9 +199,7 @@ def _periods(keep_daily: int, keep_weekly: int, keep_monthly: int) -> tuple[_Per
 
 def _names(names: Iterable[str]) -> list[str]:
     """Check the names to keep. A single name is a sequence of letters, and would keep nothing."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise PuretalkConfigurationError(f"`keep_named` must be a list of snapshot names, not {names!r}.")
-    found = list(names)
+    found = [params.text("keep_named", name) for name in params.items("keep_named", names, of="snapshot names")]
     for name in found:
         layout.snapshot_folder("any", name)  # Refuses what cannot be a name.
     return found

@@ -13,9 +13,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.field_paths import parse_names
 from airflow_provider_puretalk.api.names import is_path_part
 from airflow_provider_puretalk.triggers import looking
-from airflow_provider_puretalk.watching.noticing import Watch, texts
+from airflow_provider_puretalk.watching.noticing import Watch
 from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
@@ -90,23 +91,25 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         self.poll_interval = poll_interval
         self.page_size = page_size
         self.max_seconds = max_seconds
-        self.assistant_ids = assistant_ids
-        self.field_classes = field_classes
-        self.ignore_fields = ignore_fields
+        # Each of them is read several times, which a generator allows once.
+        self.assistant_ids = _taken(assistant_ids)
+        self.field_classes = _taken(field_classes)
+        self.ignore_fields = _taken(ignore_fields)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the trigger is built from, the same at each parse of the DAG.
 
         :raises PuretalkConfigurationError: an argument makes no sense; the sentence says which.
         """
-        if self.account is not None and not is_path_part(params.text("account", self.account)):
+        account = self.account
+        if account is not None and not (isinstance(account, str) and is_path_part(account)):
             raise PuretalkConfigurationError(
-                f"The account {self.account!r} cannot be one: letters, digits and `. _ : -` only."
+                f"`account` {account!r} cannot be one: letters, digits and `. _ : -` only."
             )
         self._watch()
         return "airflow_provider_puretalk.triggers.PuretalkAssistantsChangedTrigger", {
             "puretalk_conn_id": params.text("puretalk_conn_id", self.puretalk_conn_id),
-            "account": self.account,
+            "account": account,
             "poll_interval": params.seconds("poll_interval", self.poll_interval),
             "page_size": (
                 None if self.page_size is None else params.whole_number("page_size", self.page_size, least=1)
@@ -173,7 +176,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         return {
             "assistant_ids": None if self.assistant_ids is None else _sorted("assistant_ids", self.assistant_ids),
             "field_classes": None if self.field_classes is None else _sorted("field_classes", self.field_classes),
-            "ignore_fields": sorted(set(self.ignore_fields)),
+            "ignore_fields": sorted({".".join(name) for name in parse_names("ignore_fields", self.ignore_fields)}),
         }
 
     def _watch(self) -> Watch:
@@ -201,5 +204,11 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         return False
 
 
+def _taken(values: Any) -> Any:
+    """Return what an iterable holds, anything else as it is: it is refused later."""
+    found = params.elements(values)
+    return values if found is None else found
+
+
 def _sorted(name: str, values: Iterable[str]) -> list[str]:
-    return sorted(set(texts(name, values)))
+    return sorted(set(params.texts(name, values)))

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError
-from airflow_provider_puretalk.api.field_paths import ITEMS, NOT_THERE, Pattern, find, parse_name
+from airflow_provider_puretalk.api.field_paths import ITEMS, Pattern, find, parse_name
+from airflow_provider_puretalk.api.matching import Wanted
+from airflow_provider_puretalk.params import as_text
 from airflow_provider_puretalk.waiting.polling import failure
 
 if TYPE_CHECKING:
@@ -32,11 +35,22 @@ class AssistantWanted:
     assistant_id: str | None
     name: str | None
     expect: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    _expected: list[tuple[Pattern, Wanted]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.assistant_id is None and self.name is None:
             raise PuretalkConfigurationError("Say which assistant to wait for: give `assistant_id` or `name`.")
-        self._expected()
+        given = params.mapping("expect", self.expect, of="field names to values, such as {'voice.language': 'en-US'}")
+        names = {name: parse_name("expect", name) for name in given}
+        for name, pattern in names.items():
+            if ITEMS in pattern:
+                raise PuretalkConfigurationError(f"`expect` holds {name!r}; it takes whole fields, without `*`.")
+        expected = [(names[name], Wanted("expect", name, value)) for name, value in given.items()]
+        object.__setattr__(self, "_expected", expected)
+        # Taken once: a generator has nothing more to give when the trigger is told what to wait for.
+        object.__setattr__(
+            self, "expect", {name: wanted.value for name, (_, wanted) in zip(given, expected, strict=True)}
+        )
 
     @classmethod
     def of(cls, assistant_id: Any = None, name: Any = None, expect: Any = None, **_: Any) -> Self:
@@ -68,8 +82,7 @@ class AssistantWanted:
         names = {condition.name for condition in conditions if condition.assistant_id is None}
 
         def is_candidate(record: dict[str, Any]) -> bool:
-            name = record.get("name")
-            return record_id(record) in ids or (isinstance(name, str) and name in names)
+            return record_id(record) in ids or (as_text(record.get("name")) in names)
 
         by_id: dict[str | None, dict[str, Any]] = {}
         by_name: defaultdict[str | None, list[dict[str, Any]]] = defaultdict(list)
@@ -80,8 +93,7 @@ class AssistantWanted:
                 if candidate:
                     record = exact_json.loads(line)
                     by_id[record_id(record)] = record
-                    if isinstance(record.get("name"), str):
-                        by_name[record["name"]].append(record)
+                    by_name[as_text(record.get("name"))].append(record)
         found: list[dict[str, Any] | PuretalkError | None] = []
         for condition in conditions:
             if condition.assistant_id is None:
@@ -99,36 +111,6 @@ class AssistantWanted:
         return {"assistant_id": found["assistant_id"]}
 
     def _is_met_by(self, record: dict[str, Any]) -> bool:
-        if self.name is not None and record.get("name") != self.name:
+        if self.name is not None and as_text(record.get("name")) != self.name:
             return False
-        return all(_holds(find(record, name), value) for name, value in self._expected())
-
-    def _expected(self) -> list[tuple[Pattern, Any]]:
-        if not isinstance(self.expect, Mapping):
-            raise PuretalkConfigurationError(
-                f"`expect` must map field names to values, such as {{'voice.language': 'en-US'}}; it is of type "
-                f"{type(self.expect).__name__} after rendering."
-            )
-        expected = [(parse_name("expect", name), value) for name, value in self.expect.items()]
-        for name, value in expected:
-            if ITEMS in name:
-                raise PuretalkConfigurationError(
-                    f"`expect` holds {'.'.join(name)!r}; it takes whole fields, without `*`."
-                )
-            if not _is_json(value):
-                raise PuretalkConfigurationError(f"`expect` holds a value for `{'.'.join(name)}` that is not JSON.")
-        return expected
-
-
-def _holds(value: Any, wanted: Any) -> bool:
-    from airflow_provider_puretalk.api.equality import equal  # Only here: DAG files import this module.
-
-    return equal(None if value is NOT_THERE else value, wanted)
-
-
-def _is_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(map(_is_json, value))
-    return value is None or isinstance(value, str | int | float | bool)
+        return all(wanted.is_met_by(find(record, name)) for name, wanted in self._expected)

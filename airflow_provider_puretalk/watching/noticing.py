@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, field_class
 from airflow_provider_puretalk.api.field_paths import ITEMS, covers
@@ -99,8 +100,8 @@ class Watch:
         field_classes: Iterable[str] | None = None,
         ignore_fields: Iterable[str] = ("updated_at",),
     ) -> None:
-        self._ids = None if assistant_ids is None else frozenset(texts("assistant_ids", assistant_ids))
-        self._classes = None if field_classes is None else frozenset(texts("field_classes", field_classes))
+        self._ids = None if assistant_ids is None else frozenset(params.texts("assistant_ids", assistant_ids))
+        self._classes = None if field_classes is None else frozenset(params.texts("field_classes", field_classes))
         for name in sorted(self._classes or ()):
             if name not in FIELD_CLASSES:
                 raise PuretalkConfigurationError(
@@ -172,17 +173,6 @@ class Watch:
         return not covers(self._ignored.fields, field) and (
             self._classes is None or field_class(field[0]) in self._classes
         )
-
-
-def texts(name: str, values: Any) -> list[str]:
-    """Check a list of texts, at least one.
-
-    :raises PuretalkConfigurationError: it is something else.
-    """
-    found = [] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
-    if not found or not all(isinstance(value, str) and value for value in found):
-        raise PuretalkConfigurationError(f"`{name}` must be a list of texts, at least one, not {values!r}.")
-    return found
 
 
 def _names(old: Print, new: Print) -> list[str]:

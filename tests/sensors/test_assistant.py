@@ -112,8 +112,9 @@ def test_one_that_changed_back_is_waited_for_again(account: Sandbox) -> None:
     [
         ({}, "assistant_id"),
         ({"assistant_id": ""}, "assistant_id"),
-        ({"name": "None"}, "name"),
-        ({"name": 7}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": 1.5}, "name"),
+        ({"name": ["a"]}, "name"),
         ({"name": "a", "expect": "voice"}, "expect"),
         ({"name": "a", "expect": {"llm_states.*.id": 1}}, "expect"),
         ({"name": "a", "expect": {"": 1}}, "expect"),

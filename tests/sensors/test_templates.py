@@ -82,7 +82,7 @@ def test_rendered_arguments(account: Sandbox, folder: Folder, context: Any, mode
     folder.take(context, partition="2026-11-22")
     account.fleet.change(account.fleet.ids()[0], {"name": "Reception"})
     texts = {"max_consecutive_failures": "3", "max_seconds": "60.5"}
-    assert wait(sensors.PuretalkAssistantSensor, mode, name=" Reception ", **texts)["name"] == "Reception"
+    assert wait(sensors.PuretalkAssistantSensor, mode, name="Reception", **texts)["name"] == "Reception"
     found = wait(sensors.PuretalkAssistantsChangedSensor, mode, destination=folder.destination, **texts)
     assert found["counts"]["changed"] == 1
 
