@@ -92,8 +92,8 @@ def elements(values: Any) -> list[Any] | None:
         return None
     if isinstance(values, type) or hasattr(type(values), "model_fields"):
         return None  # An enumeration or a pydantic model: one thing, whatever iterating over it gives.
-    if isinstance(values, Sequence) and type(values).__module__.partition(".")[0] == "airflow":
-        return [*values[:]]  # Results of mapped tasks: one request as a slice, one each by iteration.
+    if isinstance(values, Sequence) and type(values).__name__.startswith("LazyXCom"):
+        return [*values[:]]  # Airflow's, of mapped tasks: one request as a slice, one each by iteration.
     return sorted(values, key=_sort_key) if isinstance(values, set | frozenset) else [*values]
 
 

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError
+from airflow_provider_puretalk.api.field_paths import parse_names
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.killing import Killable, killable
@@ -99,7 +100,8 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
         account = params.text("account", self.rendered("account"))
         snapshot = params.optional_text("snapshot", self.rendered("snapshot"))
         baseline = params.optional_text("baseline", self.rendered("baseline"))
-        ignored = () if self.ignore_fields is None else self.rendered("ignore_fields")
+        given = () if self.ignore_fields is None else self.rendered("ignore_fields")
+        ignored = [".".join(name) for name in parse_names("ignore_fields", given)]
         storage = Storage(
             params.text("destination", self.rendered("destination")),
             params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
