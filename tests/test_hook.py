@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import logging
 import pickle
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -309,3 +313,39 @@ def test_the_models_of_a_page_can_be_sent_around(hook: PuretalkHook) -> None:
     """To another process, for example."""
     page = hook.get_assistants_page(limit=2)
     assert pickle.loads(pickle.dumps(page)) == page
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_threads_that_share_a_hook_share_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks first makes it, and the others wait: two clients would send twice as much as the connection allows."""
+    made: list[Any] = []
+    hook = PuretalkHook()  # Not the fixture's: what is made here is no client.
+    all_ask = threading.Barrier(8)
+
+    def slowly(settings: Any) -> Any:
+        made.append(settings)
+        time.sleep(0.05)  # Without a lock, all others would be here by now.
+        return object()
+
+    monkeypatch.setattr("airflow_provider_puretalk.hooks.ApiClient", slowly)
+    # What Python 3.12 and newer have in its place has no lock.
+    monkeypatch.setattr(PuretalkHook.__dict__["client"], "lock", contextlib.nullcontext(), raising=False)
+    clients: list[Any] = []
+
+    def ask() -> None:
+        all_ask.wait(60)
+        clients.append(hook.client)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert len({id(client) for client in clients}) == 1
+
+
+def test_a_hook_that_knows_its_settings_can_be_copied(hook: PuretalkHook) -> None:
+    """Whatever kept threads apart is gone by then."""
+    assert copy.deepcopy(hook.settings) == hook.settings
+    assert copy.deepcopy(hook).settings == hook.settings

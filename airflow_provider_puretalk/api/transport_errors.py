@@ -94,7 +94,7 @@ def _why_no_answer(chain: list[BaseException]) -> str:
             return f"No answer: TLS failed ({cause.reason or 'no reason given'})."
         if isinstance(cause, socket.gaierror):
             return f"No answer: the host name cannot be resolved ({cause.strerror})."
-        if isinstance(cause, urllib3.exceptions.ConnectTimeoutError) and not isinstance(
+        if isinstance(cause, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError) and not isinstance(
             cause,
             urllib3.exceptions.NewConnectionError,  # a subclass that means anything but a timeout
         ):

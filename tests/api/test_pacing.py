@@ -206,3 +206,15 @@ def test_no_wait_for_a_slot_lasts_beyond_the_deadline(
     with pytest.raises(PuretalkError):
         client.ask(1, 10, deadline=clock.now + 10)
     assert sum(clock.waits) <= 10
+
+
+def test_redirects_count_as_requests(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any
+) -> None:
+    """The server meets them all, whoever sent the reader on; so it does those of a session that was handed out."""
+    service = serve(answers.answer(b"", 302, Location="/api/ai-assistants/?page=1&limit=10"), answers.ok)
+    client = make_client(f"{service.address}/api", extra={"requests_per_second": 0.1})
+    client.get_page(1, 10)
+    assert sum(clock.waits) == pytest.approx(10)
+    client.session.get(f"{service.address}/api/ai-assistants/")
+    assert sum(clock.waits) == pytest.approx(20)

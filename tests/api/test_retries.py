@@ -257,3 +257,16 @@ def test_each_further_try_is_logged(
     assert "HTTP 503" in line
     assert "id-7" in line
     assert "try 2" in line
+
+
+def test_a_gateway_that_says_when_to_come_back(
+    ask: Callable[..., Any], serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any
+) -> None:
+    """403 with ``Retry-After`` is a throttle, not a key that is refused: it is waited for as 429 is."""
+    page, _ = ask(answers.answer(REFUSAL, 403, Retry_After="7"), answers.ok)
+    assert page.count == 1
+    assert sum(clock.waits) >= 7
+    client = make_client(serve(answers.answer(REFUSAL, 403, Retry_After="3600")).address)
+    with pytest.raises(PuretalkRateLimitError) as caught:
+        client.get_page(1, 10)
+    assert (caught.value.status_code, caught.value.retry_after) == (403, 3600)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from airflow_provider_puretalk.api.errors import is_transient
 from airflow_provider_puretalk.api.reading import scan
 from airflow_provider_puretalk.exceptions import (
+    PuretalkAuthError,
     PuretalkInconsistentScanError,
+    PuretalkNotFoundError,
     PuretalkPaginationError,
     PuretalkResponseError,
+    PuretalkServerError,
 )
 
 
@@ -133,3 +138,119 @@ def test_a_record_that_cannot_be_written_down_is_a_wrong_answer(
         scan(make_client(serve(answers.answer(body)).address), page_size=10),
     ):
         pytest.fail("there is no reading")
+
+
+@pytest.mark.parametrize("consistency", ["verified", "checked"])
+@pytest.mark.parametrize(
+    ("bodies", "said"),
+    [
+        ([("a", "b"), ("c",)], r"`count` says 5, but 3 rows came"),
+        ([("a", "b"), ("c", "c"), ("d",)], r"`count` says 5, but 5 rows with 4 different ids came"),
+        ([("a", "b"), ("a", "b"), ("c", "c")], r"`count` says 5, but 6 rows with 3 different ids came"),
+    ],
+    ids=["hidden rows", "a row twice", "a join that doubles"],
+)
+def test_a_list_that_is_always_wrong_in_the_same_way(
+    pages: Callable[..., Any],
+    make_client: Callable[..., Any],
+    answers: Any,
+    consistency: Any,
+    bodies: list[tuple[str, ...]],
+    said: str,
+) -> None:
+    """Is no list that changes: after three walks it is said what stands there, and that waiting will not help."""
+    last = len(bodies)
+    service = pages(
+        *[
+            answers.page(*ids, count=5, next=None if number == last else f"?page={number + 1}")
+            for number, ids in enumerate(bodies, 1)
+        ]
+    )
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match=rf"{said}.*3 walks.*best_effort") as caught,
+        scan(client, page_size=2, consistency=consistency, max_walks=10),
+    ):
+        pytest.fail("there is no reading")
+    assert not is_transient(caught.value)
+    assert len(service.requests) <= 3 * last + 2
+
+
+def test_every_reading_that_is_given_up_says_why(
+    pages: Callable[..., Any], make_client: Callable[..., Any], answers: Any
+) -> None:
+    """The limit that ended it, and what the last walk lacked."""
+    service = pages(answers.page("a", "b", count=5, next="?page=2"), answers.page("c", count=5))
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match=r"`max_walks` \(2.*`count` says 5, 3 rows came") as caught,
+        scan(client, page_size=2, max_walks=2),
+    ):
+        pytest.fail("there is no reading")
+    assert is_transient(caught.value)
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("status", [400, 405, 413, 414, 422, 429, 500, 502, 504, "broken", "reset", "html", "huge"])
+def test_a_server_that_refuses_a_larger_limit(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, status: Any, parallel: int
+) -> None:
+    """The attempt to have the whole list as one page costs one request, whatever comes of it, and is not made again."""
+    ids = [f"{number:02}" for number in range(25)]
+
+    def by_limit(connection: Any) -> None:
+        query = dict(re.findall(r"(\w+)=(\d+)", connection_target(service)))
+        number, limit = int(query["page"]), int(query["limit"])
+        if limit > 10:
+            large.append(limit)
+            if isinstance(status, int):
+                connection.sendall(answers.answer({"err": True}, status))
+            elif status == "broken":
+                connection.sendall(answers.answer(b'{"count": 25'))
+            elif status == "html":
+                connection.sendall(answers.answer(b"<html>", Content_Type="text/html"))
+            elif status == "huge":
+                connection.sendall(answers.answer(b" " * 100_000))
+            return
+        more = f"?page={number + 1}" if number < 3 else None
+        connection.sendall(answers.answer(answers.page(*ids[(number - 1) * 10 : number * 10], count=25, next=more)))
+
+    def connection_target(service: Any) -> str:
+        with lock:  # Of the request that is answered: with several in flight the last one may be another's.
+            taken.append(len(taken))
+            return str(service.targets[taken[-1]])
+
+    large: list[int] = []
+    taken: list[int] = []
+    lock = threading.Lock()
+    service = serve(by_limit)
+    client = make_client(service.address, extra={"max_parallel_requests": parallel, "max_response_bytes": 50_000})
+    with scan(client, page_size=10) as found:
+        assert (found.method, found.walks, found.count) == ("two_walks", 2, 25)
+        assert "A single page of 125 failed" in found.tried[0]
+    assert large == [125]
+    assert len(service.requests) == 7
+
+
+def test_an_outage_stays_an_outage(serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any) -> None:
+    """When the next page fails as well, that is the error, after as many tries as ever."""
+    first = answers.answer(answers.page("a", "b", count=5, next="?page=2"))
+    service = serve(first, answers.answer({"err": True}, 503))
+    client = make_client(service.address, extra={"max_retries": 2, "max_parallel_requests": 1})
+    with pytest.raises(PuretalkServerError), scan(client, page_size=2):
+        pytest.fail("there is no reading")
+    assert len(service.requests) == 1 + 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class"), [(401, PuretalkAuthError), (403, PuretalkAuthError), (404, PuretalkNotFoundError)]
+)
+def test_a_refusal_that_has_nothing_to_do_with_the_limit(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, status: int, error_class: Any
+) -> None:
+    """A key that is refused now ends the reading there."""
+    first = answers.answer(answers.page("a", "b", count=5, next="?page=2"))
+    service = serve(first, answers.answer({"err": True}, status))
+    with pytest.raises(error_class), scan(make_client(service.address), page_size=2):
+        pytest.fail("there is no reading")
+    assert len(service.requests) == 2

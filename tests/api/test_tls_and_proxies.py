@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import ipaddress
 import logging
 import ssl
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -195,3 +197,124 @@ def test_no_tunnel_shows_the_key_to_the_proxy(
         make_client("https://puretalk.test/api", extra={"max_retries": 0}).get_page(1, 10)
     assert [(request.method, request.target) for request in proxy.requests] == [("CONNECT", "puretalk.test:443")]
     assert proxy.keys == [None]
+
+
+def test_nothing_on_this_machine_is_asked_through_a_proxy(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is what a redirect leads to: the key would be the proxy's."""
+    proxy = serve(answers.answer(b"", 502))
+    through(monkeypatch, PROXY.format(port=proxy.address.rpartition(":")[2]))
+    monkeypatch.setenv("ALL_PROXY", proxy.address)
+    for given in (
+        (answers.ok,),
+        (answers.answer(b"", 302, Location="/api/ai-assistants/?page=1&limit=10"), answers.ok),
+    ):
+        address = serve(*given).address
+        for host in (address, address.replace("127.0.0.1", "localhost"), address.replace("127.0.0.1", "127.1")):
+            client = make_client(f"{host}/api", extra={"max_retries": 0})
+            assert client.get_page(1, 10).count == 1
+            assert client.session.send(
+                client.session.prepare_request(requests.Request("GET", f"{host}/api"))
+            ).status_code == 200  # fmt: skip
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_ca_variable_that_names_no_bundle(
+    service: Any, make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str,
+    content: str | None, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    """The variable is named, and it is not tried again: it would be the same."""
+    bundle = tmp_path / "ca.pem"
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.setenv(variable, str(bundle))
+    with pytest.raises(PuretalkConfigurationError, match=variable) as caught:
+        make_client(service.address).get_page(1, 10)
+    assert str(bundle) in str(caught.value)
+    assert "Trying again" not in caplog.text
+    assert service.requests == []
+
+
+def test_a_ca_variable_matters_only_where_tls_is_used(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain http goes on."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    assert make_client(serve(answers.ok).address).get_page(1, 10).count == 1
+
+
+def test_a_ca_variable_that_is_not_used_is_told_of(
+    service: Any, make_client: Callable[..., Any], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``SSL_CERT_FILE`` means nothing to requests; who set it should know where to set what does."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with pytest.raises(PuretalkConnectionError, match=r"SSL_CERT_FILE.*REQUESTS_CA_BUNDLE"):
+        make_client(service.address, extra={"max_retries": 0}).get_page(1, 10)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("variable", ["{scheme}_proxy", "{SCHEME}_PROXY", "all_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://", "not the address"),
+        ("http://:3128", "not the address"),
+        ("http://us3r:s3cr3t@:3128", "not the address"),
+        ("http://127.0.0.1:s3cr3t", "not the address"),
+        ("http://127.0.0.1:99999", "not the address"),
+        ("http:127.0.0.1:3128", "not the address"),
+        ("http//127.0.0.1:3128", "not the address"),
+        ("http://127.0.0.1:9 ", "not the address"),
+        ("ftp://127.0.0.1:21", "not known"),
+        ("http://s3cr3t:s3cr3t@127.0.0.1", "without a port"),
+        ("127.0.0.1:", "without a port"),
+    ],
+)
+def test_a_proxy_variable_that_names_none(
+    make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str, address: str, said: str,
+    caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    """The variable is named, its value is not, and it is not tried again."""
+    named = variable.format(scheme=scheme, SCHEME=scheme.upper())
+    monkeypatch.setenv(named, address)
+    with pytest.raises(PuretalkConfigurationError, match=rf"{named}.*{said}") as caught:
+        make_client(f"{scheme}://puretalk.test/api").get_page(1, 10)
+    assert "s3cr3t" not in f"{caught.value!r} {vars(caught.value)} {caplog.text}"
+    assert "Trying again" not in caplog.text
+
+
+@pytest.mark.skipif(importlib.util.find_spec("socks") is not None, reason="the library is there")
+@pytest.mark.parametrize("kind", ["socks4", "socks5", "socks5h", "SOCKS5"])
+def test_a_socks_proxy_without_its_library(
+    make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Which to install stands in the message."""
+    through(monkeypatch, f"{kind}://127.0.0.1:1080")
+    with pytest.raises(PuretalkConfigurationError, match=r"https_proxy names a SOCKS proxy.*requests\[socks\]"):
+        make_client("https://puretalk.test/api").get_page(1, 10)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_credentials(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:  # fmt: skip
+    """407 is for people to correct: it is asked once, and the variable is named."""
+    proxy = serve(answers.answer(b"", 407))
+    through(monkeypatch, proxy.address)
+    with pytest.raises(PuretalkConfigurationError, match=f"{scheme}_proxy.*407"):
+        make_client(f"{scheme}://puretalk.test/api").get_page(1, 10)
+    assert len(proxy.requests) == 1
+
+
+def test_a_proxy_that_is_out_of_order_is_asked_again(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That passes; and the message says who refused."""
+    proxy = serve(answers.answer(b"", 503))
+    through(monkeypatch, proxy.address)
+    with pytest.raises(PuretalkConnectionError, match=r"https_proxy.*503"):
+        make_client("https://puretalk.test/api", extra={"max_retries": 2}).get_page(1, 10)
+    assert len(proxy.requests) == 3
