@@ -63,7 +63,7 @@ def guarded(work: Callable[[], int]) -> int:
 
 
 def as_process(work: Callable[[], int]) -> NoReturn:
-    """Do something as all that this process does. Ctrl-C waits for what is in flight; a second one does not."""
+    """Do something as all that this process does. Ctrl-C cleans up first; a second one does not."""
 
     def interrupt(*_: object) -> NoReturn:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))

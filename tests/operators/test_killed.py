@@ -160,8 +160,6 @@ def test_on_kill_of_what_does_nothing(tmp_path: Any, kind: str) -> None:
 
 def test_one_task_does_not_end_another(silent: Silent, sandbox: Any, context: Any) -> None:
     """Two tasks in one process, as ``dag.test`` and tests have them."""
-    other, operator = (
-        PuretalkListAssistantsOperator(task_id=name, fields=["name"]) for name in "ab"
-    )
+    other, operator = (PuretalkListAssistantsOperator(task_id=name, fields=["name"]) for name in "ab")
     sandbox.before_request(1, lambda _: other.on_kill())
     assert len(operator.execute(context)) == 250
