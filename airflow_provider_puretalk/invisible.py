@@ -44,13 +44,13 @@ def replace_invisible(text: str, spell: Callable[[str], str], *, keep: str = "")
 
     def spelled(match: re.Match[str]) -> str:
         found = match[0]
-        return found if found in keep or match.lastgroup == "needed" else spell(found)
+        return found if match.lastgroup == "needed" else "".join(map(spell, found))
 
-    return _pattern().sub(spelled, text)
+    return _pattern(keep).sub(spelled, text)
 
 
 @cache
-def _pattern() -> re.Pattern[str]:
+def _pattern(keep: str) -> re.Pattern[str]:
     letters = _class(lambda code: _may_join(code) and _category(code) in _LETTERS and not _is_ignorable(code))
     symbols = _class(lambda code: _category(code) in _SYMBOLS and code not in _BLANK and code > 0x7F)
     needed = (
@@ -58,8 +58,8 @@ def _pattern() -> re.Pattern[str]:
         f"|(?<=[{symbols}\ufe0f])\u200d(?=[{symbols}])"
         f"|(?<=[{symbols}])[\ufe0e\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
     )
-    unseen = _class(_is_invisible)
-    return re.compile(f"(?P<needed>{needed})|[{unseen}{chr(_END_OF_ASSIGNED)}-{chr(sys.maxunicode)}]")
+    unseen = _class(lambda code: _is_invisible(code) and chr(code) not in keep)
+    return re.compile(f"(?P<needed>{needed})|[{unseen}{chr(_END_OF_ASSIGNED)}-{chr(sys.maxunicode)}]+")
 
 
 def _is_invisible(code: int) -> bool:
