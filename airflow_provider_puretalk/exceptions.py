@@ -15,6 +15,7 @@ from airflow_provider_puretalk.api.errors import (
     PuretalkResponseError,
     PuretalkServerError,
     PuretalkSnapshotError,
+    PuretalkTemporaryFolderError,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "PuretalkResponseError",
     "PuretalkServerError",
     "PuretalkSnapshotError",
+    "PuretalkTemporaryFolderError",
 ]

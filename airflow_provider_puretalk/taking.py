@@ -122,11 +122,11 @@ def take_snapshot(
     with (
         collector_spared(),
         hook.scan_assistants(consistency, max_walks, max_seconds, examine=examine, redact=redactor) as scan,
-        storage.staging(folder_name) as folder,
+        storage.staging(folder_name) as new_file,
     ):
         staged = writing.stage(
             scan.rows() if hashing is None else hashing.passing(scan.rows()),
-            folder / "assistants",
+            new_file(),
             file_format=file_format,
             compression=compression,
             strict=strict,

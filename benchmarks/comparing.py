@@ -109,10 +109,10 @@ def _write(destination: str, file_format: str, assistants: int) -> None:
     storage = Storage(destination)
     compression = layout.choose_compression(file_format, "auto")
     for name in ("a", "b"):
-        with storage.staging(layout.snapshot_folder(ACCOUNT, name)) as folder:
+        with storage.staging(layout.snapshot_folder(ACCOUNT, name)) as new_file:
             staged = writing.stage(
                 _rows(assistants, changed=name == "b"),
-                folder / "data",
+                new_file(),
                 file_format=file_format,
                 compression=compression,
             )

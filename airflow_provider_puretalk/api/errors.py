@@ -12,6 +12,7 @@
     ├── PuretalkResponseError             an answer that is not the documented shape
     │   └── PuretalkPaginationError       the pages do not advance
     ├── PuretalkInconsistentScanError     walks over the list never agreed
+    ├── PuretalkTemporaryFolderError      the local disk cannot hold what a task works on
     ├── PuretalkSnapshotError             a stored snapshot is missing, torn or does not match its manifest
     └── PuretalkDriftError                a comparison broke a limit that the user set
 
@@ -101,6 +102,17 @@ class PuretalkPaginationError(PuretalkResponseError):
 
 class PuretalkInconsistentScanError(PuretalkError):
     """No complete reading was proven: the list changed during every walk, contradicts itself, or time ran out."""
+
+
+class PuretalkTemporaryFolderError(PuretalkError):
+    """The temporary folder is full, missing, or cannot be written; the message names it. ``TMPDIR`` names another one.
+
+    :ivar is_full: there was no room. Other tasks fill the folder, too, so that there may be some a while later.
+    """
+
+    def __init__(self, message: str = "", *, is_full: bool = False) -> None:
+        super().__init__(message)
+        self.is_full = self.transient = is_full
 
 
 class PuretalkSnapshotError(PuretalkError):

@@ -4,26 +4,26 @@ In come the pages of one walk after the other; out come canonical lines in order
 which ids each walk saw, which is what the proofs of :mod:`airflow_provider_puretalk.api.scan` count, and which answers it
 has already, so that the same bytes need not be decoded twice.
 
-Lines go to the end of a flat file, one write a page. SQLite keeps where they lie and does the sorting and counting. Both
-files live in the temporary folder, readable by their owner only, and go with the spool.
+Lines go to the end of a flat file, one write a page. SQLite keeps where they lie and does the sorting and counting. Neither
+file has a name: they go with the spool, and with a killed process as well.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from airflow_provider_puretalk.api.errors import PuretalkError
+from airflow_provider_puretalk import temporary
 
 #: Memory in KiB that SQLite may use for its pages, and for each sort. So little that a fleet of some ten thousand fills it:
 #: larger ones take no more. What is read is read in order, so that a larger one saves no time.
 _CACHE_KIB = 2_000
+#: What the temporary folder is to hold, in a sentence.
+_HELD = "the reading"
 
 # A batch is the rows of one answer, kept once however many walks got that answer.
 _TABLES = """
@@ -85,17 +85,12 @@ class Spool:
     """The pages of a reading. A context manager; closing it deletes everything. All calls come from one thread."""
 
     def __init__(self) -> None:
-        try:
-            self._folder = tempfile.TemporaryDirectory(prefix="puretalk-reading-")
-            folder = Path(self._folder.name)
-            self._lines = (folder / "lines").open("w+b", buffering=0)
-        except OSError as error:
-            raise _unusable(error) from error
+        self._lines = temporary.unnamed(_HELD)
         self._end = 0
-        self._database = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", f"cache_size=-{_CACHE_KIB}"):
-            self._database.execute(f"PRAGMA {pragma}")
-        self._database.executescript(_TABLES)
+        self._database = temporary.database(_HELD)
+        with temporary.reported(_HELD):
+            self._database.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+            self._database.executescript(_TABLES)
         self._known: dict[bytes, tuple[int, ScannedPage]] = {}
         self._batch_count = 0
         self._notes: dict[Hashable, int] = {}
@@ -113,7 +108,6 @@ class Spool:
         """Delete everything. Closing twice is fine."""
         self._database.close()
         self._lines.close()
-        self._folder.cleanup()
 
     def known(self, digest: bytes) -> ScannedPage | None:
         """Return the page of an answer that is kept already, without its rows, ready to be added again."""
@@ -122,11 +116,9 @@ class Spool:
     def add(self, walk: int, page: ScannedPage) -> None:
         """Keep what a walk got. Walks are numbered upwards."""
         self._found = None
-        try:
+        with temporary.reported(_HELD):
             batch = self._known[page.digest or b""][0] if page.rows is None else self._keep(page)
             self._database.execute("INSERT INTO sighting (walk, batch) VALUES (?, ?)", (walk, batch))
-        except (sqlite3.OperationalError, OSError) as error:
-            raise _unusable(error) from error
 
     def seen_in(self, walk: int) -> int:
         """Count the ids that a walk saw."""
@@ -179,40 +171,31 @@ class Spool:
         return self._count("found")
 
     def _count(self, what: str, *values: int) -> int:
-        try:
+        with temporary.reported(_HELD):  # Sorting takes room, too.
             return int(self._database.execute(f"SELECT count(*) FROM {what}", values).fetchone()[0])
-        except sqlite3.OperationalError as error:  # Sorting takes room, too.
-            raise _unusable(error) from error
 
     def _find(self, seen: str, *values: int) -> None:
         """Sort what was seen by id, its latest sighting each. Once: what proofs count is what is read afterwards."""
         if self._found == (seen, values):
             return
         self._found = None
-        try:
+        with temporary.reported(_HELD):
             self._database.execute("DROP TABLE IF EXISTS found")
             # With max() SQLite takes the other columns from the row that has the maximum.
             self._database.execute(
                 f"CREATE TABLE found AS SELECT position, length, note, max(moment) {seen} ORDER BY id", values
             )
-        except sqlite3.OperationalError as error:
-            raise _unusable(error) from error
         self._found = seen, values
 
     def _rows(self, seen: str, *values: int) -> Iterator[tuple[bytes, Any]]:
         """Yield what was seen, sorted by id."""
         notes = list(self._notes)
         try:
-            self._find(seen, *values)
-            found = self._database.execute("SELECT position, length, note FROM found ORDER BY rowid")
-            descriptor = self._lines.fileno()
-            for position, length, note in found:
-                yield os.pread(descriptor, length, position), notes[note]
+            with temporary.reported(_HELD):
+                self._find(seen, *values)
+                found = self._database.execute("SELECT position, length, note FROM found ORDER BY rowid")
+                descriptor = self._lines.fileno()
+                for position, length, note in found:
+                    yield os.pread(descriptor, length, position), notes[note]
         except sqlite3.ProgrammingError as error:
             raise ValueError("The reading is closed: it lasts as long as its `with` block, in one thread.") from error
-        except sqlite3.OperationalError as error:
-            raise _unusable(error) from error
-
-
-def _unusable(error: Exception) -> PuretalkError:
-    return PuretalkError(f"The temporary folder cannot hold the reading: {error}. TMPDIR names another one.")

@@ -31,13 +31,13 @@ _SAVE_EVERY = 16 << 20
 class JsonlWriter:
     """Writes lines to a local file. A context manager.
 
-    :param path: the file to write; it must not exist.
+    :param path: the file to write; one that exists is replaced.
     :param compression: ``gzip``, ``zstd`` or None.
     """
 
     def __init__(self, path: Path, *, compression: str | None) -> None:
         self._files = contextlib.ExitStack()
-        raw = self._files.enter_context(path.open("xb"))
+        raw = self._files.enter_context(path.open("wb"))
         self._descriptor, self._unsaved = raw.fileno(), 0
         self._out: IO[bytes] = raw
         if compression == "gzip":
@@ -67,11 +67,13 @@ class JsonlWriter:
             self._unsaved = 0
 
 
-def read_lines(path: Path, compression: str | None) -> Iterator[bytes]:
+def read_lines(path: Path, compression: str | None, *, name: str | None = None) -> Iterator[bytes]:
     """Yield the lines of a local file, without their line breaks.
 
+    :param name: what the file is called where it is damaged; the path's own name by default.
     :raises PuretalkSnapshotError: the file is torn or damaged.
     """
+    name = name or path.name
     damaged: tuple[Any, ...] = (EOFError, gzip.BadGzipFile, isal_zlib.error)
     with contextlib.ExitStack() as files:
         stream: Any = files.enter_context(path.open("rb"))
@@ -85,24 +87,25 @@ def read_lines(path: Path, compression: str | None) -> Iterator[bytes]:
         try:
             for line in stream:
                 if not line.endswith(b"\n"):
-                    raise PuretalkSnapshotError(f"{path.name} is torn: its last line has no end.")
+                    raise PuretalkSnapshotError(f"{name} is torn: its last line has no end.")
                 yield line[:-1]
         except damaged as error:
-            raise PuretalkSnapshotError(f"{path.name} is torn or damaged: {error}") from error
+            raise PuretalkSnapshotError(f"{name} is torn or damaged: {error}") from error
 
 
-def read_records(path: Path, compression: str | None) -> Iterator[dict[str, Any]]:
-    """Yield the records of a local file.
+def read_records(path: Path, compression: str | None, *, name: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the records of a local file; ``name`` as in :func:`read_lines`.
 
     :raises PuretalkSnapshotError: the file is torn or damaged.
     """
-    for number, line in enumerate(read_lines(path, compression), start=1):
+    name = name or path.name
+    for number, line in enumerate(read_lines(path, compression, name=name), start=1):
         try:
             record = exact_json.loads(line)
         except exact_json.InvalidJSONError as error:
-            raise PuretalkSnapshotError(f"{path.name} is damaged: line {number} is not a record ({error}).") from error
+            raise PuretalkSnapshotError(f"{name} is damaged: line {number} is not a record ({error}).") from error
         if not isinstance(record, dict):
-            raise PuretalkSnapshotError(f"{path.name} is damaged: line {number} is not a record.")
+            raise PuretalkSnapshotError(f"{name} is damaged: line {number} is not a record.")
         yield record
 
 

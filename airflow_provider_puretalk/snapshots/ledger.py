@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, Literal
 
+from airflow_provider_puretalk import temporary
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.errors import PuretalkError
 from airflow_provider_puretalk.api.field_classes import FieldClass
 from airflow_provider_puretalk.snapshots.changes import ABSENT, ALIKE, Added, Change, Changed, ChangedMany, Removed
 
@@ -25,6 +25,8 @@ THEN, NOW = 1, 2
 
 #: Memory in KiB that SQLite may use for its pages.
 _CACHE_KIB = 8_192
+#: What the temporary folder is to hold, in a sentence.
+_HELD = "the comparison"
 #: Rows after which a batch is handed to SQLite.
 _BATCH = 256
 
@@ -54,10 +56,10 @@ class Ledger:
     """What a comparison found. All calls come from one thread; first everything is noted, then it is asked for."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # An empty name: a temporary file of SQLite's own.
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}", "temp_store=FILE"):
-            self._database.execute(f"PRAGMA {pragma}")
-        self._database.executescript(_TABLES)
+        self._database = temporary.database(_HELD)
+        with _told():
+            self._database.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+            self._database.executescript(_TABLES)
         self._changes: list[tuple[Any, ...]] = []
         self._members: list[tuple[Any, ...]] = []
 
@@ -212,10 +214,7 @@ def _value(data: bytes | None, absent: Any = ABSENT) -> Any:
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
     try:
-        yield
+        with temporary.reported(_HELD):
+            yield
     except sqlite3.ProgrammingError as error:
         raise ValueError("The comparison is closed: it lasts as long as its `with` block, in one thread.") from error
-    except sqlite3.OperationalError as error:  # A full disk.
-        raise PuretalkError(
-            f"The temporary folder cannot hold the comparison: {error}. TMPDIR names another one."
-        ) from error

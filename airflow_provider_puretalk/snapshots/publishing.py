@@ -36,11 +36,12 @@ def publish(storage: Storage, comparison: Comparison) -> Published:
         comparison.rules,
     )
     changes, report = f"{folder}/{names.changes}", f"{folder}/{names.report}"
-    with storage.staging(folder) as staging:
-        write_changes(comparison, staging / layout.OLD_CHANGES)
-        write_report(comparison, staging / layout.OLD_REPORT, changes_file=names.changes)
-        storage.put(staging / layout.OLD_CHANGES, changes)
-        storage.put(staging / layout.OLD_REPORT, report)
+    with storage.staging(folder) as new_file:
+        for_machines, for_people = new_file(), new_file()
+        write_changes(comparison, for_machines)
+        write_report(comparison, for_people, changes_file=names.changes)
+        storage.put(for_machines, changes)
+        storage.put(for_people, report)
     try:
         _check_sides(storage, comparison)
     except PuretalkError:

@@ -469,7 +469,7 @@ def _same(where: str, what: str, found: object, said: object) -> None:
 
 def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
     if file.format == "jsonl":
-        yield from jsonl.read_records(path, file.compression)
+        yield from jsonl.read_records(path, file.compression, name=file.name)
         return
     with path.open("rb") as data:
         yield from parquet.read_records(data)
@@ -477,7 +477,7 @@ def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
 
 def _rows(path: Path, file: DataFile) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     if file.format == "jsonl":
-        return ((line, None) for line in jsonl.read_lines(path, file.compression))
+        return ((line, None) for line in jsonl.read_lines(path, file.compression, name=file.name))
     return ((exact_json.dumps(record), record) for record in _records(path, file))
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mimetypes
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,18 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 from fsspec.implementations.local import LocalFileSystem
 
+from airflow_provider_puretalk import temporary
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+
+#: What the folder of a file that is not finished is called, where it must have a name.
+_STAGING = ".staging-"
+#: What says that a file system has no files without names.
+_NOT_UNNAMED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.EPERM)
+#: What says that a file cannot be given its name in one step: the name is taken, the file is on another disk, ...
+_NOT_LINKED = (
+    *(errno.EEXIST, errno.EXDEV, errno.ENOENT, errno.EPERM, errno.EMLINK),
+    *(errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,8 @@ class Storage:
         #: The location as people and other tasks may use it again; names its connection.
         self.url = str(path).rstrip("/") if self._root else "/"
         self._is_local = isinstance(self._fs, LocalFileSystem)
+        protocol = self._fs.protocol
+        self._protocols = (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
     def check(self, *, writing: bool = True) -> None:
         """Find out whether the location exists, and, if asked, whether it could be written to; nothing is written.
@@ -146,48 +159,64 @@ class Storage:
         """Yield a local copy of a file, so that nobody can take it away or change it while it is read.
 
         :raises FileNotFoundError: it is not there.
+        :raises PuretalkTemporaryFolderError: the temporary folder cannot hold the copy, which says nothing of the file.
         """
-        with tempfile.TemporaryDirectory(prefix="puretalk-fetched-") as folder:
-            copy = Path(folder) / PurePosixPath(name).name
+        what = f"a copy of {self.url_of(name)}"
+        with temporary.local_file(what) as copy:
             with self._errors(name):
-                self._fs.get_file(self._path(name), str(copy))
+                try:
+                    self._fs.get_file(self._path(name), str(copy))
+                except OSError as error:
+                    if not temporary.is_of_local_file(error, copy):
+                        raise
+                    with temporary.reported(what):
+                        raise
             yield copy
 
     @contextlib.contextmanager
-    def staging(self, folder: str) -> Iterator[Path]:
-        """Yield a local folder for files that are to be put into ``folder``.
+    def staging(self, folder: str) -> Iterator[Callable[[], Path]]:
+        """Yield a function that gives local files, one a call, to be filled and put into ``folder``.
 
-        On a file system it lies there, so that putting a file needs no second copy; nobody looks into it. It is removed
-        in the end; a killed process leaves it behind as debris.
+        On a file system they lie on the same disk, so that putting one needs no second copy; elsewhere in the temporary
+        folder. None of them can be found by name, as far as the system is able to do that: see :meth:`_unfinished`.
         """
-        near = None
         if self._is_local:
             with self._errors(folder, writing=True):
-                near = Path(self._path(folder))
-                self._make_folder(near)
-        with self._errors(folder, writing=True):
-            staging = tempfile.TemporaryDirectory(prefix=".staging-", dir=near, ignore_cleanup_errors=True)
-        try:
-            with staging as name:
-                yield Path(name)
-        except OSError as error:
-            where = f"The temporary folder {tempfile.gettempdir()}" if near is None else self.url_of(folder)
-            reason = error.strerror or type(error).__name__
-            raise PuretalkSnapshotError(f"{where} cannot be written: {reason}.") from error
+                self._make_folder(Path(self._path(folder)))
+                temporary.remove_abandoned(self._account_folder(folder), _STAGING)
+
+        def new_file() -> Path:
+            if not self._is_local:
+                return files.enter_context(temporary.local_file("what is to be stored"))
+            with self._errors(folder, writing=True):
+                return files.enter_context(self._unfinished(folder))
+
+        with contextlib.ExitStack() as files:
+            try:
+                yield new_file
+            except OSError:
+                if not self._is_local:
+                    with temporary.reported("what is to be stored"):
+                        raise
+                with self._errors(folder, writing=True):
+                    raise
 
     def put(self, source: Path, name: str) -> None:
-        """Publish a local file under a name, replacing what was there; it appears whole or not at all."""
+        """Publish a local file under a name, replacing what was there; it appears whole or not at all.
+
+        :raises PuretalkTemporaryFolderError: the local file cannot be read any more.
+        """
         with self._errors(name, writing=True):
             if self._is_local:
-                self._put_local(Path(self._path(name)), lambda path: _link_or_copy(source, path))
+                self._publish(source, name)
             else:
-                self._fs.put_file(str(source), self._path(name))
+                self._fs.put_file(str(source), self._path(name), **self._label(name))
 
     def put_bytes(self, data: bytes, name: str) -> None:
         """Publish a small file, as :meth:`put` does."""
         with self._errors(name, writing=True):
             if self._is_local:
-                self._put_local(Path(self._path(name)), lambda path: path.write_bytes(data))
+                self._put_bytes_local(data, Path(self._path(name)))
             else:
                 self._fs.pipe_file(self._path(name), data)  # One request; `put` may open the file before it fills it.
 
@@ -221,17 +250,65 @@ class Storage:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    def _put_local(self, target: Path, fill: Callable[[Path], object]) -> None:
-        """Fill a file of a temporary name, force it to the disk, rename: a crash leaves the old file or the new one."""
-        self._make_folder(target.parent)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    def _label(self, name: str) -> dict[str, str]:
+        """Return how a browser is told what a file is; storage libraries guess it from a local file's name."""
+        kind, _ = mimetypes.guess_type(name)
+        return {"ContentType": kind} if kind and "s3" in self._protocols else {}
+
+    @contextlib.contextmanager
+    def _unfinished(self, folder: str) -> Iterator[Path]:
+        """Yield the path of an empty file on the same disk as ``folder``, that this process alone can open.
+
+        Where the file system cannot do that (NFS, SMB), it lies in a folder of the account that nobody looks into; of a
+        killed process, that goes with the next one that writes there a day later.
+        """
         try:
-            fill(temporary)
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            temporary.replace(target)
+            descriptor = os.open(self._path(folder), os.O_TMPFILE | os.O_RDWR, 0o666)  # As any file: less the umask.
+        except (AttributeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NOT_UNNAMED:
+                raise
+            with temporary.named_folder(self._account_folder(folder), _STAGING) as near:
+                (near / "data").touch()
+                yield near / "data"
+            return
+        try:
+            yield Path(f"/proc/self/fd/{descriptor}")
         finally:
-            temporary.unlink(missing_ok=True)  # Renaming does nothing where both are the same file already.
+            os.close(descriptor)
+
+    def _account_folder(self, folder: str) -> Path:
+        return Path(self._path(folder.split("/")[0]))
+
+    def _publish(self, source: Path, name: str) -> None:
+        """Force a file to the disk and give it a name: a crash leaves the old file or the new one."""
+        target = Path(self._path(name))
+        self._make_folder(target.parent)
+        try:
+            _sync_file(source)
+            _link(source, target)
+        except OSError as error:
+            if error.errno not in _NOT_LINKED:
+                raise
+            with temporary.named_folder(self._account_folder(name), _STAGING) as near:
+                new = near / "data"
+                try:
+                    _link(source, new)
+                except OSError:  # Of another disk, or this one knows no links.
+                    shutil.copyfile(source, new)
+                    _sync_file(new)
+                new.replace(target)  # Which does nothing where both are the same file already.
+        _sync(target.parent)
+
+    def _put_bytes_local(self, data: bytes, target: Path) -> None:
+        """Write a file under a temporary name, force it to the disk, rename."""
+        self._make_folder(target.parent)
+        unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            unfinished.write_bytes(data)
+            _sync_file(unfinished)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
         _sync(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
@@ -324,11 +401,20 @@ def _conn_id_in(location: str) -> str | None:
     return conn_id or None
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def _link(source: Path, target: Path) -> None:
+    """Give a file one more name, also a file that has none and is only open."""
+    folder = os.open(target.parent, os.O_RDONLY)
     try:
-        os.link(source, target)  # Staged on the same disk: no copy needed.
-    except OSError:
-        shutil.copyfile(source, target)
+        # Given any folder's descriptor, Python has the system follow what /proc says of an open file.
+        os.link(source, target, src_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _sync_file(path: Path) -> None:
+    """Force what a file holds to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

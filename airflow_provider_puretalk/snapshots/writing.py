@@ -59,7 +59,7 @@ def stage(
 
     :param rows: canonical lines in order of ``assistant_id``, each with what
         :func:`~airflow_provider_puretalk.snapshots.schema_report.profile` says of the record.
-    :param path: the file to write; it must not exist.
+    :param path: the file to write; one that exists is replaced.
     :param strict: fail on the first record that breaks the documentation.
     :param progress: called with the number of records written so far.
     :raises PuretalkResponseError: ``strict``, and a record breaks the documentation.

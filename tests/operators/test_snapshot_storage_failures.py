@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.api.errors import is_transient
+from airflow_provider_puretalk.exceptions import (
+    PuretalkConfigurationError,
+    PuretalkError,
+    PuretalkSnapshotError,
+    PuretalkTemporaryFolderError,
+)
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Folder
 from tests.s3_front import Policy, guarded_by
@@ -65,15 +71,15 @@ def test_full_disk(sandbox: Sandbox, folder: Folder, context: Any) -> None:
 def test_disk_without_room_for_the_manifest(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """Where the data fits and the manifest does not, there is no snapshot: the manifest is the commit."""
     sandbox.fleet.replace_all(list(sandbox.fleet)[:3])
-    with mounted(folder.root, "-t", "tmpfs", "-o", "nr_inodes=7,size=1m", "tmpfs"):
-        # Names count here: the root, account, snapshot, staging, data, data again; the manifest finds no more.
+    with mounted(folder.root, "-t", "tmpfs", "-o", "nr_inodes=5,size=1m", "tmpfs"):
+        # Names count here: the root, account, snapshot, data, and this one; the manifest finds no more.
         (folder.root / "filler").touch()
         with pytest.raises(PuretalkSnapshotError, match=r"manifest\.json cannot be written: No space left") as caught:
             folder.take(context)
         assert is_one_sentence(caught.value)
         assert "manifest.json" not in "".join(folder.files())
         assert snapshots.list_snapshots(folder.destination) == []
-        (folder.root / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,nr_inodes=20", str(folder.root)], check=True)
     assert snapshots.verify(folder.take(context)["manifest_path"]).count == 3
 
 
@@ -91,9 +97,10 @@ def test_full_temporary_folder(
     small.mkdir()
     with mounted(small, "-t", "tmpfs", "-o", "size=64k", "tmpfs"):
         monkeypatch.setattr(tempfile, "tempdir", str(small))
-        with pytest.raises(PuretalkError) as caught:
+        with pytest.raises(PuretalkTemporaryFolderError, match=rf"{small} cannot hold the reading.*TMPDIR") as caught:
             folder.take(context, file_format=file_format)
         assert is_one_sentence(caught.value)
+        assert is_transient(caught.value)
         assert folder.files() == {}
         assert list(small.rglob("*")) == [], "something was left in the temporary folder"
         monkeypatch.setattr(tempfile, "tempdir", None)

@@ -85,26 +85,29 @@ def test_files_are_on_the_disk_before_they_get_their_names(
     folder: Folder, take: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each file is forced to the disk, then named, then its name is forced to the disk; the manifest comes last."""
-    events: list[tuple[str, str]] = []
-    fsync, replace = os.fsync, os.replace
+    events: list[tuple[str, int]] = []
+    fsync = os.fsync
 
     def noted_fsync(descriptor: int) -> None:
-        events.append(("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        events.append(("fsync", os.fstat(descriptor).st_ino))
         fsync(descriptor)
 
-    def noted_replace(source: Any, target: Any, **arguments: Any) -> None:
-        events.append(("name", f"{source} {target}"))
-        replace(source, target, **arguments)
+    def noted(function: Any) -> Any:
+        def name(source: Any, target: Any, **arguments: Any) -> None:
+            events.append((f"name {target}", Path(source).stat().st_ino))
+            function(source, target, **arguments)
+
+        return name
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "replace", noted_replace)
+    monkeypatch.setattr(os, "replace", noted(os.replace))
+    monkeypatch.setattr(os, "link", noted(os.link))
     result = take()
-    place = str(Path(result["manifest_path"]).parent)
+    place = Path(result["manifest_path"]).parent.stat().st_ino
     expected = []
     for path in (result["files"][0], result["manifest_path"]):
-        (temporary,) = [names.split()[0] for event, names in events if event == "name" and names.endswith(f" {path}")]
-        assert Path(temporary).parent == Path(place)
-        expected += [("fsync", temporary), ("name", f"{temporary} {path}"), ("fsync", place)]
+        file = Path(path).stat().st_ino
+        expected += [("fsync", file), (f"name {path}", file), ("fsync", place)]
     assert events[-6:] == expected
 
 

@@ -31,7 +31,7 @@ def _third_page(event: str, *args: Any) -> bool:
 
 
 def _half_of_the_data(event: str, *args: Any) -> bool:
-    if event == "open" and "/.staging-" in str(args[0]):
+    if event == "open" and str(args[0]).startswith("/proc/self/fd/") and args[1] == "w":
         # From here on the kernel ends the process as soon as it writes beyond so many bytes, and nobody can prevent it.
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -39,8 +39,8 @@ def _half_of_the_data(event: str, *args: Any) -> bool:
     return False
 
 
-def _renames(what: str) -> Callable[..., bool]:
-    return lambda event, *args: event == "os.rename" and what in str(args[1])
+def _names(what: str) -> Callable[..., bool]:
+    return lambda event, *args: event in ("os.rename", "os.link") and what in str(args[1])
 
 
 def _opens_manifest(event: str, *args: Any) -> bool:
@@ -55,9 +55,9 @@ def _removes_old_data(event: str, *args: Any) -> bool:
 MOMENTS: dict[str, Callable[..., bool]] = {
     "while the third page is asked for": _third_page,
     "when half of the data is written": _half_of_the_data,
-    "before the data gets its name": _renames("/assistants-"),
+    "before the data gets its name": _names("/assistants-"),
     "before the manifest is written": _opens_manifest,
-    "before the manifest gets its name": _renames("/manifest.json"),
+    "before the manifest gets its name": _names("/manifest.json"),
     "before the old data is removed": _removes_old_data,
     "never": lambda event, *args: False,
 }
