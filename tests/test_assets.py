@@ -82,6 +82,7 @@ class TestWatching:
             "assistant_ids": ["x"],
             "field_classes": ["voice"],
             "ignore_fields": ["name"],
+            "max_seconds": 90.0,
         }
         (watcher,) = puretalk_assistants_asset("eu", True, **given).watchers
         assert watcher.trigger.serialize()[1] == given | {"account": "eu"}

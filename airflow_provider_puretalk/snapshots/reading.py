@@ -155,7 +155,10 @@ def previous_complete(
             finished_by is None or _aware(manifest.finished_at) <= finished_by
         ):
             last.see(manifest)
-    return last.told()
+    found = last.told()
+    if before is not None and found is not None:
+        warn_of_names(account, (found, before))
+    return found
 
 
 def newest_complete(storage: Storage, account: str, *, stock: Stock | None = None) -> tuple[Manifest, Manifest | None]:

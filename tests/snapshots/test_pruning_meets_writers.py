@@ -27,10 +27,11 @@ def prune(keep_daily: int = 1) -> None:
 
 
 def prepare(store: SteppingFileSystem, reading: Reading) -> None:
-    """Commit a snapshot, and a newer one of the day after."""
+    """Commit a snapshot, and a newer one that was read a day later, after any rerun of the first as well."""
     store.clear()
     reading.commit()
-    later = reading.manifest.model_copy(update={"snapshot": "20261123T000000Z"})
+    finished_at = reading.manifest.finished_at + timedelta(days=1)
+    later = reading.manifest.model_copy(update={"snapshot": "20261123T000000Z", "finished_at": finished_at})
     Reading(later, reading.staged).commit()
 
 

@@ -19,16 +19,17 @@ from tests.places import ACCOUNT, Folder, Place
 
 
 def test_lists_snapshots_oldest_first(place: Place, sandbox: Sandbox, context: Any) -> None:
-    """Each snapshot has its line with the documented facts, in the order of their names."""
+    """Each snapshot has its line with the documented facts, in the order in which they were read."""
     results = {name: place.take(context, partition=name) for name in ("2026-11-22", "2026-11-20", "2026-11-21")}
     listed = snapshots.list_snapshots(place.destination, storage_conn_id=place.storage_conn_id)
-    assert [info.snapshot for info in listed] == sorted(results)
+    assert [info.snapshot for info in listed] == list(results)
     for info in listed:
         facts = asdict(info)
         finished_at = facts.pop("finished_at")
         assert isinstance(finished_at, datetime)
         assert finished_at <= datetime.now(UTC)
-        names = ("account", "snapshot", "manifest_path", "count", "complete", "content_sha256")
+        facts["files"] = list(info.files)
+        names = ("account", "snapshot", "manifest_path", "count", "complete", "content_sha256", "files")
         assert facts == {name: results[info.snapshot][name] for name in names}
 
 
@@ -60,8 +61,9 @@ def test_lists_one_account_or_all(
         connection("other", host=sandbox.base_url, password=sandbox.api_key, extra={"account": account})
         for partition in ("2", "1"):
             folder.take(context, partition=partition, puretalk_conn_id="other")
+    # An account after the other, in each the one first that was read first.
     all_of_them = [(info.account, info.snapshot) for info in snapshots.list_snapshots(folder.destination)]
-    assert all_of_them == [("eu:care", "1"), ("eu:care", "2"), ("sales", "1"), ("sales", "2")]
+    assert all_of_them == [("eu:care", "2"), ("eu:care", "1"), ("sales", "2"), ("sales", "1")]
     one = snapshots.list_snapshots(folder.destination, "eu:care")
     assert [(info.account, info.snapshot) for info in one] == all_of_them[:2]
     assert snapshots.list_snapshots(folder.destination, account="nobody") == []
