@@ -156,7 +156,7 @@ def test_what_concerns_one_ends_no_other(account: Sandbox, monkeypatch: pytest.M
     def fails(value: Any, wanted: Any) -> bool:
         if wanted == "odd":
             raise RecursionError
-        return holds(value, wanted)
+        return bool(holds(value, wanted))
 
     monkeypatch.setattr(assistant, "_holds", fails)
 
