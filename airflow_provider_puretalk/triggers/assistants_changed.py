@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
     from airflow_provider_puretalk.triggers.looking import Look
-    from airflow_provider_puretalk.watching.memory import Memory
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +136,13 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each look at which something had changed that this trigger watches."""
+        from airflow_provider_puretalk.triggers import remembering  # Here: importing it takes long.
+
         pace = looking.shared_pace(self.shared_stream_key(), self.poll_interval, self.max_seconds)
         with pace.joined(self.poll_interval, self.max_seconds):
-            memory = await self._memory()
+            store, name = getattr(self, "asset_state_store", None), self._name()
+            memory = await remembering.recalled(store, name, self._filters(), self._older_names())
+            entry = remembering.Entry(store, name, self._filters())
             is_first = True
             async for look in shared_stream:
                 look.seen_by += 1
@@ -151,11 +154,13 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
                     self._watch().warn_of_names(look.fleet, log)
                 if save := memory.unsaved():
                     look.when_told.append(save)
+                look.when_told.append(entry.renew)
                 if changes is None:
                     log.info("Watching %s of %s.", counted(len(look.fleet.prints), "assistant"), look.fleet.account)
                 elif changes.are_worth_telling:
                     seen_at = look.fleet.seen_at
-                    payload = changes.to_payload(seen_at.isoformat() if seen_at else None)
+                    payload = changes.to_payload(seen_at.isoformat() if seen_at else None, memory.not_compared)
+                    memory.not_compared = []
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow's constructor has no types
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -184,13 +189,19 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
             assistant_ids=self.assistant_ids, field_classes=self.field_classes, ignore_fields=self.ignore_fields
         )
 
-    async def _memory(self) -> Memory:
-        """Return what remembers: beyond this process where Airflow has a store for it."""
-        from airflow_provider_puretalk.triggers.remembering import recalled
+    def _name(self) -> str:
+        """Return what the keys in the store begin with: two watchers that differ in anything share no memory."""
+        _, kwargs = self.serialize()
+        return _key(kwargs)
 
-        identity = json.dumps([self.puretalk_conn_id, self.account, self._filters()], sort_keys=True).encode()
-        name = f"puretalk/{hashlib.blake2b(identity, digest_size=8).hexdigest()}"
-        return await recalled(getattr(self, "asset_state_store", None), name, self._watch())
+    def _older_names(self) -> dict[str, dict[str, Any]]:
+        """Return names that earlier releases used, which left the pace out: with these filters and with the default ones."""
+        default: dict[str, Any] = {"assistant_ids": None, "field_classes": None, "ignore_fields": ["updated_at"]}
+        return {
+            _key([self.puretalk_conn_id, account, filters]): filters
+            for filters in (default, self._filters())
+            for account in (None, self.account)
+        }
 
     def _is_of_the_account(self, look: Look) -> bool:
         if self.account in (None, look.fleet.account):
@@ -208,6 +219,10 @@ def _taken(values: Any) -> Any:
     """Return what an iterable holds, anything else as it is: it is refused later."""
     found = params.elements(values)
     return values if found is None else found
+
+
+def _key(identity: Any) -> str:
+    return f"puretalk/{hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=8).hexdigest()}"
 
 
 def _sorted(name: str, values: Iterable[str]) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any, Final
 
+from airflow_provider_puretalk.watching import succession
 from airflow_provider_puretalk.watching.cursor import Cursor
 from airflow_provider_puretalk.watching.memory import Memory
 from airflow_provider_puretalk.watching.noticing import Watch
@@ -14,20 +16,29 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two tries to read what was remembered.
 _PAUSE: Final = 10.0
+#: Seconds between two entries of a watcher in the register of its asset.
+_RENEWED_AFTER: Final = 6 * 3600.0
 
 
-async def recalled(accessors: Any, name: str, watch: Watch) -> Memory:
+async def recalled(
+    accessors: Any, name: str, arguments: dict[str, Any], older: dict[str, dict[str, Any]] | None = None
+) -> Memory:
     """Return a memory that holds what an earlier process saw last.
 
     While that cannot be read it waits: to go on without it would lose what changed meanwhile.
 
     :param accessors: the store that Airflow gave the trigger; None for a memory that lasts as long as the process.
     :param name: what its keys begin with.
+    :param arguments: what is watched.
+    :param older: names under which earlier releases may have remembered, with what was watched.
     """
+    watch = Watch(**arguments)
     while accessors is not None:
-        memory = Memory(watch, Cursor(AssetStateStore(accessors), name, watch))
+        store = AssetStateStore(accessors)
+        memory = Memory(watch, Cursor(store, name, watch))
         try:
-            await memory.recall()
+            if not await memory.recall():
+                memory.inherit(await succession.predecessors(store, name, older or {}))
         except ValueError:  # How the store says that it cannot know which asset is meant.
             log.warning("A trigger watches for several assets: what it sees is kept in memory alone.")
             break
@@ -37,6 +48,30 @@ async def recalled(accessors: Any, name: str, watch: Watch) -> Memory:
         else:
             return memory
     return Memory(watch)
+
+
+class Entry:
+    """A watcher's entry in the register of its asset: renewed now and then, so that its memory is kept."""
+
+    def __init__(self, accessors: Any, name: str, arguments: dict[str, Any]) -> None:
+        self._accessors = accessors
+        self._name = name
+        self._arguments = arguments
+        self._due = 0.0
+
+    async def renew(self) -> None:
+        """Enter the watcher again, if it is time to. What fails is tried again later."""
+        if self._accessors is None or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _RENEWED_AFTER
+        try:
+            await succession.enter(AssetStateStore(self._accessors), self._name, self._arguments)
+        except ValueError:
+            self._accessors = None  # It watches for several assets: there is nothing to keep.
+        except Exception:
+            log.warning(
+                "The watcher could not be entered in its asset's register; it will be tried again.", exc_info=True
+            )
 
 
 class AssetStateStore:

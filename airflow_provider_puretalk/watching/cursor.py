@@ -109,6 +109,14 @@ class Cursor:
                 return
         await self._save_all(fleet)
 
+    async def forget(self) -> None:
+        """Remove all that was saved, the head at last."""
+        head = await self._store.get(f"{self._name}/head")
+        if _is_head(head):
+            for place in range(head["parts"]):
+                await self._store.delete(f"{self._name}/{head['parts']}/{place}")
+        await self._store.delete(f"{self._name}/head")
+
     async def _save_all(self, fleet: Fleet) -> None:
         old_parts = self._parts
         parts, packed = await asyncio.to_thread(self._cut, fleet)

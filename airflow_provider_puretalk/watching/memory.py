@@ -15,6 +15,7 @@ from functools import partial
 from airflow_provider_puretalk.watching.cursor import Cursor
 from airflow_provider_puretalk.watching.noticing import Changes, Watch
 from airflow_provider_puretalk.watching.prints import Fleet
+from airflow_provider_puretalk.watching.succession import Memories, carry_over
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +38,31 @@ class Memory:
         #: Looks at which there was something to tell, of which nobody has said yet that it arrived.
         self._on_their_way: set[int] = set()
 
-    async def recall(self) -> None:
-        """Bring back what an earlier process saw last. Do so before the first look."""
+        #: What others remember, where this one does not yet.
+        self._inherited: Memories = ()
+        #: What could not be compared, a sentence each, until an event has said so.
+        self.not_compared: list[str] = []
+
+    async def recall(self) -> bool:
+        """Bring back what an earlier process saw last, and tell whether there was anything. Do so before the first look."""
         if self._cursor is not None:
             self._then = await self._cursor.load()
+        return self._then is not None
+
+    def inherit(self, memories: Memories) -> None:
+        """Begin with what others remember, at the first look."""
+        self._inherited = memories
 
     async def notice(self, now: Fleet) -> Changes | None:
         """Return what changed since the last look; None for a first one, with which later ones will be compared."""
         then = self._then
         changes = None
         self._looks += 1
+        if then is None and self._inherited:
+            then, self.not_compared = await asyncio.to_thread(carry_over, self._inherited, self._watch, now)
+            self._inherited, self._all_since = (), self._looks
+            for sentence in self.not_compared:
+                log.warning("%s", sentence)
         if then is not None and then.is_comparable_with(now):
             changes = await asyncio.to_thread(self._watch.compare, then, now)
             self._moved_at |= dict.fromkeys(changes.moved, self._looks)
@@ -57,6 +73,9 @@ class Memory:
                 log.warning(
                     "The connection's account or its redaction key is another one now: changes are told from here on."
                 )
+                self.not_compared = [
+                    "The account or its redaction key is another one now: changes made before that was seen are unknown."
+                ]
             self._all_since = self._looks
         self._then = now
         return changes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -57,10 +57,11 @@ class Changes:
         """All assistants that are not as they were, as far as they are watched."""
         return [*self.added, *self.removed, *self.changed, *self.unsaid]
 
-    def to_payload(self, seen_at: str | None) -> dict[str, Any]:
+    def to_payload(self, seen_at: str | None, not_compared: Sequence[str] = ()) -> dict[str, Any]:
         """Return what an event tells: ids, names of fields and counts, as plain values; never contents.
 
         :param seen_at: when it was seen, ISO 8601.
+        :param not_compared: sentences that say of what earlier changes are unknown.
         """
         counts = Counter(dict.fromkeys(("added", "removed", "changed", *FIELD_CLASSES), 0))
         counts.update(added=len(self.added), removed=len(self.removed), changed=len(self.changed))
@@ -80,6 +81,7 @@ class Changes:
             or any(len(fields) > MOST_FIELDS for fields in self.changed.values()),
             "digest": self.digest,
             "seen_at": seen_at,
+            "not_compared": [_sayable(sentence) for sentence in not_compared],
         }
 
 
@@ -119,6 +121,11 @@ class Watch:
     def sees(self, identity: str) -> bool:
         """Tell whether this assistant is watched."""
         return self._ids is None or identity in self._ids
+
+    def compares(self, other: Watch, field: Path) -> bool:
+        """Tell whether what another watch remembers of a field is what this one would remember."""
+        links = (covers(watch._ignored.links, field) for watch in (self, other))
+        return self._cares_for(field) and other._cares_for(field) and len(set(links)) == 1
 
     def view(self, seen: Print) -> Print:
         """Return of a print what is watched."""

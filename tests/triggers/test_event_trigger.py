@@ -316,6 +316,23 @@ async def test_filters(box: sandbox.Sandbox) -> None:
     ]
 
 
+@pytest.mark.parametrize("depth", [200, 400])
+async def test_a_record_nested_deep_blinds_nobody(box: sandbox.Sandbox, depth: int) -> None:
+    """Changes in it and in all others are told, whatever its depth."""
+    deep: Any = 1
+    for _ in range(depth):
+        deep = [deep]
+    async with Triggerer() as triggerer:
+        first = change(box, 0, odd=deep)
+        triggerer.start(watcher(), state := AssetState())
+        await remembered(state, 2)
+        second = change(box, 1, prompt="New.")
+        (event,) = await triggerer.wait_for(1)
+        assert fields_of(event) == {second: ["prompt"]}
+        change(box, 0, odd=[deep])
+        assert fields_of((await triggerer.wait_for(2))[1]) == {first: ["odd"]}
+
+
 async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """The first look that fails tries as often as the connection says, each later one once; then the change is told."""
     state = AssetState()

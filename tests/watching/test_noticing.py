@@ -185,6 +185,7 @@ def test_an_events_payload() -> None:
         "truncated": False,
         "digest": payload["digest"],
         "seen_at": "2026-11-22T00:00:00+00:00",
+        "not_compared": [],
     }
     assert "secret words" not in json.dumps(payload)
 

@@ -1,0 +1,150 @@
+"""A watcher whose arguments were changed goes on where the one before it stopped, and says what it cannot know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares streams from 3.3 on")
+
+from airflow_provider_puretalk import sandbox
+from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, looking
+from airflow_provider_puretalk.watching import succession
+from airflow_provider_puretalk.watching.cursor import Cursor
+from airflow_provider_puretalk.watching.noticing import Watch
+from tests.conftest import API_KEY
+from tests.triggers.triggerer import AssetState, Triggerer
+from tests.watching.fleets import assistant, fleet
+from tests.watching.stores import MemoryStore
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What a triggerer runs on."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests do not sit out the pauses of the real world."""
+    monkeypatch.setattr(looking, "FIRST_PAUSE", 0.02)
+
+
+@pytest.fixture
+def box(connection: Callable[..., str]) -> Iterator[sandbox.Sandbox]:
+    """Twenty assistants, which one page holds, under the default connection."""
+    with sandbox.running(assistants=20, api_key=API_KEY) as box:
+        connection(host=box.base_url)
+        yield box
+
+
+def watcher(**arguments: Any) -> PuretalkAssistantsChangedTrigger:
+    """Return a trigger that looks often."""
+    return PuretalkAssistantsChangedTrigger(**{"poll_interval": 0.05} | arguments)
+
+
+async def baseline(state: AssetState, *watchers: PuretalkAssistantsChangedTrigger) -> None:
+    """Let watchers run until each has remembered a fleet and is in the register."""
+    async with Triggerer() as triggerer:
+        for one in watchers:
+            triggerer.start(one, state)
+        async with asyncio.timeout(30):
+            while len(json.loads(state.values.get(succession.REGISTER, "{}"))) < len(watchers):
+                triggerer.check()
+                await asyncio.sleep(0.01)
+
+
+async def first_event(state: AssetState, one: PuretalkAssistantsChangedTrigger) -> dict[str, Any]:
+    """Return the first event of a watcher that starts."""
+    async with Triggerer() as triggerer:
+        triggerer.start(one, state)
+        return (await triggerer.wait_for(1))[0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"poll_interval": 0.06},
+        {"page_size": 500},
+        {"max_seconds": 60},
+        {"ignore_fields": ["updated_at", "name"]},
+        {"ignore_fields": []},
+        {"field_classes": ["behaviour", "voice"]},
+        {"account": "puretalk_default"},
+    ],
+)
+async def test_a_change_made_while_arguments_are_changed_is_told(box: sandbox.Sandbox, changed: dict[str, Any]) -> None:
+    """Whatever argument it is: the new watcher begins with what the old one remembers."""
+    await baseline(state := AssetState(), watcher())
+    identity = box.fleet.ids()[0]
+    box.fleet.change(identity, {"prompt": "Meanwhile."})
+    event = await first_event(state, watcher(**changed))
+    (told,) = event["changed"]
+    assert told["assistant_id"] == identity
+    assert "prompt" in told["fields"]
+
+
+async def test_what_nobody_watched_is_named(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """A field and assistants that no watcher watched before are a baseline; the log and the first event say so."""
+    ids = box.fleet.ids()
+    await baseline(state := AssetState(), watcher(assistant_ids=ids[:5], ignore_fields=["prompt", "updated_at"]))
+    for place in (0, 7):
+        box.fleet.change(ids[place], {"prompt": "Not watched.", "begin_message": "Meanwhile."})
+    event = await first_event(state, watcher())
+    assert event["changed"] == [{"assistant_id": ids[0], "fields": ["begin_message"]}]
+    assert "the fields prompt." in event["not_compared"][0]
+    assert "15 assistants" in event["not_compared"][1]
+    assert event["not_compared"][0] in caplog.text
+
+
+async def test_two_watchers_that_differ_in_pace_only_remember_apart(box: sandbox.Sandbox) -> None:
+    """What one has told is no reason for the other to keep silent about it."""
+    slow, fast = watcher(poll_interval=0.07), watcher()
+    await baseline(state := AssetState(), slow, fast)
+    assert len([key for key in state.values if key.endswith("/head")]) == 2
+    box.fleet.change(box.fleet.ids()[0], {"prompt": "Meanwhile."})
+    first, second = await first_event(state, fast), await first_event(state, slow)
+    assert first["digest"] == second["digest"]
+
+
+#: What releases that left the pace out of the name kept for the default watcher of an account with one assistant.
+OLDER_NAME = "puretalk/ee27163071d18301"
+
+
+async def test_what_an_older_release_remembered_is_found(box: sandbox.Sandbox) -> None:
+    """Its name was made of the connection, the account and the filters."""
+    assert OLDER_NAME in watcher()._older_names()
+    await baseline(state := AssetState(), watcher())
+    (name,) = json.loads(state.values.pop(succession.REGISTER))
+    older = {key.replace(name, OLDER_NAME): value for key, value in state.values.items() if not key.endswith("/watch")}
+    state.values.clear()
+    state.values.update(older)
+    box.fleet.change(identity := box.fleet.ids()[0], {"prompt": "Meanwhile."})
+    event = await first_event(state, watcher(ignore_fields=["name", "updated_at"]))
+    assert event["changed"] == [{"assistant_id": identity, "fields": ["prompt"]}]
+
+
+async def test_a_memory_that_nobody_uses_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before a week in which its watcher was missing and another one ran: an outage of all is no reason."""
+    store, clock = MemoryStore(), time.time()
+    monkeypatch.setattr(succession.time, "time", lambda: clock)
+    for name in ("puretalk/a", "puretalk/b"):
+        await Cursor(store, name, Watch()).save(fleet(assistant("1")), None)
+        await succession.enter(store, name, {"ignore_fields": ["updated_at"]})
+    clock += 30 * 86_400
+    await succession.enter(store, "puretalk/a", {})
+    assert "puretalk/b/head" in store.values
+    clock += 6 * 86_400
+    await succession.enter(store, "puretalk/a", {})
+    assert "puretalk/b/head" in store.values
+    clock += 2 * 86_400
+    await succession.enter(store, "puretalk/a", {})
+    assert {key.rpartition("/")[0] for key in store.values if "/b" in key} == set()
+    assert "puretalk/a/head" in store.values
