@@ -11,11 +11,9 @@ an emoji; one selector of presentation behind a symbol. Anywhere else they hide 
 
 from __future__ import annotations
 
-import re
-import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Callable
+from functools import lru_cache
 
 #: https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt
 _DEFAULT_IGNORABLE = (
@@ -29,8 +27,7 @@ _BLANK = (0x2800, 0x1D159)
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"))
 #: Categories of letters, and of the marks on them, in scripts that join; and of symbols that emoji are made of.
 _LETTERS, _SYMBOLS = ("Lo", "Mn", "Mc"), ("So", "Sk")
-#: From here on there are no assigned characters but those in _DEFAULT_IGNORABLE.
-_END_OF_ASSIGNED = 0x34000
+_SOMETIMES_NEEDED = "\u200c\u200d\ufe0e\ufe0f"
 
 
 def replace_invisible(text: str, spell: Callable[[str], str], *, keep: str = "") -> str:
@@ -39,61 +36,46 @@ def replace_invisible(text: str, spell: Callable[[str], str], *, keep: str = "")
     :param spell: returns what stands for one.
     :param keep: invisible characters that stay, such as line breaks.
     """
-    if text.isascii() and text.isprintable():
-        return text
-
-    def spelled(match: re.Match[str]) -> str:
-        found = match[0]
-        return found if match.lastgroup == "needed" else "".join(map(spell, found))
-
-    return _pattern(keep).sub(spelled, text)
-
-
-@cache
-def _pattern(keep: str) -> re.Pattern[str]:
-    letters = _class(lambda code: _may_join(code) and _category(code) in _LETTERS and not _is_ignorable(code))
-    symbols = _class(lambda code: _category(code) in _SYMBOLS and code not in _BLANK and code > 0x7F)
-    needed = (
-        f"(?<=[{letters}])[\u200c\u200d](?=[{letters}])"
-        f"|(?<=[{symbols}\ufe0f])\u200d(?=[{symbols}])"
-        f"|(?<=[{symbols}])[\ufe0e\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    # Most texts have few different characters, and none that is invisible.
+    hidden = {ord(char): spell(char) for char in set(text) if char not in keep and is_invisible(char)}
+    if not any(ord(char) in hidden for char in _SOMETIMES_NEEDED):
+        return text.translate(hidden) if hidden else text
+    return "".join(
+        char if char in _SOMETIMES_NEEDED and _is_needed(text, place) else hidden.get(ord(char), char)
+        for place, char in enumerate(text)
     )
-    unseen = _class(lambda code: _is_invisible(code) and chr(code) not in keep)
-    return re.compile(f"(?P<needed>{needed})|[{unseen}{chr(_END_OF_ASSIGNED)}-{chr(sys.maxunicode)}]+")
 
 
-def _is_invisible(code: int) -> bool:
-    return code != 0x20 and (_category(code) in _INVISIBLE or _is_ignorable(code) or code in _BLANK)
+@lru_cache(maxsize=65_536)
+def is_invisible(char: str) -> bool:
+    """Tell whether a character is invisible, wherever it stands."""
+    code = ord(char)
+    return char != " " and (unicodedata.category(char) in _INVISIBLE or _is_ignorable(code) or code in _BLANK)
 
 
-def _may_join(code: int) -> bool:
-    """Tell whether a code point lies among the scripts that join or form ligatures: Arabic to Mongolian, and Indic ones."""
-    return 0x0600 <= code < 0x1E00 or 0xA800 <= code < 0xAC00
+def _is_needed(text: str, place: int) -> bool:
+    """Tell whether a joiner or a selector of presentation stands where writing needs it."""
+    char, before, after = text[place], text[place - 1 : place], text[place + 1 : place + 2]
+    if char in "\ufe0e\ufe0f":
+        return _is_symbol(before) or (char == "\ufe0f" and before in tuple("0123456789#*") and after == "\u20e3")
+    if _is_joining(before) and _is_joining(after):
+        return True
+    presented = before == "\ufe0f" and _is_needed(text, place - 1)
+    return char == "\u200d" and (presented or _is_symbol(before)) and _is_symbol(after)
+
+
+def _is_joining(char: str) -> bool:
+    """Tell whether it is a letter, or a mark on one, of the scripts that join: Arabic to Mongolian, and Indic ones."""
+    return (
+        ("\u0600" <= char < "\u1e00" or "\ua800" <= char < "\uac00")
+        and unicodedata.category(char) in _LETTERS
+        and not _is_ignorable(ord(char))
+    )
+
+
+def _is_symbol(char: str) -> bool:
+    return char > "\x7f" and unicodedata.category(char) in _SYMBOLS and ord(char) not in _BLANK
 
 
 def _is_ignorable(code: int) -> bool:
     return any(first <= code <= last for first, last in _DEFAULT_IGNORABLE)
-
-
-def _category(code: int) -> str:
-    return unicodedata.category(chr(code))
-
-
-def _class(holds: Callable[[int], bool]) -> str:
-    """Return what stands between the brackets of a pattern for the characters of which something holds."""
-    return "".join(
-        f"{re.escape(chr(first))}-{re.escape(chr(last))}"
-        for first, last in _ranges(filter(holds, range(_END_OF_ASSIGNED)))
-    )
-
-
-def _ranges(codes: Iterable[int]) -> Iterator[tuple[int, int]]:
-    first = last = None
-    for code in codes:
-        if first is None or last is None or code != last + 1:
-            if first is not None and last is not None:
-                yield first, last
-            first = code
-        last = code
-    if first is not None and last is not None:
-        yield first, last

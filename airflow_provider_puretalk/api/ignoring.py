@@ -81,7 +81,7 @@ class IgnoredFields:
 
         :param hidden: names of fields that a redaction took out: of these nobody can say.
         """
-        hiding = field_paths.parse_names("redact", hidden)
+        hiding = field_paths.parse_names("redact", list(hidden))
         found = sorted(name for name, place in self._unseen.items() if not field_paths.covers(hiding, place))
         return found if self._records else []
 
