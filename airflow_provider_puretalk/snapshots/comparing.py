@@ -109,7 +109,7 @@ def compare_listings(
     if then is not None and (names := _redacted_otherwise(then.redaction, now.redaction)):
         hidden = parse_names("redact", [name for name in names if name in now.redaction.policy])
         names = _incomparable(names, then.redaction, now.redaction)
-        concerned = parse_names("redact", names)
+        concerned = parse_names("redact", [*names])
         notes.append(
             f"The two were redacted by different policies: changes of {', '.join(f'`{name}`' for name in names)} "
             "are not reported."

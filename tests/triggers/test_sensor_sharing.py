@@ -148,17 +148,17 @@ def test_one_that_is_not_due_causes_no_look(account: Sandbox) -> None:
 
 def test_what_concerns_one_ends_no_other(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that cannot be compared ends the wait of the sensor that expects it, with an error of this package."""
-    from airflow_provider_puretalk.waiting import assistant
+    from airflow_provider_puretalk.api.matching import Wanted
 
     name = next(iter(account.fleet))["name"]
-    holds = assistant._holds
+    is_met_by = Wanted.is_met_by
 
-    def fails(value: Any, wanted: Any) -> bool:
-        if wanted == "odd":
+    def fails(wanted: Wanted, found: Any) -> bool:
+        if wanted.value == "odd":
             raise RecursionError
-        return bool(holds(value, wanted))
+        return is_met_by(wanted, found)
 
-    monkeypatch.setattr(assistant, "_holds", fails)
+    monkeypatch.setattr(Wanted, "is_met_by", fails)
 
     async def scenario() -> list[Any]:
         odd = {"kind": "assistant", "assistant_id": None, "name": name, "expect": {"prompt": "odd"}}
