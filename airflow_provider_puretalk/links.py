@@ -19,9 +19,11 @@ from __future__ import annotations
 import logging
 import os
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
+
+from airflow_provider_puretalk import locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,10 +100,10 @@ def remember(operator: Linked, context: Context, link: type[_StoredFileLink], pa
 def address(path: str) -> str | None:
     """Return where a browser can open a stored file, None where it cannot."""
     scheme, separator, rest = path.partition("://")
-    if not separator:
+    if not separator or path.startswith("/"):
         return None
-    netloc, _, inside = rest.partition("/")
-    conn_id, _, bucket = netloc.rpartition("@")
+    named, bucket, inside = locations.split(scheme, rest)
+    conn_id = unquote(named)
     whole = f"{bucket}/{inside}" if bucket else inside
     extra = _extra(conn_id) if conn_id else {}
     if extra.get("browse_url"):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from airflow_provider_puretalk import locations
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 
 #: Levels of nesting in a JSON value; our own limit, far below the one at which Python and Airflow give up.
@@ -29,6 +30,17 @@ def text(name: str, value: Any) -> str:
     if found.strip() in ("", "None"):
         raise PuretalkConfigurationError(f"`{name}` must be text, and not empty; it is {value!r} after rendering.")
     return found
+
+
+def location(name: str, value: Any) -> str:
+    """Check a location: text, a ``Path``, or an ``ObjectStoragePath``, whose connection the text names then."""
+    value = plain(value)
+    found = locations.as_text(value)
+    if found is None and value is not None:
+        raise PuretalkConfigurationError(
+            f"`{name}` must be text, a Path or an ObjectStoragePath, not of type {type(value).__name__}."
+        )
+    return text(name, found)
 
 
 def optional_text(name: str, value: Any) -> str | None:

@@ -118,6 +118,7 @@ def take_snapshot(
     hashing = None if ignored.names == [VOLATILE] else IgnoringHasher(ignored)
     folder_name = layout.snapshot_folder(settings.account, snapshot)  # Refuses names that cannot be paths.
     storage.check()
+    storage.check_folder(folder_name)
     examine = profiler(redactor, None if hashing is None else ignored)
     with (
         collector_spared(),

@@ -143,7 +143,7 @@ def make_place(kind: str, request: Any) -> Place:
         return Folder(url, url, root=root)
     if kind == "memory":
         url = request.getfixturevalue("memory_storage")
-        return Memory(url, url if _airflow_3() else "memory:///fleet", root="/fleet")
+        return Memory(url, url, root="/fleet")
     bucket = request.getfixturevalue("s3_bucket")
     import boto3
 
@@ -163,9 +163,3 @@ def make_place(kind: str, request: Any) -> Place:
         bucket=bucket,
         prefix=prefix,
     )
-
-
-def _airflow_3() -> bool:
-    from airflow import __version__
-
-    return not __version__.startswith("2.")

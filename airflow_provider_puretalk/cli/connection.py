@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airflow.providers.common.compat.sdk import mask_secret
 
+from airflow_provider_puretalk import locations
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.once import once
 from airflow_provider_puretalk.api.redaction import PERSONAL_FIELDS
@@ -64,7 +65,7 @@ class _HookOfEnvironment(PuretalkHook):
 
 def place(location: str) -> str:
     """Return a location as the storage takes it: in a terminal, a path may be relative."""
-    return location if "://" in location else str(Path(location).absolute())
+    return location if "://" in location and not location.startswith("/") else str(Path(location).absolute())
 
 
 def account_in(storage: Storage, account: str | None) -> str:
@@ -94,7 +95,4 @@ def manifest_at(location: str, storage_conn_id: str | None) -> str:
     """Return the path of a manifest, given it or the folder that it lies in, with the connection of its storage."""
     path = place(location).rstrip("/")
     path = path if path.endswith(f"/{layout.MANIFEST}") else f"{path}/{layout.MANIFEST}"
-    scheme, separator, rest = path.partition("://")
-    if storage_conn_id and separator and "@" not in rest.partition("/")[0]:
-        return f"{scheme}://{storage_conn_id}@{rest}"
-    return path
+    return locations.parse(path, storage_conn_id).url

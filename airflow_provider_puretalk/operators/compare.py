@@ -13,6 +13,7 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError
 from airflow_provider_puretalk.api.field_paths import parse_names
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
+from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
@@ -65,7 +66,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
     def __init__(
         self,
         *,
-        destination: str,
+        destination: AnyLocation,
         account: str,
         storage_conn_id: str | None = None,
         snapshot: str | None = None,
@@ -92,7 +93,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, compare, write, and only then hold the changes against the limits."""
         from airflow_provider_puretalk.operators.this_run import run_of
-        from airflow_provider_puretalk.snapshots import choosing, comparing, publishing
+        from airflow_provider_puretalk.snapshots import choosing, comparing, layout, publishing
         from airflow_provider_puretalk.snapshots.storage import Storage
 
         limit = _Limit(self.max_removed)
@@ -103,12 +104,13 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
         given = () if self.ignore_fields is None else self.rendered("ignore_fields")
         ignored = [".".join(name) for name in parse_names("ignore_fields", given)]
         storage = Storage(
-            params.text("destination", self.rendered("destination")),
+            params.location("destination", self.rendered("destination")),
             params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
         )
         storage.check()
         run = None if snapshot is not None else run_of(self, context, storage, account)
         older, newer = choosing.choose_two(storage, account, baseline=baseline, snapshot=snapshot, run=run)
+        storage.check_folder("/".join(layout.split_manifest_path(newer)[1:]))
         with comparing.compare(older, newer, ignore_fields=ignored) as comparison:
             paths = publishing.publish(storage, comparison)
             result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}

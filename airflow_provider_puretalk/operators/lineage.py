@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_provider_puretalk import locations
+
 #: Schemes that mean the same storage, with the one that OpenLineage's naming rules have.
 _SAME = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "local": "file"}
 
@@ -52,13 +54,13 @@ def name_of(url: str) -> tuple[str, str]:
     :returns: namespace and name.
     """
     scheme, separator, rest = url.partition("://")
-    if not separator:
+    if not separator or url.startswith("/"):
         return "file", _normal(url)
-    place, _, name = rest.partition("/")
+    _, place, name = locations.split(scheme.lower(), rest)
     scheme = _SAME.get(scheme.lower(), scheme.lower())
     if scheme == "file":
         return "file", _normal(name)
-    return f"{scheme}://{place.rpartition('@')[2]}", name
+    return f"{scheme}://{place}", name
 
 
 def _normal(path: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
+from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
 
@@ -50,7 +51,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
     def __init__(
         self,
         *,
-        destination: str,
+        destination: AnyLocation,
         account: str,
         storage_conn_id: str | None = None,
         keep_daily: int = 0,
@@ -76,7 +77,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
         from airflow_provider_puretalk.snapshots import prune
 
         pruned = prune(
-            params.text("destination", self.rendered("destination")),
+            params.location("destination", self.rendered("destination")),
             params.text("account", self.rendered("account")),
             keep_daily=params.whole_number("keep_daily", self.keep_daily, least=0),
             keep_weekly=params.whole_number("keep_weekly", self.keep_weekly, least=0),

@@ -12,6 +12,7 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.links import PuretalkManifestLink, remember
+from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
@@ -27,7 +28,8 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
     gives the same bytes.
 
     :param puretalk_conn_id: the connection that holds the API key.
-    :param destination: where snapshots go: a local absolute path that exists, or a URL such as ``s3://bucket/prefix``.
+    :param destination: where snapshots go: a local absolute path that exists, or a URL such as ``s3://bucket/prefix``; also
+        a ``Path`` or an ``ObjectStoragePath``. What storage libraries would take for another place is refused.
     :param storage_conn_id: the Airflow connection of the storage.
     :param partition: the snapshot's name. Names must sort in time. By default the run's logical date, else its
         ``run_after``, in UTC as ``20261122T000000Z``.
@@ -77,7 +79,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         self,
         *,
         puretalk_conn_id: str = "puretalk_default",
-        destination: str,
+        destination: AnyLocation,
         storage_conn_id: str | None = None,
         partition: str | None = None,
         file_format: str = "jsonl",
@@ -125,7 +127,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         snapshot = (
             params.text("partition", self.rendered("partition")) if self.partition is not None else _of_run(context)
         )
-        destination = params.text("destination", self.rendered("destination"))
+        destination = params.location("destination", self.rendered("destination"))
         storage_conn_id = params.optional_text("storage_conn_id", self.rendered("storage_conn_id"))
         hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
         events = self._events(context, hook.account)

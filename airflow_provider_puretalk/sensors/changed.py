@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_puretalk import params
+from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
         self,
         *,
         puretalk_conn_id: str = "puretalk_default",
-        destination: str,
+        destination: AnyLocation,
         account: str | None = None,
         storage_conn_id: str | None = None,
         baseline: str | None = None,
@@ -82,7 +83,7 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
 
         ignored = parse_names("ignore_fields", () if self.ignore_fields is None else self.rendered("ignore_fields"))
         return ChangeWanted(
-            destination=params.text("destination", self.rendered("destination")),
+            destination=params.location("destination", self.rendered("destination")),
             storage_conn_id=params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
             account=params.optional_text("account", self.rendered("account")),
             baseline=params.optional_text("baseline", self.rendered("baseline")),

@@ -17,6 +17,7 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_paths import ITEMS, Pattern, covers, parse_names
 from airflow_provider_puretalk.api.ignoring import DEFAULT, UNMATCHED_WARNING, IgnoredFields
 from airflow_provider_puretalk.api.models import pointer_path
+from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.snapshots import reading
 from airflow_provider_puretalk.snapshots.census import Census
 from airflow_provider_puretalk.snapshots.collector import collector_paused
@@ -67,7 +68,7 @@ class Listing:
         )
 
 
-def compare(a: str | None, b: str, *, ignore_fields: Iterable[str] = IGNORED) -> Comparison:
+def compare(a: AnyLocation | None, b: AnyLocation, *, ignore_fields: Iterable[str] = IGNORED) -> Comparison:
     """Compare two stored snapshots of one account, in whatever formats they are.
 
     Every file is checked against its manifest first. What an incomplete snapshot lacks counts neither as added nor as

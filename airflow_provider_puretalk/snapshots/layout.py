@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from airflow_provider_puretalk import locations
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.api.names import is_path_part
 
@@ -121,12 +122,12 @@ def value_of(key: str, folder: str) -> str | None:
     return value if name == key and separator and is_path_part(value) else None
 
 
-def split_manifest_path(path: str) -> tuple[str, str, str]:
+def split_manifest_path(path: Any) -> tuple[str, str, str]:
     """Take the address of a manifest apart into destination, account folder and snapshot folder.
 
     :raises PuretalkSnapshotError: it is not the address of a manifest.
     """
-    parts = str(path).rsplit("/", 3)
+    parts = (locations.as_text(path) or "").rsplit("/", 3)
     if len(parts) == 4 and parts[3] == MANIFEST:
         destination, account, snapshot, _ = parts
         if value_of("account", account) and value_of("snapshot", snapshot):

@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.pages import record_id
+from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.snapshots import jsonl, layout, parquet
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, parse_manifest
@@ -64,14 +66,15 @@ class SnapshotInfo:
 
 
 def list_snapshots(
-    destination: str, account: str | None = None, *, storage_conn_id: str | None = None
+    destination: AnyLocation, account: str | None = None, *, storage_conn_id: str | None = None
 ) -> list[SnapshotInfo]:
     """List the snapshots of an account, or of all accounts, oldest first: by the moment their reading was finished.
 
     A manifest that is damaged or of a newer format is left out, with a warning in the log that names it; so does one where
     names say another order than the readings.
 
-    :param destination: what the snapshots were written to: a local absolute path or a URL.
+    :param destination: what the snapshots were written to: a local absolute path or a URL, also as a ``Path`` or an
+        ``ObjectStoragePath``.
     :param storage_conn_id: the Airflow connection of the storage.
     :raises PuretalkConfigurationError: the destination does not exist.
     """
@@ -194,7 +197,7 @@ def manifest_path(storage: Storage, manifest: Manifest) -> str:
     return storage.url_of(f"{layout.snapshot_folder(manifest.account, manifest.snapshot)}/{layout.MANIFEST}")
 
 
-def read_manifest(path: str) -> Manifest:
+def read_manifest(path: AnyLocation) -> Manifest:
     """Read the manifest at a path such as the snapshot operator returns.
 
     :raises PuretalkSnapshotError: it is missing, damaged or of a newer format.
@@ -203,20 +206,23 @@ def read_manifest(path: str) -> Manifest:
     return existing(storage, name)
 
 
-def iter_records(manifest_path: str) -> Iterator[dict[str, Any]]:
+def iter_records(manifest_path: AnyLocation) -> Iterator[dict[str, Any]]:
     """Yield the records of a snapshot in order of ``assistant_id``, exactly as the API sent them.
 
     Size and hash of every file are checked before the first record is given out.
 
     :raises PuretalkSnapshotError: the snapshot is missing, torn, or does not match its manifest.
     """
-    with _opened(manifest_path) as (_, files):
+    with _opened(manifest_path) as (manifest, files):
+        _same(manifest_path, "count", sum(file.count for file in manifest.files), manifest.count)
         for file, path in files:
-            yield from _records(path, file)
+            number = itertools.count()
+            yield from map(itemgetter(0), zip(_records(path, file), number, strict=False))
+            _same(manifest_path, f"the count of {file.name}", next(number), file.count)
 
 
 @contextmanager
-def opened_rows(manifest_path: str) -> Iterator[tuple[Manifest, Iterator[tuple[bytes, dict[str, Any] | None]]]]:
+def opened_rows(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, Iterator[tuple[bytes, dict[str, Any] | None]]]]:
     """Yield a manifest and its records, in order of ``assistant_id``.
 
     Each comes in canonical spelling, and decoded too where the format gives it so. Size and hash of every file have been
@@ -228,12 +234,12 @@ def opened_rows(manifest_path: str) -> Iterator[tuple[Manifest, Iterator[tuple[b
         yield manifest, itertools.chain.from_iterable(_rows(path, file) for file, path in files)
 
 
-def verify(manifest_path: str) -> Manifest:
+def verify(manifest_path: AnyLocation) -> Manifest:
     """Recompute every hash and count of a snapshot, and return its manifest.
 
     :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says; the message names it.
     """
-    ids = _AscendingIds(manifest_path)
+    ids = _AscendingIds(str(manifest_path))
     fingerprint = Fingerprint()
     with _opened(manifest_path) as (manifest, files):
         for file, path in files:
@@ -391,7 +397,7 @@ def _side_by_side(read: Callable[[str], _Found], names: list[str]) -> Iterator[_
             yield from pool.map(read, names[start : start + _PART])
 
 
-def _open(path: str) -> tuple[Storage, str]:
+def _open(path: AnyLocation) -> tuple[Storage, str]:
     destination, account, snapshot = layout.split_manifest_path(path)
     return Storage(destination), f"{account}/{snapshot}/{layout.MANIFEST}"
 
@@ -408,7 +414,7 @@ def existing(storage: Storage, name: str) -> Manifest:
 
 
 @contextmanager
-def _opened(manifest_path: str) -> Iterator[tuple[Manifest, list[tuple[DataFile, Path]]]]:
+def _opened(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, list[tuple[DataFile, Path]]]]:
     """Yield a manifest and local, checked copies of the files it names."""
     storage, name = _open(manifest_path)
     manifest = existing(storage, name)
@@ -465,7 +471,7 @@ class _AscendingIds:
         self._last = identity
 
 
-def _same(where: str, what: str, found: object, said: object) -> None:
+def _same(where: object, what: str, found: object, said: object) -> None:
     if found != said:
         raise PuretalkSnapshotError(f"{where} does not match its data: {what} is {found}, the manifest says {said}.")
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.snapshots import layout, reading
 from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.removal import Debris, Folder, LeftAlone
@@ -85,7 +86,7 @@ class Pruned:
 
 
 def prune(
-    destination: str,
+    destination: AnyLocation,
     account: str,
     keep_daily: int = 0,
     keep_weekly: int = 0,
@@ -105,7 +106,8 @@ def prune(
     With them goes the debris of killed tasks, once it is older than a day: data files and reports that no manifest names,
     and what was left unfinished. Files that are none of ours stay where they are.
 
-    :param destination: what the snapshots were written to: a local absolute path or a URL.
+    :param destination: what the snapshots were written to: a local absolute path or a URL, also as a ``Path`` or an
+        ``ObjectStoragePath``.
     :param keep_daily: for how many days to keep a snapshot.
     :param keep_weekly: for how many weeks (ISO: from Monday).
     :param keep_monthly: for how many months.

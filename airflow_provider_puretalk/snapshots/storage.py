@@ -18,14 +18,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_puretalk import temporary
+from airflow_provider_puretalk import locations, temporary
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.locations import AnyLocation
 
+try:
+    from airflow.sdk.io import attach
+except ImportError:
+    from airflow.io.store import attach  # type: ignore[no-redef]  # Airflow 2.11
+
+#: Bytes that the names in a snapshot's folder take, and what they are called until they are whole.
+_LONGEST_FILE = 160
+#: Bytes that a key may have in S3 and in Google's and Azure's storages.
+_LONGEST_KEY = 1024
 #: What the folder of a file that is not finished is called, where it must have a name.
 _STAGING = ".staging-"
 #: What says that a file system has no files without names.
@@ -52,33 +61,33 @@ class Stored:
 class Storage:
     """A folder in object storage or on a file system.
 
-    :param location: local absolute path or URL; ``s3://conn_id@bucket/prefix`` names its connection itself.
+    :param location: local absolute path or URL, also as a ``Path`` or an ``ObjectStoragePath``;
+        ``s3://conn_id@bucket/prefix`` names its connection itself.
     :param conn_id: the Airflow connection to open it with.
-    :raises PuretalkConfigurationError: the location cannot be used; the message says why.
+    :raises PuretalkConfigurationError: the location cannot be used, or would lead to another place than it says; the
+        message says why.
     """
 
-    def __init__(self, location: str, conn_id: str | None = None) -> None:
-        location = str(location).strip()
-        named = _conn_id_in(location)
-        conn_id = conn_id or named
+    def __init__(self, location: AnyLocation, conn_id: str | None = None) -> None:
+        where = locations.parse(location, conn_id)
         try:
-            if conn_id:
-                BaseHook.get_connection(conn_id)  # Storage hooks do without any credentials where it is missing.
-                path = ObjectStoragePath(location, conn_id=conn_id)
-            else:
-                path = ObjectStoragePath(location)
-            self._fs: Any = path.fs
+            if where.conn_id:
+                BaseHook.get_connection(where.conn_id)  # Storage hooks do without any credentials where it is missing.
+            self._fs: Any = attach(where.scheme or "file", where.conn_id).fs
         except AirflowNotFoundException:
-            raise PuretalkConfigurationError(f"There is no Airflow connection {conn_id!r} for the storage.") from None
-        except (ValueError, ImportError) as error:
-            scheme = location.partition("://")[0]
             raise PuretalkConfigurationError(
-                f"The destination's file system ({scheme}://) is not installed; install the provider that brings it, "
+                f"There is no Airflow connection {where.conn_id!r} for the storage."
+            ) from None
+        except (ValueError, ImportError) as error:
+            raise PuretalkConfigurationError(
+                f"The destination's file system ({where.scheme}://) is not installed; install the provider that brings it, "
                 "for s3:// `pip install 'airflow-provider-puretalk[s3]'`."
             ) from error
-        self._root = path.path.rstrip("/")
+        if not where.place and not where.is_local and self._fs.root_marker != "/":
+            raise PuretalkConfigurationError(f"The destination {where.url} names no bucket.")
+        self._root = locations.root_in(self._fs, where)
         #: The location as people and other tasks may use it again; names its connection.
-        self.url = str(path).rstrip("/") if self._root else "/"
+        self.url = where.url
         self._is_local = isinstance(self._fs, LocalFileSystem)
         protocol = self._fs.protocol
         self._protocols = (protocol,) if isinstance(protocol, str) else tuple(protocol)
@@ -93,6 +102,36 @@ class Storage:
                 self._check_folder(Path(self._root or "/"), writing=writing)
             elif not self._fs.root_marker:  # Otherwise it is one tree from the root down.
                 self._check_bucket(self._root.lstrip("/").split("/")[0])
+
+    def check_folder(self, folder: str) -> None:
+        """Find out whether files could be put into a folder below the location, which need not exist; nothing is written.
+
+        :raises PuretalkConfigurationError: a name is too long or would lead elsewhere, or a folder is read-only.
+        """
+        if not self._is_local:
+            if "::" in folder:
+                raise PuretalkConfigurationError(
+                    f"{self.url_of(folder)} holds '::', with which storage libraries lead to another place."
+                )
+            key = f"{self._root.lstrip('/').partition('/')[2]}/{folder}".lstrip("/")
+            if not self._fs.root_marker and len(key.encode()) + _LONGEST_FILE > _LONGEST_KEY:
+                raise PuretalkConfigurationError(f"{self.url_of(folder)} is too long for a key: use shorter names.")
+            return
+        with self._errors(folder, writing=True):
+            at = Path(self._root or "/")
+            longest, longest_path = os.pathconf(at, "PC_NAME_MAX"), os.pathconf(at, "PC_PATH_MAX")
+            if len(os.fsencode(self._path(folder))) + _LONGEST_FILE > longest_path:
+                raise PuretalkConfigurationError(f"{self.url_of(folder)} is too long for a path: use shorter names.")
+            for part in folder.split("/"):
+                if len(os.fsencode(part)) > longest:
+                    raise PuretalkConfigurationError(
+                        f"{part[:40]}... is too long for the name of a folder: {len(part)} bytes, {longest} are possible."
+                    )
+                at = at / part
+                if at.is_dir() and not os.access(at, os.W_OK | os.X_OK):
+                    raise PuretalkConfigurationError(f"{at} cannot be written: it is read-only.")
+                if at.exists() and not at.is_dir():
+                    raise PuretalkConfigurationError(f"{at} cannot be written into: it is a file, not a folder.")
 
     def url_of(self, name: str) -> str:
         """Return how people and other tasks may name a file here."""
@@ -370,35 +409,6 @@ class Storage:
             raise PuretalkSnapshotError(
                 f"{where} cannot be {'written' if writing else 'read'}: {type(error).__name__}: {told}"
             ) from error
-
-
-def _conn_id_in(location: str) -> str | None:
-    """Return the connection id that a location carries, and refuse what no file system could make sense of."""
-    scheme, separator, _ = location.partition("://")
-    if location.startswith("/"):
-        return None
-    if not scheme or not separator:
-        raise PuretalkConfigurationError(
-            f"The destination must be an absolute path or a URL such as s3://bucket/prefix, not {location!r}."
-        )
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        raise PuretalkConfigurationError(f"The destination {location!r} is not a valid URL.") from None
-    conn_id, _, bucket = parts.netloc.rpartition("@")
-    if ":" in conn_id:
-        raise PuretalkConfigurationError(
-            f"The {scheme}:// destination holds credentials; they belong into an Airflow connection, named by "
-            "`storage_conn_id`."
-        )
-    on_file_system = scheme.lower() in ("file", "local")
-    if on_file_system and bucket:
-        raise PuretalkConfigurationError(
-            f"The destination {location!r} is not absolute: file:// takes three slashes, as in file:///data."
-        )
-    if not on_file_system and not bucket and not parts.path.strip("/"):
-        raise PuretalkConfigurationError(f"The destination {location!r} names no bucket.")
-    return conn_id or None
 
 
 def _link(source: Path, target: Path) -> None:

@@ -74,7 +74,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"destination": "nosuch://bucket"}, ["(nosuch://) is not installed"]),
     ({"destination": "gs://bucket"}, ["(gs://) is not installed"]),
     ({"destination": "s3://"}, ["destination", "names no bucket"]),
-    ({"destination": "s3://[bucket"}, ["destination", "not a valid URL"]),
+    ({"destination": "s3://[bucket"}, ["destination", "'['"]),
     ({"storage_conn_id": ""}, ["`storage_conn_id`", "not empty"]),
     ({"storage_conn_id": "None"}, ["`storage_conn_id`"]),
     ({"storage_conn_id": "nobody"}, ["no Airflow connection 'nobody'"]),
