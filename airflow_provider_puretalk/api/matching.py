@@ -51,12 +51,6 @@ class Wanted:
 
 
 @cache
-def documented() -> frozenset[str]:
-    """Return the dotted names of all documented fields."""
-    return frozenset(_annotations())
-
-
-@cache
 def documented_texts() -> frozenset[str]:
     """Return the dotted names of the documented fields that hold text, moments among them."""
     return frozenset(name for name, annotation in _annotations().items() if {str, datetime} & _types(annotation))

@@ -13,7 +13,7 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api import field_paths
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_paths import NOT_THERE, Pattern
-from airflow_provider_puretalk.api.matching import Wanted, documented
+from airflow_provider_puretalk.api.matching import Wanted
 
 
 class Selection:
@@ -29,8 +29,10 @@ class Selection:
         accepted = {} if filters is None else params.mapping("filters", filters, of="field names to values")
         names = _names("filters", accepted) if accepted else {}
         self._filters = [(pattern, _wanted(name, accepted[name])) for name, pattern in names.items()]
+        from airflow_provider_puretalk.api.models import documented_fields  # Only here: DAG files import this module.
+
         named = {**names, **(self._fields or {})}
-        self._not_found = {name: pattern for name, pattern in named.items() if name not in documented()}
+        self._not_found = {name: pattern for name, pattern in named.items() if name not in documented_fields()}
         self._taken = 0
 
     def take(self, record: dict[str, Any]) -> dict[str, Any] | None:
