@@ -14,6 +14,7 @@ from airflow_provider_puretalk.api.errors import PuretalkError
 
 _NUMBERS = ("status_code", "retry_after")
 _TEXTS = ("request_id", "url")
+_FLAGS = ("transient", "is_full")
 #: Numbers from here on are not believed: as seconds they are three thousand years.
 _MOST = 1e11
 
@@ -42,7 +43,7 @@ def timed_out(*, began: float) -> dict[str, Any]:
 
 def failed(error: PuretalkError) -> dict[str, Any]:
     """Say that waiting has come to an end, and why."""
-    facts = {name: value for name in _NUMBERS + _TEXTS if (value := getattr(error, name, None)) is not None}
+    facts = {name: value for name in _NUMBERS + _TEXTS + _FLAGS if (value := getattr(error, name, None)) is not None}
     return {"status": "error", "error": type(error).__name__, "message": error.message, "facts": facts}
 
 
@@ -71,7 +72,10 @@ def _error_of(event: Mapping[str, Any]) -> PuretalkError:
     given = given if isinstance(given, Mapping) else {}
     facts = {name: given[name] for name in _NUMBERS if _is_number(given.get(name))}
     facts |= {name: given[name] for name in _TEXTS if isinstance(given.get(name), str)}
-    error: PuretalkError = kind(event["message"], **facts)
+    facts |= {name: given[name] for name in _FLAGS if isinstance(given.get(name), bool)}
+    error: PuretalkError = kind(event["message"])
+    for name, fact in facts.items():
+        setattr(error, name, fact)
     return error
 
 

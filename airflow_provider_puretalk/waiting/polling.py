@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_puretalk.api.errors import PuretalkConnectionError, PuretalkError
+from airflow_provider_puretalk.api.errors import PuretalkError
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.hooks import PuretalkHook
@@ -51,8 +51,9 @@ def failure(error: Exception) -> PuretalkError:
     kind = type(error).__name__
     if isinstance(error, _OF_THE_MACHINE):
         reason = getattr(error, "strerror", None) or (str(error) if isinstance(error, sqlite3.Error) else "")
-        return PuretalkConnectionError(
+        return PuretalkError(
             f"Polling failed on this machine: {kind}{f' ({reason})' if reason else ''}. Its disk, its memory or its open "
-            "files may be used up; the log says where it happened."
+            "files may be used up; the log says where it happened.",
+            transient=True,
         )
     return PuretalkError(f"Polling failed with {kind}, which was not foreseen; the log says where it happened.")

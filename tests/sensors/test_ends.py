@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
-from airflow_provider_puretalk.api.errors import is_transient
+from airflow_provider_puretalk.api.errors import PuretalkTemporaryFolderError, is_transient
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
@@ -72,6 +72,21 @@ def test_what_the_machine_refuses_is_an_error_of_this_package(
     assert is_transient(raised.value)
     with pytest.raises(AirflowSkipException):
         wait(PuretalkAssistantSensor, mode, max_consecutive_failures=0, soft_fail=True, **NOBODY)
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_temporary_folder_without_room_is_told_as_what_it_is(
+    account: Sandbox, mode: str, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    """In every mode the same error, and whether waiting helps survives the database."""
+
+    def refused(*arguments: Any, **options: Any) -> Any:
+        raise PuretalkTemporaryFolderError("The temporary folder cannot be written.", is_full=is_full)
+
+    monkeypatch.setattr(PuretalkHook, "scan_assistants", refused)
+    with pytest.raises(PuretalkTemporaryFolderError, match="temporary folder") as raised:
+        wait(PuretalkAssistantSensor, mode, max_consecutive_failures=1, **NOBODY)
+    assert (is_transient(raised.value), raised.value.is_full) == (is_full, is_full)
 
 
 def test_soft_fail_skips_a_timeout(account: Sandbox, mode: str) -> None:
