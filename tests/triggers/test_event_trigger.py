@@ -316,7 +316,7 @@ async def test_filters(box: sandbox.Sandbox) -> None:
     ]
 
 
-@pytest.mark.parametrize("depth", [200, 400])
+@pytest.mark.parametrize("depth", [200, 500, 800])
 async def test_a_record_nested_deep_blinds_nobody(box: sandbox.Sandbox, depth: int) -> None:
     """Changes in it and in all others are told, whatever its depth."""
     deep: Any = 1
