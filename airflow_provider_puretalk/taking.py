@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_puretalk.api.errors import PuretalkError
 from airflow_provider_puretalk.api.ignoring import IgnoredFields
 from airflow_provider_puretalk.api.redaction import Redactor
 from airflow_provider_puretalk.snapshots import layout, reading, writing
@@ -47,18 +48,27 @@ class Log(Protocol):
 class Taken:
     """A snapshot that was just committed.
 
-    :ivar previous: the complete snapshot that was read last before it; None without one.
+    :ivar previous: the complete snapshot that was read last before it; None without one, and where the storage did not let
+        it be found.
     :ivar storage: where both lie.
     """
 
     manifest: Manifest
     previous: Manifest | None
     storage: Storage
+    is_first: bool | None = None
 
     @property
     def unchanged(self) -> bool | None:
         """Whether it holds the same content as the previous one, under the same rules; None without one."""
         return None if self.previous is None else self.manifest.says_the_same_as(self.previous)
+
+    @property
+    def told(self) -> str:
+        """What came of it in a word or two, for a log."""
+        if self.unchanged is None:
+            return "the first one" if self.is_first else "not compared with the one before it"
+        return "unchanged" if self.unchanged else "changed"
 
     def to_dict(self) -> dict[str, Any]:
         """Return paths, counts and hashes as plain values, never contents: what the snapshot operator returns."""
@@ -136,14 +146,24 @@ def take_snapshot(
         manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), source or {})
         if hashing is not None:
             manifest = manifest.model_copy(update={"ignoring": hashing.result()})
-        previous = reading.previous_complete(storage, settings.account, manifest)
+        previous, is_first = _previous(storage, manifest, log)
         writing.commit(storage, manifest, staged)
-    taken = Taken(manifest, previous, storage)
+    taken = Taken(manifest, previous, storage, is_first)
     _tell(log, taken)
     ignored.warn(log, hidden=redact or ())
     for sentence in redactor.warnings() if redactor is not None and manifest.count else ():
         log.warning("%s", sentence)
     return taken
+
+
+def _previous(storage: Storage, manifest: Manifest, log: Log) -> tuple[Manifest | None, bool | None]:
+    """Find the snapshot before this one, and whether there is one: what was just read is kept in any case."""
+    try:
+        found = reading.previous_complete(storage, manifest.account, manifest)
+        return found, found is None
+    except PuretalkError as error:
+        log.warning("Whether anything changed since the last snapshot is not known: %s", error)
+        return None, None
 
 
 class _Progress:
@@ -263,7 +283,7 @@ def _tell(log: Log, taken: Taken) -> None:
         manifest.account,
         counted(manifest.count, "assistant"),
         manifest.complete,
-        {None: "the first one", True: "unchanged", False: "changed"}[taken.unchanged],
+        taken.told,
         reading.manifest_path(taken.storage, manifest),
     )
     for violation in manifest.schema_report.violations:

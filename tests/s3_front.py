@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 
-#: Is given the method, the path (``bucket/key``) and the query of a request; says whether it is allowed.
-Policy = Callable[[str, str, dict[str, str]], bool]
+#: Is given the method, the path (``bucket/key``) and the query of a request; says whether it is allowed, or how it is
+#: refused instead: "503 SlowDown".
+Policy = Callable[[str, str, dict[str, str]], bool | str]
 
-_REFUSAL = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
+_REFUSAL = '<?xml version="1.0"?><Error><Code>{0}</Code><Message>{0}, it says</Message></Error>'
 
 
 @contextmanager
@@ -27,10 +28,13 @@ def guarded_by(policy: Policy) -> Iterator[str]:
 
     def front(environ: dict[str, Any], start_response: Any) -> Any:
         query = dict(parse_qsl(environ["QUERY_STRING"]))
-        if policy(environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/"), query):
+        said = policy(environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/"), query)
+        if said is True:
             return behind(environ, start_response)
-        start_response("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(_REFUSAL)))])
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else _REFUSAL]
+        status, _, code = (said or "403 AccessDenied").partition(" ")
+        body = _REFUSAL.format(code).encode()
+        start_response(f"{status} {code}", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
     server = make_server("127.0.0.1", 0, front, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

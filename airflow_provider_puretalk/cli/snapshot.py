@@ -34,7 +34,8 @@ def snapshot(options: argparse.Namespace, output: Output) -> int:
         output.document(result)
         return DONE
     complete = "complete" if result["complete"] else "NOT complete"
-    since = _SINCE[result["unchanged"]].format(result["previous_snapshot"])
+    known = taken.unchanged is not None or taken.is_first
+    since = _SINCE[result["unchanged"]].format(result["previous_snapshot"]) if known else taken.told
     assistants = counted(result["count"], "assistant")
     output.line(f"Snapshot {result['snapshot']} of {result['account']}: {assistants}, {complete}; {since}.")
     output.line(result["manifest_path"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
@@ -77,28 +78,39 @@ def verify_stored(options: argparse.Namespace, output: Output) -> int:
     results = [_verified(path) for path in _paths(options)]
     if not results:  # A check of nothing must not look like one that passed.
         raise PuretalkSnapshotError(f"There is no snapshot to verify below {options.place}.")
-    failed = [told for _, told, _ in results if told]
+    failed = [one.problem for one in results if one.problem]
     for told in failed:
         print_message(told)
     if output.as_json:
         output.array(
-            {"manifest_path": path, "verified": problem is None, "problem": problem, "count": count}
-            for path, problem, count in results
+            {"manifest_path": one.path, "verified": one.verified, "problem": one.problem, "count": one.assistants}
+            for one in results
         )
     else:
-        for path, _, count in results:
-            if count is not None:
-                output.line(f"Verified: {counted(count, 'assistant')}, {path}")
+        for one in results:
+            if one.assistants is not None:
+                output.line(f"Verified: {counted(one.assistants, 'assistant')}, {one.path}")
         if options.all:
             output.line(f"{len(results) - len(failed):,} of {counted(len(results), 'snapshot')} verified.")
     return FAILED if failed else DONE
 
 
-def _verified(path: str) -> tuple[str, str | None, int | None]:
+class _Result(NamedTuple):
+    """What a check came to; ``verified`` is None where the storage did not let it be made."""
+
+    path: str
+    verified: bool | None
+    problem: str | None = None
+    assistants: int | None = None
+
+
+def _verified(path: str) -> _Result:
     try:
-        return path, None, snapshots.verify(path).count
+        return _Result(path, True, assistants=snapshots.verify(path).count)
+    except PuretalkSnapshotError as error:
+        return _Result(path, False, str(error))
     except PuretalkError as error:  # Permission denied, for one, must not end the check of all others.
-        return path, str(error), None
+        return _Result(path, None, str(error))
 
 
 def _paths(options: argparse.Namespace) -> Iterator[str]:
@@ -114,8 +126,15 @@ def _paths(options: argparse.Namespace) -> Iterator[str]:
             continue
         for name in snapshot_names(storage, folder):
             manifest = f"{folder}/snapshot={name}/{layout.MANIFEST}"
-            if storage.exists(manifest):
+            if _may_exist(storage, manifest):
                 yield storage.url_of(manifest)
+
+
+def _may_exist(storage: Storage, name: str) -> bool:
+    try:
+        return storage.exists(name)
+    except PuretalkError:
+        return True  # The check itself says why it cannot be made.
 
 
 def _facts(manifest: Manifest, path: str) -> Iterator[tuple[str, object]]:

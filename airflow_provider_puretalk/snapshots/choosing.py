@@ -21,9 +21,9 @@ def choose_two(
     :param baseline: name of the older one; by default the complete one that was read last before the other.
     :param snapshot: name of the newer one; by default the run's own, else the complete one that was read last.
     :param run: the run that the comparison belongs to, None outside of one.
-    :raises PuretalkSnapshotError: there is no complete snapshot or none of that name, or one that may be newer cannot be
-        understood.
-    :raises PuretalkConfigurationError: both are the same, or a name cannot be one.
+    :raises PuretalkSnapshotError: there is no complete snapshot or none of that name, or one that may be what is looked
+        for is not understood.
+    :raises PuretalkConfigurationError: such a one may not be read, both are the same, or a name cannot be one.
     """
 
     def name_of(snapshot: str) -> str:
@@ -33,7 +33,8 @@ def choose_two(
         newer, before = _by_default(storage, account, run)
         snapshot = newer.snapshot
     elif baseline is None:
-        before = reading.previous_complete(storage, account, reading.existing(storage, name_of(snapshot)))
+        newer = reading.existing(storage, name_of(snapshot))
+        before = reading.previous_complete(storage, account, newer, strict=True)
     if baseline is None:
         baseline = None if before is None else before.snapshot
     if baseline == snapshot:
@@ -47,7 +48,7 @@ def _by_default(storage: Storage, account: str, run: of_run.Run | None) -> tuple
     meant = None if run is None else of_run.meant_by(storage, account, run, stock)
     if meant is None:
         return reading.newest_complete(storage, account, stock=stock)
-    before = reading.previous_complete(storage, account, meant.since, stock=stock)
+    before = reading.previous_complete(storage, account, meant.since, stock=stock, strict=True)
     if before is None and meant.since is not meant.snapshot:
         before = meant.since  # The first one of all: there was nothing before it.
     return meant.snapshot, before

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from airflow_provider_puretalk.snapshots import jsonl, layout, parquet
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.snapshots.storage_errors import AccessDenied
 from airflow_provider_puretalk.wording import counted
 
 log = logging.getLogger(__name__)
@@ -36,16 +37,19 @@ _PART = 256
 #: So few are read one after the other.
 _FEW = 3
 
+#: By how much the clock of a storage may lag behind ours; object stores also tell no more than whole seconds.
+_CLOCKS = timedelta(minutes=1)
+
 _Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A manifest that is there and is not understood."""
+    """A manifest that is there, and was read and not understood, or may not be read (permission, archive)."""
 
     snapshot: str
     path: str
-    error: PuretalkSnapshotError
+    error: PuretalkSnapshotError | AccessDenied
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ def list_snapshots(
 ) -> list[SnapshotInfo]:
     """List the snapshots of an account, or of all accounts, oldest first: by the moment their reading was finished.
 
-    A manifest that is damaged or of a newer format is left out, with a warning in the log that names it; so does one where
-    names say another order than the readings.
+    A manifest that is damaged, of a newer format or may not be read is left out, with a warning in the log that names it;
+    a warning also tells where names say another order than the readings.
 
     :param destination: what the snapshots were written to: a local absolute path or a URL, also as a ``Path`` or an
         ``ObjectStoragePath``.
@@ -96,7 +100,8 @@ def list_snapshots(
 def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] | None = None) -> Iterator[Manifest]:
     """Yield the manifests of an account in no particular order, a few of them read at a time.
 
-    What has none is no snapshot. One that cannot be understood is left out, with a warning.
+    What has none is no snapshot. One that is not understood or may not be read is left out, with a warning; a storage that
+    fails otherwise is an error, since the manifest may be a good one.
 
     :param problems: takes those left out instead of the warning.
     """
@@ -108,7 +113,7 @@ def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] |
             return manifest_in(storage, path)
         except FileNotFoundError:
             return None
-        except PuretalkSnapshotError as error:
+        except (PuretalkSnapshotError, AccessDenied) as error:
             return Unreadable(name, path, error)
 
     for found in _side_by_side(read, snapshot_names(storage, folder)):
@@ -142,18 +147,24 @@ def previous_complete(
     *,
     finished_by: datetime | None = None,
     stock: Stock | None = None,
+    strict: bool = False,
 ) -> Manifest | None:
     """Return the complete snapshot of an account that was read last, or read last before another one.
 
-    Names do not matter for it; where they say another order, a warning tells. One that cannot be understood is passed
-    over, with a warning.
+    Names do not matter for it; where they say another order, a warning tells. One that is not understood or may not be
+    read is passed over, with a warning.
 
     :param before: the other one, which need not be stored yet; one of its name that is stored does not count.
     :param finished_by: leaves out those whose reading was finished later than this.
     :param stock: what was read already.
+    :param strict: raise where one that is passed over may be the one that is looked for: what is compared with an older
+        baseline in its stead is told wrongly.
+    :raises PuretalkSnapshotError: ``strict``, and such a manifest is damaged or of a newer format.
+    :raises PuretalkConfigurationError: ``strict``, and such a manifest may not be read.
     """
+    stock = stock or Stock.of(storage, account)
     last = _Last(account)
-    for manifest in manifests_of(storage, account) if stock is None else stock.manifests:
+    for manifest in stock.manifests:
         if (before is None or _is_before(manifest, before)) and (
             finished_by is None or _aware(manifest.finished_at) <= finished_by
         ):
@@ -161,33 +172,45 @@ def previous_complete(
     found = last.told()
     if before is not None and found is not None:
         warn_of_names(account, (found, before))
+    for problem in stock.problems:
+        if strict and _may_lie_between(storage, problem, found, before):
+            raise problem.error
+        log.warning("Left out: %s", problem.error)
     return found
 
 
 def newest_complete(storage: Storage, account: str, *, stock: Stock | None = None) -> tuple[Manifest, Manifest | None]:
     """Return the complete snapshot of an account that was read last, and the one before it, None for a first one.
 
-    One that cannot be understood is not passed over in silence: with an error where it may be the newest, that is where
-    its name sorts after the one found and it was written after that one was read; else with a warning.
+    One that is not understood or may not be read is not passed over in silence: with an error where it may be one of the
+    two, that is where its name sorts after the one found and it was written after that one was read; else with a warning.
 
     :param stock: what was read already.
     :raises PuretalkSnapshotError: there is none, or the manifest of one that may be newer is damaged or of a newer format.
+    :raises PuretalkConfigurationError: the manifest of one that may be newer may not be read.
     """
     stock = stock or Stock.of(storage, account)
     last = _Last(account)
     for manifest in stock.manifests:
         last.see(manifest)
     newest = last.told()
-    refuse_newer(storage, stock.problems, newest)
+    refuse_newer(storage, stock.problems, newest, last.before)
     if newest is None:
         raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
     return newest, last.before
 
 
-def refuse_newer(storage: Storage, problems: Sequence[Unreadable], newest: Manifest | None) -> None:
-    """Raise for a manifest that is not understood and may be newer than the one found; warn of the others."""
+def refuse_newer(
+    storage: Storage, problems: Sequence[Unreadable], newest: Manifest | None, before: Manifest | None = None
+) -> None:
+    """Raise for a manifest that nobody could read and that may be newer than the one found; warn of the others.
+
+    :param before: the one before it: what may lie between the two is not passed over either.
+    """
     for problem in problems:
-        if newest is None or (problem.snapshot > newest.snapshot and _written_after(storage, problem, newest)):
+        if _may_lie_between(storage, problem, newest) or (
+            before is not None and _may_lie_between(storage, problem, before, newest)
+        ):
             raise problem.error
         log.warning("Left out: %s", problem.error)
 
@@ -309,12 +332,23 @@ def _info(storage: Storage, manifest: Manifest) -> SnapshotInfo:
     )
 
 
-def _written_after(storage: Storage, problem: Unreadable, newest: Manifest) -> bool:
-    """Tell whether a manifest may have been written after another snapshot was read."""
-    stored = storage.describe(problem.path)
+def _may_lie_between(
+    storage: Storage, problem: Unreadable, older: Manifest | None, newer: Manifest | None = None
+) -> bool:
+    """Tell whether a manifest that nobody could read may be of a snapshot that was read between two others."""
+    if newer is not None and problem.snapshot >= newer.snapshot:
+        return False
+    if older is None:
+        return True
+    if problem.snapshot <= older.snapshot:
+        return False
+    try:
+        stored = storage.describe(problem.path)
+    except AccessDenied:
+        return True
     if stored is None or stored.modified is None:
         return stored is not None
-    return _aware(stored.modified) >= _aware(newest.finished_at)
+    return _aware(stored.modified) + _CLOCKS >= _aware(older.finished_at)
 
 
 class _Last:

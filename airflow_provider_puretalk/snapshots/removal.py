@@ -19,6 +19,7 @@ from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.snapshots import layout, reading
 from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage import Storage, Stored
+from airflow_provider_puretalk.snapshots.storage_errors import AccessDenied
 
 #: What no manifest names may belong to a task that is still writing, until it is this old.
 GRACE = timedelta(days=1)
@@ -48,7 +49,8 @@ class Debris:
 class Folder:
     """One snapshot's folder, as it was found.
 
-    :ivar manifest: None where there is none, or none that is understood; then ``problem`` says what is wrong with it.
+    :ivar manifest: None where there is none, or none that is understood or may be read; then ``problem`` says why not.
+    :raises PuretalkError: the storage failed otherwise; what is there is not known.
     """
 
     def __init__(self, storage: Storage, account: str, snapshot: str) -> None:
@@ -63,7 +65,7 @@ class Folder:
             self.manifest = self._read()
         except FileNotFoundError:
             pass
-        except PuretalkSnapshotError as error:
+        except (PuretalkSnapshotError, AccessDenied) as error:
             self.problem = str(error)
 
     def debris(self) -> tuple[list[Debris], list[LeftAlone]]:

@@ -23,8 +23,9 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_puretalk import locations, temporary
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.locations import AnyLocation
+from airflow_provider_puretalk.snapshots.storage_errors import AccessDenied, as_ours, says_no_reason
 
 try:
     from airflow.sdk.io import attach
@@ -91,6 +92,8 @@ class Storage:
         self._is_local = isinstance(self._fs, LocalFileSystem)
         protocol = self._fs.protocol
         self._protocols = (protocol,) if isinstance(protocol, str) else tuple(protocol)
+        # One request for a small file, and one whose answer says why where it is refused: s3fs would ask for the size first.
+        self._read_options = {"max_concurrency": 1} if "s3" in self._protocols else {}
 
     def check(self, *, writing: bool = True) -> None:
         """Find out whether the location exists, and, if asked, whether it could be written to; nothing is written.
@@ -166,7 +169,12 @@ class Storage:
         """Tell whether a file is there now."""
         with self._errors(name):
             self._fs.invalidate_cache()
-            return bool(self._fs.exists(self._path(name)))
+            # Not the library's own `exists`: where it cannot look, it says that there is nothing.
+            try:
+                self._info(self._path(name))
+            except FileNotFoundError:
+                return False
+            return True
 
     def describe(self, name: str) -> Stored | None:
         """Say how large and how old a file or a folder is now; None where it is not there."""
@@ -174,7 +182,7 @@ class Storage:
             self._fs.invalidate_cache()
             path = self._path(name)
             try:
-                if self._fs.info(path)["type"] != "directory":
+                if self._info(path)["type"] != "directory":
                     return Stored(self._fs.size(path), self._modified(path))
                 files = self._fs.find(path)
                 # Only a file system dates a folder, and there it may be empty and young.
@@ -191,7 +199,7 @@ class Storage:
         :raises FileNotFoundError: it is not there.
         """
         with self._errors(name):
-            return bytes(self._fs.cat_file(self._path(name)))
+            return bytes(self._fs.cat_file(self._path(name), **self._read_options))
 
     @contextlib.contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
@@ -278,6 +286,14 @@ class Storage:
                 except OSError as error:
                     if error.errno not in (errno.ENOTEMPTY, errno.ENOTDIR):  # Not a folder: a link to one.
                         raise
+
+    def _info(self, path: str) -> Any:
+        try:
+            return self._fs.info(path)
+        except Exception as error:
+            if says_no_reason(error):
+                self._fs.cat_file(path, start=0, end=1, **self._read_options)  # Raises what says it.
+            raise
 
     def _modified(self, path: str) -> datetime | None:
         try:
@@ -381,8 +397,10 @@ class Storage:
             raise PuretalkConfigurationError(
                 f"The destination {self.url} does not exist: no bucket {bucket!r}."
             ) from None
-        except PermissionError:
-            pass  # Who may look into a folder of a bucket may not look at the bucket itself.
+        except PermissionError as error:
+            if not isinstance(ours := as_ours(error, self.url, writing=False), AccessDenied):
+                raise ours from error
+            # Who may look into a folder of a bucket may not look at the bucket itself.
 
     @contextlib.contextmanager
     def _errors(self, name: str, *, writing: bool = False) -> Iterator[None]:
@@ -392,23 +410,13 @@ class Storage:
             yield
         except PuretalkError:
             raise
-        except FileNotFoundError:
-            if not writing:
-                raise
-            raise PuretalkConfigurationError(f"{where} cannot be written: the destination does not exist.") from None
-        except PermissionError as error:
-            verb = "written" if writing else "read"
-            raise PuretalkConfigurationError(f"{where} cannot be {verb}: permission denied.") from error
-        except OSError as error:
-            if error.errno == errno.EROFS:
-                raise PuretalkConfigurationError(f"{where} cannot be written: it is read-only.") from error
-            reason = error.strerror or type(error).__name__
-            raise PuretalkSnapshotError(f"{where} cannot be {'written' if writing else 'read'}: {reason}.") from error
         except Exception as error:  # Each storage library has errors of its own; their root is nothing but Exception.
-            told = " ".join(str(error).split())  # Some tell it on several lines.
-            raise PuretalkSnapshotError(
-                f"{where} cannot be {'written' if writing else 'read'}: {type(error).__name__}: {told}"
-            ) from error
+            ours = as_ours(error, where, writing=writing)
+            if isinstance(ours, FileNotFoundError) and writing:
+                ours = PuretalkConfigurationError(f"{where} cannot be written: the destination does not exist.")
+            if ours is error:
+                raise
+            raise ours from error
 
 
 def _link(source: Path, target: Path) -> None:

@@ -79,7 +79,7 @@ class ChangeWanted:
     def pinned(self, hook: PuretalkHook) -> Self:
         """Return the same condition with account and snapshot named; nothing that is stored later matters to it.
 
-        :raises PuretalkSnapshotError: there is no complete snapshot yet.
+        :raises PuretalkSnapshotError: there is no complete snapshot yet, or one that may be the newest is not understood.
         """
         from airflow_provider_puretalk.snapshots import reading
 
@@ -88,7 +88,9 @@ class ChangeWanted:
             return replace(self, account=account)
         storage = self._storage()
         storage.check(writing=False)
-        manifest = reading.previous_complete(storage, account, finished_by=datetime.fromtimestamp(self.began, UTC))
+        manifest = reading.previous_complete(
+            storage, account, finished_by=datetime.fromtimestamp(self.began, UTC), strict=True
+        )
         if manifest is None:
             raise PuretalkSnapshotError(
                 f"There is no complete snapshot of {account!r} at {storage.url} to compare with; take one first."

@@ -16,7 +16,6 @@ from airflow_provider_puretalk.api.errors import is_transient
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkError,
-    PuretalkSnapshotError,
     PuretalkTemporaryFolderError,
 )
 from airflow_provider_puretalk.sandbox import Sandbox
@@ -60,7 +59,7 @@ def test_full_disk(sandbox: Sandbox, folder: Folder, context: Any) -> None:
         kept = folder.take(context, partition="1")
         before = folder.files()
         for partition in ("2", "1"):
-            with pytest.raises(PuretalkSnapshotError, match="No space left on device") as caught:
+            with pytest.raises(PuretalkError, match="No space left on device") as caught:
                 folder.take(context, partition=partition, compression=None)
             assert is_one_sentence(caught.value)
             assert folder.files() == before
@@ -74,7 +73,7 @@ def test_disk_without_room_for_the_manifest(sandbox: Sandbox, folder: Folder, co
     with mounted(folder.root, "-t", "tmpfs", "-o", "nr_inodes=5,size=1m", "tmpfs"):
         # Names count here: the root, account, snapshot, data, and this one; the manifest finds no more.
         (folder.root / "filler").touch()
-        with pytest.raises(PuretalkSnapshotError, match=r"manifest\.json cannot be written: No space left") as caught:
+        with pytest.raises(PuretalkError, match=r"manifest\.json cannot be written: No space left") as caught:
             folder.take(context)
         assert is_one_sentence(caught.value)
         assert "manifest.json" not in "".join(folder.files())
@@ -147,7 +146,7 @@ def test_missing_bucket(sandbox: Sandbox, folder: Folder, s3_bucket: str, contex
 
 def test_bucket_that_can_be_none(sandbox: Sandbox, folder: Folder, s3_bucket: str, context: Any) -> None:
     """What the storage's own library says of an impossible name is passed on in one line."""
-    with pytest.raises(PuretalkSnapshotError, match="Invalid bucket name") as caught:
+    with pytest.raises(PuretalkError, match="Invalid bucket name") as caught:
         folder.take(context, destination="s3://a bucket!/fleet", storage_conn_id="aws_fleet")
     assert "\n" not in str(caught.value)
     assert sandbox.request_count == 0
@@ -214,7 +213,7 @@ def test_storage_that_does_not_answer(
             "config_kwargs": {"retries": {"max_attempts": 0}},
         },
     )
-    with pytest.raises(PuretalkSnapshotError, match="Could not connect") as caught:
+    with pytest.raises(PuretalkError, match="Could not connect") as caught:
         folder.take(context, destination="s3://bucket/fleet", storage_conn_id="dead")
     assert is_one_sentence(caught.value)
     assert sandbox.request_count == 0

@@ -11,7 +11,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots import Pruned, layout
 from airflow_provider_puretalk.snapshots.manifest import Manifest
@@ -305,7 +305,7 @@ def test_a_storage_that_fails_halfway(place: Folder, keep: Keep, prune: Prune, m
 
     with monkeypatch.context() as broken:
         broken.setattr(LocalFileSystem, "rm_file", fail)
-        with pytest.raises(PuretalkSnapshotError, match=f"{DAYS[1]}/assistants-.*Input/output error"):
+        with pytest.raises(PuretalkError, match=f"{DAYS[1]}/assistants-.*Input/output error"):
             prune(keep_daily=1)
     assert left(place) == DAYS[2:4]
     assert [one.snapshot for one in prune(keep_daily=1).removed] == [DAYS[2]]
