@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkError
 from airflow_provider_puretalk.api.ignoring import IgnoredFields
 from airflow_provider_puretalk.api.redaction import Redactor
@@ -19,6 +20,7 @@ from airflow_provider_puretalk.snapshots import layout, reading, writing
 from airflow_provider_puretalk.snapshots.collector import collector_spared
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, IgnoringHasher
 from airflow_provider_puretalk.snapshots.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
+from airflow_provider_puretalk.snapshots.replacing import IF_EXISTS, Newcomer, writer_of
 from airflow_provider_puretalk.snapshots.schema_report import Profile, profile
 from airflow_provider_puretalk.wording import counted
 
@@ -46,7 +48,7 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A snapshot that was just committed.
+    """A snapshot that was just committed, or was kept.
 
     :ivar previous: the complete snapshot that was read last before it; None without one, and where the storage did not let
         it be found.
@@ -99,14 +101,15 @@ def take_snapshot(
     max_walks: int = 10,
     max_seconds: float = 3600,
     ignore_fields: Iterable[str] = (VOLATILE,),
-    source: Mapping[str, str | None] | None = None,
+    if_exists: str = "replace_own",
+    source: Mapping[str, Any] | None = None,
     log: Log | None = None,
 ) -> Taken:
     """Check everything that can be checked, read all assistants, write them, commit.
 
-    The snapshot appears whole or not at all; one of the same name is replaced.
+    The snapshot appears whole or not at all.
 
-    :param snapshot: its name; names must sort in time.
+    :param snapshot: its name.
     :param file_format: ``jsonl`` or ``parquet``.
     :param compression: a codec of that format, ``auto`` or None.
     :param consistency: see :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`, which also says what
@@ -115,9 +118,14 @@ def take_snapshot(
         :mod:`airflow_provider_puretalk.api.redaction`. What is taken out counts neither for ``strict`` nor as a violation.
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
     :param ignore_fields: what does not count for :attr:`Taken.unchanged`; names as a comparison takes them.
-    :param source: the task that takes it, for the manifest: ``dag_id``, ``task_id``, ``run_id``.
+    :param if_exists: what becomes of one of the same name. ``replace_own`` replaces what the same dag, task, run and map
+        index wrote, if it was read within the last 24 hours, and fails otherwise; outside a DAG nothing is own.
+        ``replace`` replaces any; ``keep`` makes the stored one the result, and nothing is read; ``fail`` fails. One that
+        was redacted otherwise is replaced with ``replace`` alone, and not kept either.
+    :param source: the task that takes it, for the manifest: ``dag_id``, ``task_id``, ``run_id``, ``map_index``.
     :param log: where progress, result and warnings go; this module's logger by default.
-    :raises PuretalkConfigurationError: an argument, the connection or the storage is wrong; nothing was asked yet.
+    :raises PuretalkConfigurationError: an argument, the connection or the storage is wrong, or what is stored must not be
+        replaced; nothing was asked yet. The last also where another task committed it during the reading.
     """
     log = log or logging.getLogger(__name__)
     compression = layout.choose_compression(file_format, compression)
@@ -127,7 +135,12 @@ def take_snapshot(
     ignored = IgnoredFields(ignore_fields)
     hashing = None if ignored.names == [VOLATILE] else IgnoringHasher(ignored)
     folder_name = layout.snapshot_folder(settings.account, snapshot)  # Refuses names that cannot be paths.
+    params.one_of("if_exists", if_exists, IF_EXISTS)
     storage.check()
+    writer = _source(settings, source or {})
+    newcomer = Newcomer(settings.account, snapshot, writer, _redaction(redactor, None), if_exists)
+    if kept := newcomer.look(storage):
+        return _kept(storage, kept, log)
     storage.check_folder(folder_name)
     examine = profiler(redactor, None if hashing is None else ignored)
     with (
@@ -143,11 +156,13 @@ def take_snapshot(
             strict=strict,
             progress=_Progress(log, scan.count),
         )
-        manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), source or {})
+        manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), writer)
         if hashing is not None:
             manifest = manifest.model_copy(update={"ignoring": hashing.result()})
         previous, is_first = _previous(storage, manifest, log)
-        writing.commit(storage, manifest, staged)
+        in_place = writing.commit(storage, manifest, staged, if_exists=if_exists)
+    if in_place is not manifest:
+        return _kept(storage, in_place, log)
     taken = Taken(manifest, previous, storage, is_first)
     _tell(log, taken)
     ignored.warn(log, hidden=redact or ())
@@ -164,6 +179,21 @@ def _previous(storage: Storage, manifest: Manifest, log: Log) -> tuple[Manifest 
     except PuretalkError as error:
         log.warning("Whether anything changed since the last snapshot is not known: %s", error)
         return None, None
+
+
+def _kept(storage: Storage, manifest: Manifest, log: Log) -> Taken:
+    """Return a snapshot that was there already as the result."""
+    log.info(
+        "Snapshot %s of %s is there already and is kept: %s, written by %s, read at %s. %s",
+        manifest.snapshot,
+        manifest.account,
+        counted(manifest.count, "assistant"),
+        writer_of(manifest.source),
+        manifest.finished_at.isoformat(timespec="seconds"),
+        reading.manifest_path(storage, manifest),
+    )
+    previous, is_first = _previous(storage, manifest, log)
+    return Taken(manifest, previous, storage, is_first)
 
 
 class _Progress:
@@ -218,14 +248,14 @@ def profiler(redactor: Redactor | None, ignored: IgnoredFields | None = None) ->
     return examine_and_notice
 
 
-def _redaction(redactor: Redactor | None, scan: AssistantScan) -> Redaction:
+def _redaction(redactor: Redactor | None, scan: AssistantScan | None) -> Redaction:
     if redactor is None:
         return Redaction()
     return Redaction(
         policy=dict(redactor.policy),
         key_fingerprint=redactor.key_fingerprint,
-        # Of a fleet without assistants nothing can be said.
-        unmatched=redactor.unmatched if scan.count else [],
+        # Before the reading, and of a fleet without assistants, nothing can be said.
+        unmatched=redactor.unmatched if scan is not None and scan.count else [],
     )
 
 
@@ -235,11 +265,8 @@ def _manifest(
     settings: ApiSettings,
     snapshot: str,
     redaction: Redaction,
-    source: Mapping[str, str | None],
+    source: Source,
 ) -> Manifest:
-    from airflow import __version__ as airflow_version
-
-    from airflow_provider_puretalk import __version__
     from airflow_provider_puretalk.api.exact_json import CANONICAL_VERSION
 
     return Manifest(
@@ -264,14 +291,24 @@ def _manifest(
         redaction=redaction,
         started_at=scan.started_at,
         finished_at=scan.finished_at,
-        source=Source(
-            base_url=settings.base_url,
-            provider_version=__version__,
-            airflow_version=airflow_version,
-            dag_id=source.get("dag_id"),
-            task_id=source.get("task_id"),
-            run_id=source.get("run_id"),
-        ),
+        source=source,
+    )
+
+
+def _source(settings: ApiSettings, task: Mapping[str, Any]) -> Source:
+    from airflow import __version__ as airflow_version
+
+    from airflow_provider_puretalk import __version__
+
+    index = task.get("map_index")
+    return Source(
+        base_url=settings.base_url,
+        provider_version=__version__,
+        airflow_version=airflow_version,
+        dag_id=task.get("dag_id"),
+        task_id=task.get("task_id"),
+        run_id=task.get("run_id"),
+        map_index=None if index is None or index < 0 else index,  # Airflow's -1: not mapped.
     )
 
 

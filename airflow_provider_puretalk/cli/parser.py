@@ -111,7 +111,12 @@ def _add_snapshot(commands: Any) -> None:
     _add_destination(parser)
     add(
         "--partition", type=_text, metavar="NAME",
-        help="the snapshot's name; names must sort in time (default: now in UTC, as 20261122T000000Z)",
+        help="the snapshot's name (default: now in UTC, as 20261122T000000Z, with more digits where that is taken)",
+    )  # fmt: skip
+    add(
+        "--if-exists", choices=("replace_own", "replace", "keep", "fail"), default="replace_own",
+        help="what becomes of a snapshot of that name: replace it, keep it as the result, or fail; replace_own (the "
+        "default) replaces what the same run of a task wrote, and so fails here: a command belongs to no run",
     )  # fmt: skip
     add("--format", choices=("jsonl", "parquet"), default="jsonl", help="how records are stored (default: jsonl)")
     add(

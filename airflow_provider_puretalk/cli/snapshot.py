@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from airflow_provider_puretalk.cli.connection import hook_for, place, redaction
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
+from airflow_provider_puretalk.snapshots.replacing import SnapshotExistsError
 from airflow_provider_puretalk.snapshots.storage import Storage
-from airflow_provider_puretalk.taking import take_snapshot
+from airflow_provider_puretalk.taking import Taken, take_snapshot
 from airflow_provider_puretalk.wording import counted
 
 _SINCE = {None: "the first one", True: "nothing changed since {}", False: "something changed since {}"}
@@ -17,18 +18,7 @@ _SINCE = {None: "the first one", True: "nothing changed since {}", False: "somet
 
 def snapshot(options: argparse.Namespace, output: Output) -> int:
     """Take a snapshot, and print what came of it: paths, counts and hashes, never contents."""
-    taken = take_snapshot(
-        hook_for(options.conn_id),
-        Storage(place(options.destination), options.storage_conn_id),
-        snapshot=options.partition or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
-        file_format=options.format,
-        compression=None if options.compression == "none" else options.compression,
-        consistency=options.consistency,
-        redact=redaction(options),
-        strict=options.strict,
-        max_walks=options.max_walks,
-        max_seconds=options.max_seconds,
-    )
+    taken = _taken(options)
     result = taken.to_dict()
     if output.as_json:
         output.document(result)
@@ -40,3 +30,30 @@ def snapshot(options: argparse.Namespace, output: Output) -> int:
     output.line(f"Snapshot {result['snapshot']} of {result['account']}: {assistants}, {complete}; {since}.")
     output.line(result["manifest_path"])
     return DONE
+
+
+def _taken(options: argparse.Namespace) -> Taken:
+    hook, storage = hook_for(options.conn_id), Storage(place(options.destination), options.storage_conn_id)
+
+    def take(snapshot: str, if_exists: str) -> Taken:
+        return take_snapshot(
+            hook,
+            storage,
+            snapshot=snapshot,
+            if_exists=if_exists,
+            file_format=options.format,
+            compression=None if options.compression == "none" else options.compression,
+            consistency=options.consistency,
+            redact=redaction(options),
+            strict=options.strict,
+            max_walks=options.max_walks,
+            max_seconds=options.max_seconds,
+        )
+
+    if options.partition is not None:
+        return take(options.partition, options.if_exists)
+    now = datetime.now(UTC)
+    try:
+        return take(f"{now:%Y%m%dT%H%M%SZ}", "fail")
+    except SnapshotExistsError:  # Another one of this second: more digits keep them apart.
+        return take(f"{now:%Y%m%dT%H%M%S.%fZ}", "fail")

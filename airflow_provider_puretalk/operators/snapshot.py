@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -24,15 +24,22 @@ if TYPE_CHECKING:
 class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOperator):
     """Read all assistants of an account and keep them as one snapshot in object storage.
 
-    The snapshot appears whole or not at all. Running the task again for the same partition replaces it; the same fleet
-    gives the same bytes.
+    The snapshot appears whole or not at all; the same fleet gives the same bytes. Running a task again in the same run
+    replaces its snapshot within 24 hours of the reading; for what else is there already, see ``if_exists``.
 
     :param puretalk_conn_id: the connection that holds the API key.
     :param destination: where snapshots go: a local absolute path that exists, or a URL such as ``s3://bucket/prefix``; also
         a ``Path`` or an ``ObjectStoragePath``. What storage libraries would take for another place is refused.
     :param storage_conn_id: the Airflow connection of the storage.
-    :param partition: the snapshot's name. Names must sort in time. By default the run's logical date, else its
-        ``run_after``, in UTC as ``20261122T000000Z``.
+    :param partition: the snapshot's name, for people: which one is newer is decided by when it was read. By default the
+        moment the run was due: its ``run_after``, on Airflow 2 the end of its data interval or the later logical date of a
+        manual run, else now; in UTC as ``20261122T000000Z``, with microseconds where there are any
+        (``20261122T101502.123456Z``). Two DAGs that are due at the same moment need names of their own, or destinations.
+    :param if_exists: what becomes of a snapshot of that name. ``replace_own``: it is replaced if the same dag, task, run
+        and map index wrote it and it was read within the last 24 hours; else the task fails, before the first request,
+        and says who wrote it. ``replace``: it is replaced whoever wrote it. ``keep``: it is the result, and nothing is
+        read. ``fail``: the task fails. One that was redacted by other rules is replaced with ``replace`` alone, and never
+        kept.
     :param file_format: ``jsonl`` or ``parquet``.
     :param compression: for jsonl ``gzip`` (that is ``auto``), ``zstd`` or None; for parquet the codec inside, ``zstd``
         (that is ``auto``), ``gzip``, ``snappy`` or None.
@@ -62,6 +69,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         "destination",
         "storage_conn_id",
         "partition",
+        "if_exists",
         "file_format",
         "compression",
         "consistency",
@@ -82,6 +90,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         destination: AnyLocation,
         storage_conn_id: str | None = None,
         partition: str | None = None,
+        if_exists: str = "replace_own",
         file_format: str = "jsonl",
         compression: str | None = "auto",
         consistency: str = "verified",
@@ -98,6 +107,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         self.destination = destination
         self.storage_conn_id = storage_conn_id
         self.partition = partition
+        self.if_exists = if_exists
         self.file_format = file_format
         self.compression = compression
         self.consistency = consistency
@@ -116,10 +126,12 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         """Check the arguments, take the snapshot, and say in the outlet's event what came of it."""
         from airflow_provider_puretalk.api.scan import CONSISTENCIES
         from airflow_provider_puretalk.hooks import PuretalkHook
+        from airflow_provider_puretalk.snapshots.replacing import IF_EXISTS
         from airflow_provider_puretalk.snapshots.storage import Storage
         from airflow_provider_puretalk.taking import take_snapshot
 
         consistency: Any = params.one_of("consistency", self.consistency, CONSISTENCIES)
+        if_exists = params.one_of("if_exists", self.if_exists, IF_EXISTS)
         max_walks = params.whole_number("max_walks", self.max_walks, least=1)
         max_seconds = params.seconds("max_seconds", self.max_seconds)
         strict = params.flag("strict", self.strict)
@@ -146,7 +158,8 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
             max_walks=max_walks,
             max_seconds=max_seconds,
             ignore_fields=() if self.ignore_fields is None else self.ignore_fields,
-            source={"dag_id": instance.dag_id, "task_id": instance.task_id, "run_id": instance.run_id},
+            if_exists=if_exists,
+            source={name: getattr(instance, name, None) for name in ("dag_id", "task_id", "run_id", "map_index")},
             log=self.log,
         ).to_dict()
         self._base_url, self._written = hook.settings.base_url, [lineage.folder(result["manifest_path"])]
@@ -181,9 +194,12 @@ def _check_partitions(events: list[Any], account: str) -> None:
 
 
 def _of_run(context: Context) -> str:
-    """Name a snapshot after its run: the logical date where there is one, else the moment the run was due."""
+    """Name a snapshot after the moment its run was due: the same whenever the run is repeated."""
     run = context["dag_run"]
-    moment = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
+    moment: datetime | None = getattr(run, "run_after", None)
     if moment is None:
-        raise PuretalkConfigurationError("This run has neither a logical date nor `run_after`; set `partition`.")
-    return str(moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ"))
+        # Airflow 2: a manual run has the interval of the last scheduled one, and a logical date after it.
+        known = [getattr(run, name, None) for name in ("data_interval_end", "logical_date")]
+        moment = max((one for one in known if one is not None), default=datetime.now(UTC))
+    moment = moment.astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%S.%fZ}" if moment.microsecond else f"{moment:%Y%m%dT%H%M%SZ}"

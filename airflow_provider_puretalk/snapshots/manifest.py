@@ -101,7 +101,10 @@ class IgnoringHash(_Part):
 
 
 class Source(_Part):
-    """Where the records came from, and who wrote them down."""
+    """Where the records came from, and who wrote them down.
+
+    :ivar map_index: which of a mapped task's instances; None for a task that is not mapped.
+    """
 
     base_url: str
     provider_version: str
@@ -109,6 +112,7 @@ class Source(_Part):
     dag_id: str | None = None
     task_id: str | None = None
     run_id: str | None = None
+    map_index: int | None = None
 
 
 class Manifest(_Part):

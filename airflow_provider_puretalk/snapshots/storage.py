@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import inspect
 import mimetypes
 import os
 import shutil
@@ -259,13 +261,27 @@ class Storage:
             else:
                 self._fs.put_file(str(source), self._path(name), **self._label(name))
 
-    def put_bytes(self, data: bytes, name: str) -> None:
-        """Publish a small file, as :meth:`put` does."""
+    def put_bytes(self, data: bytes, name: str, *, only_new: bool = False) -> None:
+        """Publish a small file, as :meth:`put` does.
+
+        :param only_new: replace nothing, also not what another process writes at the same time. A storage that cannot
+            tell replaces.
+        :raises FileExistsError: ``only_new``, and one is there.
+        """
         with self._errors(name, writing=True):
             if self._is_local:
-                self._put_bytes_local(data, Path(self._path(name)))
-            else:
-                self._fs.pipe_file(self._path(name), data)  # One request; `put` may open the file before it fills it.
+                self._put_bytes_local(data, Path(self._path(name)), only_new=only_new)
+            # One request; `put` may open the file before it fills it.
+            elif not (only_new and self._create(data, self._path(name))):
+                self._fs.pipe_file(self._path(name), data)
+
+    def spelled_otherwise(self, name: str) -> str | None:
+        """Return the entry that a file system takes for this name although it differs in case; None nearly always."""
+        if not self._fs.root_marker:
+            return None  # Object stores tell case.
+        folder, _, last = name.rpartition("/")
+        there = [entry for entry in self.names(folder) if entry.casefold() == last.casefold()]
+        return there[0] if there and last not in there and self.exists(name) else None
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is gone already is fine."""
@@ -294,6 +310,25 @@ class Storage:
             if says_no_reason(error):
                 self._fs.cat_file(path, start=0, end=1, **self._read_options)  # Raises what says it.
             raise
+
+    def _create(self, data: bytes, path: str) -> bool:
+        """Make a file if there is none; False where the storage does not know how, and nothing was done."""
+        if not _can_create(self._fs):
+            return False
+        try:
+            self._fs.pipe_file(path, data, mode="create")
+        except FileExistsError:
+            raise
+        except NotImplementedError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS):  # What servers say that know no such condition.
+                raise
+            self._fs.invalidate_cache()
+            if self._fs.exists(path):
+                raise FileExistsError(path) from error
+            return False
+        return True
 
     def _modified(self, path: str) -> datetime | None:
         try:
@@ -354,14 +389,17 @@ class Storage:
                 new.replace(target)  # Which does nothing where both are the same file already.
         _sync(target.parent)
 
-    def _put_bytes_local(self, data: bytes, target: Path) -> None:
+    def _put_bytes_local(self, data: bytes, target: Path, *, only_new: bool) -> None:
         """Write a file under a temporary name, force it to the disk, rename."""
         self._make_folder(target.parent)
         unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
         try:
             unfinished.write_bytes(data)
             _sync_file(unfinished)
-            unfinished.replace(target)
+            with _locked(target.parent) if only_new else contextlib.nullcontext():
+                if only_new and target.exists():
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+                unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
         _sync(target.parent)
@@ -408,7 +446,7 @@ class Storage:
         where = self.url_of(name) if name else self.url
         try:
             yield
-        except PuretalkError:
+        except (PuretalkError, FileExistsError):
             raise
         except Exception as error:  # Each storage library has errors of its own; their root is nothing but Exception.
             ours = as_ours(error, where, writing=writing)
@@ -417,6 +455,24 @@ class Storage:
             if ours is error:
                 raise
             raise ours from error
+
+
+def _can_create(filesystem: Any) -> bool:
+    """Tell whether an object store's library knows of files that must be new; not all do."""
+    method = getattr(filesystem, "_pipe_file", None)
+    return method is not None and "mode" in inspect.signature(method).parameters
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep out others that make a new file in a folder, for the moment in which nobody looks; a kill releases it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # Some network file systems have no locks.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _link(source: Path, target: Path) -> None:

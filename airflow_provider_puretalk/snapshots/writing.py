@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.errors import PuretalkResponseError, PuretalkSnapshotError
+from airflow_provider_puretalk.api.errors import (
+    PuretalkError,
+    PuretalkResponseError,
+    PuretalkSnapshotError,
+)
 from airflow_provider_puretalk.api.models import Violation
 from airflow_provider_puretalk.snapshots import layout
 from airflow_provider_puretalk.snapshots.background import Background
@@ -23,6 +27,7 @@ from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprin
 from airflow_provider_puretalk.snapshots.jsonl import JsonlWriter
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, SchemaReport, parse_manifest
 from airflow_provider_puretalk.snapshots.parquet import ParquetWriter
+from airflow_provider_puretalk.snapshots.replacing import Newcomer, SnapshotExistsError
 from airflow_provider_puretalk.snapshots.schema_report import Profile, SchemaCounter
 from airflow_provider_puretalk.snapshots.storage import Storage
 from airflow_provider_puretalk.snapshots.superseded import remove_superseded
@@ -92,30 +97,46 @@ def stage(
     return Staged(path, file, fingerprint.content_sha256, fingerprint.raw_sha256, schema.report())
 
 
-def commit(storage: Storage, manifest: Manifest, staged: Staged) -> None:
-    """Publish the data file, then the manifest, then remove what the replaced manifest had named, and what told of it.
+def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: str = "replace_own") -> Manifest:
+    """Publish the data file, then the manifest, then remove what the replaced manifest had named.
 
     A late twin of a killed try may do the same at the same time. Whoever commits last wins, and whatever a manifest in
     place names is there: each writer removes only files of the manifest it replaced, only while its own is in place, and
-    looks afterwards whether its own file is still there.
+    looks afterwards whether its own file is still there. Another task's snapshot is replaced only where ``if_exists`` says
+    so, see :mod:`.replacing`.
 
+    :returns: the manifest in place: the given one, or with ``keep`` the one that came before it.
+    :raises SnapshotExistsError: another task's snapshot came meanwhile, and must not be replaced.
     :raises PuretalkSnapshotError: another writer kept interfering.
     """
     folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
     name = f"{folder}/{layout.MANIFEST}"
     own = f"{folder}/{staged.file.name}"
     data = manifest.to_bytes()
+    newcomer = Newcomer.of(manifest, if_exists)
     for _ in range(_COMMIT_TRIES):
         storage.put(staged.path, own)
         found = _bytes_in_place(storage, name)
+        try:
+            # By the age that it had when this reading began: what was allowed then is not refused for its length.
+            kept = None if found is None else newcomer.decide(found, storage.url_of(name), manifest.started_at)
+        except SnapshotExistsError:
+            _take_back(storage, folder, staged.file)
+            raise
+        if kept is not None:
+            _take_back(storage, folder, staged.file)
+            return kept
+        try:
+            storage.put_bytes(data, name, only_new=found is None)
+        except FileExistsError:
+            continue  # Somebody was faster.
         replaced = None if found is None else _parsed(storage, name, found)
-        storage.put_bytes(data, name)
         if replaced is not None:
             _remove_replaced(storage, folder, replaced, keep=staged.file.name, while_in_place=data)
         if storage.exists(own):
             if found is not None:
                 remove_superseded(storage, manifest)
-            return
+            return manifest
         in_place = _read_in_place(storage, name)
         if in_place is not None and in_place.to_bytes() != data:
             break
@@ -123,6 +144,16 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged) -> None:
     raise PuretalkSnapshotError(
         f"Another task writes the snapshot {storage.url_of(folder)} at the same time; its version is in place."
     )
+
+
+def _take_back(storage: Storage, folder: str, file: DataFile) -> None:
+    """Remove a data file that was put there for nothing, unless the manifest in place names it."""
+    try:
+        in_place = _read_in_place(storage, f"{folder}/{layout.MANIFEST}")
+        if in_place is not None and file.name not in [one.name for one in in_place.files]:
+            storage.remove(f"{folder}/{file.name}")
+    except PuretalkError as error:
+        log.warning("The file %s of no snapshot stays in %s: %s", file.name, storage.url_of(folder), error)
 
 
 @contextmanager
@@ -183,8 +214,7 @@ def _bytes_in_place(storage: Storage, name: str) -> bytes | None:
 def _parsed(storage: Storage, name: str, data: bytes) -> Manifest | None:
     try:
         return parse_manifest(data, storage.url_of(name))
-    except PuretalkSnapshotError as error:
-        log.warning("%s It is replaced; the files it named are left alone.", error)
+    except PuretalkSnapshotError:
         return None
 
 

@@ -1,4 +1,4 @@
-"""The name of a snapshot that was given none: the run's logical date, else the moment the run was due."""
+"""The name of a snapshot that was given none: the moment its run was due."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import Folder
 
-LOGICAL = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
-DUE = datetime(2026, 11, 23, 7, 5, 9, 123456, tzinfo=UTC)
+BEGIN, END = datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)
+MANUAL = datetime(2026, 11, 23, 10, 15, 2, 123456, tzinfo=UTC)
 
 
 def with_run(context: Any, **run: Any) -> dict[str, Any]:
@@ -23,11 +22,19 @@ def with_run(context: Any, **run: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("run", "name"),
     [
-        pytest.param({"logical_date": LOGICAL, "run_after": DUE}, "20261122T233000Z", id="scheduled"),
-        pytest.param({"logical_date": None, "run_after": DUE}, "20261123T070509Z", id="by an asset"),
-        pytest.param({"logical_date": LOGICAL}, "20261122T233000Z", id="Airflow 2"),
         pytest.param(
-            {"logical_date": LOGICAL.astimezone(timezone(timedelta(hours=-5)))}, "20261122T233000Z", id="another zone"
+            {"logical_date": BEGIN, "data_interval_end": END, "run_after": END}, "20261123T000000Z", id="an interval"
+        ),
+        pytest.param({"logical_date": BEGIN, "data_interval_end": END}, "20261123T000000Z", id="Airflow 2"),
+        pytest.param(
+            {"logical_date": MANUAL, "data_interval_end": END}, "20261123T101502.123456Z", id="Airflow 2, by hand"
+        ),
+        pytest.param({"logical_date": BEGIN, "run_after": None}, "20261122T000000Z", id="no interval"),
+        pytest.param({"logical_date": None, "run_after": MANUAL}, "20261123T101502.123456Z", id="by an asset"),
+        pytest.param(
+            {"logical_date": BEGIN, "run_after": END.astimezone(timezone(timedelta(hours=-5)))},
+            "20261123T000000Z",
+            id="another zone",
         ),
         pytest.param(
             {"logical_date": None, "run_after": datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2)))},
@@ -37,22 +44,21 @@ def with_run(context: Any, **run: Any) -> dict[str, Any]:
     ],
 )
 def test_default_partition(sandbox: Sandbox, folder: Folder, context: Any, run: dict[str, Any], name: str) -> None:
-    """Always in UTC, to the second, in a form that sorts in time."""
-    assert folder.take(with_run(context, **run))["snapshot"] == name
+    """Always in UTC, with as many digits as the moment has, and the same when the run is repeated."""
+    assert [folder.take(with_run(context, **run))["snapshot"] for _ in range(2)] == [name, name]
 
 
-def test_names_sort_in_time(sandbox: Sandbox, folder: Folder, context: Any) -> None:
-    """Of two runs the later one finds the earlier, whatever the zones they were given in."""
-    east, west = timezone(timedelta(hours=9)), timezone(timedelta(hours=-9))
-    folder.take(with_run(context, logical_date=datetime(2026, 11, 22, 12, tzinfo=east)))
-    later = folder.take(with_run(context, logical_date=datetime(2026, 11, 21, 23, tzinfo=west)))
-    assert later["previous_snapshot"] == "20261122T030000Z"
+def test_two_runs_in_one_second(sandbox: Sandbox, folder: Folder, context: Any) -> None:
+    """Two runs by hand have names of their own, however fast one follows the other."""
+    runs = [{"logical_date": None, "run_after": MANUAL + timedelta(microseconds=n)} for n in range(2)]
+    first, second = (folder.take(with_run(context, **run)) for run in runs)
+    assert second["previous_snapshot"] == first["snapshot"] != second["snapshot"]
 
 
-def test_a_run_without_any_moment_needs_a_partition(sandbox: Sandbox, folder: Folder, context: Any) -> None:
-    """Without either moment the task says what to set, before it asks for anything."""
+def test_a_run_without_any_moment_is_named_after_now(sandbox: Sandbox, folder: Folder, context: Any) -> None:
+    """And one that is told its name has that."""
     run = with_run(context, logical_date=None, run_after=None)
-    with pytest.raises(PuretalkConfigurationError, match="set `partition`"):
-        folder.take(run)
-    assert sandbox.request_count == 0
+    before = datetime.now(UTC)
+    name = folder.take(run)["snapshot"]
+    assert before.strftime("%Y%m%dT%H%M%S") <= name[:15] <= datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     assert folder.take(run, partition="1")["snapshot"] == "1"

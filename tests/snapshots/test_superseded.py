@@ -37,7 +37,8 @@ def take_into(sandbox: Sandbox, context: Any) -> Callable[..., dict[str, Any]]:
         sandbox.fleet.replace_all(
             [{"assistant_id": one, "name": one, "model": name, "user": {"email": f"{one}-{SECRET}"}} for one in ids]
         )
-        return place.take(context, partition=name, **arguments)
+        # Another policy replaces what is there only where that is said.
+        return place.take(context, partition=name, if_exists="replace", **arguments)
 
     return take
 
