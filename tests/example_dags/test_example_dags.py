@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import runpy
 import subprocess
@@ -126,6 +127,7 @@ def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, t
 
     dag, accepted = bag.dags["puretalk_approve_baseline"], []
     # Each day: what a human chooses, None where nobody is asked; and whether somebody edits the fleet before.
+    names: list[str] = []
     days = [("Approve", False), (None, False), ("Reject", True), ("Approve", False), (None, False)]
     for day, (choice, edited) in enumerate(days, start=1):
         if edited:
@@ -134,12 +136,28 @@ def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, t
             result = airflow_runner.run(
                 dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
             )
+        names.append(result.xcoms["snapshot"]["snapshot"])
         asked = result.states["approve"] == "success"
         assert asked is (choice is not None), (day, result.states)
         assert result.states["accept"] == ("success" if choice == "Approve" else "skipped")
         accepted.append(Variable.get("puretalk_accepted_snapshot"))  # noqa: AIR311 - the SDK's asks a running task
-    first, fourth = "20261101T000000Z", "20261104T000000Z"
+    first, fourth = names[0], names[3]
     assert accepted == [first, first, first, fourth, fourth]
+
+
+def test_all_that_keep_snapshots_can_keep_them_in_one_place(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
+    """Due at the same moment, none of them overwrites or refuses another's."""
+    dags = [one for one in DAG_IDS if "snapshot" in bag.dags[one].task_dict and one not in HUMAN]
+    moment: dict[str, Any] = {"logical_date": datetime(2026, 11, 20, tzinfo=UTC)}
+    if "run_after" in inspect.signature(bag.dags[dags[0]].test).parameters:
+        moment["run_after"] = moment["logical_date"]
+    taken = [
+        airflow_runner.run(bag.dags[one], conf={"destination": str(tmp_path)}, **moment).xcoms["snapshot"]
+        for one in dags
+    ]
+    found = snapshots.list_snapshots(str(tmp_path))
+    assert [one.manifest_path for one in found] == [one["manifest_path"] for one in taken]
+    assert [snapshots.read_manifest(one.manifest_path).source.dag_id for one in found] == dags
 
 
 @contextmanager
