@@ -98,7 +98,7 @@ def stage(
 
 
 def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: str = "replace_own") -> Manifest:
-    """Publish the data file, then the manifest, then remove what the replaced manifest had named.
+    """Publish the data file, then the manifest, then remove what the replaced manifest had named, and what told of it.
 
     A late twin of a killed try may do the same at the same time. Whoever commits last wins, and whatever a manifest in
     place names is there: each writer removes only files of the manifest it replaced, only while its own is in place, and
@@ -119,7 +119,11 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: s
         found = _bytes_in_place(storage, name)
         try:
             # By the age that it had when this reading began: what was allowed then is not refused for its length.
-            kept = None if found is None else newcomer.decide(found, storage.url_of(name), manifest.started_at)
+            # In place may be this very one: from the try before, or from a request whose answer was lost.
+            if found is None or found == data:
+                kept = None
+            else:
+                kept = newcomer.decide(found, storage.url_of(name), manifest.started_at)
         except SnapshotExistsError:
             _take_back(storage, folder, staged.file)
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -251,16 +251,14 @@ def test_a_file_system_that_does_not_tell_case(
     from fsspec.implementations.local import LocalFileSystem
 
     folder.take(context, partition="daily")
-    exists = LocalFileSystem.exists
+    info = LocalFileSystem.info
 
-    def exists_in_any_case(self: Any, path: str, **arguments: Any) -> bool:
-        parent, name = os.path.split(path)
-        if name.casefold() in (ACCOUNT, "snapshot=daily") and "PureTalk" not in parent:
-            there = [one.name.casefold() for one in Path(parent).iterdir()] if Path(parent).is_dir() else []
-            return name.casefold() in there
-        return bool(exists(self, path, **arguments))
+    def info_in_any_case(self: Any, path: str, **arguments: Any) -> Any:
+        for one in (ACCOUNT, "snapshot=daily"):
+            path = re.sub(f"{one}(?=/|$)", one, str(path), flags=re.IGNORECASE)
+        return info(self, path, **arguments)
 
-    monkeypatch.setattr(LocalFileSystem, "exists", exists_in_any_case)
+    monkeypatch.setattr(LocalFileSystem, "info", info_in_any_case)
     connection("upper", host=sandbox.base_url, password=sandbox.api_key, extra={"account": "PureTalk_default"})
     refused(folder, sandbox, context, "case", puretalk_conn_id="upper", partition="weekly")
     refused(folder, sandbox, context, "case", partition="DAILY")
