@@ -135,7 +135,7 @@ class Newcomer:
         source = said.get("source")
         if self.if_exists == "replace_own" and isinstance(source, dict) and not self._is_own(_source(source)):
             raise SnapshotExistsError(f"{error} It was written by {writer_of(_source(source))}. {_INSTEAD}")
-        log.warning("%s It is replaced; the files it named are left alone.", error)
+        log.warning("%s It is replaced.", error)
 
     def _is_own(self, source: Source) -> bool:
         # What was taken outside a DAG belongs to no run, so it is nobody's own.

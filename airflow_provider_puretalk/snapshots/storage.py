@@ -285,7 +285,7 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is gone already is fine."""
-        with self._errors(name, writing=True), contextlib.suppress(FileNotFoundError):
+        with self._errors(name, writing=True, verb="removed"), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(name))
 
     def remove_folder(self, name: str, *, with_content: bool = False) -> None:
@@ -293,7 +293,10 @@ class Storage:
 
         Object stores have no folders: there an empty one is gone by itself.
         """
-        with self._errors(name, writing=True), contextlib.suppress(FileNotFoundError, FileExistsError):
+        with (
+            self._errors(name, writing=True, verb="removed"),
+            contextlib.suppress(FileNotFoundError, FileExistsError),
+        ):
             if with_content:
                 self._fs.rm(self._path(name), recursive=True)
             elif self._fs.root_marker:
@@ -441,7 +444,7 @@ class Storage:
             # Who may look into a folder of a bucket may not look at the bucket itself.
 
     @contextlib.contextmanager
-    def _errors(self, name: str, *, writing: bool = False) -> Iterator[None]:
+    def _errors(self, name: str, *, writing: bool = False, verb: str | None = None) -> Iterator[None]:
         """Turn what file systems raise into one sentence; a missing file stays a ``FileNotFoundError`` for readers."""
         where = self.url_of(name) if name else self.url
         try:
@@ -449,7 +452,7 @@ class Storage:
         except (PuretalkError, FileExistsError):
             raise
         except Exception as error:  # Each storage library has errors of its own; their root is nothing but Exception.
-            ours = as_ours(error, where, writing=writing)
+            ours = as_ours(error, where, writing=writing, verb=verb)
             if isinstance(ours, FileNotFoundError) and writing:
                 ours = PuretalkConfigurationError(f"{where} cannot be written: the destination does not exist.")
             if ours is error:

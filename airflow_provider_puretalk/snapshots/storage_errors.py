@@ -74,13 +74,14 @@ _PASSING = {
 }  # fmt: skip
 
 
-def as_ours(error: Exception, where: str, *, writing: bool) -> Exception:
+def as_ours(error: Exception, where: str, *, writing: bool, verb: str | None = None) -> Exception:
     """Return the error to raise for what a storage library raised about a file or folder.
 
+    :param verb: what cannot be done, where it is neither "read" nor "written".
     :returns: ``FileNotFoundError`` where it is not there; :class:`AccessDenied`; a :class:`PuretalkConfigurationError`; or
         a :class:`PuretalkError` whose ``transient`` says whether the same may succeed a while later.
     """
-    action = f"{where} cannot be {'written' if writing else 'read'}"
+    action = f"{where} cannot be {verb or ('written' if writing else 'read')}"
     codes = [*_codes(error)]
     known, status = {code for code, _ in codes}, next((status for _, status in codes if status), None)
     code = next((code for code, _ in codes if code), "")

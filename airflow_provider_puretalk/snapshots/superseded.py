@@ -7,22 +7,21 @@ nothing must be remembered: a run that is killed in between is finished by the n
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 from airflow_provider_puretalk.api.errors import PuretalkError
 from airflow_provider_puretalk.snapshots import layout
 from airflow_provider_puretalk.snapshots.manifest import Manifest
+from airflow_provider_puretalk.snapshots.replaced import Leftovers
 from airflow_provider_puretalk.snapshots.storage import Storage
 
-log = logging.getLogger(__name__)
 
-
-def remove_superseded(storage: Storage, manifest: Manifest) -> None:
+def remove_superseded(storage: Storage, manifest: Manifest, left: Leftovers) -> None:
     """Remove the comparisons of what this manifest replaced: those beside it, and those that had it as their baseline.
 
-    Nothing is removed where another manifest has taken its place meanwhile. A file that cannot be removed is told of in
-    a warning, and stays.
+    Nothing is removed where another manifest has taken its place meanwhile.
+
+    :param left: takes what could not be removed.
     """
     account = layout.account_folder(manifest.account)
     place = f"{layout.snapshot_folder(manifest.account, manifest.snapshot)}/{layout.MANIFEST}"
@@ -34,21 +33,13 @@ def remove_superseded(storage: Storage, manifest: Manifest) -> None:
     except FileNotFoundError:
         return  # The snapshot was removed meanwhile, and whoever did that knows what belongs to it.
     except PuretalkError as error:
-        log.warning(
-            "Comparisons with what the snapshot %s replaced may still lie below %s: they could not be looked for (%s). "
-            "They hold values of both sides; run the task again, or remove them by hand.",
-            manifest.snapshot,
-            storage.url_of(account),
-            error,
-        )
+        left.add(f"comparisons with it below {storage.url_of(account)}", error)
         return
     for name in found:
         try:
             storage.remove(name)
         except PuretalkError as error:
-            log.warning(
-                "%s It tells of a snapshot that was replaced, and holds values of it; remove it by hand.", error
-            )
+            left.add(storage.url_of(name), error)
 
 
 def _superseded(storage: Storage, account: str, manifest: Manifest) -> Iterator[str]:

@@ -9,16 +9,12 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.errors import (
-    PuretalkError,
-    PuretalkResponseError,
-    PuretalkSnapshotError,
-)
+from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkResponseError, PuretalkSnapshotError
 from airflow_provider_puretalk.api.models import Violation
 from airflow_provider_puretalk.snapshots import layout
 from airflow_provider_puretalk.snapshots.background import Background
@@ -27,6 +23,7 @@ from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprin
 from airflow_provider_puretalk.snapshots.jsonl import JsonlWriter
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, SchemaReport, parse_manifest
 from airflow_provider_puretalk.snapshots.parquet import ParquetWriter
+from airflow_provider_puretalk.snapshots.replaced import Leftovers, remove_replaced
 from airflow_provider_puretalk.snapshots.replacing import Newcomer, SnapshotExistsError
 from airflow_provider_puretalk.snapshots.schema_report import Profile, SchemaCounter
 from airflow_provider_puretalk.snapshots.storage import Storage
@@ -100,6 +97,9 @@ def stage(
 def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: str = "replace_own") -> Manifest:
     """Publish the data file, then the manifest, then remove what the replaced manifest had named, and what told of it.
 
+    Once the manifest is there the snapshot stands. What cannot be tidied up then is told of in a warning; only where it
+    holds what this snapshot's redaction takes out it is an error, although the snapshot stands.
+
     A late twin of a killed try may do the same at the same time. Whoever commits last wins, and whatever a manifest in
     place names is there: each writer removes only files of the manifest it replaced, only while its own is in place, and
     looks afterwards whether its own file is still there. Another task's snapshot is replaced only where ``if_exists`` says
@@ -108,12 +108,14 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: s
     :returns: the manifest in place: the given one, or with ``keep`` the one that came before it.
     :raises SnapshotExistsError: another task's snapshot came meanwhile, and must not be replaced.
     :raises PuretalkSnapshotError: another writer kept interfering.
+    :raises PuretalkError: the storage failed; or see above: trying again then removes what stayed.
     """
     folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
     name = f"{folder}/{layout.MANIFEST}"
     own = f"{folder}/{staged.file.name}"
     data = manifest.to_bytes()
     newcomer = Newcomer.of(manifest, if_exists)
+    left = Leftovers(manifest)
     for _ in range(_COMMIT_TRIES):
         storage.put(staged.path, own)
         found = _bytes_in_place(storage, name)
@@ -135,11 +137,14 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: s
         except FileExistsError:
             continue  # Somebody was faster.
         replaced = None if found is None else _parsed(storage, name, found)
-        if replaced is not None:
-            _remove_replaced(storage, folder, replaced, keep=staged.file.name, while_in_place=data)
-        if storage.exists(own):
+        # From here on the snapshot stands: what is left to do is tidying, and decides nothing.
+        left.expect(replaced, is_understood=found is None or replaced is not None)
+        if found is not None:
+            remove_replaced(storage, manifest, replaced, keep=staged.file.name, left=left)
+        if _is_still_there(storage, own):
             if found is not None:
-                remove_superseded(storage, manifest)
+                remove_superseded(storage, manifest, left)
+            left.report(storage)
             return manifest
         in_place = _read_in_place(storage, name)
         if in_place is not None and in_place.to_bytes() != data:
@@ -222,17 +227,10 @@ def _parsed(storage: Storage, name: str, data: bytes) -> Manifest | None:
         return None
 
 
-def _remove_replaced(storage: Storage, folder: str, replaced: Manifest, *, keep: str, while_in_place: bytes) -> None:
-    """Remove the files of a replaced manifest, and bring one back that someone else has committed meanwhile."""
-    for file in replaced.files:
-        if file.name == keep or not layout.is_data_file(file.name):
-            continue
-        name = f"{folder}/{file.name}"
-        with suppress(FileNotFoundError), storage.fetched(name) as copy:
-            if storage.read(f"{folder}/{layout.MANIFEST}") != while_in_place:
-                return  # Someone else has committed since, and may name that very file.
-            storage.remove(name)
-            # Between the look and the removal a twin may have committed the old content anew, under the same name.
-            in_place = _read_in_place(storage, f"{folder}/{layout.MANIFEST}")
-            if in_place is not None and file in in_place.files:
-                storage.put(copy, name)
+def _is_still_there(storage: Storage, name: str) -> bool:
+    """Tell whether no twin has removed a file; where nobody can look, it was just put there."""
+    try:
+        return storage.exists(name)
+    except PuretalkError as error:
+        log.warning("The snapshot is committed, and whether another writer removed its data is not known: %s", error)
+        return True

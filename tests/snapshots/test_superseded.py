@@ -134,14 +134,14 @@ def test_a_damaged_manifest_is_no_reason_to_leave_comparisons(folder: Folder, ta
     assert holding(folder) == []
 
 
-def test_what_cannot_be_removed_is_named_in_a_warning(
+def test_what_cannot_be_removed_is_named(
     folder: Folder,
     take_into: Take,
     context: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The new snapshot stands, so the task succeeds; what stayed is said, with its name."""
+    """The new snapshot stands: a warning says what stayed; where that may hold what was to be taken out, it is an error."""
     take_into(folder, "a")
     take_into(folder, "b", ids="x")
     paths = [compare(folder, context)[key] for key in ("changes_path", "report_path")]
@@ -154,9 +154,12 @@ def test_what_cannot_be_removed_is_named_in_a_warning(
 
     monkeypatch.setattr(LocalFileSystem, "rm_file", refuse)
     with caplog.at_level(logging.WARNING):
+        take_into(folder, "b", ids="xy")
+    with pytest.raises(PuretalkError) as caught:
         take_into(folder, "b", ids="x", redact={"user.email": "drop"})
     for path in paths:
         assert path in caplog.text
+        assert path in str(caught.value)
 
 
 @pytest.mark.parametrize("side", ["baseline", "newer"])
