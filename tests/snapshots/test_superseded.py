@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots import comparing, layout, publishing
