@@ -141,7 +141,9 @@ def _unusable(what: str, where: str | None, reason: str, *, is_full: bool) -> Pu
     named = f"The temporary folder {place}" if place else "No temporary folder"
     verb = "cannot" if place else "can"
     advice = "Make room there, or name another folder" if is_full else "Name another folder"
-    return PuretalkTemporaryFolderError(f"{named} {verb} hold {what}: {reason}. {advice} with TMPDIR.", is_full=is_full)
+    return PuretalkTemporaryFolderError(
+        f"{named} {verb} hold {what}: {reason}. {advice} with TMPDIR.", transient=is_full
+    )
 
 
 def _folder_of_sqlite() -> str | None:

@@ -107,12 +107,8 @@ class PuretalkInconsistentScanError(PuretalkError):
 class PuretalkTemporaryFolderError(PuretalkError):
     """The temporary folder is full, missing, or cannot be written; the message names it. ``TMPDIR`` names another one.
 
-    :ivar is_full: there was no room. Other tasks fill the folder, too, so that there may be some a while later.
+    Transient where it is full: other tasks fill it, too, so that there may be room a while later.
     """
-
-    def __init__(self, message: str = "", *, is_full: bool = False) -> None:
-        super().__init__(message)
-        self.is_full = self.transient = is_full
 
 
 class PuretalkSnapshotError(PuretalkError):

@@ -14,7 +14,7 @@ from airflow_provider_puretalk.api.errors import PuretalkError
 
 _NUMBERS = ("status_code", "retry_after")
 _TEXTS = ("request_id", "url")
-_FLAGS = ("transient", "is_full")
+_FLAGS = ("transient",)
 #: Numbers from here on are not believed: as seconds they are three thousand years.
 _MOST = 1e11
 

@@ -20,6 +20,7 @@ LEAVES = {
     "PuretalkResponseError": "PuretalkError",
     "PuretalkPaginationError": "PuretalkResponseError",
     "PuretalkInconsistentScanError": "PuretalkError",
+    "PuretalkTemporaryFolderError": "PuretalkError",
     "PuretalkSnapshotError": "PuretalkError",
     "PuretalkDriftError": "PuretalkError",
 }

@@ -81,12 +81,12 @@ def test_a_temporary_folder_without_room_is_told_as_what_it_is(
     """In every mode the same error, and whether waiting helps survives the database."""
 
     def refused(*arguments: Any, **options: Any) -> Any:
-        raise PuretalkTemporaryFolderError("The temporary folder cannot be written.", is_full=is_full)
+        raise PuretalkTemporaryFolderError("The temporary folder cannot be written.", transient=is_full)
 
     monkeypatch.setattr(PuretalkHook, "scan_assistants", refused)
     with pytest.raises(PuretalkTemporaryFolderError, match="temporary folder") as raised:
         wait(PuretalkAssistantSensor, mode, max_consecutive_failures=1, **NOBODY)
-    assert (is_transient(raised.value), raised.value.is_full) == (is_full, is_full)
+    assert is_transient(raised.value) is is_full
 
 
 def test_soft_fail_skips_a_timeout(account: Sandbox, mode: str) -> None:

@@ -86,7 +86,7 @@ def test_errors_of_sqlite(make: Callable[[], object], monkeypatch: pytest.Monkey
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **named: connect(*args, factory=Failing, **named))
     with pytest.raises(PuretalkTemporaryFolderError, match=r"temporary folder .* cannot hold .*full.*TMPDIR") as caught:
         make()
-    assert caught.value.is_full
+    assert caught.value.transient
 
 
 def test_a_vanished_folder_does_not_harm_what_is_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
