@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_puretalk import sandbox as sandboxes
-from airflow_provider_puretalk import snapshots
+from airflow_provider_puretalk import snapshots, temporary
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.exceptions import PuretalkResponseError
 from airflow_provider_puretalk.operators import (
@@ -79,17 +78,20 @@ def account(connection: Callable[..., str]) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def leftovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bytes]:
-    """Everything that lay in temporary folders just before they were removed."""
-    kept, cleanup = tmp_path / "kept", tempfile.TemporaryDirectory.cleanup
+def leftovers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bytes]]:
+    """Everything that was written into temporary files, which have no name: a second descriptor keeps each."""
+    opened: list[int] = []
+    unnamed = temporary.unnamed
 
-    def keep(folder: Any) -> None:
-        if Path(folder.name).exists():
-            shutil.copytree(folder.name, kept / Path(folder.name).name)
-        cleanup(folder)
+    def keep(what: str) -> Any:
+        file = unnamed(what)
+        opened.append(os.dup(file.fileno()))
+        return file
 
-    monkeypatch.setattr(tempfile.TemporaryDirectory, "cleanup", keep)
-    return lambda: b"".join(file.read_bytes() for file in sorted(kept.rglob("*")) if file.is_file())
+    monkeypatch.setattr(temporary, "unnamed", keep)
+    yield lambda: b"".join(os.pread(file, os.fstat(file).st_size, 0) for file in opened)
+    for file in opened:
+        os.close(file)
 
 
 @pytest.mark.parametrize("consistency", ["verified", "best_effort"])

@@ -50,7 +50,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"partition": ""}, ["`partition`", "not empty"]),
     ({"partition": "  "}, ["`partition`"]),
     ({"partition": "None"}, ["`partition`"]),
-    ({"partition": 20261122}, ["`partition`"]),
+    ({"partition": 20261122.5}, ["`partition`"]),
+    ({"partition": "  padded  "}, ["partition", "'  padded  '"]),
     ({"partition": "../x"}, ["partition", "'../x'"]),
     ({"partition": "a/b"}, ["partition", "'a/b'"]),
     ({"partition": ".."}, ["partition"]),
@@ -196,7 +197,7 @@ def test_a_connection_id_that_is_no_path_is_no_account(
     [
         {"max_walks": "3", "max_seconds": "90.5"},
         {"compression": "None"},
-        {"partition": "  padded  "},
+        {"partition": 20261122},
         {"partition": "2026-11-22T00:00:00Z_final.v2"},
     ],
     ids=str,
@@ -206,4 +207,4 @@ def test_what_templates_render_is_understood(
 ) -> None:
     """Numbers that a template rendered as text, and None where None is a choice, are what they mean."""
     result = folder.take(context, **arguments)
-    assert snapshots.verify(result["manifest_path"]).snapshot == arguments.get("partition", "20261122T000000Z").strip()
+    assert snapshots.verify(result["manifest_path"]).snapshot == str(arguments.get("partition", "20261122T000000Z"))
