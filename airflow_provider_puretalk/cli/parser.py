@@ -195,6 +195,10 @@ def _add_prune(commands: Any) -> None:
             help=f"keep the newest snapshot of each of the last N {what}s that have one",
         )  # fmt: skip
     add("--keep", action="append", default=[], type=_text, metavar="NAME", help="keep this snapshot; may be repeated")
+    add(
+        "--timezone", default="UTC", type=_text, metavar="NAME",
+        help="time zone in which days begin and end, such as Europe/Berlin; a time in a name is UTC (default: UTC)",
+    )  # fmt: skip
     add("--yes", action="store_true", help="remove; without it nothing is")
 
 

@@ -23,6 +23,7 @@ def prune(options: argparse.Namespace, output: Output) -> int:
         keep_weekly=options.keep_weekly,
         keep_monthly=options.keep_monthly,
         keep_named=options.keep,
+        timezone=options.timezone,
         dry_run=not options.yes,
         storage_conn_id=options.storage_conn_id,
     )

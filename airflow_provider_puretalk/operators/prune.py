@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -20,8 +21,9 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
     """Keep the newest snapshot of each of the last days, weeks and months that have one, and remove the others.
 
     Removes nothing unless told so: with ``dry_run``, the default, it says in log and XCom what it would do. Never removed
-    are the newest complete snapshot, one whose manifest is not understood, and files that are not the provider's. The
-    debris of killed tasks goes once it is older than a day. See :func:`airflow_provider_puretalk.snapshots.prune`.
+    are the newest complete snapshot, one whose manifest is not understood or may not be read, and files that are not the
+    provider's; and nothing is removed for the sake of a snapshot whose data is not there. The debris of killed tasks goes
+    once it is older than a day. See :func:`airflow_provider_puretalk.snapshots.prune`.
 
     :param destination: where the snapshots are: what the snapshot operator was given.
     :param account: whose snapshots they are.
@@ -30,6 +32,8 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
     :param keep_weekly: for how many weeks (ISO: from Monday).
     :param keep_monthly: for how many months. At least one of the three must be above 0.
     :param keep_named: names of snapshots to keep in any case, such as a baseline that others are compared with.
+    :param timezone: name of the time zone (``Europe/Berlin``) in which days begin and end; a time in a snapshot's
+        name is UTC.
     :param dry_run: only tell what would be done.
     :returns: ``{"account", "dry_run", "kept": [{"snapshot", "reasons": [...]}], "removed": [names], "left_alone":
         [{"name", "why"}], "debris": [paths below the account's folder], "bytes"}``; ``bytes`` is what is freed.
@@ -43,6 +47,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
         "keep_weekly",
         "keep_monthly",
         "keep_named",
+        "timezone",
     )
     template_fields_renderers = {"keep_named": "json"}  # noqa: RUF012 - as Airflow's
     ui_color = "#e9e4f0"
@@ -58,6 +63,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
         keep_weekly: int = 0,
         keep_monthly: int = 0,
         keep_named: Sequence[str] = (),
+        timezone: str | tzinfo = "UTC",
         dry_run: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -69,6 +75,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
         self.keep_weekly = keep_weekly
         self.keep_monthly = keep_monthly
         self.keep_named = keep_named
+        self.timezone = timezone
         self.is_dry_run = dry_run  # Airflow has a method of the other name.
 
     @killable
@@ -83,6 +90,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
             keep_weekly=params.whole_number("keep_weekly", self.keep_weekly, least=0),
             keep_monthly=params.whole_number("keep_monthly", self.keep_monthly, least=0),
             keep_named=self.rendered("keep_named"),
+            timezone=self.rendered("timezone"),
             dry_run=params.flag("dry_run", self.is_dry_run),
             storage_conn_id=params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
         )

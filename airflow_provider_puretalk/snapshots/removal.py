@@ -105,8 +105,30 @@ class Folder:
                 self._remove_unless_named(name)
             else:
                 self._storage.remove(self._path(name))
-        if self.manifest is None and (debris or self._is_deserted()):
+        if self.manifest is None and (debris or self.is_deserted()):
             self._storage.remove_folder(self._path())
+
+    def damage(self) -> str | None:
+        """Say what is wrong with the data that the manifest names, None where all of it is there in its size.
+
+        The contents are not read: ``verify`` does that.
+        """
+        if self.manifest is None:
+            return self.problem
+        if sum(file.count for file in self.manifest.files) != self.manifest.count:
+            return f"its files hold not as many records as its manifest says, {self.manifest.count:,}"
+        for file in self.manifest.files:
+            if not layout.is_data_file(file.name):
+                return f"its manifest names a data file {file.name!r}, which no snapshot has"
+            try:
+                stored = self._describe(file.name)
+            except AccessDenied as error:
+                return str(error)
+            if stored is None:
+                return f"its data file {file.name} is missing"
+            if stored.bytes != file.bytes:
+                return f"its data file {file.name} has {stored.bytes:,} bytes, its manifest says {file.bytes:,}"
+        return None
 
     def obstacle(self) -> str | None:
         """Say why the snapshot must not be removed now, None where nothing speaks against it."""
@@ -137,7 +159,7 @@ class Folder:
         self._storage.remove_folder(self._path())
         return None
 
-    def _is_deserted(self) -> bool:
+    def is_deserted(self) -> bool:
         """Tell whether this is an empty folder of a file system in which nobody has begun to write."""
         stored = self._describe()
         return stored is not None and stored.modified is not None and not _is_young(stored.modified)

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.snapshots import layout, reading
 from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.removal import Debris, Folder, LeftAlone
 from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.snapshots.storage_errors import AccessDenied
 from airflow_provider_puretalk.wording import counted
 
 log = logging.getLogger(__name__)
 
-#: A name that begins with a day, alone or followed by a time: 20261122T000000Z, 2026-11-22, 20261122000000.
-_DAY = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:\d{4}|\d{6})?(?!\d)")
+#: A name that begins with a day, alone or followed by a time: 20261122T000000Z, 2026-11-22, 2026112200, 20261122000000.
+_MOMENT = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_.-]?(\d\d)(?:[:.-]?(\d\d)(?:[:.-]?(\d\d)(?:\.?\d+)?)?)?)?(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +96,20 @@ def prune(
     dry_run: bool = True,
     *,
     keep_named: Iterable[str] = (),
+    timezone: str | tzinfo = "UTC",
     storage_conn_id: str | None = None,
 ) -> Pruned:
     """Keep the newest snapshot of each of the last days, weeks and months that have one, and remove the others.
 
     The days are those of the snapshots, not of the calendar: ``keep_daily=7`` keeps seven snapshots however far they lie
     apart. A snapshot belongs to the day that its name begins with (``20261122T000000Z``, ``2026-11-22``), any other name
-    to the day, in UTC, on which its reading was finished. Where a period has complete snapshots, the newest of them is
-    kept. Never removed: the newest complete snapshot, and one whose manifest is damaged or of a newer format.
+    to the day on which its reading was finished. A time in a name is UTC; ``timezone`` says in which zone it, and the moment
+    of a reading, are days. Where a period has complete snapshots, the newest of them is kept. Never removed: the newest
+    complete snapshot, and one whose manifest is damaged, of a newer format or may not be read.
+
+    Before anything is removed, the data files of all that is kept are looked at: a snapshot whose data is missing or of
+    another size stands for no period; it is left alone, and the next one is kept in its stead. A dry run looks at all of
+    that, too.
 
     With them goes the debris of killed tasks, once it is older than a day: data files and reports that no manifest names,
     and what was left unfinished. Files that are none of ours stay where they are.
@@ -113,12 +121,14 @@ def prune(
     :param keep_monthly: for how many months.
     :param dry_run: only tell what would be done; the default.
     :param keep_named: names of snapshots to keep in any case, such as a baseline that others are compared with.
+    :param timezone: name of a time zone (``Europe/Berlin``) in which days begin and end, also those of 23 or 25 hours.
     :param storage_conn_id: the Airflow connection of the storage.
     :raises PuretalkConfigurationError: the destination does not exist, a number is none, nothing is to be kept, or one
         that is to be kept by name is not there.
-    :raises PuretalkSnapshotError: the storage failed. What was removed by then is removed; run it again for the rest.
+    :raises PuretalkError: the storage failed. What was removed by then is removed; run it again for the rest.
     """
     named = {*_names(keep_named)}
+    zone = _zone(timezone)
     periods = _periods(keep_daily, keep_weekly, keep_monthly)
     storage = Storage(destination, storage_conn_id)
     storage.check(writing=not dry_run)
@@ -134,8 +144,8 @@ def prune(
             f"`keep_named` names {', '.join(sorted(missing))}, and {account} has no such snapshot. Nothing was removed: "
             "the one that was meant might have been."
         )
-    kept = _reasons(manifests, periods, named)
-    removed, left_alone, debris = _clear(folders, kept, dry_run=dry_run)
+    kept, unsound = _kept(folders, manifests, lambda sound: _reasons(sound, periods, named, zone))
+    removed, left_alone, debris = _clear(folders, {*kept}, unsound, dry_run=dry_run)
     pruned = Pruned(
         account=account,
         dry_run=dry_run,
@@ -152,31 +162,97 @@ def prune(
     return pruned
 
 
+def _kept(
+    folders: Mapping[str, Folder],
+    manifests: Sequence[Manifest],
+    reasons_for: Callable[[list[Manifest]], dict[str, list[str]]],
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return what each snapshot is kept for, and what is wrong with those that are no reason to remove another one.
+
+    A manifest alone is only a claim: for each snapshot that is kept its data was looked at.
+    """
+    checked, unsound = set[str](), dict[str, str]()
+    while True:
+        kept = reasons_for([one for one in manifests if one.snapshot not in unsound])
+        found = {name: damage for name in kept if name not in checked and (damage := folders[name].damage())}
+        if not found:
+            return kept, unsound
+        checked |= kept.keys()
+        unsound |= found
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be done about one folder."""
+
+    folder: Folder
+    debris: list[Debris]
+    removal: Removed | None
+    is_deserted: bool
+
+
 def _clear(
-    folders: Mapping[str, Folder], kept: Mapping[str, list[str]], *, dry_run: bool
+    folders: Mapping[str, Folder], kept: Set[str], unsound: Mapping[str, str], *, dry_run: bool
 ) -> tuple[list[Removed], list[LeftAlone], list[Debris]]:
-    """Remove the debris of every folder, and the snapshots that no reason keeps."""
-    removed, left_alone, debris = [], [], []
+    """Remove the debris of every folder, and the snapshots that no reason keeps.
+
+    All folders are looked at before anything is removed, in a dry run and in a real one alike.
+    """
+    plans, left_alone = list[_Plan](), list[LeftAlone]()
     for name, folder in folders.items():
-        if folder.problem is not None:
-            left_alone.append(LeftAlone(name, folder.problem))
+        if (why := folder.problem or unsound.get(name)) is not None:
+            left_alone.append(LeftAlone(name, why))
             continue
-        found, left = folder.debris()
-        debris += found
-        left_alone += left
-        if not dry_run:
-            folder.remove_debris(found)
-        if folder.manifest is None or name in kept:
+        try:
+            plans.append(_plan(folder, left_alone, is_kept=name in kept))
+        except _NOT_THIS_ONE as error:
+            left_alone.append(LeftAlone(name, str(error)))
+    removed, debris = list[Removed](), list[Debris]()
+    refused: PuretalkError | None = None
+    for plan in plans:
+        try:
+            obstacle = None if dry_run else _carry_out(plan)
+        except _NOT_THIS_ONE as error:
+            refused = refused or (error if isinstance(error, AccessDenied) else None)
+            left_alone.append(LeftAlone(plan.folder.snapshot, str(error)))
             continue
-        size = folder.size()
-        obstacle = folder.obstacle()
-        if obstacle is None and not dry_run:
-            obstacle = folder.remove()
+        debris += plan.debris
+        if plan.removal is None:
+            continue
         if obstacle is None:
-            removed.append(Removed(name, size, reading.reading_order(folder.manifest)[0]))
+            removed.append(plan.removal)
         else:
-            left_alone.append(LeftAlone(name, obstacle))
+            left_alone.append(LeftAlone(plan.folder.snapshot, obstacle))
+    if refused is not None and not (removed or debris):
+        raise refused  # Nothing at all could be removed: that is no success.
     return removed, left_alone, debris
+
+
+#: What says something about one folder and nothing about the storage.
+_NOT_THIS_ONE = (AccessDenied, PuretalkSnapshotError)
+
+
+def _plan(folder: Folder, left_alone: list[LeftAlone], *, is_kept: bool) -> _Plan:
+    """Look at a folder; what is left alone in it is added to the list."""
+    debris, left = folder.debris()
+    removal = obstacle = None
+    if folder.manifest is not None and not is_kept:
+        removal = Removed(folder.snapshot, folder.size(), reading.reading_order(folder.manifest)[0])
+        obstacle = folder.obstacle()
+    is_deserted = folder.manifest is None and folder.is_deserted()
+    left_alone += left
+    if obstacle is not None:
+        left_alone.append(LeftAlone(folder.snapshot, obstacle))
+    return _Plan(folder, debris, removal if obstacle is None else None, is_deserted)
+
+
+def _carry_out(plan: _Plan) -> str | None:
+    """Remove what was planned, unless a task came for it meanwhile; then the answer says so."""
+    if plan.debris or plan.is_deserted:
+        plan.folder.remove_debris(plan.debris)
+    if plan.removal is None:
+        return None
+    return plan.folder.obstacle() or plan.folder.remove()
 
 
 #: How many periods to keep a snapshot of, and what a day's period is called.
@@ -207,13 +283,15 @@ def _names(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _reasons(manifests: list[Manifest], periods: tuple[_Period, ...], named: set[str]) -> dict[str, list[str]]:
+def _reasons(
+    manifests: list[Manifest], periods: tuple[_Period, ...], named: set[str], zone: tzinfo
+) -> dict[str, list[str]]:
     """Return what each snapshot is kept for; one without a reason is not in it."""
     reasons: dict[str, list[str]] = {}
     for number, period_of in periods:
         newest: dict[str, Manifest] = {}
         for manifest in sorted(manifests, key=_worth):
-            newest[period_of(_day_of(manifest))] = manifest
+            newest[period_of(_day_of(manifest, zone))] = manifest
         # By when they were read, not by what they are called: a name may say another day.
         for period in sorted(newest, key=lambda period: reading.reading_order(newest[period]), reverse=True)[:number]:
             reasons.setdefault(newest[period].snapshot, []).append(f"newest of {period}")
@@ -230,11 +308,32 @@ def _worth(manifest: Manifest) -> tuple[bool, datetime, str]:
     return manifest.complete, *reading.reading_order(manifest)
 
 
-def _day_of(manifest: Manifest) -> date:
+def _day_of(manifest: Manifest, zone: tzinfo) -> date:
     """Return the day that a snapshot is filed under."""
-    if begins := _DAY.match(manifest.snapshot):
+    if begins := _MOMENT.match(manifest.snapshot):
+        year, month, day, *time = begins.groups()
         try:
-            return date(*map(int, begins.groups()))
+            named = date(int(year), int(month), int(day))
+            if time[0] is None:
+                return named
+            hour, minute, second = (int(part or 0) for part in time)
+            if hour < 24:  # Otherwise it is a number and no time: 2026-11-22-99.
+                moment = datetime(
+                    named.year, named.month, named.day, hour, min(minute, 59), min(second, 59), tzinfo=UTC
+                )
+                return moment.astimezone(zone).date()
+            return named
         except ValueError:
             pass  # Such as 20261399: a number, not a day.
-    return manifest.finished_at.astimezone(UTC).date()
+    return reading.reading_order(manifest)[0].astimezone(zone).date()
+
+
+def _zone(timezone: str | tzinfo) -> tzinfo:
+    if isinstance(timezone, tzinfo):
+        return timezone
+    try:
+        return ZoneInfo(params.text("timezone", timezone))
+    except (KeyError, ValueError, OSError):
+        raise PuretalkConfigurationError(
+            f"`timezone` must be the name of a time zone, such as 'UTC' or 'Europe/Berlin', not {timezone!r}."
+        ) from None

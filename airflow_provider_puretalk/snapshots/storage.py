@@ -150,7 +150,9 @@ class Storage:
                 entries = self._fs.ls(self._path(folder), detail=False)
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        return sorted({PurePosixPath(entry).name for entry in entries} - {""})
+        # The key of a folder that a console made is listed as an entry of itself.
+        itself = self._path(folder).strip("/")
+        return sorted({PurePosixPath(entry).name for entry in entries if entry.strip("/") != itself} - {""})
 
     def names_below(self, folder: str) -> list[str]:
         """List ``<folder>/<name>`` of all that lies in the folders of a folder, sorted; none where it does not exist.
@@ -186,12 +188,18 @@ class Storage:
             try:
                 if self._info(path)["type"] != "directory":
                     return Stored(self._fs.size(path), self._modified(path))
-                files = self._fs.find(path)
+                files = [
+                    file
+                    for file, info in self._fs.find(path, detail=True).items()
+                    if info["type"] != "directory" and not file.endswith("/")  # Consoles make such keys for folders.
+                ]
                 # Only a file system dates a folder, and there it may be empty and young.
                 moments = [self._modified(one) for one in ([path, *files] if self._is_local else files)]
                 size = sum(self._fs.size(file) for file in files)
             except FileNotFoundError:
                 return None
+        if not files and not self._fs.root_marker:
+            return None  # An object store has no folders, only keys that look like one.
         known = [moment for moment in moments if moment is not None]
         return Stored(size, max(known) if known and len(known) == len(moments) else None)
 
