@@ -336,9 +336,11 @@ class Storage:
             if error.errno not in (errno.EINVAL, errno.ENOSYS):  # What servers say that know no such condition.
                 raise
             self._fs.invalidate_cache()
-            if self._fs.exists(path):
-                raise FileExistsError(path) from error
-            return False
+            try:
+                self._info(path)
+            except FileNotFoundError:
+                return False
+            raise FileExistsError(path) from error
         return True
 
     def _modified(self, path: str) -> datetime | None:

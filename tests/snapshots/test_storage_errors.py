@@ -201,6 +201,7 @@ def test_verify_tells_bad_from_not_looked_at(
 
     front.refused[manifest(NAMES[0])] = "503 SlowDown"
     three.write(f"{ACCOUNT}/{manifest(NAMES[1])}", b"{")
+    capsys.readouterr()
     assert main(["snapshots", "verify", three.destination, "--storage-conn-id", front.conn_id, "--all", "--json"]) == 1
     assert [one["verified"] for one in json.loads(capsys.readouterr().out)] == [None, False, True]
 
