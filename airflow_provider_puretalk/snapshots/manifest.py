@@ -114,6 +114,13 @@ class Source(_Part):
     run_id: str | None = None
     map_index: int | None = None
 
+    @model_serializer(mode="wrap")
+    def _without_map_index_where_not_mapped(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = serialize(self)
+        if self.map_index is None:
+            members.pop("map_index", None)
+        return members
+
 
 class Manifest(_Part):
     """One snapshot.
