@@ -31,7 +31,7 @@ def look(store: SteppingFileSystem) -> str | None:
 def test_killed_at_any_step(store: SteppingFileSystem, readings: dict[str, Reading], before: str | None) -> None:
     """Wherever a writer is killed, the old snapshot or the new one is there, whole; the rerun then succeeds."""
     seen = set()
-    for steps in range(STEPS):
+    for steps in range(2 * STEPS):
         store.clear()
         if before:
             readings[before].commit()
