@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
@@ -41,7 +41,9 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
     :param redact: what to take out of each assistant, as of
         :class:`~airflow_provider_puretalk.operators.PuretalkSnapshotAssistantsOperator`. It comes first: ``fields``,
         ``filters`` and ``strict`` see only what is left.
-    :returns: a list of dicts.
+    :returns: a list of dicts. Where a downstream task is mapped over it, it may be as long as ``[core] max_map_length``
+        allows; a longer one fails the task before anything is pushed. So does what XCom cannot carry of an assistant
+        (see the README), unless ``fields`` leave it out.
     """
 
     template_fields: Sequence[str] = (
@@ -102,6 +104,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
         )
         redact = self.rendered("redact", none_is_nothing=True)
 
+        longest = self._longest(context)
         hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
         redactor = None if redact is None else Redactor(redact, hook.settings.redaction_key)
         self._base_url = hook.settings.base_url
@@ -109,12 +112,12 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
             records = hook.client.get_page(page, limit or hook.settings.page_size).records
             if redactor is not None:
                 records = [redactor(record) for record in records]
-            selected = self._select(records, selection, redactor, ceiling)
+            selected = self._select(records, selection, redactor, ceiling, longest)
             self.log.info("Page %d: %d of %s selected.", page, len(selected), counted(len(records), "assistant"))
             self._warn(selection, redactor, len(records), whole=False)
             return selected
         with hook.scan_assistants(consistency, limit=limit, redact=redactor) as scan:
-            selected = self._select(scan, selection, redactor, ceiling)
+            selected = self._select(scan, selection, redactor, ceiling, longest)
             self.log.info(
                 "%d of %s selected (%s, method %s, %s, complete: %s).",
                 len(selected),
@@ -132,7 +135,12 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
         return lineage.of(api=self._base_url)
 
     def _select(
-        self, records: Iterable[dict[str, Any]], selection: Selection, redactor: Redactor | None, ceiling: int
+        self,
+        records: Iterable[dict[str, Any]],
+        selection: Selection,
+        redactor: Redactor | None,
+        ceiling: int,
+        longest: int | None,
     ) -> list[dict[str, Any]]:
         from airflow_provider_puretalk.api import exact_json
 
@@ -157,7 +165,21 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
                     "keep the assistants in object storage with PuretalkSnapshotAssistantsOperator."
                 )
             selected.append(row)
+            if longest is not None and len(selected) > longest:
+                raise PuretalkConfigurationError(
+                    f"More than {longest:,} assistants are selected, and a downstream task is mapped over them: Airflow "
+                    "allows no more ([core] max_map_length). Set `filters`, map over pages with `page`, or raise the "
+                    "option."
+                )
         return selected
+
+    def _longest(self, context: Context) -> int | None:
+        """Return how many results Airflow takes, where it counts them: a task is mapped over what this one returns."""
+        is_mapped = getattr(context.get("ti"), "map_index", -1) >= 0  # Airflow does not count its results one by one.
+        has_dag: bool = self.has_dag()  # type: ignore[no-untyped-call]  # Airflow's
+        if is_mapped or not has_dag or next(self.iter_mapped_dependants(), None) is None:
+            return None
+        return int(conf.getint("core", "max_map_length", fallback=1024))
 
     def _warn(self, selection: Selection, redactor: Redactor | None, read: int, *, whole: bool) -> None:
         """Refuse names of fields that are certainly none, and warn of those that may be."""

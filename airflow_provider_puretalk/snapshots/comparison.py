@@ -15,12 +15,17 @@ from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.census import Census
 from airflow_provider_puretalk.snapshots.changes import Change
 from airflow_provider_puretalk.snapshots.ledger import Ledger
+from airflow_provider_puretalk.telling import MOST_BYTES, fitting, storable
 from airflow_provider_puretalk.wording import counted
 
 #: Longest list in :meth:`Comparison.to_dict`.
 LONGEST_LIST = 1_000
 #: Fields that the summary names as changed alike on many assistants.
 _NAMED = 3
+#: Where the list of an assistant's fields ends when not all fit.
+_FEW_FIELDS = 20
+#: Where a field's name ends in the summary.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,7 @@ class Comparison:
         if counts["touched"]:
             told.append(f"{counts['touched']:,} only touched")
         alike = self._ledger.in_common(_NAMED + 1)
-        told += [f"`{_storable(field)}` alike on {number:,}" for field, number in alike[:_NAMED]]
+        told += [f"`{storable(field)[:_LONGEST_NAME]}` alike on {number:,}" for field, number in alike[:_NAMED]]
         if len(alike) > _NAMED:
             told.append("and more of that kind")
         for what, fields in (("new to the fleet", self.fields_appeared), ("gone from the fleet", self.fields_vanished)):
@@ -123,28 +128,43 @@ class Comparison:
                 told.append(f"{counted(len(fields), 'field')} {what}")
         return f"{'; '.join(told) or 'No changes'}. {counted(self.snapshot.count, 'assistant')} now."
 
-    def to_dict(self, limit: int = LONGEST_LIST) -> dict[str, Any]:
+    def to_dict(self, limit: int = LONGEST_LIST, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
         """Return ids and names of fields, never contents, as plain values that XCom can carry.
 
-        Half of a character (a lone surrogate) in one of them is spelt out as JSON's escape for it.
+        Half of a character (a lone surrogate) and NUL in one of them are spelt out as escapes.
 
         :param limit: where each list ends; ``truncated`` tells whether one did, ``counts`` stays exact.
+        :param most_bytes: what all lists together may take, as UTF-8 JSON. Where that is too little, the lists of fields
+            end at 20, and then the longest lists end early.
         """
-        ids = {op: [*map(_storable, self._ledger.ids(op, limit + 1))] for op in ("added", "removed", "touched")}
         changed, cut = self._changed(limit)
+        lists: dict[str, list[Any]] = {
+            "added": self._ledger.ids("added", limit + 1),
+            "removed": self._ledger.ids("removed", limit + 1),
+            "touched": self._ledger.ids("touched", limit + 1),
+            "fields_appeared": list(self.fields_appeared),
+            "fields_vanished": list(self.fields_vanished),
+        }
+        cut = cut or any(len(items) > limit for items in lists.values())
+        lists = {name: [*map(storable, items[:limit])] for name, items in lists.items()}
+        lists |= {"changed": changed, "notes": [*map(storable, self.notes)]}
+        told, ended = fitting(lists, most_bytes)
+        if len(told["changed"]) < len(changed):
+            for one in changed:
+                del one["fields"][_FEW_FIELDS:]
+            told, _ = fitting(lists, most_bytes)
         return {
             "snapshot": self.snapshot.snapshot,
             "baseline": None if self.baseline is None else self.baseline.snapshot,
-            "added": ids["added"][:limit],
-            "removed": ids["removed"][:limit],
-            "changed": changed,
-            "touched": ids["touched"][:limit],
+            "added": told["added"],
+            "removed": told["removed"],
+            "changed": told["changed"],
+            "touched": told["touched"],
             "counts": dict(self.counts),
-            "fields_appeared": list(self.fields_appeared[:limit]),
-            "fields_vanished": list(self.fields_vanished[:limit]),
-            "truncated": cut
-            or any(len(found) > limit for found in (*ids.values(), self.fields_appeared, self.fields_vanished)),
-            "notes": list(self.notes),
+            "fields_appeared": told["fields_appeared"],
+            "fields_vanished": told["fields_vanished"],
+            "truncated": cut or ended,
+            "notes": told["notes"],
             "summary": self.summary,
         }
 
@@ -155,12 +175,7 @@ class Comparison:
         for place, (identity, fields) in enumerate(itertools.groupby(self._ledger.changed_fields(), key=itemgetter(0))):
             if place == limit:
                 return found, True
-            names = [_storable(field) for _, field in itertools.islice(fields, limit + 1)]
+            names = [storable(field) for _, field in itertools.islice(fields, limit + 1)]
             cut = cut or len(names) > limit
-            found.append({"assistant_id": _storable(identity), "fields": names[:limit]})
+            found.append({"assistant_id": storable(identity), "fields": names[:limit]})
         return found, cut
-
-
-def _storable(value: Any) -> Any:
-    """Return text as UTF-8 can hold it; anything else as it is."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -22,6 +22,7 @@ from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.removal import Debris, Folder, LeftAlone
 from airflow_provider_puretalk.snapshots.storage import Storage
 from airflow_provider_puretalk.snapshots.storage_errors import AccessDenied
+from airflow_provider_puretalk.telling import fitting, storable
 from airflow_provider_puretalk.wording import counted
 
 log = logging.getLogger(__name__)
@@ -75,15 +76,25 @@ class Pruned:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values; names only, no contents."""
+        """Return it as plain values that XCom can carry; names only, no contents.
+
+        All lists together take at most 200,000 bytes as UTF-8 JSON: longer ones end early, and ``truncated`` is true.
+        ``counts`` and ``bytes`` stay exact.
+        """
+        lists: dict[str, list[Any]] = {
+            "kept": [{"snapshot": storable(one.snapshot), "reasons": [*one.reasons]} for one in self.kept],
+            "removed": [storable(one.snapshot) for one in self.removed],
+            "left_alone": [{"name": storable(one.name), "why": storable(one.why)} for one in self.left_alone],
+            "debris": [storable(one.name) for one in self.debris],
+        }
+        told, cut = fitting(lists)
         return {
             "account": self.account,
             "dry_run": self.dry_run,
-            "kept": [{"snapshot": one.snapshot, "reasons": list(one.reasons)} for one in self.kept],
-            "removed": [one.snapshot for one in self.removed],
-            "left_alone": [{"name": one.name, "why": one.why} for one in self.left_alone],
-            "debris": [one.name for one in self.debris],
+            **told,
             "bytes": self.bytes,
+            "counts": {name: len(items) for name, items in lists.items()},
+            "truncated": cut,
         }
 
 

@@ -13,6 +13,7 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.api.field_paths import ITEMS, Pattern, find, parse_name
 from airflow_provider_puretalk.api.matching import Wanted
 from airflow_provider_puretalk.params import as_text
+from airflow_provider_puretalk.telling import storable
 from airflow_provider_puretalk.waiting.polling import failure
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class AssistantWanted:
 
     def told(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return the id of an assistant that was found."""
-        return {"assistant_id": found["assistant_id"]}
+        return {"assistant_id": storable(found["assistant_id"])}
 
     def _is_met_by(self, record: dict[str, Any]) -> bool:
         if self.name is not None and as_text(record.get("name")) != self.name:

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 from airflow_provider_puretalk.api import errors
 from airflow_provider_puretalk.api.errors import PuretalkError
+from airflow_provider_puretalk.telling import storable
 
 _NUMBERS = ("status_code", "retry_after")
 _TEXTS = ("request_id", "url")
@@ -44,7 +45,7 @@ def timed_out(*, began: float) -> dict[str, Any]:
 def failed(error: PuretalkError) -> dict[str, Any]:
     """Say that waiting has come to an end, and why."""
     facts = {name: value for name in _NUMBERS + _TEXTS + _FLAGS if (value := getattr(error, name, None)) is not None}
-    return {"status": "error", "error": type(error).__name__, "message": error.message, "facts": facts}
+    return {"status": "error", "error": type(error).__name__, "message": storable(error.message), "facts": facts}
 
 
 def read(event: Any) -> Message:

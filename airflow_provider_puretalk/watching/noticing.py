@@ -17,6 +17,7 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, field_class
 from airflow_provider_puretalk.api.field_paths import ITEMS, covers
 from airflow_provider_puretalk.api.ignoring import IgnoredFields, Log
+from airflow_provider_puretalk.telling import fitting, storable
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.watching.prints import Fleet, Path, Print
@@ -68,20 +69,29 @@ class Changes:
         for fields in self.changed.values():
             counts.update({field_class(name.partition(".")[0]) for name in fields})
         lists = (self.added, self.removed, self.changed)
+        told, cut = fitting(
+            {
+                "added": [*map(storable, self.added[:MOST_IDS])],
+                "removed": [*map(storable, self.removed[:MOST_IDS])],
+                "changed": [
+                    {"assistant_id": storable(identity), "fields": [*map(storable, fields[:MOST_FIELDS])]}
+                    for identity, fields in list(self.changed.items())[:MOST_IDS]
+                ],
+                "not_compared": [*map(storable, not_compared)],
+            }
+        )
         return {
             "account": self.account,
-            "added": [_sayable(identity) for identity in self.added[:MOST_IDS]],
-            "removed": [_sayable(identity) for identity in self.removed[:MOST_IDS]],
-            "changed": [
-                {"assistant_id": _sayable(identity), "fields": [_sayable(name) for name in fields[:MOST_FIELDS]]}
-                for identity, fields in list(self.changed.items())[:MOST_IDS]
-            ],
+            "added": told["added"],
+            "removed": told["removed"],
+            "changed": told["changed"],
             "counts": dict(counts),
-            "truncated": any(len(found) > MOST_IDS for found in lists)
+            "truncated": cut
+            or any(len(found) > MOST_IDS for found in lists)
             or any(len(fields) > MOST_FIELDS for fields in self.changed.values()),
             "digest": self.digest,
             "seen_at": seen_at,
-            "not_compared": [_sayable(sentence) for sentence in not_compared],
+            "not_compared": told["not_compared"],
         }
 
 
@@ -198,8 +208,3 @@ def _tell(digest: Any, identity: str, old: Print | None, new: Print | None) -> N
         parts += [repr(side and side.fields).encode("utf-8", "backslashreplace"), side.digests if side else b""]
     for part in parts:
         digest.update(b"%d:%b" % (len(part), part))
-
-
-def _sayable(text: str) -> str:
-    """Return text that every database can keep: no lone surrogate, no NUL."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

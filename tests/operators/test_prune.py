@@ -70,6 +70,8 @@ def test_removes_what_it_says(kept: Folder, spoken: Callable[[], str]) -> None:
         "left_alone": [{"name": f"snapshot={NAMES[0]}/notes.txt", "why": "it is not a file that a snapshot has"}],
         "debris": [],
         "bytes": sum(len(data) for name, data in before.items() if name not in kept.files()),
+        "counts": {"kept": 1, "removed": 2, "left_alone": 1, "debris": 0},
+        "truncated": False,
     }
     assert json.loads(json.dumps(result)) == result
     said = spoken()

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.sandbox import Sandbox, make_fleet
 from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
+from airflow_provider_puretalk.waiting.assistant import AssistantWanted
 from tests.waiting_modes import wait
 
 
@@ -138,3 +139,18 @@ def test_a_value_that_xcom_cannot_carry(account: Sandbox, mode: str) -> None:
     account.fleet.add(newcomer(assistant_id="zz", name="half \ud83d"))
     with pytest.raises(PuretalkConfigurationError, match="lone surrogate"):
         wait(PuretalkAssistantSensor, mode, assistant_id="zz")
+
+
+@pytest.mark.parametrize("request_number", [1, 5], ids=["at once", "when it comes later"])
+def test_what_xcom_cannot_carry_is_told_in_every_mode(account: Sandbox, mode: str, request_number: int) -> None:
+    """The error names the assistant and the kind of value, also where the trigger was the one that found it."""
+    odd = newcomer(assistant_id="odd\0", name="Odd", extra=[{"__id__": "a"}])
+    account.before_request(request_number, lambda _: account.fleet.add(odd))
+    with pytest.raises(PuretalkConfigurationError, match=r"'odd\\x00' holds (a NUL|the key '__id__').*Snapshot"):
+        wait(PuretalkAssistantSensor, mode, name="Odd")
+
+
+def test_an_event_tells_an_id_that_every_database_keeps(account: Sandbox) -> None:
+    """NUL and half of a character are spelt out in what the trigger fires."""
+    wanted = AssistantWanted(None, "Odd")
+    assert wanted.told({"assistant_id": "odd\0\ud800"}) == {"assistant_id": "odd\\0\\ud800"}

@@ -549,3 +549,19 @@ def test_names_to_ignore_that_have_no_effect_are_told_of(keep: Keep) -> None:
         assert comparison.notes == ()
     with snapshots.compare(None, b, ignore_fields=["nobody"]) as comparison:
         assert len(comparison.notes) == 1
+
+
+def test_a_summary_is_bounded_in_bytes(keep: Keep) -> None:
+    """A change of very many fields on very many assistants stays small; counts are exact, and ``truncated`` is true."""
+    many = {f"field_{number:03}_{'x' * 40}": number for number in range(60)}
+    older = [{**record, **many} for record in fleet(300)]
+    newer = [{**record, **dict.fromkeys(many, -1)} for record in fleet(300)] + [{"assistant_id": "new\0"}]
+    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
+        told, tiny = comparison.to_dict(), comparison.to_dict(most_bytes=600)
+    assert len(json.dumps(told, ensure_ascii=False).encode()) < 210_000
+    assert told["counts"]["changed"] == 300
+    assert told["truncated"]
+    assert len(told["changed"]) > 100
+    assert {len(one["fields"]) for one in told["changed"]} == {20}
+    assert told["added"] == tiny["added"] == ["new\\0"]
+    assert (tiny["changed"], tiny["truncated"]) == ([], True)

@@ -366,6 +366,8 @@ def test_an_account_without_snapshots(place: Place, prune: Prune) -> None:
         "left_alone": [],
         "debris": [],
         "bytes": 0,
+        "counts": {"kept": 0, "removed": 0, "left_alone": 0, "debris": 0},
+        "truncated": False,
     }
 
 
