@@ -168,7 +168,11 @@ def test_of_several_of_one_run_those_before_the_comparison_are_meant(
     with DAG(f"own_{mapped}", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
 
         def snapshot(task_id: str, *partitions: str) -> Any:
-            arguments: dict[str, Any] = {"task_id": task_id, "destination": folder.destination}
+            arguments: dict[str, Any] = {
+                "task_id": task_id,
+                "destination": folder.destination,
+                "if_exists": "replace",
+            }
             if not mapped:
                 return PuretalkSnapshotAssistantsOperator(partition=partitions[-1], **arguments)
             return PuretalkSnapshotAssistantsOperator.partial(max_active_tis_per_dagrun=1, **arguments).expand(
