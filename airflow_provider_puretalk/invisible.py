@@ -1,5 +1,10 @@
 """Characters that nobody sees, or that turn the text around them: one list, for the report, the terminal and the log.
 
+The report spells them out in its own way and keeps line breaks, JSON on a terminal as JSON does; whatever else is a line for
+people goes through :func:`printable`: what the command line prints, the messages of errors, the summary and notes of a
+comparison, and what comes from the API or a storage into a line of the task log. Data stays as it is: records, ids and names
+of fields in XCom, in events and in ``changes.jsonl``.
+
 What is invisible follows from Unicode's categories, as this Python knows them, and from the property
 ``Default_Ignorable_Code_Point``, which Python does not know: it stands here, as ``DerivedCoreProperties.txt`` of Unicode 16
 has it. So controls, marks and overrides of direction, fillers, variation selectors, tags (in which instructions can hide),
@@ -44,6 +49,20 @@ def replace_invisible(text: str, spell: Callable[[str], str], *, keep: str = "")
         char if char in _SOMETIMES_NEEDED and _is_needed(text, place) else hidden.get(ord(char), char)
         for place, char in enumerate(text)
     )
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Return a text in which whatever could steer a terminal, begin a line of its own or hide what it says is spelt out.
+
+    It can be stored as UTF-8 then.
+
+    :param keep: invisible characters that stay.
+    """
+    return replace_invisible(text, _escaped, keep=keep)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 @lru_cache(maxsize=65_536)

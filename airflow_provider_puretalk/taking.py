@@ -16,6 +16,7 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkError
 from airflow_provider_puretalk.api.ignoring import IgnoredFields
 from airflow_provider_puretalk.api.redaction import Redactor
+from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.snapshots import layout, reading, writing
 from airflow_provider_puretalk.snapshots.collector import collector_spared
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, IgnoringHasher
@@ -167,7 +168,7 @@ def take_snapshot(
     _tell(log, taken)
     ignored.warn(log, hidden=redact or ())
     for sentence in redactor.warnings() if redactor is not None and manifest.count else ():
-        log.warning("%s", sentence)
+        log.warning("%s", printable(sentence))
     return taken
 
 
@@ -326,7 +327,7 @@ def _tell(log: Log, taken: Taken) -> None:
     for violation in manifest.schema_report.violations:
         log.warning(
             "The documented schema is broken at %s in %s: %s.",
-            violation.pointer,
+            printable(violation.pointer),
             counted(violation.count, "record"),
-            violation.reason,
+            printable(violation.reason),
         )

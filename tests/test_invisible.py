@@ -1,4 +1,4 @@
-"""What nobody sees is spelled out, in the report and in the terminal by one list."""
+"""What nobody sees is spelled out, in the report, in the terminal and in the log by one list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import unicodedata
 
 import pytest
 
-from airflow_provider_puretalk.cli.output import printable
+from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
+from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.snapshots.report.values import visible
 
 HIDDEN = [
@@ -60,3 +61,10 @@ def test_what_writing_needs_stays(text: str) -> None:
 def test_lines_stay_in_a_report_and_not_in_a_terminal() -> None:
     assert visible("a\n\tb") == "a\n\tb"
     assert printable("a\n\tb") == "a\\n\\tb"
+
+
+@pytest.mark.parametrize("char", HIDDEN, ids=[f"U+{ord(char):04X}" for char in HIDDEN])
+def test_errors_spell_it_out(char: str) -> None:
+    """The message of an error holds names that somebody else chose, and ends up in logs; its own lines stay."""
+    error = PuretalkSnapshotError(f"a{char}b\nc")
+    assert str(error) == error.message == f"a{char.encode('unicode_escape').decode()}b\nc"

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
+from airflow_provider_puretalk.invisible import printable
+
 
 class PuretalkError(AirflowException):
     """Root of everything this provider raises on purpose.
@@ -49,6 +51,8 @@ class PuretalkError(AirflowException):
         url: str | None = None,
         transient: bool | None = None,
     ) -> None:
+        # Names of assistants, fields and files are in messages, and those in logs.
+        message = printable(message, keep="\n")
         # Only the message becomes an argument of the exception; pickling restores the rest from ``__dict__``.
         super().__init__(message)
         self.message = message

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from airflow_provider_puretalk.api import field_paths
 from airflow_provider_puretalk.api.field_paths import Pattern
+from airflow_provider_puretalk.invisible import printable
 
 #: How a name ends that means the query of links.
 QUERY: Final = "?"
@@ -89,7 +90,7 @@ class IgnoredFields:
         """Write a warning for each of the :meth:`unmatched` names, and return them."""
         found = self.unmatched(hidden)
         for name in found:
-            log.warning(UNMATCHED_WARNING, name)
+            log.warning(UNMATCHED_WARNING, printable(name))
         return found
 
     def key_of(self, record: dict[str, Any]) -> bytes:

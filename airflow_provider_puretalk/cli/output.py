@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
-from airflow_provider_puretalk.invisible import replace_invisible
+from airflow_provider_puretalk.invisible import printable, replace_invisible
 
 #: Characters after which a value in a table is cut, with an ellipsis.
 _LONGEST_CELL = 80
@@ -149,11 +149,6 @@ def discard(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def printable(text: str) -> str:
-    """Return text in which whatever could steer a terminal, or hide what it says, is spelt out."""
-    return replace_invisible(text, _spelt)
-
-
 def cell(value: Any) -> str:
     """Return a value as it stands in a table: on one line, cut where it is long."""
     text = _whole_cell(value)
@@ -179,10 +174,6 @@ def _batches(
         if len(batch) < _BATCH:
             return
         header = [""] * len(columns)
-
-
-def _spelt(char: str) -> str:
-    return char.encode("unicode_escape").decode()
 
 
 def _json_escape(char: str) -> str:

@@ -19,7 +19,8 @@ from importlib import import_module
 from typing import NoReturn, TextIO
 
 from airflow_provider_puretalk.cli import parser
-from airflow_provider_puretalk.cli.output import AnswerNotWrittenError, Output, discard, print_message, printable
+from airflow_provider_puretalk.cli.output import AnswerNotWrittenError, Output, discard, print_message
+from airflow_provider_puretalk.invisible import printable
 
 _INTERRUPTED = 128 + 2
 _BROKEN_PIPE = 128 + 13

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
+from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
@@ -184,9 +185,9 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
     def _warn(self, selection: Selection, redactor: Redactor | None, read: int, *, whole: bool) -> None:
         """Refuse names of fields that are certainly none, and warn of those that may be."""
         if warning := selection.check_names(whole=whole, redacted=redactor.policy if redactor is not None else ()):
-            self.log.warning("%s", warning)
+            self.log.warning("%s", printable(warning))
         for sentence in redactor.warnings() if redactor is not None and read else ():
-            self.log.warning("%s", sentence)
+            self.log.warning("%s", printable(sentence))
 
 
 def _refuse_violations(record: dict[str, Any], redactor: Redactor | None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
+from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
@@ -96,13 +97,13 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
         )
         verb = "Would remove" if pruned.dry_run else "Removed"
         for kept in pruned.kept:
-            self.log.info("Kept %s: %s.", kept.snapshot, ", ".join(kept.reasons))
+            self.log.info("Kept %s: %s.", printable(kept.snapshot), ", ".join(kept.reasons))
         for removed in pruned.removed:
-            self.log.info("%s %s (%s bytes).", verb, removed.snapshot, f"{removed.bytes:,}")
+            self.log.info("%s %s (%s bytes).", verb, printable(removed.snapshot), f"{removed.bytes:,}")
         for debris in pruned.debris:
-            self.log.info("%s the debris %s (%s bytes).", verb, debris.name, f"{debris.bytes:,}")
+            self.log.info("%s the debris %s (%s bytes).", verb, printable(debris.name), f"{debris.bytes:,}")
         for left in pruned.left_alone:
-            self.log.warning("Left alone %s: %s", left.name, left.why)
+            self.log.warning("Left alone %s: %s", printable(left.name), printable(left.why))
         if pruned.dry_run:
             self.log.warning("Nothing was removed: this is a dry run. Set `dry_run=False` to have it done.")
         return pruned.to_dict()

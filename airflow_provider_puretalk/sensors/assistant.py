@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 
@@ -79,7 +80,7 @@ class PuretalkAssistantSensor(WaitingSensor):
 
     def _resumed(self, told: dict[str, Any], began: float) -> Any:
         # The trigger tells no contents: events are logged. If the assistant has changed back, the waiting goes on.
-        self.log.info("The trigger saw assistant %s; reading it.", told.get("assistant_id"))
+        self.log.info("The trigger saw assistant %s; reading it.", printable(str(told.get("assistant_id"))))
         return self._look_or_defer(began)
 
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,5 +91,5 @@ class PuretalkAssistantSensor(WaitingSensor):
                 f"Assistant {found['assistant_id']!r} holds {error}, which XCom cannot carry. Keep the assistants in "
                 "object storage with PuretalkSnapshotAssistantsOperator instead."
             ) from None
-        self.log.info("Assistant %s is as expected.", found["assistant_id"])
+        self.log.info("Assistant %s is as expected.", printable(str(found["assistant_id"])))
         return result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_puretalk import params
+from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 
@@ -98,6 +99,6 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
 
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         for note in found["notes"]:
-            self.log.warning("%s", note)
-        self.log.info("Differs from %s: %s", found["baseline"], found["summary"])
+            self.log.warning("%s", printable(note))
+        self.log.info("Differs from %s: %s", printable(str(found["baseline"])), printable(found["summary"]))
         return dict(found)

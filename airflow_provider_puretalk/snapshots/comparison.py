@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES
+from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.snapshots.census import Census
 from airflow_provider_puretalk.snapshots.changes import Change
 from airflow_provider_puretalk.snapshots.ledger import Ledger
@@ -57,7 +58,7 @@ class Comparison:
         each class of fields how many changed in one of it.
     :ivar fields_appeared: JSON pointers of fields that no record of the baseline has, and some of the newer side have.
     :ivar fields_vanished: the other way round.
-    :ivar notes: sentences about what could not be compared.
+    :ivar notes: sentences about what could not be compared. What is invisible is spelt out in them, and in the summary.
     :ivar rules: 8 hex digits for the fields that were ignored; empty for those that are by default.
     """
 
@@ -79,7 +80,7 @@ class Comparison:
         self.counts = counts
         self.fields_appeared = fields_appeared
         self.fields_vanished = fields_vanished
-        self.notes = notes
+        self.notes = tuple(map(printable, notes))
         self.rules = rules
 
     def __enter__(self) -> Self:
@@ -120,7 +121,7 @@ class Comparison:
         if counts["touched"]:
             told.append(f"{counts['touched']:,} only touched")
         alike = self._ledger.in_common(_NAMED + 1)
-        told += [f"`{storable(field)[:_LONGEST_NAME]}` alike on {number:,}" for field, number in alike[:_NAMED]]
+        told += [f"`{printable(field)[:_LONGEST_NAME]}` alike on {number:,}" for field, number in alike[:_NAMED]]
         if len(alike) > _NAMED:
             told.append("and more of that kind")
         for what, fields in (("new to the fleet", self.fields_appeared), ("gone from the fleet", self.fields_vanished)):

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.watching.cursor import Cursor
 from airflow_provider_puretalk.watching.noticing import Changes, Watch
 from airflow_provider_puretalk.watching.prints import Fleet
@@ -62,7 +63,7 @@ class Memory:
             then, self.not_compared = await asyncio.to_thread(carry_over, self._inherited, self._watch, now)
             self._inherited, self._all_since = (), self._looks
             for sentence in self.not_compared:
-                log.warning("%s", sentence)
+                log.warning("%s", printable(sentence))
         if then is not None and then.is_comparable_with(now):
             changes = await asyncio.to_thread(self._watch.compare, then, now)
             self._moved_at |= dict.fromkeys(changes.moved, self._looks)

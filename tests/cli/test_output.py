@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.cli.output import Output, cell, printable
+from airflow_provider_puretalk.cli.output import Output, cell
+from airflow_provider_puretalk.invisible import printable
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 ANY_VALUE = st.recursive(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_puretalk import taking
-from airflow_provider_puretalk.operators import PuretalkListAssistantsOperator
-from airflow_provider_puretalk.sandbox import Sandbox
+from airflow_provider_puretalk.operators import (
+    PuretalkCompareSnapshotsOperator,
+    PuretalkListAssistantsOperator,
+    PuretalkPruneSnapshotsOperator,
+)
+from airflow_provider_puretalk.sandbox import Sandbox, make_fleet
 from tests.places import Folder
 
 Spoken = Callable[[], str]
@@ -67,3 +72,48 @@ def test_list_says_what_came_of_it(sandbox: Sandbox, context: Any, spoken: Spoke
     assert "2 of 250 assistants selected (verified, method one_page" in spoken()
     PuretalkListAssistantsOperator(task_id="list", fields=["name"], page=3).execute(context)
     assert "Page 3: 50 of 50 assistants selected." in spoken()
+
+
+#: A forged line, an override of direction, a tag, and a variation selector behind a letter.
+HIDING = "x\nCRITICAL y\u202ez\U000e0041v\ufe0fw"
+SPELT = r"x\nCRITICAL y\u202ez\U000e0041v\ufe0fw"
+
+
+def has_hidden(text: str) -> bool:
+    return any(char in text for char in "\u202e\U000e0041\ufe0f") or "\nCRITICAL" in text
+
+
+def test_summary_and_notes_of_a_comparison_hide_nothing(
+    sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken
+) -> None:
+    """What is logged and what XCom carries for people is spelled out; fields that XCom names as data stay exact."""
+    fleet = [dict(one) for one in make_fleet(9, seed=1)]
+    sandbox.fleet.replace_all(fleet)
+    folder.take(context, partition="a")
+    sandbox.fleet.replace_all([{**one, HIDING: 1} for one in fleet])
+    folder.take(context, partition="b")
+    found = PuretalkCompareSnapshotsOperator(
+        task_id="compare", destination=folder.destination, account="puretalk_default", ignore_fields=[f"no{HIDING}"]
+    ).execute(context)
+    log = spoken()
+    assert f"`{SPELT}` alike on 9" in log
+    assert f"no{SPELT}" in log
+    assert not has_hidden("".join([log, found["summary"], *found["notes"]]))
+    assert SPELT in found["summary"]
+    assert found["fields_appeared"] == [f"/{HIDING}"]
+
+
+def test_names_in_a_storage_hide_nothing_in_the_log_of_prune(
+    sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken
+) -> None:
+    """Whoever can write into a storage cannot forge lines of the log by the names of files."""
+    path = Path(folder.take(context, partition="1")["manifest_path"])
+    (path.parent / HIDING).write_bytes(b"1")
+    (path.parent.parent / f"snapshot={HIDING}").mkdir()
+    (path.parent.parent / f"snapshot={HIDING}" / "manifest.json").write_bytes(b"{}")
+    PuretalkPruneSnapshotsOperator(
+        task_id="prune", destination=folder.destination, account="puretalk_default", keep_daily=1
+    ).execute(context)
+    log = spoken()
+    assert SPELT in log
+    assert not has_hidden(log)

@@ -154,3 +154,17 @@ def test_an_event_tells_an_id_that_every_database_keeps(account: Sandbox) -> Non
     """NUL and half of a character are spelt out in what the trigger fires."""
     wanted = AssistantWanted(None, "Odd")
     assert wanted.told({"assistant_id": "odd\0\ud800"}) == {"assistant_id": "odd\\0\\ud800"}
+
+
+def test_log_hides_nothing(
+    account: Sandbox, mode: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An id that would begin a line of its own, or turn one around, is spelled out where it is logged, not in XCom."""
+    identity = "z\nCRITICAL \u202e"
+    account.fleet.add(newcomer(assistant_id=identity, name="Odd"))
+    with caplog.at_level("INFO"):
+        assert wait(PuretalkAssistantSensor, mode, name="Odd")["assistant_id"] == identity
+    log = caplog.text + capfd.readouterr().out
+    assert r"Assistant z\nCRITICAL \u202e is as expected" in log
+    assert "\nCRITICAL" not in log
+    assert "\u202e" not in log

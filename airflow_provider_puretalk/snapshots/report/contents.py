@@ -20,6 +20,7 @@ from airflow_provider_puretalk.snapshots.comparison import Comparison
 from airflow_provider_puretalk.snapshots.report.charts import Chart, charts
 from airflow_provider_puretalk.snapshots.report.findings import Findings
 from airflow_provider_puretalk.snapshots.report.passages import Passage, passages
+from airflow_provider_puretalk.snapshots.report.space import Space
 from airflow_provider_puretalk.snapshots.report.values import Allowance, Shown, label, laid_out, shown
 from airflow_provider_puretalk.snapshots.report.word_diff import Effort
 
@@ -29,8 +30,9 @@ MOST_ASSISTANTS = 500
 MOST_IN_COMMON = MOST_FIELDS = 200
 #: Ids of assistants told with a change that they have in common.
 MOST_IDS = 50
-#: Bytes that values may take in one report, escaped; beyond, each value is shortened to a few words.
-_CHARACTERS = 8_000_000
+#: Bytes that values may take in one report, escaped; beyond, each value is shortened to a few words. The rest of what a
+#: report may take is for names and markup.
+_CHARACTERS = 7_000_000
 #: What a field costs in bytes, however short its value is.
 _FIELD = 400
 #: Fields of an assistant that are told even then.
@@ -90,12 +92,14 @@ class Numbers:
     """How many there are of what cannot be counted before all changes were seen.
 
     :ivar assistants: those with changes of their own.
-    :ivar untold: of those that are not told, how many changed in a field of each class.
+    :ivar first: of the first :data:`MOST_ASSISTANTS` of these, each one's classes of changed fields.
+    :ivar beyond: of all others, how many changed in a field of each class.
     """
 
     in_common: int = 0
     assistants: int = 0
-    untold: Counter[str] = field(default_factory=Counter)
+    first: list[set[FieldClass]] = field(default_factory=list)
+    beyond: Counter[str] = field(default_factory=Counter)
 
 
 class Contents:
@@ -109,6 +113,32 @@ class Contents:
         self._allowance = Allowance(_CHARACTERS)
         self._effort = Effort()
         self._look_through()
+        self.space = Space(section for section, count in self.found.items() if count)
+
+    @property
+    def found(self) -> dict[str, int]:
+        """How many there are for each section, by the beginning of its anchors, in the order of the page."""
+        return {
+            "common": self.numbers.in_common,
+            "assistant": self.numbers.assistants,
+            "added": self.comparison.counts["added"],
+            "removed": self.comparison.counts["removed"],
+        }
+
+    def untold(self, section: str) -> int:
+        """Return how many of a section the page does not tell, once it told what it could."""
+        return self.found[section] - self.space.told[section]
+
+    def untold_classes(self) -> Counter[str]:
+        """Return how many of the assistants with changes that are not told changed in a field of each class."""
+        left_out = self.numbers.first[self.space.told["assistant"] :]
+        return self.numbers.beyond + Counter(itertools.chain.from_iterable(left_out))
+
+    def untold_anchors(self, section: str) -> list[str]:
+        """Return the anchors to which warnings lead, of what is not told."""
+        linked = dict.fromkeys(example.anchor for finding in self.findings for example in finding.examples)
+        places = ((anchor, *anchor.rpartition("-")[::2]) for anchor in linked)
+        return [anchor for anchor, kind, place in places if kind == section and int(place) > self.space.told[section]]
 
     def charts(self) -> Iterator[Chart]:
         """Yield charts of what the fleet is made of."""
@@ -120,6 +150,8 @@ class Contents:
         many = itertools.takewhile(lambda change: isinstance(change, ChangedMany), self.comparison.changes())
         for change in itertools.islice(many, MOST_IN_COMMON):
             assert isinstance(change, ChangedMany)
+            if self.space.is_full("common"):
+                return
             ids = [label(one) for one in change.assistant_ids[:MOST_IDS]]
             yield InCommon(self._field(change), len(change.assistant_ids), ids)
 
@@ -127,15 +159,17 @@ class Contents:
         """Yield the assistants with changes of their own, as far as they are told."""
         if self.numbers.assistants:
             for changes in itertools.islice(_by_assistant(self.comparison), MOST_ASSISTANTS):
+                if self.space.is_full("assistant"):
+                    return
                 yield self._assistant(changes)
 
     def added(self) -> Iterator[Whole]:
         """Yield the added assistants, as far as they are told."""
-        return self._whole(Added, self.comparison.counts["added"])
+        return self._whole(Added, "added")
 
     def removed(self) -> Iterator[Whole]:
         """Yield the removed assistants, as far as they are told."""
-        return self._whole(Removed, self.comparison.counts["removed"])
+        return self._whole(Removed, "removed")
 
     def _look_through(self) -> None:
         identity: Any = None
@@ -150,9 +184,12 @@ class Contents:
                     if not self.numbers.assistants or change.assistant_id != identity:
                         identity, classes = change.assistant_id, set()
                         self.numbers.assistants += 1
-                    if self.numbers.assistants > MOST_ASSISTANTS and change.field_class not in classes:
+                        if self.numbers.assistants <= MOST_ASSISTANTS:
+                            self.numbers.first.append(classes)
+                    if change.field_class not in classes:
                         classes.add(change.field_class)
-                        self.numbers.untold[change.field_class] += 1
+                        if self.numbers.assistants > MOST_ASSISTANTS:
+                            self.numbers.beyond[change.field_class] += 1
                     anchor = _anchor("assistant", self.numbers.assistants - 1, MOST_ASSISTANTS)
                 case Added():
                     anchor = _anchor("added", added, MOST_ASSISTANTS)
@@ -186,9 +223,11 @@ class Contents:
         old, new = (shown(value, self._allowance) for value in (change.old, change.new))
         return FieldChange(name, pointer, change.field_class, old, new, None)
 
-    def _whole(self, kind: type[Added] | type[Removed], count: int) -> Iterator[Whole]:
+    def _whole(self, kind: type[Added] | type[Removed], section: str) -> Iterator[Whole]:
         found = (change for change in self.comparison.changes() if isinstance(change, kind))
-        for change in itertools.islice(found, min(count, MOST_ASSISTANTS)):
+        for change in itertools.islice(found, min(self.found[section], MOST_ASSISTANTS)):
+            if self.space.is_full(section):
+                return
             prompt = shown(change.record.get("prompt"), self._allowance, longest=_PROMPT)
             yield Whole(label(change.name), label(change.assistant_id), list(_facts(change.record)), prompt)
 

@@ -16,14 +16,16 @@ from markupsafe import Markup
 
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.comparison import Comparison
-from airflow_provider_puretalk.snapshots.report import contents
-from airflow_provider_puretalk.snapshots.report.values import visible
+from airflow_provider_puretalk.snapshots.report.contents import Contents
+from airflow_provider_puretalk.snapshots.report.values import fitting, label, visible
 from airflow_provider_puretalk.wording import counted
 
 #: Fields named as new to the fleet, or gone from it.
 _MOST_POINTERS = 100
-#: Pieces of the page that are written at once.
-_PIECES = 200
+#: Notes of the comparison, and bytes of each and of the summary before they are set.
+_MOST_NOTES, _LONGEST_SENTENCE = 50, 3_000
+#: Bytes that are written at once.
+_BLOCK = 1_000_000
 
 _SPACES = str.maketrans({" ": "·", "\t": "⇥", "\n": "⏎\n"})
 
@@ -31,23 +33,24 @@ _SPACES = str.maketrans({" ": "·", "\t": "⇥", "\n": "⏎\n"})
 def write_report(comparison: Comparison, path: Path, *, changes_file: str | None = None) -> None:
     """Write ``report.html`` to a local file, piece by piece, so that memory does not grow with the changes.
 
-    The first 500 changed, added and removed assistants are told in full; of the rest the page says how many there are and
-    that ``changes.jsonl`` has them. The same two snapshots give the same bytes.
+    The first 500 changed, added and removed assistants are told in full, fewer where the page would be larger than 10 MB
+    (:data:`~airflow_provider_puretalk.snapshots.report.space.LARGEST_REPORT`); of the rest the page says how many there are
+    and that ``changes.jsonl`` has them. The same two snapshots give the same bytes.
 
     :param changes_file: what the file with all changes is called that lies beside the page; None where there is none.
     """
     template = _environment().get_template("report.html.j2")
-    stream = template.stream(
+    told = Contents(comparison)
+    pieces = template.generate(
         comparison=comparison,
         changes_file=changes_file,
-        contents=contents.Contents(comparison),
-        limits=contents,
+        contents=told,
         classes=FIELD_CLASSES,
         most_pointers=_MOST_POINTERS,
+        most_notes=_MOST_NOTES,
     )
-    stream.enable_buffering(_PIECES)
-    with path.open("wb") as file:
-        stream.dump(file, encoding="utf-8")
+    with path.open("wb", buffering=_BLOCK) as file:
+        file.writelines(told.space.count(pieces))
 
 
 @cache
@@ -63,6 +66,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["number"] = "{:,}".format
     environment.filters["counted"] = counted
+    environment.filters["label"] = label
     environment.filters["prose"] = _prose
     environment.filters["spaces"] = lambda text: text if text.strip() else text.translate(_SPACES)
     return environment
@@ -74,8 +78,9 @@ def _finalize(value: Any) -> Any:
 
 
 def _prose(sentence: str) -> Markup:
-    """Set what stands between backticks as code."""
-    return Markup().join(_marked(sentence))
+    """Set what stands between backticks as code, of a sentence that is shortened where it is endless."""
+    short = fitting(sentence, _LONGEST_SENTENCE)
+    return Markup().join(_marked(sentence if short == sentence else f"{short}…"))
 
 
 def _marked(sentence: str) -> Iterator[Markup]:

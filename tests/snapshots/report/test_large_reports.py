@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.snapshots.report import write_report
+from airflow_provider_puretalk.snapshots.report import space, write_report
 from airflow_provider_puretalk.snapshots.report.contents import MOST_ASSISTANTS, MOST_FIELDS, MOST_IN_COMMON
+from airflow_provider_puretalk.snapshots.report.space import LARGEST_REPORT
 from tests.snapshots.report.reading import Page
 
 Report = Callable[..., Page]
@@ -98,7 +99,7 @@ def test_page_is_bounded_as_a_whole(report: Report) -> None:
     then = [{**one, "prompt": f"{n} {'old ' * 6_000}"} for n, one in enumerate(numbered(MOST_ASSISTANTS))]
     now = [{**one, "prompt": f"{n} {'new ' * 6_000}"} for n, one in enumerate(then)]
     page = report(then, now)
-    assert len(page.data) < 15_000_000
+    assert len(page.data) < LARGEST_REPORT
     fields = [field.words for field in page.section("changed").all(css_class="field")]
     assert len(fields) == MOST_ASSISTANTS
     assert all("old old" in field and "new new" in field and "characters more" in field for field in fields)
@@ -138,6 +139,86 @@ def test_limits_count_what_stands_in_the_page(tmp_path: Path, report: Report, ch
     ]
     then = [{**one, "prompt": f"{one['prompt']} {n} {3_000 * char}"} for n, one in enumerate(now)]
     page = report(then, now)
-    assert len(page.text.encode()) < 12 * MEGABYTE
+    assert len(page.data) < LARGEST_REPORT
     assert page.section("changed").words.startswith(f"Changed assistants {MOST_ASSISTANTS}")
     assert "changes.jsonl" in page.section("changed").words
+
+
+HOSTILE = {
+    "quotes": "\"'",
+    "direction": "\u202e",
+    "tags": "\U000e0041",
+    "half": "\ud800",
+}
+
+
+def hostile_fleet(char: str, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a fleet then and now in which everything is long and moves: names, ids, and the names of many fields."""
+
+    def one(n: int, kind: str, value: str) -> dict[str, Any]:
+        fields = {f"{100 * char}{place:03}": f"{n}{value}{40 * char}" for place in range(12)}
+        common = {f"{kind}{90 * char}{place:03}": f"{value}{300 * char}" for place in range(5)}
+        voice = {"name": f"{100 * char}{n}", "language": f"{100 * char}{n % 30}"}
+        own = {"assistant_id": f"{kind}{n:05}{60 * char}", "name": f"{n}{200 * char}", "voice": voice}
+        prompt = f"{n} # {value}\n# {50 * char}\n# {50 * char}\n"
+        return {**own, "phone_number": f"{n // 9}{100 * char}", "prompt": prompt, **fields, **common}
+
+    stay = range(count)
+    then = [one(n, "s", "old") for n in stay] + [one(n, "r", "old") for n in range(count // 2)]
+    now = [one(n, "s", "new") for n in stay] + [one(n, "a", "new") for n in range(count // 2)]
+    return then, now
+
+
+@pytest.mark.parametrize("char", HOSTILE.values(), ids=HOSTILE)
+def test_file_stays_below_its_ceiling_whatever_the_fleet_holds(
+    keep: Callable[..., str], tmp_path: Path, char: str
+) -> None:
+    """The bytes of the file are bounded; the numbers are exact, and what is left out is counted, with where to find it."""
+    count = 1_200
+    then, now = hostile_fleet(char, count)
+    with snapshots.compare(keep("a", then), keep("b", now)) as comparison:
+        # More of them, and longer ones, than any comparison of today gives.
+        comparison.notes = tuple(f"`{char * 5_000}` {n}" for n in range(300))
+        write_report(comparison, tmp_path / "report.html")
+        counts = dict(comparison.counts)
+    assert (tmp_path / "report.html").stat().st_size < LARGEST_REPORT
+    page = Page((tmp_path / "report.html").read_bytes())
+    assert (counts["changed"], counts["added"], counts["removed"]) == (count, count // 2, count // 2)
+    tiles = {tile.words for tile in page.section("counts").all(css_class="tile")}
+    assert {"changed1,200", "added600", "removed600"} <= tiles
+    assert "And 250 notes more, in the comparison's result" in page.text
+    for section, told, element in (
+        ("changed", 1_200, "details"),
+        ("added", 600, "article"),
+        ("removed", 600, "article"),
+    ):
+        words = page.section(section).words
+        shown = len(list(page.section(section).all(element, "card" if element == "details" else None)))
+        assert 0 < shown <= MOST_ASSISTANTS
+        left_out = f"{told - shown:,} more {section} assistants would be too much for a page"
+        assert f"{left_out}: they stand in changes.jsonl" in words
+    changed = page.section("changed")
+    shown = len(list(changed.all("details", "card")))
+    assert f"behaviour ({count - shown:,})" in changed.words
+    anchors = [one.attributes["id"] for one in page.top.all() if "id" in one.attributes]
+    assert len(anchors) == len(set(anchors))
+    for link in page.top.all("a"):
+        assert (link.attributes["href"] or "").removeprefix("#") in anchors
+
+
+def test_what_comes_first_leaves_space_to_the_others(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
+    """A section that could fill the page ends where the sections after it still have theirs; warnings lead somewhere."""
+    monkeypatch.setattr(space, "LARGEST_REPORT", 300_000)
+    monkeypatch.setattr(space, "_LEAST", 60_000)
+    long = "word " * 1_000
+    then = [{"assistant_id": f"{n:04}", "prompt": f"{n}", "call_recording_enabled": n % 2 > 0} for n in range(100)]
+    now = [{**one, "prompt": f"{n} {long}", "call_recording_enabled": n % 2 == 0} for n, one in enumerate(then)]
+    gone, came = ([{"assistant_id": f"{kind}{n}", "prompt": long} for n in range(100)] for kind in "gc")
+    page = report(then + gone, now + came)
+    assert len(page.data) < 300_000
+    for section, element in (("changed", "details"), ("added", "article"), ("removed", "article")):
+        shown = len(list(page.section(section).all(element, "card" if element == "details" else None)))
+        assert 5 < shown < 100, section
+        assert f"{100 - shown} more {section} assistants" in page.section(section).words
+    anchors = {one.attributes.get("id") for one in page.top.all()}
+    assert {(link.attributes["href"] or "")[1:] for link in page.top.all("a")} <= anchors
