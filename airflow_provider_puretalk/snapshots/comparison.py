@@ -16,7 +16,7 @@ from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.snapshots.census import Census
 from airflow_provider_puretalk.snapshots.changes import Change
 from airflow_provider_puretalk.snapshots.ledger import Ledger
-from airflow_provider_puretalk.telling import MOST_BYTES, fitting, storable
+from airflow_provider_puretalk.storable import MOST_BYTES, fitting, storable
 from airflow_provider_puretalk.wording import counted
 
 #: Longest list in :meth:`Comparison.to_dict`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
@@ -19,6 +19,17 @@ FORMAT_VERSION = 1
 class _Part(BaseModel):
     # A later release may add fields within the same format version; they must survive.
     model_config = ConfigDict(extra="allow")
+
+    #: Fields that were added to the format later, and that only those manifests have to which they apply.
+    _left_out_when_none: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_what_does_not_apply(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = serialize(self)
+        for name in self._left_out_when_none:
+            if getattr(self, name) is None:
+                members.pop(name, None)
+        return members
 
 
 class _Version(BaseModel):
@@ -114,12 +125,7 @@ class Source(_Part):
     run_id: str | None = None
     map_index: int | None = None
 
-    @model_serializer(mode="wrap")
-    def _without_map_index_where_not_mapped(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        members: dict[str, Any] = serialize(self)
-        if self.map_index is None:
-            members.pop("map_index", None)
-        return members
+    _left_out_when_none: ClassVar[frozenset[str]] = frozenset({"map_index"})
 
 
 class Manifest(_Part):
@@ -150,12 +156,7 @@ class Manifest(_Part):
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_said(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        told: dict[str, Any] = serialize(self)
-        if self.ignoring is None:
-            told.pop("ignoring", None)
-        return told
+    _left_out_when_none: ClassVar[frozenset[str]] = frozenset({"ignoring"})
 
     def says_the_same_as(self, other: Manifest) -> bool:
         """Tell whether two snapshots hold the same content, written down under the same rules."""

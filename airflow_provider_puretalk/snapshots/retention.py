@@ -22,7 +22,7 @@ from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.removal import Debris, Folder, LeftAlone
 from airflow_provider_puretalk.snapshots.storage import Storage
 from airflow_provider_puretalk.snapshots.storage_errors import AccessDenied
-from airflow_provider_puretalk.telling import fitting, storable
+from airflow_provider_puretalk.storable import fitting, storable
 from airflow_provider_puretalk.wording import counted
 
 log = logging.getLogger(__name__)

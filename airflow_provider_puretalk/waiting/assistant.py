@@ -13,7 +13,7 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.api.field_paths import ITEMS, Pattern, find, parse_name
 from airflow_provider_puretalk.api.matching import Wanted
 from airflow_provider_puretalk.params import as_text
-from airflow_provider_puretalk.telling import storable
+from airflow_provider_puretalk.storable import storable
 from airflow_provider_puretalk.waiting.polling import failure
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from airflow_provider_puretalk.api import errors
 from airflow_provider_puretalk.api.errors import PuretalkError
-from airflow_provider_puretalk.telling import storable
+from airflow_provider_puretalk.storable import storable
 
 _NUMBERS = ("status_code", "retry_after")
 _TEXTS = ("request_id", "url")

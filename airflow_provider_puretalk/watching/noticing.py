@@ -17,7 +17,7 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, field_class
 from airflow_provider_puretalk.api.field_paths import ITEMS, covers
 from airflow_provider_puretalk.api.ignoring import IgnoredFields, Log
-from airflow_provider_puretalk.telling import fitting, storable
+from airflow_provider_puretalk.storable import fitting, storable
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.watching.prints import Fleet, Path, Print

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def producer() -> LookProducer:
     return LookProducer(looks("never_asked", None, Pace(60, 60)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger,
 from airflow_provider_puretalk.watching import succession
 from airflow_provider_puretalk.watching.cursor import Cursor
 from airflow_provider_puretalk.watching.noticing import Watch
-from tests.conftest import API_KEY
 from tests.triggers.triggerer import AssetState, Triggerer
 from tests.watching.fleets import assistant, fleet
 from tests.watching.stores import MemoryStore
@@ -25,24 +23,10 @@ from tests.watching.stores import MemoryStore
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """What a triggerer runs on."""
-    return "asyncio"
-
-
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not sit out the pauses of the real world."""
     monkeypatch.setattr(looking, "FIRST_PAUSE", 0.02)
-
-
-@pytest.fixture
-def box(connection: Callable[..., str]) -> Iterator[sandbox.Sandbox]:
-    """Twenty assistants, which one page holds, under the default connection."""
-    with sandbox.running(assistants=20, api_key=API_KEY) as box:
-        connection(host=box.base_url)
-        yield box
 
 
 def watcher(**arguments: Any) -> PuretalkAssistantsChangedTrigger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -26,26 +26,12 @@ Define = Callable[..., str]
 INTERVAL = 0.05
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """What a triggerer runs on."""
-    return "asyncio"
-
-
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not sit out the pauses of the real world."""
     monkeypatch.setattr(looking, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(looking, "LONGEST_PAUSE", 0.2)
     monkeypatch.setattr(remembering, "_PAUSE", 0.05)
-
-
-@pytest.fixture
-def box(connection: Define) -> Iterator[sandbox.Sandbox]:
-    """Twenty assistants, which one page holds, under the default connection."""
-    with sandbox.running(assistants=20, api_key=API_KEY) as box:
-        connection(host=box.base_url)
-        yield box
 
 
 def watcher(**arguments: Any) -> PuretalkAssistantsChangedTrigger:

@@ -13,12 +13,6 @@ from airflow_provider_puretalk.triggers import threads
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """What a triggerer runs on."""
-    return "asyncio"
-
-
 async def test_calls_that_do_not_end_keep_no_other_from_running() -> None:
     """However many there are: a triggerer's accounts that do not answer are no reason to ask the others later."""
     end = threading.Event()

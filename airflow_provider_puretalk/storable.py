@@ -1,4 +1,4 @@
-"""What results and events tell of ids, names and sentences: text that every database keeps, and lists that end.
+"""What results and events may hold of ids, names and sentences: text that every database keeps, and lists that end.
 
 Cheap to import: DAG files build watches.
 """

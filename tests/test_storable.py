@@ -1,4 +1,4 @@
-"""What results and events tell: storable text, and lists that fit."""
+"""What results and events may hold: storable text, and lists that fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk.snapshots.retention import Pruned, Removed
-from airflow_provider_puretalk.telling import fitting, storable
+from airflow_provider_puretalk.storable import fitting, storable
 from airflow_provider_puretalk.watching.noticing import Changes
 
 
