@@ -119,9 +119,12 @@ def _spell(value: Any) -> bytes:
 def _spelled_number(number: float | Decimal) -> bytes:
     if isinstance(number, Decimal):
         double = float(number)
-        if not math.isfinite(double) or Decimal(repr(double)) != number:
+        if math.isfinite(double) and Decimal(repr(double)) == number:
+            number = double  # As the API's own spelling of it would have been read.
+        elif abs(number) < _MANY_DIGITS and number == number.to_integral_value():
+            number = int(number)  # Between 2**53 and 10**16 are integers that no double holds.
+        else:
             return _scientific(number)
-        number = double  # As the API's own spelling of it would have been read.
     if abs(number) >= _MANY_DIGITS:
         return _scientific(Decimal(repr(number)) if isinstance(number, float) else Decimal(number))
     if isinstance(number, float) and number.is_integer():
