@@ -19,6 +19,10 @@ ACCEPTED = "gzip, deflate"
 _PIECE = 2**24
 #: Codings one within the other that are undone; nobody uses two.
 _MOST_CODINGS = 5
+#: Compressed parts one after the other that are undone: a part may hold nothing, so that a ceiling on bytes bounds none.
+_MOST_PARTS = 10_000
+#: Bytes that are given to a decoder at once. It copies what follows its part, and a body may have many.
+_WINDOW = 2**14
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
@@ -55,12 +59,14 @@ def read_body(response: requests.Response, most: int) -> bytes:
 def _gunzip(body: bytes, most: int) -> bytes:
     """Undo gzip. A body may be several of them; what follows and is none is padding."""
     pieces: list[bytes] = []
-    left = most
-    while body:
+    left, at = most, 0
+    while at < len(body):
+        if len(pieces) == _MOST_PARTS:
+            raise urllib3.exceptions.DecodeError("Too many parts, one after the other.")
         try:
-            piece, body = _undo(body, _GZIP, left, most)
+            piece, at = _undo(body, at, _GZIP, left, most)
         except urllib3.exceptions.DecodeError:
-            if pieces and not body.startswith(b"\x1f\x8b"):
+            if pieces and not body.startswith(b"\x1f\x8b", at):
                 break
             raise
         left -= len(piece)
@@ -73,23 +79,30 @@ def _inflate(body: bytes, most: int) -> bytes:
     if not body:
         return body
     try:
-        return _undo(body, _ZLIB, most, most)[0]
+        return _undo(body, 0, _ZLIB, most, most)[0]
     except urllib3.exceptions.DecodeError:
-        return _undo(body, _RAW, most, most)[0]
+        return _undo(body, 0, _RAW, most, most)[0]
 
 
-def _undo(body: bytes, form: int, left: int, most: int) -> tuple[bytes, bytes]:
-    """Return what the first compressed part of a body holds, and what follows it."""
+def _undo(body: bytes, at: int, form: int, left: int, most: int) -> tuple[bytes, int]:
+    """Return what the compressed part that begins at a place holds, and where it ends."""
     decoder = zlib.decompressobj(form)
-    try:
-        held = decoder.decompress(body, left + 1)
-    except zlib.error as error:
-        raise urllib3.exceptions.DecodeError("It cannot be decoded.", error) from error
-    if len(held) > left:
-        raise _too_large(most)
+    pieces: list[bytes] = []
+    room = left + 1
+    while not decoder.eof and at < len(body):
+        window = body[at : at + _WINDOW]
+        try:
+            piece = decoder.decompress(window, room)
+        except zlib.error as error:
+            raise urllib3.exceptions.DecodeError("It cannot be decoded.", error) from error
+        pieces.append(piece)
+        room -= len(piece)
+        if room == 0:
+            raise _too_large(most)
+        at += len(window) - len(decoder.unused_data)
     if not decoder.eof:
         raise urllib3.exceptions.DecodeError("It ends in the middle.")
-    return held, decoder.unused_data
+    return b"".join(pieces), at
 
 
 def _too_large(most: int) -> PuretalkResponseError:

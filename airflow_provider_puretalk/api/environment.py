@@ -17,6 +17,7 @@ import urllib3
 from requests.utils import prepend_scheme_if_needed, select_proxy
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.names import is_host_name
 
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
@@ -55,15 +56,25 @@ def proxy_of(url: str, proxies: Mapping[str, str]) -> Proxy | None:
     named = _variable_of(url, address) or "The proxy that this session was given"
     try:
         parts = urllib3.util.parse_url(prepend_scheme_if_needed(address, "http"))  # type: ignore[no-untyped-call]
-    except (urllib3.exceptions.HTTPError, ValueError):
+    except (urllib3.exceptions.HTTPError, TypeError, ValueError):  # The second one for `http://user:password@`.
         raise PuretalkConfigurationError(f"{named} is not the address of a proxy: {_FORM}") from None
-    if not parts.host or parts.path not in (None, "", "/") or parts.query or parts.fragment:
+    if (
+        not _is_host(parts.host)
+        or parts.port == 0
+        or parts.path not in (None, "", "/")
+        or parts.query
+        or parts.fragment
+    ):
         raise PuretalkConfigurationError(f"{named} is not the address of a proxy: {_FORM}")
     if parts.scheme in _SOCKS:
         _require_socks(named)
     elif parts.scheme not in ("http", "https"):
         raise PuretalkConfigurationError(f"{named} names a kind of proxy that is not known: {_FORM}")
     return Proxy(named, parts.port is not None)
+
+
+def _is_host(host: str | None) -> bool:
+    return host is not None and (host.startswith("[") or is_host_name(host.lower()))
 
 
 _FORM = "write it as http://host:port, https://host:port or socks5h://host:port."

@@ -32,6 +32,11 @@ API_KEY_HEADER = "X-API-KEY"
 #: Scheme, host and port.
 Origin = tuple[str, str | None, int | None]
 
+#: What systems call themselves in their hosts file.
+_LOOPBACK_NAMES = (
+    *("localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"),
+    *("localhost.localdomain", "localhost4.localdomain4", "localhost6.localdomain6"),
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -56,7 +61,7 @@ def leads_to(place: Origin, address: str, *, seen_from: str) -> bool:
 def is_loopback(url: str) -> bool:
     """Tell whether a URL leads to this machine, however its address is spelt."""
     host = (origin(url)[1] or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
+    if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(host)

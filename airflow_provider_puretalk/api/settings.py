@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.names import is_path_part
+from airflow_provider_puretalk.api.names import is_host_name, is_path_part
 
 #: Where the vendor's page says the API is ("Assistants List", section servers).
 DEFAULT_BASE_URL = "https://api.puretalk.ai/api"
@@ -226,7 +226,7 @@ def _split(conn_id: str, url: str, given: str, *, whole: bool) -> SplitResult:
         problem = "holds a query or a fragment; only scheme, host, port and path belong there"
     elif not whole and _LIKE_A_SCHEME.match(given):
         problem = "must be an http:// or https:// URL, with both slashes, or a host name alone"
-    elif port == 0 or re.search(r"[\s\\]|[^\x21-\x7e]", url) or not _is_a_host(name):
+    elif port == 0 or re.search(r"[\s\\]|[^\x21-\x7e]", url) or not _is_a_host(name, parts.netloc):
         problem = "is not a valid URL"
     if problem:
         raise PuretalkConfigurationError(f"Connection {conn_id!r}: the Host field {problem}.")
@@ -237,10 +237,10 @@ def _split(conn_id: str, url: str, given: str, *, whole: bool) -> SplitResult:
 _LIKE_A_SCHEME = re.compile(r"(?i)/|[^/\[]*:(/|$)|[^/]+//|https?(:|/|$)")
 
 
-def _is_a_host(name: str) -> bool:
-    """Tell whether something can be a host: a name, or an IPv4 or IPv6 address."""
-    if ":" not in name:
-        return re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?", name) is not None and name not in ("http", "https")
+def _is_a_host(name: str, netloc: str) -> bool:
+    """Tell whether something can be a host: a name, an IPv4 address, or an IPv6 address in brackets."""
+    if not netloc.startswith("["):  # Python takes other things out of brackets, too.
+        return is_host_name(name) and name not in ("http", "https")
     try:
         return ipaddress.IPv6Address(name).scope_id is None
     except ValueError:

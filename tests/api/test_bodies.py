@@ -82,6 +82,15 @@ def test_exactly_as_much_is_not_too_much(ask: Callable[..., Any], answers: Any) 
         assert page.count == 1
 
 
+def test_an_answer_of_countless_parts_is_refused(ask: Callable[..., Any], answers: Any) -> None:
+    """They may hold nothing, so that the ceiling on bytes is never reached, and each costs time."""
+    few = gzip.compress(b"") * 5_000 + gzip.compress(json.dumps(answers.page("a")).encode())
+    page, _ = ask(answers.answer(few, Content_Encoding="gzip"), max_response_bytes=MOST)
+    assert page.count == 1
+    with pytest.raises(PuretalkResponseError, match="cannot be decoded"):
+        ask(answers.answer(few * 3, Content_Encoding="gzip"), max_response_bytes=MOST, max_retries=0)
+
+
 def test_the_body_of_a_redirect_is_not_read(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any
 ) -> None:

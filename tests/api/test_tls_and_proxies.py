@@ -220,6 +220,15 @@ def test_nothing_on_this_machine_is_asked_through_a_proxy(
     assert proxy.requests == []
 
 
+@pytest.mark.parametrize("name", ["localhost.localdomain", "localhost6", "IP6-localhost", "ip6-loopback", "localhost."])
+def test_what_hosts_files_call_this_machine_is_this_machine(
+    make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """However it is resolved, it needs no proxy."""
+    through(monkeypatch, "http://proxy.test:3128")
+    assert make_client(f"http://{name}:8900/api").session.proxy is None
+
+
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
 def test_a_ca_variable_that_names_no_bundle(
@@ -268,6 +277,10 @@ def test_a_ca_variable_that_is_not_used_is_told_of(
         ("http:127.0.0.1:3128", "not the address"),
         ("http//127.0.0.1:3128", "not the address"),
         ("http://127.0.0.1:9 ", "not the address"),
+        ("http://127.0.0.1:0", "(not the address|without a port)"),
+        ("http://us3r:s3cr3t@", "not the address"),
+        ("http://us3r:s3cr3t@proxy..test:3128", "not the address"),
+        (f"http://{'a' * 64}.test:3128", "not the address"),
         ("ftp://127.0.0.1:21", "not known"),
         ("http://s3cr3t:s3cr3t@127.0.0.1", "without a port"),
         ("127.0.0.1:", "without a port"),
