@@ -71,7 +71,7 @@ def meant_by(storage: Storage, account: str, run: Run, stock: Stock) -> Meant | 
     if own:
         last = _in_order(own)[-1]
         if len(own) > 1:
-            reading.refuse_newer(storage, stock.problems, last)
+            stock.refuse_newer(last)
             log.info("This run has %d snapshots of %s; %s is compared, read last.", len(own), account, last.snapshot)
         return Meant(last, last)
     if started_by:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.locations import AnyLocation
-from airflow_provider_puretalk.snapshots import jsonl, layout, parquet
+from airflow_provider_puretalk.snapshots import jsonl, layout, naming, parquet
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.storage import Storage
@@ -130,6 +129,7 @@ def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] |
 class Stock:
     """The manifests of an account, read once: those that are understood, and those that are not."""
 
+    storage: Storage
     manifests: list[Manifest]
     problems: list[Unreadable]
 
@@ -137,7 +137,49 @@ class Stock:
     def of(cls, storage: Storage, account: str) -> Stock:
         """Read them all."""
         problems = list[Unreadable]()
-        return cls(list(manifests_of(storage, account, problems=problems)), problems)
+        return cls(storage, list(manifests_of(storage, account, problems=problems)), problems)
+
+    def refuse_newer(self, newest: Manifest | None) -> None:
+        """Raise for a manifest that nobody could read and that may be newer than the one found; warn of the others."""
+        self._refuse(lambda problem: self.may_lie_between(problem, newest))
+
+    def refuse_newer_than_two(self, newest: Manifest | None, before: Manifest | None) -> None:
+        """Raise also for one that may be the one before the newest."""
+        self._refuse(
+            lambda problem: (
+                self.may_lie_between(problem, newest)
+                or (newest is not None and self.may_lie_between(problem, before, newest))
+            )
+        )
+
+    def may_lie_between(self, problem: Unreadable, older: Manifest | None, newer: Manifest | None = None) -> bool:
+        """Tell whether a manifest that nobody could read may be of a snapshot that was read between two others."""
+        if newer is not None and self._is_before(newer.snapshot, problem.snapshot):
+            return False
+        if older is None:
+            return True
+        if self._is_before(problem.snapshot, older.snapshot):
+            return False
+        try:
+            stored = self.storage.describe(problem.path)
+        except AccessDenied:
+            return True
+        if stored is None or stored.modified is None:
+            return stored is not None
+        return _aware(stored.modified) + _CLOCKS >= _aware(older.finished_at)
+
+    def _refuse(self, is_wanted: Callable[[Unreadable], bool]) -> None:
+        for problem in self.problems:
+            if is_wanted(problem):
+                raise problem.error
+            log.warning("Left out: %s", problem.error)
+
+    def _is_before(self, one: str, other: str) -> bool:
+        """Tell whether a name stands before another, and names have told the truth of all that is understood."""
+        in_order = [manifest.snapshot for manifest in sorted(self.manifests, key=reading_order)]
+        return naming.is_before(one, other) and not any(
+            naming.is_before(later, earlier) for earlier, later in itertools.pairwise(in_order)
+        )
 
 
 def previous_complete(
@@ -173,7 +215,7 @@ def previous_complete(
     if before is not None and found is not None:
         warn_of_names(account, (found, before))
     for problem in stock.problems:
-        if strict and _may_lie_between(storage, problem, found, before):
+        if strict and stock.may_lie_between(problem, found, before):
             raise problem.error
         log.warning("Left out: %s", problem.error)
     return found
@@ -183,7 +225,8 @@ def newest_complete(storage: Storage, account: str, *, stock: Stock | None = Non
     """Return the complete snapshot of an account that was read last, and the one before it, None for a first one.
 
     One that is not understood or may not be read is not passed over in silence: with an error where it may be one of the
-    two, that is where its name sorts after the one found and it was written after that one was read; else with a warning.
+    two, else with a warning. It is none of them if it was written before they were read, or if its name says so where
+    names follow the order of reading.
 
     :param stock: what was read already.
     :raises PuretalkSnapshotError: there is none, or the manifest of one that may be newer is damaged or of a newer format.
@@ -194,25 +237,10 @@ def newest_complete(storage: Storage, account: str, *, stock: Stock | None = Non
     for manifest in stock.manifests:
         last.see(manifest)
     newest = last.told()
-    refuse_newer(storage, stock.problems, newest, last.before)
+    stock.refuse_newer_than_two(newest, last.before)
     if newest is None:
         raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
     return newest, last.before
-
-
-def refuse_newer(
-    storage: Storage, problems: Sequence[Unreadable], newest: Manifest | None, before: Manifest | None = None
-) -> None:
-    """Raise for a manifest that nobody could read and that may be newer than the one found; warn of the others.
-
-    :param before: the one before it: what may lie between the two is not passed over either.
-    """
-    for problem in problems:
-        if _may_lie_between(storage, problem, newest) or (
-            before is not None and _may_lie_between(storage, problem, before, newest)
-        ):
-            raise problem.error
-        log.warning("Left out: %s", problem.error)
 
 
 def manifest_path(storage: Storage, manifest: Manifest) -> str:
@@ -332,25 +360,6 @@ def _info(storage: Storage, manifest: Manifest) -> SnapshotInfo:
     )
 
 
-def _may_lie_between(
-    storage: Storage, problem: Unreadable, older: Manifest | None, newer: Manifest | None = None
-) -> bool:
-    """Tell whether a manifest that nobody could read may be of a snapshot that was read between two others."""
-    if newer is not None and problem.snapshot >= newer.snapshot:
-        return False
-    if older is None:
-        return True
-    if problem.snapshot <= older.snapshot:
-        return False
-    try:
-        stored = storage.describe(problem.path)
-    except AccessDenied:
-        return True
-    if stored is None or stored.modified is None:
-        return stored is not None
-    return _aware(stored.modified) + _CLOCKS >= _aware(older.finished_at)
-
-
 class _Last:
     """Finds the complete snapshot that was read last, and tells where the names say that it is another.
 
@@ -370,9 +379,8 @@ class _Last:
             self.before, self._read_last = self._read_last, manifest
         elif self.before is None or reading_order(manifest) > reading_order(self.before):
             self.before = manifest
-        if _moment_named(manifest) and (
-            self._named_last is None or _moment_named(manifest) > _moment_named(self._named_last)
-        ):
+        moment = naming.moment_named(manifest.snapshot)
+        if moment and (self._named_last is None or moment > naming.moment_named(self._named_last.snapshot)):
             self._named_last = manifest
 
     def told(self) -> Manifest | None:
@@ -381,23 +389,12 @@ class _Last:
         return self._read_last
 
 
-#: A name that begins with a day, alone or followed by a time: 20261122T000000Z, 2026-11-22, 2026-11-22T10:00.
-_MOMENT = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_.-]?(\d\d)(?:[:.-]?(\d\d)(?:[:.-]?(\d\d)(?:\.?(\d+))?)?)?)?")
-
-
-def _moment_named(snapshot: Manifest | SnapshotInfo) -> str:
-    """Return the digits of the moment that a name begins with; empty where it begins with none."""
-    found = _MOMENT.match(snapshot.snapshot)
-    return "".join(part or "" for part in found.groups()) if found else ""
-
-
 def warn_of_names(account: str, in_order: Sequence[_Named]) -> None:
     """Say where names contradict the order of reading; once, since old names stay for ever."""
     contradictions = [
         (earlier, later)
         for earlier, later in itertools.pairwise(in_order)
-        # Only as far as both go: a day says nothing of an hour of that day.
-        if any(one > other for one, other in [_as_precise(_moment_named(earlier), _moment_named(later))])
+        if naming.contradict(earlier.snapshot, later.snapshot)
     ]
     if not contradictions:
         return
@@ -413,11 +410,6 @@ def warn_of_names(account: str, in_order: Sequence[_Named]) -> None:
         earlier.finished_at.isoformat(),
         f" So do {counted(more, 'more pair')}." if more else "",
     )
-
-
-def _as_precise(one: str, other: str) -> tuple[str, str]:
-    length = min(len(one), len(other))
-    return one[:length], other[:length]
 
 
 def _side_by_side(read: Callable[[str], _Found], names: list[str]) -> Iterator[_Found]:

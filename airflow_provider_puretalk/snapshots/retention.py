@@ -7,7 +7,6 @@ removed, and what was left alone. How something is removed without hurting anybo
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
@@ -17,7 +16,7 @@ from zoneinfo import ZoneInfo
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import AnyLocation
-from airflow_provider_puretalk.snapshots import layout, reading
+from airflow_provider_puretalk.snapshots import layout, naming, reading
 from airflow_provider_puretalk.snapshots.manifest import Manifest
 from airflow_provider_puretalk.snapshots.removal import Debris, Folder, LeftAlone
 from airflow_provider_puretalk.snapshots.storage import Storage
@@ -26,9 +25,6 @@ from airflow_provider_puretalk.storable import fitting, storable
 from airflow_provider_puretalk.wording import counted
 
 log = logging.getLogger(__name__)
-
-#: A name that begins with a day, alone or followed by a time: 20261122T000000Z, 2026-11-22, 2026112200, 20261122000000.
-_MOMENT = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_.-]?(\d\d)(?:[:.-]?(\d\d)(?:[:.-]?(\d\d)(?:\.?\d+)?)?)?)?(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,8 +317,8 @@ def _worth(manifest: Manifest) -> tuple[bool, datetime, str]:
 
 def _day_of(manifest: Manifest, zone: tzinfo) -> date:
     """Return the day that a snapshot is filed under."""
-    if begins := _MOMENT.match(manifest.snapshot):
-        year, month, day, *time = begins.groups()
+    if begins := naming.MOMENT.match(manifest.snapshot):
+        year, month, day, *time, _ = begins.groups()
         try:
             named = date(int(year), int(month), int(day))
             if time[0] is None:

@@ -309,3 +309,46 @@ def test_missing_credentials_are_a_matter_of_configuration() -> None:
     """Nobody need try again with none."""
     ours = as_ours(NoCredentialsError("Unable to locate credentials"), "s3://b", writing=True)
     assert isinstance(ours, PuretalkConfigurationError)
+
+
+#: Snapshots in the order in which they were read, by names that do not sort so as text, or not at all.
+ORDERS = [
+    ("nightly-8", "nightly-9", "nightly-10", "nightly-11"),
+    ("20261123T100000Z", "20261123T000000Z", "20261123T200000Z", "20261123T050000Z"),
+]
+
+
+@pytest.mark.parametrize("names", ORDERS, ids=["numbers", "moments in another order"])
+@pytest.mark.parametrize("damaged", [1, 2, 3])
+def test_names_do_not_hide_a_damaged_baseline(
+    folder: Folder, sandbox: Sandbox, context: Any, names: tuple[str, ...], damaged: int
+) -> None:
+    """A damaged manifest is passed over only where its snapshot was not read between those that are compared."""
+    sandbox.fleet.replace_all(list(sandbox.fleet)[:3])
+    for name in names:
+        folder.take(context, partition=name)
+    folder.write(f"{ACCOUNT}/{manifest(names[damaged])}", b"{")
+    operator = PuretalkCompareSnapshotsOperator(
+        task_id="compare",
+        destination=folder.destination,
+        account="puretalk_default",
+        snapshot=None if damaged == 3 else names[damaged + 1],
+    )
+    with pytest.raises(PuretalkSnapshotError, match=manifest(names[damaged])):
+        operator.execute(context)
+    if damaged == 3:
+        sensor = PuretalkAssistantsChangedSensor(task_id="wait", destination=folder.destination)
+        with pytest.raises(PuretalkSnapshotError, match=manifest(names[damaged])):
+            sensor.poke(context)
+
+
+def test_the_only_one_before_may_be_the_baseline(folder: Folder, take: Any, sandbox: Sandbox) -> None:
+    """Where the first snapshot is damaged, the second is not told as the first one, in a DAG or outside."""
+    from airflow_provider_puretalk.snapshots.choosing import choose_two
+    from airflow_provider_puretalk.snapshots.storage import Storage
+
+    for name in NAMES[:2]:
+        take(partition=name)
+    folder.write(f"{ACCOUNT}/{manifest(NAMES[0])}", b"{")
+    with pytest.raises(PuretalkSnapshotError, match=manifest(NAMES[0])):
+        choose_two(Storage(folder.destination), "puretalk_default")

@@ -1,0 +1,36 @@
+"""What the names of snapshots say of moments and of an order. Names are for people: what counts is when they were read."""
+
+from __future__ import annotations
+
+import re
+
+#: A name that begins with a day, alone or followed by a time: 20261122T000000Z, 2026-11-22, 2026112200, 20261122000000.
+MOMENT = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_.-]?(\d\d)(?:[:.-]?(\d\d)(?:[:.-]?(\d\d)(?:\.?(\d+))?)?)?)?(?!\d)")
+
+_NUMBER = re.compile(r"([0-9]+)")
+
+
+def moment_named(name: str) -> str:
+    """Return the digits of the moment that a name begins with; empty where it begins with none."""
+    found = MOMENT.match(name)
+    return "".join(part or "" for part in found.groups()) if found else ""
+
+
+def contradict(earlier: str, later: str) -> bool:
+    """Tell whether two names begin with moments that stand in the other order."""
+    one, other = moment_named(earlier), moment_named(later)
+    # Only as far as both go: a day says nothing of an hour of that day.
+    length = min(len(one), len(other))
+    return one[:length] > other[:length]
+
+
+def is_before(one: str, other: str) -> bool:
+    """Tell whether a name stands before another: by their moments, else as people count: nightly-9 before nightly-10."""
+    if moment_named(one) and moment_named(other) and (contradict(one, other) or contradict(other, one)):
+        return contradict(other, one)
+    return _as_counted(one) < _as_counted(other)
+
+
+def _as_counted(name: str) -> list[str | int]:
+    # Text and numbers take turns, text first, so that like is compared with like.
+    return [int(part) if part.isdecimal() else part for part in _NUMBER.split(name)]
