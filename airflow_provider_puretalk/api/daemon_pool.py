@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from types import TracebackType
 from typing import Any
 
 #: Seconds for which to wait for calls under way. What is told to end does so at once, unless it is stuck for good.
@@ -26,6 +28,12 @@ class DaemonPool(Executor):
         self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for all calls; after an error, and where the task is killed, do not wait for one that is stuck."""
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
         """Have a call made soon."""
         future: Future[Any] = Future()
@@ -38,9 +46,10 @@ class DaemonPool(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the threads: when they have made all calls, or those under way only. Does not wait for one that is stuck."""
-        while cancel_futures and not self._calls.empty():
-            if call := self._calls.get():
-                call[0].cancel()
+        with contextlib.suppress(queue.Empty):
+            while cancel_futures:  # Never waiting for one: a thread may take the last call meanwhile.
+                if call := self._calls.get_nowait():
+                    call[0].cancel()
         for _ in self._threads:
             self._calls.put(None)
         until = time.monotonic() + _LONGEST_FAREWELL

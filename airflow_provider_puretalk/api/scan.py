@@ -386,8 +386,7 @@ class Scanner:
                         )
                     yield page
             except BaseException:
-                self._cancelled.set()
-                pool.shutdown(wait=True, cancel_futures=True)
+                self._cancelled.set()  # What is in flight ends, and the pool need not wait for it.
                 raise
 
     def _read_in_time(self, fetched: Callable[[], Any]) -> ScannedPage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.daemon_pool import DaemonPool
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.locations import AnyLocation
@@ -417,7 +417,7 @@ def _side_by_side(read: Callable[[str], _Found], names: list[str]) -> Iterator[_
     if len(names) < _FEW:
         yield from map(read, names)
         return
-    with ThreadPoolExecutor(_AT_ONCE, "puretalk-manifests") as pool:
+    with DaemonPool(_AT_ONCE, "puretalk-manifests") as pool:
         # In parts: what was read waits in memory until it is taken.
         for start in range(0, len(names), _PART):
             yield from pool.map(read, names[start : start + _PART])

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
@@ -22,6 +23,7 @@ from airflow_provider_puretalk.operators import (
 )
 from airflow_provider_puretalk.operators.killing import TaskKilledError
 from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor, PuretalkAssistantSensor
+from tests.s3_front import guarded_by
 
 airflow_3 = pytest.mark.skipif(airflow_version.startswith("2."), reason="Airflow 2 raises an error there itself")
 
@@ -69,6 +71,46 @@ def silent(connection: Callable[..., str]) -> Iterator[Silent]:
     server.close()
 
 
+class HangingStorage:
+    """A bucket with several snapshots, whose manifests are listed and never come.
+
+    :ivar place: what operators are told of it.
+    """
+
+    def __init__(self, address: str, asked: threading.Event) -> None:
+        self.asked = asked
+        self.place = {"destination": f"s3://{BUCKET}/puretalk", "storage_conn_id": f"aws_{address.rpartition(':')[2]}"}
+
+
+BUCKET = "killed-while-reading"
+
+
+@pytest.fixture
+def hanging(s3_server: str, connection: Callable[..., str]) -> Iterator[HangingStorage]:
+    """Snapshots of the account ``fleet``."""
+    asked, over = threading.Event(), threading.Event()
+
+    def policy(method: str, path: str, query: dict[str, str]) -> bool:
+        if method == "GET" and path.endswith("manifest.json"):
+            asked.set()
+            over.wait(120)
+        return True
+
+    connection(extra={"account": "fleet"})
+    with guarded_by(policy) as address:
+        access: dict[str, Any] = {"endpoint_url": address, "region_name": "us-east-1"}
+        client = boto3.client("s3", aws_access_key_id="key", aws_secret_access_key="secret", **access)
+        client.create_bucket(Bucket=BUCKET)
+        for day in range(10, 15):
+            key = f"puretalk/account=fleet/snapshot=2026-11-{day}/manifest.json"
+            client.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+        storage = HangingStorage(address, asked)
+        extra = {**access, "config_kwargs": {"read_timeout": 600}}
+        connection(storage.place["storage_conn_id"], conn_type="aws", login="key", password="secret", extra=extra)
+        yield storage
+        over.set()
+
+
 def api_operators(tmp_path: Any) -> dict[str, Any]:
     return {
         "list": PuretalkListAssistantsOperator(task_id="list"),
@@ -98,7 +140,7 @@ def operator_of(kind: str, tmp_path: Any, storage_conn_id: str) -> Any:
 
 
 @contextlib.contextmanager
-def on_alarm(handler: Callable[..., Any], silent: Silent) -> Iterator[None]:
+def on_alarm(handler: Callable[..., Any], silent: Silent | HangingStorage) -> Iterator[None]:
     """Call something in the main thread, in the middle of what it does, once the server was asked."""
     before = signal.signal(signal.SIGALRM, handler)
 
@@ -136,6 +178,27 @@ def test_execution_timeout(silent: Silent, context: Any, tmp_path: Any, kind: st
     with on_alarm(raises, silent), pytest.raises(AirflowTaskTimeout):
         operator.execute(context)
     operator.on_kill()
+
+
+@pytest.mark.parametrize("kind", ["compare", "changed"])
+@pytest.mark.parametrize("way", [pytest.param("on_kill", marks=airflow_3), "execution_timeout"])
+def test_manifests_that_are_read_side_by_side(hanging: HangingStorage, context: Any, kind: str, way: str) -> None:
+    """No thread that is stuck in the storage holds up the end, neither that of the task nor that of its process."""
+    place: dict[str, Any] = hanging.place
+    operator: Any = {
+        "compare": lambda: PuretalkCompareSnapshotsOperator(task_id="compare", account="fleet", **place),
+        "changed": lambda: PuretalkAssistantsChangedSensor(task_id="changed", **place),
+    }[kind]()
+
+    def raises(*_: Any) -> None:
+        raise AirflowTaskTimeout
+
+    handler = raises if way == "execution_timeout" else lambda *_: operator.on_kill()
+    with on_alarm(handler, hanging), pytest.raises((AirflowTaskTimeout, TaskKilledError)):
+        operator.execute(context)
+    stuck = [thread for thread in threading.enumerate() if thread.name.startswith("puretalk-manifests")]
+    assert stuck
+    assert all(thread.daemon for thread in stuck)
 
 
 @pytest.mark.parametrize("kind", API[:3])
