@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 _PAUSE: Final = 10.0
 #: Seconds between two entries of a watcher in the register of its asset.
 _RENEWED_AFTER: Final = 6 * 3600.0
+#: Seconds after which it enters again where that failed, and after the first entry, which a watcher in another triggerer
+#: may have undone at the same moment.
+_ENTERED_AGAIN_AFTER: Final = 60.0
 
 
 async def recalled(
@@ -38,11 +41,11 @@ async def recalled(
         memory = Memory(watch, Cursor(store, name, watch))
         try:
             if not await memory.recall():
-                memory.inherit(await succession.predecessors(store, name, older or {}))
-        except ValueError:  # How the store says that it cannot know which asset is meant.
-            log.warning("A trigger watches for several assets: what it sees is kept in memory alone.")
-            break
-        except Exception:
+                memory.inherit(*await succession.predecessors(store, name, older or {}))
+        except Exception as error:
+            if _is_of_several_assets(error):
+                log.warning("A trigger watches for several assets: what it sees is kept in memory alone.")
+                break
             log.warning("What was seen last cannot be read; it will be tried again.", exc_info=True)
             await asyncio.sleep(_PAUSE)
         else:
@@ -58,20 +61,34 @@ class Entry:
         self._name = name
         self._arguments = arguments
         self._due = 0.0
+        self._is_entered = False
 
     async def renew(self) -> None:
         """Enter the watcher again, if it is time to. What fails is tried again later."""
         if self._accessors is None or time.monotonic() < self._due:
             return
-        self._due = time.monotonic() + _RENEWED_AFTER
+        self._due = time.monotonic() + _ENTERED_AGAIN_AFTER
         try:
             await succession.enter(AssetStateStore(self._accessors), self._name, self._arguments)
-        except ValueError:
-            self._accessors = None  # It watches for several assets: there is nothing to keep.
-        except Exception:
+        except Exception as error:
+            if _is_of_several_assets(error):
+                self._accessors = None  # There is nothing to keep.
+                return
             log.warning(
                 "The watcher could not be entered in its asset's register; it will be tried again.", exc_info=True
             )
+        else:
+            if self._is_entered:
+                self._due = time.monotonic() + _RENEWED_AFTER
+            self._is_entered = True
+
+
+def _is_of_several_assets(error: Exception) -> bool:
+    """Tell whether the store says that it cannot know which asset is meant.
+
+    What it fails to decode is a ValueError too, of a kind of its own: that passes, or is mended.
+    """
+    return type(error) is ValueError
 
 
 class AssetStateStore:

@@ -60,6 +60,7 @@ class Cursor:
     :param store: where it is kept.
     :param name: what its keys begin with.
     :param watch: what is remembered: of the assistants and fields that it sees, nothing else.
+    :ivar is_unreadable: whether something was there, when it was loaded, that this version cannot read.
     """
 
     def __init__(self, store: Store, name: str, watch: Watch) -> None:
@@ -68,6 +69,7 @@ class Cursor:
         self._watch = watch
         self._parts = 0
         self._head: dict[str, Any] | None = None
+        self.is_unreadable = False
 
     async def load(self) -> Fleet | None:
         """Return what was saved last, or None where nothing was, or nothing that this version can read.
@@ -78,7 +80,8 @@ class Cursor:
         head = await self._store.get(f"{self._name}/head")
         if head is None:
             return None
-        if not _is_head(head):
+        self.is_unreadable = not _is_head(head)
+        if self.is_unreadable:
             log.warning("What the watcher remembered cannot be read by this version; it begins anew.")
             return None
         self._head, self._parts = head, head["parts"]
@@ -228,4 +231,5 @@ def _is_head(head: Any) -> bool:
         and isinstance(head.get("parts"), int)
         and 0 < head["parts"] <= _MOST_PARTS
         and all(isinstance(head.get(name), str) for name in ("account", "seal"))
+        and isinstance(head.get("key_version", 1), int)
     )

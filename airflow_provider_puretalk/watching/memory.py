@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.watching.cursor import Cursor
 from airflow_provider_puretalk.watching.noticing import Changes, Watch
 from airflow_provider_puretalk.watching.prints import Fleet
-from airflow_provider_puretalk.watching.succession import Memories, carry_over
+from airflow_provider_puretalk.watching.succession import NOT_READ, Memories, carry_over
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,19 @@ class Memory:
         """Bring back what an earlier process saw last, and tell whether there was anything. Do so before the first look."""
         if self._cursor is not None:
             self._then = await self._cursor.load()
+            if self._cursor.is_unreadable:
+                self.not_compared.append(NOT_READ)
         return self._then is not None
 
-    def inherit(self, memories: Memories) -> None:
-        """Begin with what others remember, at the first look."""
+    def inherit(self, memories: Memories, lost: Sequence[str] = ()) -> None:
+        """Begin with what others remember, at the first look.
+
+        :param lost: sentences that say what of it is unknown.
+        """
         self._inherited = memories
+        for sentence in lost:
+            log.warning("%s", sentence)
+        self.not_compared += (sentence for sentence in lost if sentence not in self.not_compared)
 
     async def notice(self, now: Fleet) -> Changes | None:
         """Return what changed since the last look; None for a first one, with which later ones will be compared."""
@@ -60,9 +68,10 @@ class Memory:
         changes = None
         self._looks += 1
         if then is None and self._inherited:
-            then, self.not_compared = await asyncio.to_thread(carry_over, self._inherited, self._watch, now)
+            then, unknown = await asyncio.to_thread(carry_over, self._inherited, self._watch, now)
             self._inherited, self._all_since = (), self._looks
-            for sentence in self.not_compared:
+            self.not_compared += unknown
+            for sentence in unknown:
                 log.warning("%s", printable(sentence))
         if then is not None and then.is_comparable_with(now):
             changes = await asyncio.to_thread(self._watch.compare, then, now)
@@ -74,9 +83,9 @@ class Memory:
                 log.warning(
                     "The connection's account or its redaction key is another one now: changes are told from here on."
                 )
-                self.not_compared = [
+                self.not_compared.append(
                     "The account or its redaction key is another one now: changes made before that was seen are unknown."
-                ]
+                )
             self._all_since = self._looks
         self._then = now
         return changes

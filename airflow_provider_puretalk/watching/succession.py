@@ -13,11 +13,14 @@ and is named. A memory that no watcher uses any more is removed a week after ano
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
+from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.watching.cursor import Cursor, Store
 from airflow_provider_puretalk.watching.noticing import Watch
 from airflow_provider_puretalk.watching.prints import Fleet, Path, Print
@@ -29,6 +32,8 @@ REGISTER: Final = "puretalk/watchers"
 #: Seconds after which a watcher that did not enter itself again is missing, and after which a missing one is forgotten.
 MISSING_AFTER: Final = 86_400.0
 FORGOTTEN_AFTER: Final = 7 * 86_400.0
+#: What is said where something is remembered that this version cannot read.
+NOT_READ: Final = "What was remembered cannot be read by this version of the provider: earlier changes are unknown."
 #: Names of fields that a sentence holds.
 _MOST_NAMES = 20
 
@@ -36,43 +41,51 @@ _MOST_NAMES = 20
 Memories = Sequence[tuple[Fleet, Watch]]
 
 
-async def predecessors(store: Store, name: str, older: dict[str, dict[str, Any]]) -> list[tuple[Fleet, Watch]]:
-    """Return what others remember of the asset, the one that was seen last at the end.
+async def predecessors(
+    store: Store, name: str, older: dict[str, dict[str, Any]]
+) -> tuple[list[tuple[Fleet, Watch]], list[str]]:
+    """Return what others remember of the asset, the one that was seen last at the end, and sentences on what is lost.
 
     :param name: the watcher that begins.
     :param older: names under which earlier releases may have remembered, with what they watched.
     """
-    register = await _register(store)
-    for old_name, arguments in older.items():
-        if old_name not in register and await store.get(f"{old_name}/head") is not None:
-            await store.set(f"{old_name}/watch", arguments)
-            register[old_name] = {"seen": 0.0, "missing": None}
-            await store.set(REGISTER, register)
-    found = []
-    for other in sorted(register, key=lambda one: register[one]["seen"]):
+    async with _changing():
+        register = await _register(store)
+        for old_name, arguments in older.items():
+            if old_name not in register and await store.get(f"{old_name}/head") is not None:
+                await store.set(f"{old_name}/watch", arguments)
+                register[old_name] = {"seen": 0.0, "missing": None}
+                await store.set(REGISTER, register)
+    found, lost = [], False
+    for other in sorted(register.keys() - {name}, key=lambda one: register[one]["seen"]):
         arguments = await store.get(f"{other}/watch")
-        if other == name or not isinstance(arguments, dict):
+        try:
+            watch = Watch(**arguments)
+        except (TypeError, PuretalkConfigurationError):  # Those of a later release, or damaged.
+            lost = lost or await store.get(f"{other}/head") is not None
             continue
-        watch = Watch(**arguments)
-        if (fleet := await Cursor(store, other, watch).load()) is not None:
+        cursor = Cursor(store, other, watch)
+        if (fleet := await cursor.load()) is not None:
             found.append((fleet, watch))
-    return found
+        lost = lost or cursor.is_unreadable
+    return found, [NOT_READ] if lost else []
 
 
 async def enter(store: Store, name: str, arguments: dict[str, Any]) -> None:
     """Enter a watcher, and forget those that have long been missing. To be called again and again while it runs."""
-    now, register = time.time(), await _register(store)
-    if name not in register:
-        await store.set(f"{name}/watch", arguments)
-    register[name] = {"seen": now, "missing": None}
-    for other, entry in list(register.items()):
-        if entry["missing"] is not None and entry["missing"] < now - FORGOTTEN_AFTER:
-            await Cursor(store, other, Watch()).forget()
-            await store.delete(f"{other}/watch")
-            del register[other]
-        elif entry["missing"] is None and entry["seen"] < now - MISSING_AFTER:
-            entry["missing"] = now
-    await store.set(REGISTER, register)
+    async with _changing():
+        now, register = time.time(), await _register(store)
+        if name not in register:
+            await store.set(f"{name}/watch", arguments)
+        register[name] = {"seen": now, "missing": None}
+        for other, entry in list(register.items()):
+            if entry["missing"] is not None and entry["missing"] < now - FORGOTTEN_AFTER:
+                await Cursor(store, other, Watch()).forget()
+                await store.delete(f"{other}/watch")
+                del register[other]
+            elif entry["missing"] is None and entry["seen"] < now - MISSING_AFTER:
+                entry["missing"] = now
+        await store.set(REGISTER, register)
 
 
 def carry_over(memories: Memories, watch: Watch, now: Fleet) -> tuple[Fleet | None, list[str]]:
@@ -126,6 +139,15 @@ def _sentences(fields: set[Path], ids: list[str]) -> list[str]:
     return found
 
 
+#: By event loop, who changes a register: it is read and written whole.
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def _changing() -> asyncio.Lock:
+    """Return what to hold while a register is changed, so that no watcher of this process undoes what another did."""
+    return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
 async def _register(store: Store) -> dict[str, dict[str, Any]]:
     """Return the register, without what makes no sense in it."""
     register = await store.get(REGISTER)
@@ -133,5 +155,7 @@ async def _register(store: Store) -> dict[str, dict[str, Any]]:
     return {
         name: {"seen": float(entry["seen"]), "missing": entry.get("missing")}
         for name, entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("seen"), int | float)
+        if isinstance(entry, dict)
+        and isinstance(entry.get("seen"), int | float)
+        and isinstance(entry.get("missing"), int | float | None)
     }

@@ -12,11 +12,11 @@ import pytest
 pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares streams from 3.3 on")
 
 from airflow_provider_puretalk import sandbox
-from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, looking
+from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, looking, remembering
 from airflow_provider_puretalk.watching import succession
 from airflow_provider_puretalk.watching.cursor import Cursor
 from airflow_provider_puretalk.watching.noticing import Watch
-from tests.triggers.triggerer import AssetState, Triggerer
+from tests.triggers.triggerer import Accessors, AssetState, Triggerer
 from tests.watching.fleets import assistant, fleet
 from tests.watching.stores import MemoryStore
 
@@ -113,6 +113,78 @@ async def test_what_an_older_release_remembered_is_found(box: sandbox.Sandbox) -
     box.fleet.change(identity := box.fleet.ids()[0], {"prompt": "Meanwhile."})
     event = await first_event(state, watcher(ignore_fields=["name", "updated_at"]))
     assert event["changed"] == [{"assistant_id": identity, "fields": ["prompt"]}]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"ignore_fields": ["updated_at"], "of_a_later_release": True},
+        {"field_classes": ["class of a later release"]},
+        {"ignore_fields": 7},
+        "damaged",
+    ],
+)
+async def test_arguments_that_cannot_be_read_blind_nobody(
+    box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture, stored: Any
+) -> None:
+    """What a later release stored of another watcher, or a damaged entry: the new one watches, and says what is lost."""
+    await baseline(state := AssetState(), watcher())
+    (name,) = json.loads(state.values[succession.REGISTER])
+    state.values[f"{name}/watch"] = json.dumps(stored)
+    caplog.clear()
+    async with Triggerer() as triggerer:
+        triggerer.start(watcher(page_size=500), state)
+        async with asyncio.timeout(30):
+            while "Watching" not in caplog.text:
+                await asyncio.sleep(0.01)
+        box.fleet.change(box.fleet.ids()[0], {"prompt": "New."})
+        (event,) = await triggerer.wait_for(1)
+    assert event["not_compared"] == [succession.NOT_READ]
+    assert succession.NOT_READ in caplog.text
+
+
+@pytest.mark.parametrize("odd", [None, 5, [], {"w": 1}, {"w": {"seen": "x"}}, {"w": {"seen": 1, "missing": "x"}}])
+async def test_a_register_that_makes_no_sense_is_begun_anew(odd: Any) -> None:
+    """What is understood of it stays, all else is dropped."""
+    store = MemoryStore()
+    store.values[succession.REGISTER] = json.dumps(odd)
+    await succession.enter(store, "puretalk/a", {})
+    assert list(json.loads(store.values[succession.REGISTER])) == ["puretalk/a"]
+    assert await succession.predecessors(store, "puretalk/b", {}) == ([], [])
+
+
+class _SlowStore(MemoryStore):
+    """One whose calls take a while, as Airflow's do: what is read may have changed when it is written."""
+
+    async def get(self, name: str) -> Any:
+        await asyncio.sleep(0.001)
+        return await super().get(name)
+
+    async def set(self, name: str, value: Any) -> None:
+        await asyncio.sleep(0.001)
+        await super().set(name, value)
+
+
+async def test_watchers_that_enter_at_once_are_all_entered() -> None:
+    """The register is one value; none of them undoes what another one wrote."""
+    store, names = _SlowStore(), [f"puretalk/{number}" for number in range(5)]
+    await asyncio.gather(*(succession.enter(store, name, {}) for name in names))
+    assert sorted(json.loads(store.values[succession.REGISTER])) == names
+
+
+async def test_an_entry_that_failed_or_was_undone_is_made_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a minute: watchers of another triggerer may have written the register at the same moment."""
+    clock = 1_000.0
+    monkeypatch.setattr(remembering.time, "monotonic", lambda: clock)
+    state = AssetState()
+    entry = remembering.Entry(Accessors(state), "puretalk/a", {})
+    state.failing.append(ConnectionError())
+    entered = []
+    for minutes in (0, 1, 2, 3, 300, 600):
+        clock = 1_000.0 + minutes * 60
+        await entry.renew()
+        entered.append(state.values.pop(succession.REGISTER, None) is not None)
+    assert entered == [False, True, True, False, False, True]
 
 
 async def test_a_memory_that_nobody_uses_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -196,6 +197,22 @@ async def test_it_waits_for_what_it_remembers(box: sandbox.Sandbox, caplog: pyte
         triggerer.start(watcher(), state)
         assert len(await triggerer.wait_for(1)) == 1
     assert caplog.text.count("cannot be read") == 3
+
+
+@pytest.mark.parametrize(
+    "error", [json.JSONDecodeError("no JSON", "", 0), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text")]
+)
+async def test_a_memory_that_cannot_be_decoded_for_once_is_not_given_up(box: sandbox.Sandbox, error: Exception) -> None:
+    """A state backend of somebody's own may fail so: it is no sign of a trigger that watches for several assets."""
+    async with Triggerer() as triggerer:
+        triggerer.start(watcher(), state := AssetState())
+        await remembered(state, 2)
+    change(box, 0, prompt="Meanwhile.")
+    state.failing.append(error)
+    async with Triggerer() as triggerer:
+        triggerer.start(watcher(), state)
+        (event,) = await triggerer.wait_for(1)
+    assert event["counts"]["changed"] == 1
 
 
 async def test_a_change_that_comes_back_before_the_next_look_is_none(box: sandbox.Sandbox) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_puretalk.watching.cursor import Cursor
 from airflow_provider_puretalk.watching.memory import Memory
 from airflow_provider_puretalk.watching.noticing import Watch
 from airflow_provider_puretalk.watching.prints import Fleet, Observer
+from airflow_provider_puretalk.watching.succession import NOT_READ
 from tests.watching.fleets import assistant, fleet
 from tests.watching.stores import BrokenStoreError, MemoryStore
 
@@ -154,14 +155,23 @@ def test_a_damaged_part_tells_too_much_rather_than_too_little(
 
 @pytest.mark.parametrize(
     "head",
-    ['{"format": 2}', "[]", "7", '{"format": 1, "parts": 0, "account": "a", "seal": "x"}', '{"format": 1, "parts": 1}'],
+    [
+        '{"format": 2}',
+        "[]",
+        "7",
+        '{"format": 1, "parts": 0, "account": "a", "seal": "x"}',
+        '{"format": 1, "parts": 1}',
+        '{"format": 1, "parts": 1, "account": "a", "seal": "x", "key_version": "2"}',
+    ],
 )
 def test_what_another_version_wrote_is_left_alone(head: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The watcher begins anew, and says so."""
-    store = MemoryStore()
+    """The watcher begins anew, and says so: in the log, and in the first event."""
+    store, watch = MemoryStore(), Watch()
     store.values["w/head"] = head
-    assert load(store) is None
+    memory = Memory(watch, Cursor(store, "w", watch))
+    assert asyncio.run(memory.recall()) is False
     assert "begins anew" in caplog.text
+    assert memory.not_compared == [NOT_READ]
 
 
 #: A step of the world: an edit of an assistant, or a look after which so many writes succeed before the process dies.
