@@ -7,11 +7,12 @@ Here it is one sentence that names the variable. A proxy's address is never repe
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from requests.utils import prepend_scheme_if_needed, select_proxy
@@ -40,9 +41,12 @@ def check(url: str, proxies: Mapping[str, str], verify: bool | str | None) -> No
     :raises PuretalkConfigurationError: one of them cannot be used.
     """
     proxy_of(url, proxies)
-    if urlsplit(url).scheme == "https" and isinstance(verify, str):
+    if urlsplit(url).scheme != "https":
+        return
+    if isinstance(verify, str):
         by_variable = (name for name in _BUNDLE_VARIABLES if os.environ.get(name) == verify)
         _check_bundle(verify, next(by_variable, "The extra field `verify`"))
+    _check_key_log()
 
 
 def proxy_of(url: str, proxies: Mapping[str, str]) -> Proxy | None:
@@ -66,6 +70,10 @@ def proxy_of(url: str, proxies: Mapping[str, str]) -> Proxy | None:
         or parts.fragment
     ):
         raise PuretalkConfigurationError(f"{named} is not the address of a proxy: {_FORM}")
+    if not _can_be_sent(unquote(parts.auth or "")):
+        raise PuretalkConfigurationError(
+            f"{named} holds a user name or password with a character that HTTP cannot send."
+        )
     if parts.scheme in _SOCKS:
         _require_socks(named)
     elif parts.scheme not in ("http", "https"):
@@ -78,6 +86,14 @@ def _is_host(host: str | None) -> bool:
 
 
 _FORM = "write it as http://host:port, https://host:port or socks5h://host:port."
+
+
+def _can_be_sent(credentials: str) -> bool:
+    try:
+        credentials.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require_socks(named: str) -> None:
@@ -99,15 +115,42 @@ def _variable_of(url: str, address: str) -> str | None:
 
 
 def _check_bundle(path: str, named: str) -> None:
-    if Path(path).is_dir():
-        return
     try:
+        if Path(path).is_dir():
+            _check_folder(path, named)
+            return
+        if Path(path).exists() and not Path(path).is_file():
+            raise ssl.SSLError  # A pipe would be waited for.
         Path(path).open("rb").close()
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
         raise PuretalkConfigurationError(f"{named} names {path!r}, which holds no certificates in PEM form.") from None
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
         raise PuretalkConfigurationError(
-            f"{named} names the CA bundle {path!r}, which cannot be used: {reason}."
+            f"{named} names the CA bundle {path!r}, which cannot be used: {_reason(error)}."
         ) from None
+
+
+def _check_folder(path: str, named: str) -> None:
+    """Check a folder of certificates: OpenSSL looks one up by the hash of its subject, and passes over all other files."""
+    if not any(re.fullmatch(r"[0-9a-f]{8}\.[0-9]+", file.name) for file in Path(path).iterdir()):
+        raise PuretalkConfigurationError(
+            f"{named} names the folder {path!r}, where no certificate has the name that it is looked up by: name one file "
+            "with all certificates, or run `openssl rehash` on the folder."
+        )
+
+
+def _check_key_log() -> None:
+    """Check where the keys of TLS connections are to be written down, for debugging: ``urllib3`` would fail at each try."""
+    path = os.path.expandvars(os.environ.get("SSLKEYLOGFILE", ""))
+    try:
+        if path:
+            Path(path).open("ab").close()
+    except (OSError, ValueError) as error:
+        raise PuretalkConfigurationError(
+            f"SSLKEYLOGFILE names {path!r}, which cannot be written: {_reason(error)}. Unset it, or name another file."
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or "it cannot be opened").lower()

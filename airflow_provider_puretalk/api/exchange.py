@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -182,11 +183,16 @@ class Exchange:
         return all(query.get(name) == [str(value)] for name, value in params.items())
 
 
+#: How servers and gateways say that a request, or what it asks for, is more than they take.
+_TOO_LARGE = (400, 413, 414, 422)
+
+
 def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkError:
     """Turn a status other than 200 into an exception."""
     status = response.status_code
     retry_after = _retry_after(response.headers.get("Retry-After"))
-    if status == 403 and retry_after is not None:  # A gateway's: who refuses a key does not ask to come back.
+    if 400 <= status < 500 and status not in (401, 404, 429) and retry_after is not None:
+        # A gateway's: who refuses a key or a request for good does not ask to come back.
         return PuretalkRateLimitError(
             f"The API, or a gateway before it, throttled us for {retry_after:.0f} s.", retry_after=retry_after, **facts
         )
@@ -204,6 +210,11 @@ def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkErro
             "The API redirects to another scheme, host or port, where the key must not go: check the connection's Host.",
             **facts,
         )
+    if status in _TOO_LARGE:
+        return PuretalkResponseError(
+            "The API refused the request. If its `limit` is too large, lower the connection's extra field `page_size`.",
+            **facts,
+        )
     return PuretalkResponseError("The API answered with a status that it does not document.", **facts)
 
 
@@ -212,7 +223,7 @@ def _retry_after(header: str | None) -> float | None:
     if not header:
         return None
     text = header.strip()
-    if text.isascii() and text.isdigit():
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text, re.ASCII):  # Fractions are in no standard, but some gateways send them.
         return float(text[:15])
     try:
         moment = email.utils.parsedate_to_datetime(text)

@@ -135,8 +135,9 @@ def scan(
             return client.ask(number, limit, hashed=hashed, retries=retries, deadline=deadline, cancelled=stop)
 
         def fetch_once(number: int, limit: int) -> Answer:
+            half = (time.monotonic() + deadline) / 2  # However long it is silent, there is time for the other way.
             try:
-                return client.ask(number, limit, hashed=hashed, deadline=deadline, cancelled=stop, retries=0)
+                return client.ask(number, limit, hashed=hashed, deadline=half, cancelled=stop, retries=0)
             except PuretalkRateLimitError as error:
                 if (pause := error.retry_after or 0.0) <= LONGEST_WAIT:  # Else the next request ends the reading.
                     client.hold(pause)

@@ -32,14 +32,10 @@ from typing import Any, Literal, get_args
 from airflow_provider_puretalk.api.daemon_pool import DaemonPool
 from airflow_provider_puretalk.api.errors import (
     PuretalkConfigurationError,
-    PuretalkConnectionError,
     PuretalkError,
     PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkPaginationError,
-    PuretalkRateLimitError,
-    PuretalkResponseError,
-    PuretalkServerError,
 )
 from airflow_provider_puretalk.api.spool import ScannedPage, Spool
 from airflow_provider_puretalk.wording import counted
@@ -140,7 +136,8 @@ class Scanner:
     :param deadline: moment on the monotonic clock at which it gives up.
     :param parallel: how many pages may be in flight at once, while some more are at hand to be read.
     :param cancelled: ends the reading when it is set. It is set when the reading fails, to end what is in flight.
-    :param fetch_once: the same as ``fetch`` with a single request, however that fails; for what is worth one only.
+    :param fetch_once: the same as ``fetch`` with a single request, however that fails, and with time left when it does; for
+        what is worth one only.
     """
 
     def __init__(
@@ -239,13 +236,19 @@ class Scanner:
         limit = first.count + _SINGLE_PAGE_SLACK
         try:
             page = self._first_page(self._fetch_once, limit)
-        except (PuretalkServerError, PuretalkConnectionError, PuretalkRateLimitError, PuretalkResponseError) as error:
-            # Servers refuse limits, gateways give up on long answers. Whether the API is out of order, its next page tells.
+        except PuretalkError as error:
+            # Servers and gateways refuse a limit with any status, or give up on a long answer. Whatever it was: if it has
+            # nothing to do with the limit, the next page tells.
+            self._check_time(error)
             self._tried.append(f"A single page of {limit} failed: {error}")
             log.info("%s", self._tried[-1])
             return first
-        if page.size < min(page.count, first.size):
-            self._tried.append(f"A single page of {limit}: {counted(page.size, 'row')} came.")
+        if page.size < first.size or page.count < first.count:
+            # Rows were deleted just now, or the server takes such a limit for another one: only pages as before can tell.
+            self._tried.append(
+                f"A single page of {limit}: {counted(page.size, 'row')} came, with a `count` of {page.count:,}."
+            )
+            log.info("%s", self._tried[-1])
             return first
         # The first page's rows were seen before this request, which is now the walk's first.
         self._spool.add(0, first)

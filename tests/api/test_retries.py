@@ -173,7 +173,7 @@ def test_no_backoff_means_no_pause(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(("header", "least"), [("7", 7), (" 7 ", 7), ("0", 0), ("007", 7), ("120", 120)])
+@pytest.mark.parametrize(("header", "least"), [("7", 7), (" 7 ", 7), ("0", 0), ("007", 7), ("120", 120), ("6.5", 6.5)])
 def test_retry_after_in_seconds_is_waited_for(
     serve: Callable[..., Any],
     make_client: Callable[..., Any],
@@ -181,9 +181,9 @@ def test_retry_after_in_seconds_is_waited_for(
     clock: Any,
     status: int,
     header: str,
-    least: int,
+    least: float,
 ) -> None:
-    """As long as the server says, up to 120 s, but never shorter than the back-off."""
+    """As long as the server says, up to 120 s, but never shorter than the back-off; gateways write fractions, too."""
     service = serve(answers.answer(REFUSAL, status, Retry_After=header), answers.ok)
     make_client(service.address, extra={"retry_backoff": 1}).get_page(1, 10)
     assert max(least, 1) <= sum(clock.waits) <= max(least, 2)
@@ -201,7 +201,7 @@ def test_retry_after_as_a_date_is_waited_for(
 
 
 @pytest.mark.parametrize(
-    "header", ["soon", "-5", "1.5", "1e3", "", " , ", "Thu, 99 Foo 2026", "Thu, 01 Jan 1970 00:00:00 GMT"]
+    "header", ["soon", "-5", ".5", "1.5.5", "1e3", "", " , ", "Thu, 99 Foo 2026", "Thu, 01 Jan 1970 00:00:00 GMT"]
 )
 def test_a_retry_after_that_says_nothing_is_overlooked(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any, header: str
@@ -259,14 +259,32 @@ def test_each_further_try_is_logged(
     assert "try 2" in line
 
 
+@pytest.mark.parametrize("status", [400, 403, 408, 413, 420, 425, 430, 498])
 def test_a_gateway_that_says_when_to_come_back(
-    ask: Callable[..., Any], serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any
-) -> None:
-    """403 with ``Retry-After`` is a throttle, not a key that is refused: it is waited for as 429 is."""
-    page, _ = ask(answers.answer(REFUSAL, 403, Retry_After="7"), answers.ok)
+    ask: Callable[..., Any], serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any,
+    status: int
+) -> None:  # fmt: skip
+    """A 4xx with ``Retry-After`` is a throttle, not a key or a request that is refused: it is waited for as 429 is."""
+    page, _ = ask(answers.answer(REFUSAL, status, Retry_After="7"), answers.ok)
     assert page.count == 1
     assert sum(clock.waits) >= 7
-    client = make_client(serve(answers.answer(REFUSAL, 403, Retry_After="3600")).address)
+    client = make_client(serve(answers.answer(REFUSAL, status, Retry_After="3600")).address)
     with pytest.raises(PuretalkRateLimitError) as caught:
         client.get_page(1, 10)
-    assert (caught.value.status_code, caught.value.retry_after) == (403, 3600)
+    assert (caught.value.status_code, caught.value.retry_after) == (status, 3600)
+
+
+@pytest.mark.parametrize(("status", "error_class"), [(401, PuretalkAuthError), (404, PuretalkNotFoundError)])
+def test_what_is_refused_or_not_there_stays_so(
+    ask: Callable[..., Any], answers: Any, status: int, error_class: Any
+) -> None:
+    """Whatever ``Retry-After`` says beside it: a key is wrong, a page is gone."""
+    with pytest.raises(error_class):
+        ask(answers.answer(REFUSAL, status, Retry_After="1"), answers.ok)
+
+
+@pytest.mark.parametrize("status", [400, 413, 414, 422])
+def test_a_page_size_that_the_server_refuses(ask: Callable[..., Any], answers: Any, status: int) -> None:
+    """The field to change stands in the message."""
+    with pytest.raises(PuretalkResponseError, match="`page_size`"):
+        ask(answers.answer(REFUSAL, status))

@@ -6,7 +6,10 @@ import datetime
 import importlib.util
 import ipaddress
 import logging
+import os
+import shutil
 import ssl
+import subprocess
 import traceback
 import warnings
 from collections.abc import Callable
@@ -230,14 +233,22 @@ def test_what_hosts_files_call_this_machine_is_this_machine(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-@pytest.mark.parametrize("content", [None, "", "no certificate"])
+@pytest.mark.parametrize(
+    "content", [None, "", "no certificate", "a pipe", "an empty folder", "a folder without hashes"]
+)
 def test_a_ca_variable_that_names_no_bundle(
     service: Any, make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str,
-    content: str | None, caplog: pytest.LogCaptureFixture
+    content: str | None, caplog: pytest.LogCaptureFixture, certificate: Path
 ) -> None:  # fmt: skip
     """The variable is named, and it is not tried again: it would be the same."""
     bundle = tmp_path / "ca.pem"
-    if content is not None:
+    if content == "a pipe":
+        os.mkfifo(bundle)
+    elif content is not None and "folder" in content:
+        bundle.mkdir()
+        if "without" in content:
+            shutil.copy(certificate, bundle / "service.pem")
+    elif content is not None:
         bundle.write_text(content)
     monkeypatch.setenv(variable, str(bundle))
     with pytest.raises(PuretalkConfigurationError, match=variable) as caught:
@@ -245,6 +256,38 @@ def test_a_ca_variable_that_names_no_bundle(
     assert str(bundle) in str(caught.value)
     assert "Trying again" not in caplog.text
     assert service.requests == []
+
+
+def test_a_folder_of_certificates(
+    service: Any, make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certificate: Path
+) -> None:
+    """One whose files have the names by which OpenSSL looks them up is a bundle as well."""
+    command = ["openssl", "x509", "-noout", "-hash", "-in", str(certificate)]
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl, which alone knows these names")
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    shutil.copy(certificate, tmp_path / f"{name}.0")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    assert make_client(service.address).get_page(1, 10).count == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_keys_that_cannot_be_written_down(
+    service: Any, make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certificate: Path,
+    there: bool, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    """``SSLKEYLOGFILE`` that leads nowhere is named, and not tried again; one that can be written is used."""
+    path = tmp_path / ("" if there else "missing") / "keys.txt"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(path))
+    client = make_client(service.address)
+    if there:
+        assert client.get_page(1, 10).count == 1
+        assert path.read_text()
+        return
+    with pytest.raises(PuretalkConfigurationError, match="SSLKEYLOGFILE.*no such file"):
+        client.get_page(1, 10)
+    assert "Trying again" not in caplog.text
 
 
 def test_a_ca_variable_matters_only_where_tls_is_used(
@@ -274,6 +317,11 @@ def test_a_ca_variable_that_is_not_used_is_told_of(
         ("http://us3r:s3cr3t@:3128", "not the address"),
         ("http://127.0.0.1:s3cr3t", "not the address"),
         ("http://127.0.0.1:99999", "not the address"),
+        ("http://127.0.0.1:0", "not the address"),
+        ("http://proxy..test:3128", "not the address"),
+        (f"http://{'a' * 64}.test:3128", "not the address"),
+        ("http://user:s3cr3t\u20ac@127.0.0.1:3128", "cannot send"),
+        ("http://user:s3cr3t%E2%82%AC@127.0.0.1:3128", "cannot send"),
         ("http:127.0.0.1:3128", "not the address"),
         ("http//127.0.0.1:3128", "not the address"),
         ("http://127.0.0.1:9 ", "not the address"),
