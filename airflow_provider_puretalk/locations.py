@@ -31,6 +31,11 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 #: What storage libraries take for more than a part of a path.
 _MEANINGFUL = ("::", "?", "#", "*", "[", "\\")
 
+#: What may be credentials: all before the last ``@`` where it holds a colon, with what stands for a scheme before it.
+_CREDENTIALS = re.compile(r"(?s)(?P<scheme>(?>(?:[^/@]*:)?/+|))[^@]*:.*@")
+#: Places with a colon that begins no secret: a host with its port, an access point of S3.
+_PLACE_WITH_COLON = re.compile(r"[^:]*:[0-9]+|arn:.*")
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -78,6 +83,11 @@ def as_text(value: Any) -> str | None:
     return None
 
 
+def shown(text: str) -> str:
+    """Return a location that may be anything for a message: what may be credentials is left out."""
+    return _CREDENTIALS.sub(r"\g<scheme>***@", text, count=1)
+
+
 def parse(value: Any, conn_id: str | None = None) -> Location:
     """Take a location apart.
 
@@ -92,31 +102,29 @@ def parse(value: Any, conn_id: str | None = None) -> Location:
         )
     if unfit := next((char for char in text if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")), None):
         raise PuretalkConfigurationError(
-            f"The destination {text!r} holds {unfit!r}, which is cut off or kept, depending on the storage."
+            f"The destination {shown(text)!r} holds {unfit!r}, which is cut off or kept, depending on the storage."
         )
     if text.startswith("/"):
         return Location("", "", text.rstrip("/"), conn_id)
     scheme, separator, rest = text.partition("://")
     if not separator or not (_SCHEME.fullmatch(scheme) or "::" in scheme):
         raise PuretalkConfigurationError(
-            f"The destination must be an absolute path or a URL such as s3://bucket/prefix, not {text!r}."
+            f"The destination must be an absolute path or a URL such as s3://bucket/prefix, not {shown(text)!r}."
         )
     scheme = scheme.lower()
     if scheme in _FILES:
         named, separator, path = rest.partition("@/")
         if separator and "/" not in named:
+            _refuse_credentials(scheme, named)
             return _with(Location(scheme, "", f"/{path}".rstrip("/"), unquote(named) or None), conn_id)
         if not rest.startswith("/"):
             raise PuretalkConfigurationError(
-                f"The destination {text!r} is not absolute: file:// takes three slashes, as in file:///data."
+                f"The destination {shown(text)!r} is not absolute: file:// takes three slashes, as in file:///data."
             )
         return Location(scheme, "", rest.rstrip("/"), conn_id)
     named, place, path = split(scheme, rest)
-    if ":" in named:
-        raise PuretalkConfigurationError(
-            f"The {scheme}:// destination holds credentials; they belong into an Airflow connection, named by "
-            "`storage_conn_id`."
-        )
+    # A secret may hold a slash, and seems to be the path then.
+    _refuse_credentials(scheme, place if "@" in path and not _PLACE_WITH_COLON.fullmatch(place) else named)
     for meaningful in _MEANINGFUL:
         if meaningful in f"{scheme}://{place}/{path}":
             raise PuretalkConfigurationError(
@@ -131,6 +139,14 @@ def parse(value: Any, conn_id: str | None = None) -> Location:
     if not place and not path:
         raise PuretalkConfigurationError(f"The destination {text!r} names no bucket.")
     return _with(found, conn_id)
+
+
+def _refuse_credentials(scheme: str, named: str) -> None:
+    if ":" in named:
+        raise PuretalkConfigurationError(
+            f"The {scheme}:// destination holds credentials; they belong into an Airflow connection, named by "
+            "`storage_conn_id`."
+        )
 
 
 def _with(found: Location, conn_id: str | None) -> Location:
@@ -163,7 +179,7 @@ def root_in(fs: Any, location: Location) -> str:
         place = _place_in(fs, location)
         whole = f"{place}/{location.path}".strip("/")
         address = f"{location.scheme}://{location.place}/{location.path}".rstrip("/")
-        root, expected = str(fs._strip_protocol(address)), {whole, f"/{whole}", address}
+        root, expected = str(fs._strip_protocol(address)), {whole, f"/{whole}"}
         if fs.root_marker == "/":  # One tree: the place is a host.
             expected.add(f"/{location.path}")
     root = root.rstrip("/")

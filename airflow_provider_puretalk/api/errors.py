@@ -27,6 +27,9 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_puretalk.invisible import printable
 
+#: Characters of a message, and of its end, where the advice stands. What it quotes may have any length: an id, a name.
+_LONGEST, _LONGEST_END = 8_000, 2_000
+
 
 class PuretalkError(AirflowException):
     """Root of everything this provider raises on purpose.
@@ -52,7 +55,7 @@ class PuretalkError(AirflowException):
         transient: bool | None = None,
     ) -> None:
         # Names of assistants, fields and files are in messages, and those in logs.
-        message = printable(message, keep="\n")
+        message = _shortened(printable(_shortened(message), keep="\n"))
         # Only the message becomes an argument of the exception; pickling restores the rest from ``__dict__``.
         super().__init__(message)
         self.message = message
@@ -70,6 +73,15 @@ class PuretalkError(AirflowException):
             if value is not None
         ]
         return f"{self.message} ({', '.join(facts)})" if facts else self.message
+
+
+def _shortened(message: str) -> str:
+    """Leave out the middle of a message that is too long to be read, or logged, or stored."""
+    left_out = len(message) - _LONGEST
+    if left_out <= 0:
+        return message
+    note = f" ... ({left_out + 100:,} characters left out) ... "
+    return f"{message[: _LONGEST - _LONGEST_END - 100]}{note}{message[-_LONGEST_END:]}"
 
 
 class PuretalkConfigurationError(PuretalkError):

@@ -127,13 +127,15 @@ def split_manifest_path(path: Any) -> tuple[str, str, str]:
 
     :raises PuretalkSnapshotError: it is not the address of a manifest.
     """
-    parts = (locations.as_text(path) or "").rsplit("/", 3)
+    text = locations.as_text(path)
+    parts = (text or "").rsplit("/", 3)
     if len(parts) == 4 and parts[3] == MANIFEST:
         destination, account, snapshot, _ = parts
         if value_of("account", account) and value_of("snapshot", snapshot):
             return destination or "/", account, snapshot
     raise PuretalkSnapshotError(
-        f"{path} is not the path of a snapshot's manifest (.../account=<name>/snapshot=<name>/{MANIFEST})."
+        f"{locations.shown(text or str(path))} is not the path of a snapshot's manifest "
+        f"(.../account=<name>/snapshot=<name>/{MANIFEST})."
     )
 
 

@@ -34,6 +34,18 @@ def test_the_tree() -> None:
     assert issubclass(exceptions.PuretalkError, AirflowException)
 
 
+def test_what_a_message_quotes_does_not_make_it_endless() -> None:
+    """Its beginning and its advice stay, a pickle changes nothing more, and what fits is left alone."""
+    for quoted in ("x" * 10_000_000, "\u200b" * 2_000):
+        error = exceptions.PuretalkResponseError(f"Assistant {quoted!r} is odd. Do this.")
+        assert len(error.message) <= 8_000
+        assert error.message.startswith("Assistant '")
+        assert error.message.endswith("' is odd. Do this.")
+        assert "characters left out" in error.message
+        assert pickle.loads(pickle.dumps(error)).message == error.message
+    assert exceptions.PuretalkError("x" * 8_000).message == "x" * 8_000
+
+
 @pytest.mark.parametrize("error_class", CLASSES, ids=lambda one: one.__name__)
 def test_only_a_refused_key_fails_the_task_without_retries(error_class: type[exceptions.PuretalkError]) -> None:
     """Airflow does not retry an ``AirflowFailException``."""

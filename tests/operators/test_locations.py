@@ -10,7 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_puretalk import links, locations, params, snapshots
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator,
     PuretalkPruneSnapshotsOperator,
@@ -50,6 +50,17 @@ ELSEWHERE = [
     "s3://",
     "s3:///b/x",
     "s3://key:secret@b/x",
+    " s3://key:secret@b/x",
+    "s3:/key:secret@b/x",
+    "s3//key:secret@b/x",
+    "key:secret@b/x",
+    "s3://key:sec\tret:secret@b/x",
+    "s3://key:/secret@b/x",
+    "s3://key:se/secret@b/x",
+    "s3://key:secret/?@b/x",
+    "file://key:secret@/data",
+    "file://key:secret@host/data",
+    "s3n://b/x",
     "memory://fleet/a::b",
 ]
 
@@ -61,6 +72,21 @@ def test_what_would_lead_elsewhere_is_refused(silent: Sandbox, context: Any, loc
         PuretalkSnapshotAssistantsOperator(task_id="t", destination=location).execute(context)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["s3://", "file://", "s3:/", ""])
+def test_credentials_in_the_path_of_a_manifest_are_not_repeated(scheme: str) -> None:
+    """Whatever else is wrong with it."""
+    for path in ("b/x", "b/account=a/snapshot=s/manifest.json"):
+        with pytest.raises(PuretalkError) as caught:
+            snapshots.read_manifest(f"{scheme}key:secret@{path}")
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["b:8020", "arn:aws:s3:eu-central-1:1:accesspoint"])
+def test_a_colon_in_a_place_is_no_secret(place: str) -> None:
+    """Hosts have ports, and access points of S3 have long names."""
+    assert locations.parse(f"s3://{place}/x@y").place == place
 
 
 @pytest.mark.parametrize(
