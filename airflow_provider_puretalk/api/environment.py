@@ -28,11 +28,13 @@ class Proxy(NamedTuple):
     """What a URL is asked through.
 
     :ivar named: who names it, for messages.
+    :ivar is_socks: whether it is a SOCKS proxy, about which the libraries have errors of their own.
     :ivar has_port: whether it names its port; 80 or 443 is meant otherwise, which is seldom what was meant.
     """
 
     named: str
     has_port: bool
+    is_socks: bool = False
 
 
 def check(url: str, proxies: Mapping[str, str], verify: bool | str | None) -> None:
@@ -78,7 +80,7 @@ def proxy_of(url: str, proxies: Mapping[str, str]) -> Proxy | None:
         _require_socks(named)
     elif parts.scheme not in ("http", "https"):
         raise PuretalkConfigurationError(f"{named} names a kind of proxy that is not known: {_FORM}")
-    return Proxy(named, parts.port is not None)
+    return Proxy(named, parts.port is not None, parts.scheme in _SOCKS)
 
 
 def _is_host(host: str | None) -> bool:

@@ -50,6 +50,8 @@ def explain(error: BaseException, proxy: Proxy | None) -> Cause:
         return Cause(f"The answer broke off: {_of_connection(reset)}.", broke_off=True)
     if any(isinstance(cause, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError) for cause in chain):
         return _why_no_proxy(chain, proxy)
+    if proxy is not None and proxy.is_socks and (found := _why_no_socks(chain, proxy)):
+        return found
     if any(_NO_BUNDLE in str(cause) for cause in chain if type(cause) is OSError):
         return Cause("No answer: the CA bundle is gone.", is_lasting=True)
     return Cause(_why_no_answer(chain))
@@ -73,6 +75,28 @@ def _why_no_proxy(chain: list[BaseException], proxy: Proxy | None) -> Cause:
             f"No answer: {named} names a proxy without a port, and none answers at the usual one.", is_lasting=True
         )
     return Cause(f"No answer: the proxy that {named} names cannot be used.")
+
+
+def _why_no_socks(chain: list[BaseException], proxy: Proxy) -> Cause | None:
+    """Return what went wrong before the API was reached through a SOCKS proxy; None where it was reached."""
+    kinds = {type(cause).__name__ for cause in chain if type(cause).__module__ == "socks"}  # PySocks, maybe not there.
+    unknown = next((cause for cause in chain if isinstance(cause, socket.gaierror)), None)
+    if unknown is not None:
+        return Cause(
+            f"No answer: a host name cannot be resolved ({unknown.strerror}), the API's or that of the proxy that "
+            f"{proxy.named} names. With socks5h:// the proxy resolves the API's."
+        )
+    if not kinds:
+        return None
+    if "SOCKS5AuthError" in kinds:
+        return Cause(
+            f"The SOCKS proxy that {proxy.named} names wants other credentials: write it as "
+            "socks5h://user:password@host:port.",
+            is_lasting=True,
+        )
+    if kinds & {"SOCKS4Error", "SOCKS5Error"}:
+        return Cause(f"No answer: the proxy that {proxy.named} names refused to connect to the API.")
+    return _why_no_proxy(chain, proxy)
 
 
 def wants_credentials(proxy: Proxy | None) -> Cause:
