@@ -175,6 +175,7 @@ class Scanner:
         self._tried: list[str] = []
         self._tried_single = False
         self._contradictions = 0
+        self._contradiction: tuple[set[int], bool] = set(), False
 
     def run(self) -> Proof:
         """Read until the reading is proven.
@@ -209,17 +210,23 @@ class Scanner:
 
     def _check_that_walks_differ(self, walk: _Walk) -> None:
         """Give up where the list contradicts itself in the same way again and again: nobody edits it, it is wrong."""
-        contradicts = not walk.broke_off and len(walk.counts) == 1 and not walk.is_clean_of(self._unique(walk))
-        same = self._contradictions and self._spool.saw_the_same(walk.number, walk.number - 1)
+        contradicts = walk.broke_off or not walk.is_clean_of(self._unique(walk))
+        same = (
+            (walk.counts, walk.broke_off) == self._contradiction
+            and bool(self._contradictions)
+            and self._spool.saw_the_same(walk.number, walk.number - 1)
+        )
+        self._contradiction = walk.counts, walk.broke_off
         self._contradictions = (self._contradictions + 1 if same else 1) if contradicts else 0
         if self._contradictions >= _IDENTICAL_WALKS:
-            (count,) = walk.counts
             unique = self._unique(walk)
             ids = "" if unique == walk.rows else f" with {counted(unique, 'different id')}"
+            count = " and ".join(f"{one:,}" for one in sorted({min(walk.counts), max(walk.counts)}))
+            missing = ", and a page that was named is not there" if walk.broke_off else ""
             raise PuretalkInconsistentScanError(
-                f"The list contradicts itself: `count` says {count:,}, but {counted(walk.rows, 'row')}{ids} came, the same "
-                f"in each of {self._contradictions} walks. Reading again will not help. Tell PureTalk, or take what comes "
-                f"with consistency='best_effort'. {self._tried[-1]}",
+                f"The list contradicts itself: `count` says {count}, but {counted(walk.rows, 'row')}{ids} came{missing}, "
+                f"the same in each of {self._contradictions} walks. Reading again will not help. Tell PureTalk, or take "
+                f"what comes with consistency='best_effort'. {self._tried[-1]}",
                 transient=False,
             )
 

@@ -176,6 +176,39 @@ def test_a_list_that_is_always_wrong_in_the_same_way(
     assert len(service.requests) <= 3 * last + 2
 
 
+@pytest.mark.parametrize("consistency", ["verified", "checked"])
+@pytest.mark.parametrize(
+    ("counts", "last_next", "said"),
+    [
+        ([2, 1], None, r"`count` says 1 and 2, but 3 rows came"),
+        ([5, 3], None, r"`count` says 3 and 5, but 3 rows came"),
+        ([5, 5], "?page=3", r"`count` says 5, but 3 rows came, and a page that was named is not there"),
+    ],
+    ids=["rows of the page", "the first page counts otherwise", "a page that is never there"],
+)
+def test_other_lists_that_are_always_wrong_in_the_same_way(
+    pages: Callable[..., Any],
+    make_client: Callable[..., Any],
+    answers: Any,
+    consistency: Any,
+    counts: list[int],
+    last_next: str | None,
+    said: str,
+) -> None:
+    """A ``count`` that differs from page to page, or a ``next`` that leads nowhere, in each walk alike, is no change."""
+    service = pages(
+        answers.page("a", "b", count=counts[0], next="?page=2"), answers.page("c", count=counts[1], next=last_next)
+    )
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match=rf"{said}.*3 walks.*best_effort") as caught,
+        scan(client, page_size=2, consistency=consistency, max_walks=10),
+    ):
+        pytest.fail("there is no reading")
+    assert not is_transient(caught.value)
+    assert len(service.requests) <= 11
+
+
 def test_every_reading_that_is_given_up_says_why(
     pages: Callable[..., Any], make_client: Callable[..., Any], answers: Any
 ) -> None:
