@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from airflow_provider_puretalk.api.errors import PuretalkTemporaryFolderError
+from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkTemporaryFolderError
 
 #: What Python and SQLite fall back to in silence where TMPDIR names a folder that cannot be used.
 _FALLBACKS = ("/tmp", "/var/tmp", "/usr/tmp")
@@ -27,6 +27,8 @@ _FALLBACKS = ("/tmp", "/var/tmp", "/usr/tmp")
 _DESCRIPTORS = Path("/proc/self/fd")
 #: What says that there was no room, which may pass.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+#: What says nothing of the folder: this process, or this machine, has too much open.
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 #: What says of a local file that it cannot be written, and no storage says of one that is read.
 _NOT_WRITTEN = (*_NO_ROOM, errno.EROFS, errno.EFBIG)
 
@@ -45,13 +47,18 @@ def folder() -> str:
 
 @contextmanager
 def reported(what: str) -> Iterator[None]:
-    """Turn every error of a local file into the one of the temporary folder.
+    """Turn every error of a local file into the one of the temporary folder, but for those that say nothing of it.
 
     :param what: what the folder was to hold: "the reading", ...
     """
     try:
         yield
     except OSError as error:
+        if error.errno in _NO_MORE_FILES:
+            raise PuretalkError(
+                f"No file could be opened for {what}: {error.strerror}. Run fewer tasks at once, or raise the limit.",
+                transient=True,
+            ) from error
         raise _unusable(what, None, error.strerror or str(error), is_full=error.errno in _NO_ROOM) from error
     except sqlite3.OperationalError as error:
         is_full = error.sqlite_errorcode == sqlite3.SQLITE_FULL

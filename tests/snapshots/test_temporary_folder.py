@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import snapshots, temporary
-from airflow_provider_puretalk.api.errors import PuretalkTemporaryFolderError, is_transient
+from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkTemporaryFolderError, is_transient
 from airflow_provider_puretalk.api.spool import Spool
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.ledger import Ledger
@@ -220,3 +221,19 @@ def test_reports_in_a_bucket_open_in_a_browser(request: pytest.FixtureRequest, s
         storage.put(page, "account=a/snapshot=b/report.html")
     head = place.client.head_object(Bucket=place.bucket, Key=f"{place.prefix}/account=a/snapshot=b/report.html")
     assert head["ContentType"] == "text/html"
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_too_many_open_files_are_no_fault_of_the_folder(
+    two: tuple[str, str], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Another folder would not help; waiting does."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    with pytest.raises(PuretalkError, match="Too many open files") as caught:
+        snapshots.verify(two[0])
+    assert is_transient(caught.value)
+    assert "TMPDIR" not in str(caught.value)
