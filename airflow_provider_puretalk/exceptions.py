@@ -16,6 +16,7 @@ from airflow_provider_puretalk.api.errors import (
     PuretalkServerError,
     PuretalkSnapshotError,
     PuretalkTemporaryFolderError,
+    SnapshotExistsError,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "PuretalkServerError",
     "PuretalkSnapshotError",
     "PuretalkTemporaryFolderError",
+    "SnapshotExistsError",
 ]

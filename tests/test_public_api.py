@@ -38,6 +38,7 @@ PUBLIC = {
         "PuretalkInconsistentScanError",
         "PuretalkSnapshotError",
         "PuretalkDriftError",
+        "SnapshotExistsError",
     ],
     "airflow_provider_puretalk.links": ["PuretalkManifestLink", "PuretalkReportLink"],
     "airflow_provider_puretalk.snapshots": [

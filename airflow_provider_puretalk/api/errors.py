@@ -4,6 +4,7 @@
 
     PuretalkError (AirflowException)
     ├── PuretalkConfigurationError        the connection or an argument is wrong
+    │   └── SnapshotExistsError           a snapshot is stored there already, and must not be replaced
     ├── PuretalkAuthError                 401, 403; also an AirflowFailException: the task is not retried
     ├── PuretalkNotFoundError             404
     ├── PuretalkRateLimitError            429 that outlasted the retries, or a wait too long to sit out
@@ -86,6 +87,10 @@ def _shortened(message: str) -> str:
 
 class PuretalkConfigurationError(PuretalkError):
     """The connection or an argument is wrong; the message names the field."""
+
+
+class SnapshotExistsError(PuretalkConfigurationError):
+    """Something is stored where the new snapshot was to go, and must not be replaced; the message says who wrote it."""
 
 
 class PuretalkAuthError(PuretalkError, AirflowFailException):

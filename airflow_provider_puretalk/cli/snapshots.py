@@ -75,7 +75,7 @@ def verify_stored(options: argparse.Namespace, output: Output) -> int:
     """Verify one snapshot, or all below a destination; ends with 1 where one is not what it says."""
     if options.account and not options.all:
         raise PuretalkConfigurationError("--account goes with --all: a manifest names its account itself.")
-    results = [_verified(path) for path in _paths(options)]
+    results = [one if isinstance(one, _Result) else _verified(one) for one in _paths(options)]
     if not results:  # A check of nothing must not look like one that passed.
         raise PuretalkSnapshotError(f"There is no snapshot to verify below {options.place}.")
     failed = [one.problem for one in results if one.problem]
@@ -113,8 +113,11 @@ def _verified(path: str) -> _Result:
         return _Result(path, None, str(error))
 
 
-def _paths(options: argparse.Namespace) -> Iterator[str]:
-    """Yield the manifests to verify: with ``--all`` every one that lies there, also those that cannot be read."""
+def _paths(options: argparse.Namespace) -> Iterator[str | _Result]:
+    """Yield the manifests to verify: with ``--all`` every one that lies there, also those that cannot be read.
+
+    Instead of those of an account that cannot be listed comes what is wrong.
+    """
     if not options.all:
         yield manifest_at(options.place, options.storage_conn_id)
         return
@@ -124,7 +127,12 @@ def _paths(options: argparse.Namespace) -> Iterator[str]:
     for folder in folders:
         if not layout.value_of("account", folder):
             continue
-        for name in snapshot_names(storage, folder):
+        try:
+            names = snapshot_names(storage, folder)
+        except PuretalkError as error:
+            yield _Result(storage.url_of(folder), None, str(error))
+            continue
+        for name in names:
             manifest = f"{folder}/snapshot={name}/{layout.MANIFEST}"
             if _may_exist(storage, manifest):
                 yield storage.url_of(manifest)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.daemon_pool import DaemonPool
-from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
+from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.api.pages import record_id
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.snapshots import jsonl, layout, naming, parquet
@@ -73,13 +73,15 @@ def list_snapshots(
 ) -> list[SnapshotInfo]:
     """List the snapshots of an account, or of all accounts, oldest first: by the moment their reading was finished.
 
-    A manifest that is damaged, of a newer format or may not be read is left out, with a warning in the log that names it;
-    a warning also tells where names say another order than the readings.
+    A manifest that is damaged, of a newer format or may not be read is left out, with a warning in the log that names it,
+    and so is, of all accounts, one that may not be listed; a warning also tells where names say another order than the
+    readings.
 
     :param destination: what the snapshots were written to: a local absolute path or a URL, also as a ``Path`` or an
         ``ObjectStoragePath``.
     :param storage_conn_id: the Airflow connection of the storage.
-    :raises PuretalkConfigurationError: the destination does not exist.
+    :raises PuretalkConfigurationError: the destination does not exist, or the account may not be listed.
+    :raises PuretalkError: the storage failed; ``transient`` says whether the same may succeed a while later.
     """
     storage = Storage(destination, storage_conn_id)
     storage.check(writing=False)
@@ -90,7 +92,13 @@ def list_snapshots(
     )
     found = []
     for one in accounts:
-        infos = sorted((_info(storage, manifest) for manifest in manifests_of(storage, one)), key=reading_order)
+        try:
+            infos = sorted((_info(storage, manifest) for manifest in manifests_of(storage, one)), key=reading_order)
+        except AccessDenied as error:
+            if account is not None:
+                raise
+            log.warning("Left out: %s", error)
+            continue
         warn_of_names(one, infos)
         found += infos
     return found
@@ -288,6 +296,8 @@ def opened_rows(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, Iterator
 def verify(manifest_path: AnyLocation) -> Manifest:
     """Recompute every hash and count of a snapshot, and return its manifest.
 
+    Beside a snapshot with a redaction, data that it does not name is told of in a warning.
+
     :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says; the message names it.
     """
     ids = _AscendingIds(str(manifest_path))
@@ -304,7 +314,27 @@ def verify(manifest_path: AnyLocation) -> Manifest:
     _same(manifest_path, "count", ids.count, manifest.count)
     _same(manifest_path, "content_sha256", fingerprint.content_sha256, manifest.content_sha256)
     _same(manifest_path, "raw_sha256", fingerprint.raw_sha256, manifest.raw_sha256)
+    if manifest.redaction.policy:
+        _warn_of_other_data(manifest_path, manifest)
     return manifest
+
+
+def _warn_of_other_data(manifest_path: AnyLocation, manifest: Manifest) -> None:
+    """Name data that a rerun with ``redact`` left behind when it was killed, or that a task is writing just now."""
+    storage, name = _open(manifest_path)
+    named = {file.name for file in manifest.files}
+    try:
+        found = [one for one in storage.names(name.rpartition("/")[0]) if layout.is_data_file(one) and one not in named]
+    except PuretalkError as error:
+        log.warning("Whether other data lies beside %s is not known: %s", manifest_path, error)
+        return
+    if found:
+        log.warning(
+            "Beside %s lies data that it does not name and that may hold what its redaction takes out: %s. Unless a task is "
+            "writing it, prune the account, or run the task that took the snapshot again.",
+            manifest_path,
+            ", ".join(found),
+        )
 
 
 def manifest_in(storage: Storage, name: str) -> Manifest:
@@ -320,6 +350,28 @@ def manifest_in(storage: Storage, name: str) -> Manifest:
             f"{manifest.snapshot!r} of {manifest.account!r}."
         )
     return manifest
+
+
+def missing_data(storage: Storage, manifest: Manifest) -> str | None:
+    """Say what is wrong with the data that a manifest names, None where all of it is there in its size.
+
+    The contents are not read: :func:`verify` does that.
+    """
+    if sum(file.count for file in manifest.files) != manifest.count:
+        return f"its files hold not as many records as its manifest says, {manifest.count:,}"
+    folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
+    for file in manifest.files:
+        if not layout.is_data_file(file.name):
+            return f"its manifest names a data file {file.name!r}, which no snapshot has"
+        try:
+            stored = storage.describe(f"{folder}/{file.name}")
+        except AccessDenied as error:
+            return str(error)
+        if stored is None:
+            return f"its data file {file.name} is missing"
+        if stored.bytes != file.bytes:
+            return f"its data file {file.name} has {stored.bytes:,} bytes, its manifest says {file.bytes:,}"
+    return None
 
 
 def snapshot_names(storage: Storage, folder: str) -> list[str]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkSnapshotError
-from airflow_provider_puretalk.snapshots import layout
+from airflow_provider_puretalk.api.errors import PuretalkSnapshotError, SnapshotExistsError
+from airflow_provider_puretalk.snapshots import layout, reading
 from airflow_provider_puretalk.snapshots.manifest import Manifest, Redaction, Source, parse_manifest
 from airflow_provider_puretalk.snapshots.storage import Storage
 
@@ -30,10 +30,6 @@ _INSTEAD = (
     "Give the new one a `partition` of its own, or choose with `if_exists`: 'keep' makes the stored one the result, "
     "'replace' replaces it."
 )
-
-
-class SnapshotExistsError(PuretalkConfigurationError):
-    """Something is stored where the new snapshot was to go, and must not be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +53,8 @@ class Newcomer:
     def look(self, storage: Storage) -> Manifest | None:
         """Return the stored snapshot that is kept instead of a new one, None where a new one may be written.
 
-        :raises SnapshotExistsError: what is there must not be replaced.
-        :raises PuretalkSnapshotError: the storage could not be read.
+        :raises SnapshotExistsError: what is there must not be replaced, or its data is missing and it cannot be kept.
+        :raises PuretalkError: the storage could not be read.
         """
         folder = layout.snapshot_folder(self.account, self.snapshot)
         for name in (layout.account_folder(self.account), folder):
@@ -71,7 +67,13 @@ class Newcomer:
             data = storage.read(f"{folder}/{layout.MANIFEST}")
         except FileNotFoundError:
             return None
-        return self.decide(data, storage.url_of(f"{folder}/{layout.MANIFEST}"), datetime.now(UTC))
+        where = storage.url_of(f"{folder}/{layout.MANIFEST}")
+        kept = self.decide(data, where, datetime.now(UTC))
+        if kept is not None and (damage := reading.missing_data(storage, kept)):
+            raise SnapshotExistsError(
+                f"The snapshot at {where} cannot be kept: {damage}. `if_exists`='replace' replaces it."
+            )
+        return kept
 
     def decide(self, data: bytes, where: str, now: datetime) -> Manifest | None:
         """Decide over the manifest in place.

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkResponseError, PuretalkSnapshotError
+from airflow_provider_puretalk.api.errors import (
+    PuretalkError,
+    PuretalkResponseError,
+    PuretalkSnapshotError,
+    SnapshotExistsError,
+)
 from airflow_provider_puretalk.api.models import Violation
 from airflow_provider_puretalk.snapshots import layout
 from airflow_provider_puretalk.snapshots.background import Background
@@ -24,7 +29,7 @@ from airflow_provider_puretalk.snapshots.jsonl import JsonlWriter
 from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, SchemaReport, parse_manifest
 from airflow_provider_puretalk.snapshots.parquet import ParquetWriter
 from airflow_provider_puretalk.snapshots.replaced import Leftovers, remove_replaced
-from airflow_provider_puretalk.snapshots.replacing import Newcomer, SnapshotExistsError
+from airflow_provider_puretalk.snapshots.replacing import Newcomer
 from airflow_provider_puretalk.snapshots.schema_report import Profile, SchemaCounter
 from airflow_provider_puretalk.snapshots.storage import Storage
 from airflow_provider_puretalk.snapshots.superseded import remove_superseded

@@ -21,6 +21,7 @@ LEAVES = {
     "PuretalkPaginationError": "PuretalkResponseError",
     "PuretalkInconsistentScanError": "PuretalkError",
     "PuretalkTemporaryFolderError": "PuretalkError",
+    "SnapshotExistsError": "PuretalkConfigurationError",
     "PuretalkSnapshotError": "PuretalkError",
     "PuretalkDriftError": "PuretalkError",
 }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, SnapshotExistsError
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.storage import Storage
@@ -117,6 +117,22 @@ def test_keep_makes_the_stored_one_the_result(
     assert place.files() == before
     assert sandbox.request_count == requests
     assert "is kept: 250 assistants, written by the task 'snapshot' of the DAG 'fleet'" in spoken()
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn"])
+def test_keep_keeps_nothing_that_lost_its_data(place: Place, sandbox: Sandbox, context: Any, damage: str) -> None:
+    """A manifest alone is a claim: the error says what is wrong before anything is read, and ``replace`` heals it."""
+    place.take(context, partition="1")
+    (data,) = [name for name in place.files() if "/assistants-" in name]
+    if damage == "missing":
+        place.remove(data)
+    else:
+        place.write(data, b"torn")
+    asked = sandbox.request_count
+    with pytest.raises(SnapshotExistsError, match=rf"cannot be kept: .*{data.rpartition('/')[2]}.*'replace'"):
+        place.take(context, partition="1", if_exists="keep")
+    assert sandbox.request_count == asked
+    assert snapshots.verify(place.take(context, partition="1", if_exists="replace")["manifest_path"]).count == 250
 
 
 def test_keep_reads_where_there_is_none(folder: Folder, sandbox: Sandbox, context: Any) -> None:

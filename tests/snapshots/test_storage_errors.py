@@ -35,6 +35,8 @@ class Front:
         self.conn_id = f"fronted_{uuid.uuid4().hex[:8]}"  # Airflow keeps what was opened with an older one.
 
     def __call__(self, method: str, path: str, query: dict[str, str]) -> bool | str:
+        if method == "GET" and "prefix" in query:
+            path = query["prefix"].rstrip("/")
         if method in ("GET", "HEAD"):
             return next((how for end, how in self.refused.items() if path.endswith(end)), True)
         return True
@@ -352,3 +354,29 @@ def test_the_only_one_before_may_be_the_baseline(folder: Folder, take: Any, sand
     folder.write(f"{ACCOUNT}/{manifest(NAMES[0])}", b"{")
     with pytest.raises(PuretalkSnapshotError, match=manifest(NAMES[0])):
         choose_two(Storage(folder.destination), "puretalk_default")
+
+
+def test_an_account_that_may_not_be_listed_hides_no_other(
+    three: Bucket, front: Front, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list of all accounts names it in a warning, a check of all says that it was not made; alone it is an error."""
+    from airflow_provider_puretalk.cli.running import main
+
+    three.write("account=another/snapshot=1/manifest.json", b"{}")
+    for refusal, is_for_good in (("403 AccessDenied", True), ("503 SlowDown", False)):
+        front.refused = {"account=another": refusal}
+        caplog.clear()
+        if is_for_good:
+            found = snapshots.list_snapshots(three.destination, storage_conn_id=front.conn_id)
+            assert [one.snapshot for one in found] == NAMES
+            assert "account=another" in caplog.text
+        for account in ["another"] if is_for_good else ["another", None]:
+            with pytest.raises(PuretalkError, match="account=another cannot be read") as caught:
+                snapshots.list_snapshots(three.destination, account, storage_conn_id=front.conn_id)
+            assert is_transient(caught.value) is not is_for_good
+        capsys.readouterr()
+        options = ["--storage-conn-id", front.conn_id, "--all", "--json"]
+        assert main(["snapshots", "verify", three.destination, *options]) == 1
+        told = json.loads(capsys.readouterr().out)
+        assert [one["verified"] for one in told] == [None, True, True, True]
+        assert "account=another" in told[0]["manifest_path"]
