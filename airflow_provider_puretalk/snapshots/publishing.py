@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from airflow_provider_puretalk.snapshots.changes import to_line
 from airflow_provider_puretalk.snapshots.comparison import Comparison
 from airflow_provider_puretalk.snapshots.report import write_report
 from airflow_provider_puretalk.snapshots.storage import Storage
+
+log = logging.getLogger(__name__)
 
 
 class Published(NamedTuple):
@@ -46,8 +49,11 @@ def publish(storage: Storage, comparison: Comparison) -> Published:
         _check_sides(storage, comparison)
     except PuretalkError:
         # Whoever replaced one has removed what told of it, or will look for these two in vain.
-        storage.remove(changes)
-        storage.remove(report)
+        for name in (changes, report):
+            try:
+                storage.remove(name)
+            except PuretalkError as error:
+                log.warning("A comparison that is not valid stays: %s", error)
         raise
     return Published(storage.url_of(changes), storage.url_of(report))
 

@@ -4,14 +4,16 @@ In comes one snapshot's folder in a storage; out come what can go, what is left 
 folder. Which snapshots are to go, it is told. Three rules keep it harmless:
 
 * The manifest goes first: a kill halfway leaves debris, never a torn snapshot.
-* Writers put data before the manifest that names it, so what no manifest names is debris only once it is old.
+* Writers put data before the manifest that names it, so what no manifest names is debris only once it is old, or what a
+  redaction took out of a snapshot that stands.
 * Only what the format names is removed. Whatever else people keep in the folder stays.
 """
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -50,6 +52,7 @@ class Folder:
     """One snapshot's folder, as it was found.
 
     :ivar manifest: None where there is none, or none that is understood or may be read; then ``problem`` says why not.
+    :ivar refused: files that were to go and that the storage did not let go, by name.
     :raises PuretalkError: the storage failed otherwise; what is there is not known.
     """
 
@@ -57,6 +60,7 @@ class Folder:
         self.snapshot = snapshot
         self.manifest: Manifest | None = None
         self.problem: str | None = None
+        self.refused: dict[str, AccessDenied] = {}
         self._storage = storage
         self._folder = layout.snapshot_folder(account, snapshot)
         #: The files of the snapshot that are there, the manifest first, with their size and age.
@@ -78,7 +82,7 @@ class Folder:
                 continue
             if not _is_ours(name):
                 left.append(LeftAlone(path, "it is not a file that a snapshot has"))
-            elif self._is_superseded(name):
+            elif self._is_superseded(name, stored):
                 found.append(Debris(path, stored.bytes))
             elif stored.modified is None:
                 left.append(LeftAlone(path, "no manifest names it, but the storage does not tell its age"))
@@ -94,17 +98,18 @@ class Folder:
         """Remove what :meth:`debris` found, unless a writer came for it meanwhile."""
         for one in debris:
             name = one.name.rpartition("/")[2]
-            stored = self._describe(name)
-            if stored is None:
-                continue
-            if not self._is_superseded(name) and (stored.modified is None or _is_young(stored.modified)):
-                continue
-            if name.startswith(".staging-"):
-                self._storage.remove_folder(self._path(name), with_content=True)
-            elif layout.is_data_file(name):
-                self._remove_unless_named(name)
-            else:
-                self._storage.remove(self._path(name))
+            with self._noting_refusal(name):
+                stored = self._describe(name)
+                if stored is None:
+                    continue
+                if not self._is_superseded(name, stored) and (stored.modified is None or _is_young(stored.modified)):
+                    continue
+                if name.startswith(".staging-"):
+                    self._storage.remove_folder(self._path(name), with_content=True)
+                elif layout.is_data_file(name):
+                    self._remove_unless_named(name)
+                else:
+                    self._storage.remove(self._path(name))
         if self.manifest is None and (debris or self.is_deserted()):
             self._storage.remove_folder(self._path())
 
@@ -115,39 +120,37 @@ class Folder:
         """
         if self.manifest is None:
             return self.problem
-        if sum(file.count for file in self.manifest.files) != self.manifest.count:
-            return f"its files hold not as many records as its manifest says, {self.manifest.count:,}"
-        for file in self.manifest.files:
-            if not layout.is_data_file(file.name):
-                return f"its manifest names a data file {file.name!r}, which no snapshot has"
-            try:
-                stored = self._describe(file.name)
-            except AccessDenied as error:
-                return str(error)
-            if stored is None:
-                return f"its data file {file.name} is missing"
-            if stored.bytes != file.bytes:
-                return f"its data file {file.name} has {stored.bytes:,} bytes, its manifest says {file.bytes:,}"
-        return None
+        return reading.missing_data(self._storage, self.manifest)
 
     def obstacle(self) -> str | None:
         """Say why the snapshot must not be removed now, None where nothing speaks against it."""
         for name in self._unnamed():
             stored = self._describe(name) if _is_ours(name) and not layout.is_comparison_file(name) else None
+            if stored and self._is_superseded(name, stored):
+                continue
             if stored and (stored.modified is None or _is_young(stored.modified)):
                 return f"a task may be writing it: {name} is younger than a day"
         return None
 
     def size(self) -> int:
-        """Return the bytes that removing the snapshot frees."""
-        return sum(stored.bytes for stored in self._own_files().values())
+        """Return the bytes that removing the snapshot frees, or has freed."""
+        return sum(stored.bytes for name, stored in self._own_files().items() if name not in self.refused)
 
     def remove(self) -> str | None:
-        """Remove the snapshot; where a task wrote it anew meanwhile it is left alone, and the answer says so."""
+        """Remove the snapshot; where a task wrote it anew meanwhile it is left alone, and the answer says so.
+
+        Without its manifest it is none any more: what cannot be removed after that is noted in ``refused``.
+
+        :raises AccessDenied: the manifest may not be removed; nothing was.
+        """
         if self._manifest_now() != self.manifest:
             return "a task wrote it anew meanwhile"
         for name in self._own_files():  # The manifest first.
-            self._storage.remove(self._path(name))
+            if name == layout.MANIFEST:
+                self._storage.remove(self._path(name))
+            else:
+                with self._noting_refusal(name):
+                    self._storage.remove(self._path(name))
             now = self._manifest_now()
             if now is None:
                 continue
@@ -156,8 +159,16 @@ class Folder:
             # A rerun with the same content counted on a file that is gone. Then pruning comes after it, and takes its
             # snapshot as well.
             self._storage.remove(self._path(layout.MANIFEST))
-        self._storage.remove_folder(self._path())
+        if not self.refused:
+            self._storage.remove_folder(self._path())
         return None
+
+    @contextmanager
+    def _noting_refusal(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except AccessDenied as error:
+            self.refused[name] = error
 
     def is_deserted(self) -> bool:
         """Tell whether this is an empty folder of a file system in which nobody has begun to write."""
@@ -189,10 +200,19 @@ class Folder:
         manifest = self._manifest_now()
         return [name for name in names if manifest is None or not _belongs(name, manifest)]
 
-    def _is_superseded(self, name: str) -> bool:
-        """Tell whether a comparison was made of what the snapshot held before: nobody will write it again."""
+    def _is_superseded(self, name: str, stored: Stored) -> bool:
+        """Tell whether a file is of what the snapshot held before: nobody waits for it, however young it is.
+
+        That is a comparison of it, and beside a snapshot with a redaction data from before its reading began: a rerun
+        that was killed has left it, and it may hold what the redaction takes out. A twin that is late brings its own back.
+        """
         manifest = self._manifest_now()
-        return manifest is not None and layout.is_comparison_file(name) and not _belongs(name, manifest)
+        if manifest is None or _belongs(name, manifest):
+            return False
+        if layout.is_comparison_file(name):
+            return True
+        is_older = stored.modified is not None and _aware(stored.modified) < _aware(manifest.started_at)
+        return is_older and layout.is_data_file(name) and bool(manifest.redaction.policy)
 
     def _is_named(self, name: str) -> bool:
         """Tell whether a name belongs to the snapshot as it is now."""
@@ -229,5 +249,8 @@ def _is_ours(name: str) -> bool:
 
 
 def _is_young(modified: datetime) -> bool:
-    aware = modified if modified.tzinfo else modified.replace(tzinfo=UTC)
-    return datetime.now(UTC) - aware < GRACE
+    return datetime.now(UTC) - _aware(modified) < GRACE
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

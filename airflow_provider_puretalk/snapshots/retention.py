@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -119,7 +119,8 @@ def prune(
     that, too.
 
     With them goes the debris of killed tasks, once it is older than a day: data files and reports that no manifest names,
-    and what was left unfinished. Files that are none of ours stay where they are.
+    and what was left unfinished. Beside a snapshot with a redaction, data from before its reading goes at once: a rerun that
+    was killed has left it. Files that are none of ours stay where they are.
 
     :param destination: what the snapshots were written to: a local absolute path or a URL, also as a ``Path`` or an
         ``ObjectStoragePath``.
@@ -132,7 +133,8 @@ def prune(
     :param storage_conn_id: the Airflow connection of the storage.
     :raises PuretalkConfigurationError: the destination does not exist, a number is none, nothing is to be kept, or one
         that is to be kept by name is not there.
-    :raises PuretalkError: the storage failed. What was removed by then is removed; run it again for the rest.
+    :raises PuretalkError: the storage failed; ``transient`` says whether the same may succeed a while later. What was
+        removed by then is removed, and a warning in the log names it; run it again for the rest.
     """
     named = {*_names(keep_named)}
     zone = _zone(timezone)
@@ -146,7 +148,8 @@ def prune(
     place = {manifest.snapshot: index for index, manifest in enumerate(manifests)}
     # Oldest first; what is none comes last.
     folders = {one.snapshot: one for one in sorted(found, key=lambda one: place.get(one.snapshot, len(place)))}
-    if missing := named - {manifest.snapshot for manifest in manifests}:
+    # What is not understood or may not be read is there, and kept in any case.
+    if missing := named - {one.snapshot for one in found if one.manifest is not None or one.problem is not None}:
         raise PuretalkConfigurationError(
             f"`keep_named` names {', '.join(sorted(missing))}, and {account} has no such snapshot. Nothing was removed: "
             "the one that was meant might have been."
@@ -217,19 +220,26 @@ def _clear(
     removed, debris = list[Removed](), list[Debris]()
     refused: PuretalkError | None = None
     for plan in plans:
+        folder, obstacle = plan.folder, None
         try:
-            obstacle = None if dry_run else _carry_out(plan)
+            if not dry_run:
+                obstacle = _carry_out(plan)
         except _NOT_THIS_ONE as error:
             refused = refused or (error if isinstance(error, AccessDenied) else None)
-            left_alone.append(LeftAlone(plan.folder.snapshot, str(error)))
-            continue
-        debris += plan.debris
-        if plan.removal is None:
-            continue
-        if obstacle is None:
-            removed.append(plan.removal)
-        else:
-            left_alone.append(LeftAlone(plan.folder.snapshot, obstacle))
+            obstacle = str(error)
+        except PuretalkError:
+            log.warning(
+                "Pruning ends early. Removed by then: %s", ", ".join(one.snapshot for one in removed) or "no snapshot"
+            )
+            raise
+        if obstacle is not None:
+            left_alone.append(LeftAlone(folder.snapshot, obstacle))
+        elif plan.removal is not None:
+            removed.append(replace(plan.removal, bytes=folder.size()))
+        for name, denied in folder.refused.items():
+            refused = refused or denied
+            left_alone.append(LeftAlone(f"snapshot={folder.snapshot}/{name}", str(denied)))
+        debris += [one for one in plan.debris if one.name.rpartition("/")[2] not in folder.refused]
     if refused is not None and not (removed or debris):
         raise refused  # Nothing at all could be removed: that is no success.
     return removed, left_alone, debris

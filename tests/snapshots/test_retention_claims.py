@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.api.errors import is_transient
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.operators import PuretalkPruneSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots import Pruned
@@ -231,3 +232,68 @@ def test_what_may_not_be_removed_stops_nothing_else(
             with pytest.raises(PuretalkConfigurationError, match="cannot be removed: permission denied"):
                 kept.prune(storage_conn_id=conn_id)
             assert kept.left() == DAYS
+
+
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
+def test_a_snapshot_whose_data_may_not_be_removed_is_told_as_removed(
+    kept: Kept, connection: Callable[..., str]
+) -> None:
+    """Without its manifest it is none any more: the files that stay are named, and the next run takes them."""
+    allowed = False
+
+    def policy(method: str, path: str, query: dict[str, str]) -> bool:
+        return allowed or method != "DELETE" or "/assistants-" not in path
+
+    kept.put(*DAYS[:3])
+    data = [kept.data(name).partition("/")[2] for name in DAYS[:2]]
+    manifests = sum(len(kept.place.files()[f"{ACCOUNT}/snapshot={name}/manifest.json"]) for name in DAYS[:2])
+    with guarded_by(policy) as url:
+        conn_id = f"locked_{uuid.uuid4().hex[:8]}"
+        extra = {"endpoint_url": url, "region_name": "us-east-1"}
+        connection(conn_id, conn_type="aws", host=None, login="access-key", password="secret-key", extra=extra)
+        pruned = kept.prune(storage_conn_id=conn_id)
+        assert [one.snapshot for one in pruned.removed] == DAYS[:2] == sorted({*DAYS[:3]} - {*kept.left()})
+        assert [one.name for one in pruned.left_alone] == data
+        assert pruned.bytes == manifests
+        for name in data:
+            kept.place.age(f"{ACCOUNT}/{name}", 2 * 86_400)
+        with pytest.raises(PuretalkConfigurationError, match="cannot be removed: permission denied"):
+            kept.prune(storage_conn_id=conn_id)
+        allowed = True
+        assert [one.name for one in kept.prune(storage_conn_id=conn_id).debris] == data
+
+
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
+def test_a_storage_that_fails_halfway(
+    kept: Kept, connection: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The error may be over soon, the log names what is gone already, and the next run does the rest."""
+    refusal = "503 SlowDown"
+
+    def policy(method: str, path: str, query: dict[str, str]) -> bool | str:
+        return refusal if refusal and method == "DELETE" and DAYS[1] in path else True
+
+    kept.put(*DAYS[:3])
+    with guarded_by(policy) as url:
+        conn_id = f"halfway_{uuid.uuid4().hex[:8]}"
+        extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
+        connection(conn_id, conn_type="aws", host=None, login="access-key", password="secret-key", extra=extra)
+        with pytest.raises(PuretalkError, match=f"{DAYS[1]}.*SlowDown") as caught:
+            kept.prune(storage_conn_id=conn_id)
+        assert is_transient(caught.value)
+        assert f"Removed by then: {DAYS[0]}" in caplog.text
+        assert kept.left() == DAYS[1:3]
+        refusal = ""
+        assert [one.snapshot for one in kept.prune(storage_conn_id=conn_id).removed] == [DAYS[1]]
+
+
+@pytest.mark.parametrize("place", ["path", "s3"], indirect=True)
+def test_what_is_kept_by_name_need_not_be_understood(kept: Kept) -> None:
+    """A damaged manifest is there; it is kept in any case, and naming it is no mistake."""
+    kept.put(*DAYS[:3])
+    kept.place.write(f"{ACCOUNT}/snapshot={DAYS[0]}/manifest.json", b"{")
+    pruned = kept.prune(keep_named=[DAYS[0]])
+    assert [one.name for one in pruned.left_alone] == [DAYS[0]]
+    assert kept.left() == [DAYS[0], DAYS[2]]
+    with pytest.raises(PuretalkConfigurationError, match="no such snapshot"):
+        kept.prune(keep_named=["20261109T000000Z"])

@@ -17,7 +17,7 @@ from airflow_provider_puretalk.api.errors import is_transient
 from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.storage import Storage
-from tests.places import ACCOUNT, Folder
+from tests.places import ACCOUNT, Folder, Place
 from tests.s3_front import Policy, guarded_by
 
 FOLDER = f"{ACCOUNT}/snapshot=1"
@@ -152,3 +152,57 @@ def test_a_manifest_that_is_not_understood_had_named_something(sandbox: Sandbox,
     new = take(partition="1", redact=REDACT, if_exists="replace")
     assert sorted(folder.files()) == [f"{FOLDER}/{name_of(new)}", f"{FOLDER}/manifest.json"]
     assert name_of(old) != name_of(new)
+
+
+@pytest.fixture
+def left_behind(place: Place, sandbox: Sandbox, context: Any) -> str:
+    """What a rerun with ``redact`` leaves that is killed once its manifest is there: the path of unredacted data."""
+    place.take(context, partition="1")
+    (old,) = [name for name in place.files() if "/assistants-" in name]
+    data = place.files()[old]
+    place.take(context, partition="1", redact=REDACT, if_exists="replace")
+    place.write(old, data)
+    place.age(old, 3_600)
+    return old
+
+
+def test_pruning_removes_at_once_what_a_killed_redaction_left(place: Place, left_behind: str) -> None:
+    """However young it is; a dry run says so. The snapshot is kept, and data of a task that writes just now."""
+    newer = f"{FOLDER}/assistants-0123456789abcdef.jsonl.gz"
+    place.write(newer, b"")
+    place.age(newer, -60)
+    for dry_run in (True, False):
+        pruned = snapshots.prune(
+            place.destination, "puretalk_default", keep_daily=1, dry_run=dry_run, storage_conn_id=place.storage_conn_id
+        )
+        assert [f"{ACCOUNT}/{one.name}" for one in pruned.debris] == [left_behind]
+        assert [f"{ACCOUNT}/{one.name}" for one in pruned.left_alone] == [newer]
+        assert (left_behind in place.files()) is dry_run
+    assert newer in place.files()
+
+
+def test_verify_names_what_a_killed_redaction_left(
+    place: Place, left_behind: str, context: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a warning: the snapshot itself is what it says. Once it is gone nothing is said."""
+    path = f"{place.named}/{FOLDER}/manifest.json"
+    with caplog.at_level(logging.WARNING):
+        assert snapshots.verify(path).redaction.policy == REDACT
+    assert left_behind.rpartition("/")[2] in caplog.text
+    place.take(context, partition="1", redact=REDACT, if_exists="replace")
+    caplog.clear()
+    snapshots.verify(path)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_comparison_that_is_not_valid_and_cannot_be_removed(sandbox: Sandbox, guarded: Any) -> None:
+    """The error is still that a snapshot was replaced meanwhile, not that there is no right to delete."""
+    from airflow_provider_puretalk.snapshots import comparing, publishing
+
+    with guarded(no_deleting) as take:
+        path = take()["manifest_path"]
+        with comparing.compare(None, path) as comparison:
+            change(sandbox)
+            take()
+            with pytest.raises(PuretalkError, match="was replaced or removed while it was compared"):
+                publishing.publish(Storage(path.split("/account=")[0]), comparison)
