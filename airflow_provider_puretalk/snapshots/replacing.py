@@ -71,7 +71,7 @@ class Newcomer:
         kept = self.decide(data, where, datetime.now(UTC))
         if kept is not None and (damage := reading.missing_data(storage, kept)):
             raise SnapshotExistsError(
-                f"The snapshot at {where} cannot be kept: {damage}. `if_exists`='replace' replaces it."
+                f"The snapshot at {where} cannot be kept: {damage.rstrip('.')}. `if_exists`='replace' replaces it."
             )
         return kept
 
