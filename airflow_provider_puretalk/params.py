@@ -61,6 +61,11 @@ def data(name: str, value: Any) -> str:
     raise PuretalkConfigurationError(f"`{name}` must be text, and not empty; it is {_shown(value)} after rendering.")
 
 
+def optional_data(name: str, value: Any) -> str | None:
+    """Check such text that may be left out."""
+    return None if value is None else data(name, value)
+
+
 def as_text(value: Any) -> str | None:
     """Return the text that a value is or, where native rendering turned one into it, was; None where that is unknown.
 
@@ -175,6 +180,11 @@ def whole_number(name: str, value: Any, *, least: int, rendered: bool = True) ->
     if not isinstance(number, int) or isinstance(number, bool) or number < least:
         raise PuretalkConfigurationError(f"`{name}` must be a whole number, at least {least}, not {_shown(value)}.")
     return number
+
+
+def optional_number(name: str, value: Any, *, least: int = 1) -> int | None:
+    """Check a whole number that may be left out."""
+    return None if value is None else whole_number(name, value, least=least)
 
 
 def seconds(name: str, value: Any, *, rendered: bool = True) -> float:

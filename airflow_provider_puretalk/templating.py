@@ -7,6 +7,7 @@ these be told from what somebody wrote down verbatim.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,35 +33,60 @@ class TemplatedArguments(_Templater):
         seen_oids: set[int] | None = None,
     ) -> Any:
         """Render what is a template, see :meth:`airflow.sdk.BaseOperator.render_template`."""
-        if isinstance(content, str):
+        is_text = isinstance(content, str)
+        if is_text:
+            environment = jinja_env or self.get_template_env()
             is_file = content.endswith(tuple(self.template_ext))
-            if not is_file and not _is_template(content, jinja_env or self.get_template_env()):
+            if not is_file and not _is_template(content, environment):
                 return content
-            rendered = super().render_template(content, context, jinja_env, seen_oids)
-            if rendered is None or (isinstance(rendered, str) and rendered.strip() in ("", "None")):
+        rendered = super().render_template(content, context, jinja_env, seen_oids)
+        if is_text and not is_file:
+            rendered = _as_spelled(rendered, content, context, environment)
+        if rendered is None or (is_text and isinstance(rendered, str) and rendered.strip() in ("", "None")):
+            if is_text:
                 self.__dict__.setdefault("_rendered_to_nothing", {})[content] = rendered
-                for name in self.template_fields:
-                    if getattr(self, name, None) is content:
-                        self.__dict__.setdefault("_empty_arguments", set()).add(name)
-            return rendered
-        return super().render_template(content, context, jinja_env, seen_oids)
+            for name in self.template_fields:
+                if getattr(self, name, None) is content is not None:
+                    self.__dict__.setdefault("_empty_arguments", set()).add(name)
+        return rendered
 
-    def rendered(self, name: str, *, none_is_nothing: bool = False) -> Any:
+    def rendered(self, name: str, *, may_be_none: bool = False) -> Any:
         """Return an argument as rendered.
 
-        :param none_is_nothing: refuse None where a template gave it natively: left out, the argument would mean "all".
-        :raises PuretalkConfigurationError: a template in it rendered to nothing. The text "None" given verbatim is text.
+        :param may_be_none: whether None is a choice that a template or an earlier task may make. Else it is refused, since
+            the argument would count as left out: all pages for one, everything for what a policy keeps.
+        :raises PuretalkConfigurationError: a template in it rendered to nothing, or the task whose result it is returned
+            None. The text "None" given verbatim is text.
         """
         value = getattr(self, name)
+        if may_be_none and (value is None or (isinstance(value, str) and value == "None")):
+            return None
         nothing = self.__dict__.get("_rendered_to_nothing", {}).values()
-        is_empty = name in self.__dict__.get("_empty_arguments", ())
-        if (is_empty and (value is not None or none_is_nothing)) or (
+        if name in self.__dict__.get("_empty_arguments", ()) or (
             "None" in map(_stripped, nothing) and _has_none(value)
         ):
             raise PuretalkConfigurationError(
-                f"`{name}` must not be empty, but a template in it found nothing: it rendered to {_shown(value)}."
+                f"`{name}` must not be empty, but a template in it found nothing: it rendered to {_shown(value)}. Leave "
+                "the argument out where its default is meant."
             )
         return value
+
+
+def _as_spelled(value: Any, content: str, context: Context, environment: jinja2.Environment) -> Any:
+    """Return what a template rendered to, but the text where native rendering took it for another whole number.
+
+    "+4930" is no 4930, nor "1_0" a 10. Where somebody leaves undefined names alone, such a name is empty text.
+    """
+    if isinstance(value, environment.undefined):
+        return ""
+    if not isinstance(value, int):
+        return value
+    template = environment.from_string(content)
+    known: Any = copy.copy(context)  # As Airflow does it: a context is no dict to unpack, some entries are costly.
+    known.update((name, one) for name, one in template.globals.items() if name not in context)
+    names = environment.context_class(environment, known, template.name, template.blocks)
+    spelled = "".join(map(str, template.root_render_func(names)))
+    return value if spelled == str(value) else spelled
 
 
 def _is_template(text: str, environment: jinja2.Environment) -> bool:

@@ -96,13 +96,13 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
         from airflow_provider_puretalk.snapshots import choosing, comparing, layout, publishing
         from airflow_provider_puretalk.snapshots.storage import Storage
 
-        limit = _Limit(self.max_removed)
+        limit = _Limit(self.rendered("max_removed"))
         fail_on_change = params.flag("fail_on_change", self.fail_on_change)
         account = params.text("account", self.rendered("account"))
         snapshot = params.optional_text("snapshot", self.rendered("snapshot"))
         baseline = params.optional_text("baseline", self.rendered("baseline"))
-        given = () if self.ignore_fields is None else self.rendered("ignore_fields")
-        ignored = [".".join(name) for name in parse_names("ignore_fields", given)]
+        given = self.rendered("ignore_fields")
+        ignored = [".".join(name) for name in parse_names("ignore_fields", () if given is None else given)]
         storage = Storage(
             params.location("destination", self.rendered("destination")),
             params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),

@@ -95,15 +95,13 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
         from airflow_provider_puretalk.hooks import PuretalkHook
         from airflow_provider_puretalk.operators.selection import Selection
 
-        page = None if self.page is None else params.whole_number("page", self.page, least=1)
-        limit = None if self.limit is None else params.whole_number("limit", self.limit, least=1)
-        consistency: Any = params.one_of("consistency", self.consistency, CONSISTENCIES)
-        ceiling = params.whole_number("max_xcom_bytes", self.max_xcom_bytes, least=2)
+        page = params.optional_number("page", self.rendered("page"))
+        limit = params.optional_number("limit", self.rendered("limit"))
+        consistency: Any = params.one_of("consistency", self.rendered("consistency"), CONSISTENCIES)
+        ceiling = params.whole_number("max_xcom_bytes", self.rendered("max_xcom_bytes"), least=2)
         params.flag("strict", self.strict)
-        selection = Selection(
-            self.rendered("fields", none_is_nothing=True), self.rendered("filters", none_is_nothing=True)
-        )
-        redact = self.rendered("redact", none_is_nothing=True)
+        selection = Selection(self.rendered("fields"), self.rendered("filters"))
+        redact = self.rendered("redact")
 
         longest = self._longest(context)
         hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))

@@ -87,9 +87,9 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
         pruned = prune(
             params.location("destination", self.rendered("destination")),
             params.text("account", self.rendered("account")),
-            keep_daily=params.whole_number("keep_daily", self.keep_daily, least=0),
-            keep_weekly=params.whole_number("keep_weekly", self.keep_weekly, least=0),
-            keep_monthly=params.whole_number("keep_monthly", self.keep_monthly, least=0),
+            keep_daily=params.whole_number("keep_daily", self.rendered("keep_daily"), least=0),
+            keep_weekly=params.whole_number("keep_weekly", self.rendered("keep_weekly"), least=0),
+            keep_monthly=params.whole_number("keep_monthly", self.rendered("keep_monthly"), least=0),
             keep_named=self.rendered("keep_named"),
             timezone=self.rendered("timezone"),
             dry_run=params.flag("dry_run", self.is_dry_run),

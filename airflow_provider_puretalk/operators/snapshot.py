@@ -130,15 +130,14 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         from airflow_provider_puretalk.snapshots.storage import Storage
         from airflow_provider_puretalk.taking import take_snapshot
 
-        consistency: Any = params.one_of("consistency", self.consistency, CONSISTENCIES)
-        if_exists = params.one_of("if_exists", self.if_exists, IF_EXISTS)
-        max_walks = params.whole_number("max_walks", self.max_walks, least=1)
-        max_seconds = params.seconds("max_seconds", self.max_seconds)
+        consistency: Any = params.one_of("consistency", self.rendered("consistency"), CONSISTENCIES)
+        if_exists = params.one_of("if_exists", self.rendered("if_exists"), IF_EXISTS)
+        max_walks = params.whole_number("max_walks", self.rendered("max_walks"), least=1)
+        max_seconds = params.seconds("max_seconds", self.rendered("max_seconds"))
         strict = params.flag("strict", self.strict)
         emit_partition = params.flag("emit_partition", self.emit_partition)
-        snapshot = (
-            params.text("partition", self.rendered("partition")) if self.partition is not None else _of_run(context)
-        )
+        ignored = self.rendered("ignore_fields")
+        partition = params.optional_text("partition", self.rendered("partition"))
         destination = params.location("destination", self.rendered("destination"))
         storage_conn_id = params.optional_text("storage_conn_id", self.rendered("storage_conn_id"))
         hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
@@ -149,15 +148,15 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         result = take_snapshot(
             hook,
             Storage(destination, storage_conn_id),
-            snapshot=snapshot,
-            file_format=self.file_format,
-            compression=params.nothing_as_none(self.compression),
+            snapshot=_of_run(context) if partition is None else partition,
+            file_format=self.rendered("file_format"),
+            compression=self.rendered("compression", may_be_none=True),
             consistency=consistency,
-            redact=self.rendered("redact", none_is_nothing=True),
+            redact=self.rendered("redact"),
             strict=strict,
             max_walks=max_walks,
             max_seconds=max_seconds,
-            ignore_fields=() if self.ignore_fields is None else self.ignore_fields,
+            ignore_fields=() if ignored is None else ignored,
             if_exists=if_exists,
             source={name: getattr(instance, name, None) for name in ("dag_id", "task_id", "run_id", "map_index")},
             log=self.log,

@@ -73,9 +73,9 @@ class PuretalkAssistantSensor(WaitingSensor):
         from airflow_provider_puretalk.waiting.assistant import AssistantWanted
 
         return AssistantWanted(
-            None if self.assistant_id is None else params.data("assistant_id", self.rendered("assistant_id")),
-            None if self.name is None else params.data("name", self.rendered("name")),
-            {} if (expect := self.rendered("expect", none_is_nothing=True)) is None else expect,
+            params.optional_data("assistant_id", self.rendered("assistant_id")),
+            params.optional_data("name", self.rendered("name")),
+            {} if (expect := self.rendered("expect")) is None else expect,
         )
 
     def _resumed(self, told: dict[str, Any], began: float) -> Any:

@@ -82,7 +82,8 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
         from airflow_provider_puretalk.api.field_paths import parse_names
         from airflow_provider_puretalk.waiting.change import ChangeWanted
 
-        ignored = parse_names("ignore_fields", () if self.ignore_fields is None else self.rendered("ignore_fields"))
+        given = self.rendered("ignore_fields")
+        ignored = parse_names("ignore_fields", () if given is None else given)
         return ChangeWanted(
             destination=params.location("destination", self.rendered("destination")),
             storage_conn_id=params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),

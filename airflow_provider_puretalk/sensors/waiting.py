@@ -121,8 +121,8 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
     def _prepare(self, began: float) -> None:
         """Check all arguments, before the first request."""
         params.text("puretalk_conn_id", self.rendered("puretalk_conn_id"))
-        params.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
-        params.seconds("max_seconds", self.max_seconds)
+        params.whole_number("max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0)
+        params.seconds("max_seconds", self.rendered("max_seconds"))
         self._condition = self._wanted(began)
 
     def _look(self) -> dict[str, Any] | None:
@@ -133,7 +133,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         try:
             hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
             self._condition = self._condition.pinned(hook)
-            max_seconds = params.seconds("max_seconds", self.max_seconds)
+            max_seconds = params.seconds("max_seconds", self.rendered("max_seconds"))
             (found,) = polling.poll(hook, [self._condition], max_seconds=max_seconds)
             if isinstance(found, PuretalkError):
                 raise found
@@ -168,7 +168,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         longest = self.max_wait.total_seconds() if self.max_wait else None
         pause = Pauses(self.poke_interval, self.exponential_backoff, longest, began).after(now)
         deadline = began + self.timeout
-        overtime = min(params.seconds("max_seconds", self.max_seconds), _LONGEST_OVERTIME)
+        overtime = min(params.seconds("max_seconds", self.rendered("max_seconds")), _LONGEST_OVERTIME)
         trigger = PuretalkSensorTrigger(
             puretalk_conn_id=params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")),
             condition=self._condition.to_dict(),
@@ -180,10 +180,10 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             max_wait=longest,
             failures=self._failures,
             max_consecutive_failures=params.whole_number(
-                "max_consecutive_failures", self.max_consecutive_failures, least=0
+                "max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0
             ),
             silent_fail=self.silent_fail,
-            max_seconds=params.seconds("max_seconds", self.max_seconds),
+            max_seconds=params.seconds("max_seconds", self.rendered("max_seconds")),
             overtime=overtime,
             not_before=now + max(0.0, self._not_before - time.monotonic()),
         )
@@ -196,7 +196,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
 
     def _tolerates(self, error: PuretalkError) -> bool:
         """Tell whether to look again in spite of a failure."""
-        limit = params.whole_number("max_consecutive_failures", self.max_consecutive_failures, least=0)
+        limit = params.whole_number("max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0)
         if not is_transient(error) or self._failures >= limit:
             return False
         self._failures += 1
