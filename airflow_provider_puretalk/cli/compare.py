@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.cli.connection import account_in, manifest_at, place
 from airflow_provider_puretalk.cli.output import Output, cell
 from airflow_provider_puretalk.cli.parser import CHANGED, DONE
+from airflow_provider_puretalk.snapshots import layout
 from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, Changed, ChangedMany
 from airflow_provider_puretalk.snapshots.choosing import choose_two
 from airflow_provider_puretalk.snapshots.storage import Storage
@@ -24,6 +26,7 @@ _LONGEST_VALUE = 40
 
 def compare(options: argparse.Namespace, output: Output) -> int:
     """Compare, print what changed, and write the files that were asked for."""
+    _check_files(options)
     older, newer = _chosen(options)
     with snapshots.compare(older, newer, ignore_fields=options.ignore_fields) as comparison:
         if options.changes is not None:
@@ -46,6 +49,21 @@ def compare(options: argparse.Namespace, output: Output) -> int:
                 columns = ["what", "assistant", "name", "class", "field", "then", "now"]
                 output.table(columns, (row for change in comparison.changes() for row in _rows(change)))
         return CHANGED if comparison.is_different else DONE
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Refuse files that would destroy another one: a snapshot's, or each other.
+
+    :raises PuretalkConfigurationError: one of them would.
+    """
+    wanted = {option: name for option, name in (("--changes", options.changes), ("--report", options.report)) if name}
+    for option, name in wanted.items():
+        if layout.is_of_a_snapshot(Path(os.path.realpath(name)).name):
+            raise PuretalkConfigurationError(
+                f"{option} {name} has the name of a snapshot's own file; choose another one."
+            )
+    if len({os.path.realpath(name) for name in wanted.values()}) < len(wanted):
+        raise PuretalkConfigurationError("--changes and --report name the same file; each needs one of its own.")
 
 
 @contextmanager

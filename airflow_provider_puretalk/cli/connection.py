@@ -86,8 +86,17 @@ def account_in(storage: Storage, account: str | None) -> str:
 
 
 def redaction(options: argparse.Namespace) -> dict[str, str] | None:
-    """Return the policy that was asked for, None for none. A field named by hand wins over the ready-made policy."""
-    policy = {**(PERSONAL_FIELDS if options.redact_personal else {}), **dict(options.redact)}
+    """Return the policy that was asked for, None for none. A field named by hand wins over the ready-made policy.
+
+    :raises PuretalkConfigurationError: a field is to be treated in two ways.
+    """
+    by_hand = dict(options.redact)
+    for field, how in options.redact:
+        if how != by_hand[field]:
+            raise PuretalkConfigurationError(
+                f"--redact says both {how!r} and {by_hand[field]!r} of {field!r}; say one."
+            )
+    policy = {**(PERSONAL_FIELDS if options.redact_personal else {}), **by_hand}
     return policy or None
 
 

@@ -67,6 +67,11 @@ def is_data_file(name: str) -> bool:
     return _DATA_FILE.fullmatch(name) is not None
 
 
+def is_of_a_snapshot(name: str) -> bool:
+    """Tell whether a name is one of the files that a snapshot consists of."""
+    return name == MANIFEST or is_data_file(name)
+
+
 class ComparisonFiles(NamedTuple):
     """Names of what a comparison writes beside the newer snapshot's manifest."""
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
+from pydantic_core import PydanticCustomError
 
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.ignoring import DEFAULT
@@ -53,9 +63,25 @@ class DataFile(_Part):
     name: str
     format: Literal["jsonl", "parquet"]
     compression: str | None
-    bytes: int
-    count: int
+    bytes: NonNegativeInt
+    count: NonNegativeInt
     sha256: str
+
+
+def _each_once(files: list[DataFile]) -> list[DataFile]:
+    if len({file.name for file in files}) < len(files):
+        raise PydanticCustomError("twice", "the same file is named twice")  # Its records would be read twice.
+    return files
+
+
+def _in_any_time_zone(moment: datetime) -> datetime:
+    if not datetime.min.year < moment.year < datetime.max.year:
+        raise PydanticCustomError("year", "no snapshot is of that year")
+    return moment
+
+
+#: A moment with a date in every time zone; the first and the last day of all time have none in some.
+_Moment = Annotated[datetime, AfterValidator(_in_any_time_zone)]
 
 
 class UnknownField(_Part):
@@ -140,17 +166,17 @@ class Manifest(_Part):
     canonical_version: int
     account: str
     snapshot: str
-    count: int
+    count: NonNegativeInt
     complete: bool
     consistency: Consistency
     content_sha256: str
     raw_sha256: str
-    files: list[DataFile]
+    files: Annotated[list[DataFile], AfterValidator(_each_once)]
     # The attribute cannot be called `schema`: pydantic's models have a method of that name.
     schema_report: SchemaReport = Field(alias="schema")
     redaction: Redaction
-    started_at: datetime
-    finished_at: datetime
+    started_at: _Moment
+    finished_at: _Moment
     source: Source
     ignoring: IgnoringHash | None = None
 

@@ -340,8 +340,8 @@ def _day_of(manifest: Manifest, zone: tzinfo) -> date:
                 )
                 return moment.astimezone(zone).date()
             return named
-        except ValueError:
-            pass  # Such as 20261399: a number, not a day.
+        except (ValueError, OverflowError):
+            pass  # Such as 20261399, or the last hour of all time: a number, not a day.
     return reading.reading_order(manifest)[0].astimezone(zone).date()
 
 

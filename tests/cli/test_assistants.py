@@ -145,3 +145,10 @@ def test_progress_is_told_when_asked_for(run: Any, sandbox: Any) -> None:
     ended = run("assistants", "list", "--verbose", "--json")
     assert "A single page of" in ended.err
     assert len(ended.document) == 250
+
+
+def test_a_field_cannot_be_redacted_in_two_ways(run: Any, sandbox: Any) -> None:
+    """The last one would win in silence, and it may be the one that keeps more."""
+    ended = run("assistants", "list", "--redact", "name=drop", "--redact", "name=mask")
+    assert (ended.code, sandbox.request_count) == (1, 0)
+    assert "both 'drop' and 'mask' of 'name'" in ended.err

@@ -138,3 +138,24 @@ def test_a_torn_snapshot_is_an_error_and_no_change(run: Any, changed: tuple[str,
     ended = run("snapshots", "compare", *changed)
     assert (ended.code, ended.out) == (1, "")
     assert "torn or damaged" in ended.err
+
+
+@pytest.mark.parametrize("option", ["--changes", "--report"])
+def test_no_file_of_a_snapshot_is_overwritten(run: Any, changed: tuple[str, str], option: str, tmp_path: Path) -> None:
+    """Neither its manifest nor its data, whatever leads there; both snapshots still are what they were."""
+    data = Path(changed[0]).with_name(snapshots.read_manifest(changed[0]).files[0].name)
+    link = tmp_path / "link"
+    link.symlink_to(data)
+    for path in (*changed, data, link):
+        ended = run("snapshots", "compare", *changed, option, str(path))
+        assert (ended.code, ended.out) == (1, "")
+        assert f"{option} {path} has the name of a snapshot's own file" in ended.err
+    assert [snapshots.verify(path).count for path in changed] == [250, 250]
+
+
+def test_changes_and_report_are_two_files(run: Any, changed: tuple[str, str], tmp_path: Path) -> None:
+    """One would take the other's place, without a word."""
+    ended = run("snapshots", "compare", *changed, "--changes", tmp_path / "x", "--report", tmp_path / "y" / ".." / "x")
+    assert ended.code == 1
+    assert "name the same file" in ended.err
+    assert not (tmp_path / "x").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -99,6 +100,15 @@ def damage_bytes(manifest: bytes) -> dict[str, bytes]:
         "newer": json.dumps({"format_version": 2, "layout": "new"}).encode(),
         "newer with the old fields": manifest.replace(b'"format_version": 1', b'"format_version": 7'),
         "another snapshot's": manifest.replace(b'"snapshot": "2"', b'"snapshot": "1"'),
+        "a negative count": re.sub(rb'"count": \d+', b'"count": -1', manifest),
+        "a negative size": re.sub(rb'"bytes": \d+', b'"bytes": -1', manifest),
+        "the first day of all time": re.sub(
+            rb'"finished_at": "[^"]*"', b'"finished_at": "0001-01-01T00:00:00Z"', manifest
+        ),
+        "the last day of all time": re.sub(
+            rb'"finished_at": "[^"]*"', b'"finished_at": "9999-12-31T00:00:00Z"', manifest
+        ),
+        "a file named twice": re.sub(rb'"files": \[(.*?)\]', rb'"files": [\1, \1]', manifest, flags=re.DOTALL),
         "another account's": manifest.replace(b'"account": "puretalk_default"', b'"account": "../../elsewhere"'),
     }
 

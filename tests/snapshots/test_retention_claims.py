@@ -152,6 +152,8 @@ def test_keys_that_stand_for_folders(kept: Kept, marker: str) -> None:
         ("run-1", "UTC", "2026-10-09"),
         ("run-1", "Asia/Tokyo", "2026-10-10"),
         ("202611050", "Asia/Tokyo", "2026-10-10"),
+        ("99991231T230000Z", "Asia/Tokyo", "2026-10-10"),
+        ("00010101T000000Z", "America/New_York", "2026-10-09"),
     ],
 )
 def test_the_day_of_a_snapshot(folder: Folder, sandbox: Sandbox, context: Any, name: str, zone: str, day: str) -> None:

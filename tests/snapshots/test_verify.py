@@ -121,7 +121,7 @@ def test_damage_is_found_on_every_storage(place: Place, sandbox: Sandbox, contex
         (lambda manifest: manifest["files"][0].update(format="parquet"), ["Parquet"]),
         (lambda manifest: manifest["files"][0].update(format="csv"), ["files.0.format"]),
         (lambda manifest: manifest.update(files=[]), ["count is 0", "says 250"]),
-        (lambda manifest: manifest["files"].append(manifest["files"][0]), ["out of order"]),
+        (lambda manifest: manifest["files"].append(manifest["files"][0]), ["named twice"]),
         (lambda manifest: manifest.update(snapshot="20261123T000000Z"), ["20261123T000000Z"]),
         (lambda manifest: manifest.update(account="somebody"), ["somebody"]),
         (lambda manifest: manifest.update(format_version=2), ["format 2", "Upgrade"]),
