@@ -79,9 +79,10 @@ def run(options: argparse.Namespace) -> int:
     """Run the command that was parsed; returns the exit code."""
     answer = sys.stdout
     # Airflow and what it loads may print and log whatever they like: none of it belongs into the answer.
-    with contextlib.redirect_stdout(sys.stderr), _calm(options):
+    with contextlib.redirect_stdout(sys.stderr):
         try:
-            return _call(options, answer)
+            with _calm(options):
+                return _call(options, answer)
         except AnswerNotWrittenError as error:
             raise error.cause from None
         except Exception as error:
@@ -101,8 +102,13 @@ def _call(options: argparse.Namespace, answer: TextIO) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    from airflow.providers.common.compat.sdk import AirflowException
-
+    try:
+        from airflow.providers.common.compat.sdk import AirflowException
+    except Exception:  # What was raised then is why: a configuration or a locale that Airflow cannot read.
+        return (
+            f"Airflow cannot be loaded ({type(error).__name__}): its configuration or the locale is wrong. "
+            "--debug tells where."
+        )
     if isinstance(error, AirflowException):
         return str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:

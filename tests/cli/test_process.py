@@ -85,6 +85,24 @@ def test_no_connection_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "create one of type `puretalk`" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("what", ["configuration", "logging", "database"])
+def test_an_airflow_that_cannot_be_loaded_is_one_line(
+    destination: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Nothing of this package is wrong then, and no traceback helps who has to correct it."""
+    if what == "configuration":
+        monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+        (tmp_path / "airflow.cfg").write_text("dags_folder without a section")
+    elif what == "logging":
+        monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "NONSENSE")
+    else:
+        monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "nonsense")
+    done = ran(MODULE, "snapshots", "list", destination)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert "Airflow cannot be loaded" in done.stderr.splitlines()[-1]
+
+
 def test_a_usage_error_is_one() -> None:
     assert ran(MODULE, "snapshots", "compare", "--nonsense").returncode == 1
 
