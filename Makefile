@@ -14,6 +14,10 @@ PYTHON_FOR_2_11 = $$(sh .ci/find_python.sh 12 $(PYTHON))
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# Two processes of tests, each of which takes what the other has left to do.
+WORKERS ?= 2
+PARALLEL = -n $(WORKERS) --dist worksteal
+
 CURRENT := constraints/airflow-3.3.txt
 FLOOR := constraints/airflow-2.11.txt
 
@@ -31,11 +35,11 @@ demo: .venv/demo.stamp  ## Watch a real Airflow take two snapshots and compare t
 airflow: .venv/demo.stamp  ## Run Airflow with the example DAGs and a stand-in PureTalk, until Ctrl-C
 	@.venv/bin/python -m demo airflow
 
-test: .venv/dev.stamp  ## Run the tests on Airflow 3.3 (ARGS="-k name" goes to pytest)
-	.venv/bin/python -m pytest $(ARGS)
+test: .venv/dev.stamp  ## Run the tests on Airflow 3.3 (ARGS="-k name" goes to pytest; WORKERS=0: in one process)
+	.venv/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 test-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Run the same tests on Airflow 2.11
-	.venv-airflow-2.11/bin/python -m pytest $(ARGS)
+	.venv-airflow-2.11/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 test-cluster: .venv/dev.stamp  ## Run the tests that need a running Airflow on PostgreSQL (some minutes)
 	.venv/bin/python -m pytest -m cluster tests/cluster $(ARGS)

@@ -15,6 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A test gives the same result each time, on a loaded machine too. HYPOTHESIS_PROFILE=new_examples draws new examples instead.
+settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
+settings.register_profile("new_examples", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
 
 _HOME = tempfile.TemporaryDirectory(prefix="puretalk-tests-airflow-")
 os.environ["AIRFLOW_HOME"] = _HOME.name

@@ -34,7 +34,7 @@ def value_of(spelled: str) -> Fraction:
     return Fraction(Decimal(spelled))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(spelled_numbers, spelled_numbers)
 def test_numbers_are_equal_by_what_they_say(one: str, other: str) -> None:
     """However they are spelled, at any size; and exactly then they have the same key."""
@@ -56,7 +56,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(values, values)
 def test_keys_are_the_same_exactly_for_equal_values(one: Any, other: Any) -> None:
     """So a watcher, which knows digests of keys only, sees the changes that a comparison sees."""

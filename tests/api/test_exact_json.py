@@ -222,7 +222,7 @@ JSON = st.recursive(
 )
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(JSON)
 @example({"\U00010000": 1, "\ue000": 2})
 @example([5e-324, 1e16, 123456789012345678, 0.1 + 0.2])
@@ -235,7 +235,7 @@ def test_writing_reading_and_writing_again_changes_nothing(value: Any) -> None:
     assert b"\n" not in written
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?", fullmatch=True))
 def test_no_number_is_ever_rounded(text: str) -> None:
     """Whatever its spelling, the number that is written is the number that came."""
@@ -244,7 +244,7 @@ def test_no_number_is_ever_rounded(text: str) -> None:
     assert dumps(loads(written)).decode() == written
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=40) | st.text(alphabet='{}[]:,"0123456789.eE+-truefalsn\\u d8', max_size=40).map(str.encode))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
     """A body is read or refused."""

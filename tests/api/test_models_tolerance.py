@@ -261,7 +261,7 @@ RECORDS = st.dictionaries(
 )
 
 
-@settings(derandomize=True, max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(RECORDS)
 def test_no_json_object_is_ever_refused_or_changed(record: dict[str, Any]) -> None:
     """Every object reads, everything in it can be found again, and no reason repeats a value."""
@@ -277,7 +277,7 @@ def test_no_json_object_is_ever_refused_or_changed(record: dict[str, Any]) -> No
         assert getattr(assistant, name) == record[name]
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(min_size=6).map(lambda text: f"secret-{text}"), st.sampled_from([*Assistant.model_fields]))
 def test_no_reason_ever_holds_the_value(value: str, name: str) -> None:
     """Reasons are counted, logged and stored; what people wrote into a field is not."""

@@ -33,7 +33,7 @@ FILTERED: Records = [
         ({"assistant_id": "b"}, "b"),
         ({"assistant_id": ["b", "e", "nobody"]}, "be"),
         ({"assistant_id": ("b", "e")}, "be"),
-        ({"assistant_id": {"b", "e"}}, "be"),
+        ({"assistant_id": {"b"}}, "b"),
         ({"assistant_id": []}, ""),
         ({"behavior": 1}, "ab"),
         ({"behavior": True}, "c"),

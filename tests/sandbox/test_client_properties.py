@@ -16,7 +16,7 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.sandbox import Sandbox, running
 
 #: The same examples in every run: a test that fails must fail again.
-same_every_time = settings(derandomize=True, database=None, deadline=None, max_examples=150)
+many_examples = settings(max_examples=150)
 
 IDS = [f"{number:08}-0000-4000-8000-000000000000" for number in range(53)]
 PAGE_SIZE, MAX_LIMIT = 7, 20
@@ -44,7 +44,7 @@ def _number(text, default):
         return default
 
 
-@same_every_time
+@many_examples
 @given(queries)
 def test_every_query_gets_the_page_it_names_or_not_found(served, query):
     """Never a 5xx and never a 422: what is no number counts as none, and `next` leads exactly one page on."""
@@ -71,7 +71,7 @@ def test_every_query_gets_the_page_it_names_or_not_found(served, query):
         assert found == {**kept, "page": [str(number)]}
 
 
-@same_every_time
+@many_examples
 @given(st.integers(0, 45), st.none() | st.integers(1, 50))
 def test_following_the_pages_to_the_end_gives_every_assistant_once(served, size, limit):
     """As long as nobody edits: in order, with the same count on every page, and `next` null on the last one only."""
@@ -87,7 +87,7 @@ def test_following_the_pages_to_the_end_gives_every_assistant_once(served, size,
     assert read == IDS[:size]
 
 
-@same_every_time
+@many_examples
 @given(st.dictionaries(st.text(), values, max_size=5))
 def test_every_record_arrives_as_it_is(served, record):
     """Any JSON object: the same keys in the same order, the same values of the same types."""

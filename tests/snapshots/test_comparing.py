@@ -97,7 +97,7 @@ small = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(small, small)
 def test_each_assistant_counts_once_and_where_it_belongs(keep: Keep, older: Any, newer: Any) -> None:
     """Held against a comparison of two dicts in memory."""
@@ -486,7 +486,7 @@ policies = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.fixed_dictionaries({"assistant_id": st.just("1")}, optional={"x": items, "y": items}), policies, policies)
 def test_two_policies_never_make_a_change(record: dict[str, Any], one: dict[str, Any], other: dict[str, Any]) -> None:
     """One fleet, redacted in two ways, has not changed: also where items of a list were dropped, and all others moved up."""

@@ -140,7 +140,7 @@ RECORDS = st.builds(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(records=st.lists(RECORDS, min_size=1, max_size=3))
 @example(records=[ORDINARY, {}, ORDINARY])
 def test_any_objects_come_back_exactly(records: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> None:

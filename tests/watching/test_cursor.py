@@ -179,7 +179,7 @@ edits = st.tuples(st.sampled_from(["edit", "add", "remove"]), st.integers(0, 40)
 looks = st.tuples(st.just("look"), st.sampled_from([math.inf, math.inf, 0, 1, 2, 3, 5, 8]))
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(edits | edits | looks, max_size=60))
 def test_no_change_is_lost_whenever_the_process_dies(steps: list[tuple[str, Any]]) -> None:
     """Between two parts, before the head, while the parts are cut anew: every change is told, some of them twice."""

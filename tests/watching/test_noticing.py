@@ -70,7 +70,7 @@ def test_a_dot_in_a_key_is_no_level() -> None:
     assert compare(record, assistant(**{"voice.language": "en-US"}, voice={"language": "xx"})) != []
 
 
-same_every_time = settings(derandomize=True, database=None, deadline=None, max_examples=300)
+many_examples = settings(max_examples=300)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
@@ -81,7 +81,7 @@ records = st.dictionaries(st.sampled_from(["name", "prompt", "voice", "tools", "
 )
 
 
-@same_every_time
+@many_examples
 @given(records, records)
 def test_it_agrees_with_the_comparison_of_snapshots(old: dict[str, Any], new: dict[str, Any]) -> None:
     """The same assistants count as changed, in the same fields, as far as a watcher tells them apart."""

@@ -100,7 +100,7 @@ FIELDS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(then=st.lists(FIELDS, max_size=4), now=st.lists(FIELDS, max_size=8))
 def test_any_json_makes_a_sound_page(then: list[Any], now: list[Any], keep: Callable[..., str], tmp_path: Path) -> None:
     """Any records at all give a page of balanced elements of the known kinds, in valid UTF-8 without controls."""
