@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -52,15 +52,25 @@ class PuretalkHook(BaseHook):
         super().__init__(**kwargs)
         self.puretalk_conn_id = puretalk_conn_id
         self._connection: Any = None
+        self.reading: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @classmethod
-    def of_connection(cls, puretalk_conn_id: str, connection: Any) -> Self:
+    def of_connection(
+        cls,
+        puretalk_conn_id: str,
+        connection: Any,
+        *,
+        reading: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Self:
         """Build a hook from an Airflow connection that was fetched already; it looks nothing up any more.
 
         For event loops, where connections are fetched asynchronously.
+
+        :param reading: gives the context in which the whole list is read, so that readings can take turns.
         """
         hook = cls(puretalk_conn_id)
         hook._connection = connection
+        hook.reading = reading
         return hook
 
     @classmethod
@@ -196,6 +206,7 @@ class PuretalkHook(BaseHook):
             examine=examine,
             redact=redact,
             cancelled=cancelled,
+            reading=self.reading,
         )
 
     def test_connection(self) -> tuple[bool, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,6 +102,7 @@ def scan(
     redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     cancelled: threading.Event | None = None,
     probe: bool = False,
+    reading: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[AssistantScan]:
     """Read the whole list until the reading is proven, see :class:`airflow_provider_puretalk.api.scan.Scanner`.
 
@@ -115,15 +116,17 @@ def scan(
         flight are cut off. Nothing here sets it.
     :param probe: whether the first request is sent once only, to find out whether the API answers at all. All others are
         tried again as the connection says.
+    :param reading: gives the context in which requests are sent; it is left when the reading is proven.
     """
     examine = examine or _nothing
     if not max_seconds > 0:
         raise PuretalkConfigurationError("`max_seconds` must be above 0.")
-    started_at = datetime.now(UTC)
-    deadline = time.monotonic() + max_seconds
     # Of our own: a failure must end what is in flight here, and nothing else that the caller's event ends.
     stop = Cancellation(cancelled)
-    with Spool() as spool:
+    with Spool() as spool, ExitStack() as requesting:
+        requesting.enter_context(reading())
+        started_at = datetime.now(UTC)
+        deadline = time.monotonic() + max_seconds
         # Only a reading of several walks can meet the same answer twice.
         hashed = consistency == "verified"
 
@@ -161,7 +164,9 @@ def scan(
             cancelled=stop,
             fetch_once=fetch_once,
         )
-        yield AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
+        found = AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
+        requesting.close()
+        yield found
 
 
 def _scanned(

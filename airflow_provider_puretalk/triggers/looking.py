@@ -186,6 +186,7 @@ def _question(
                 max_seconds=max_seconds,
                 cancelled=cancelled,
                 probe=is_failing,
+                reading=hook.reading,
             ) as found,
         ):
             return observer.look(

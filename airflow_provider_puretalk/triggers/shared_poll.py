@@ -148,7 +148,7 @@ class SharedPoll:
         )
         found: list[dict[str, Any] | PuretalkError | None]
         try:
-            found = list(await ask(self._conn_id, poll))
+            found = list(await ask(self._conn_id, poll, storage=members[0].condition.storage))
         except Exception as error:
             failure = polling.failure(error)
             self._not_before = max(self._not_before, self._clock() + (failure.retry_after or 0.0))

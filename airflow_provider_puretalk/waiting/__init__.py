@@ -22,6 +22,10 @@ class Condition(Protocol):
     def group(self) -> Hashable:
         """Conditions of the same group are answered by one reading."""
 
+    @property
+    def storage(self) -> Hashable:
+        """What it reads beside the API, the same for all of a group; None for nothing."""
+
     @classmethod
     def look(
         cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None

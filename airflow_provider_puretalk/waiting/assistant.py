@@ -32,6 +32,7 @@ class AssistantWanted:
 
     kind: ClassVar[str] = "assistant"
     group: ClassVar[Hashable] = kind
+    storage: ClassVar[Hashable] = None
 
     assistant_id: str | None
     name: str | None

@@ -76,6 +76,11 @@ class ChangeWanted:
         pinned = self.baseline is not None
         return replace(self, began=0.0) if pinned else self
 
+    @property
+    def storage(self) -> Hashable:
+        """Where the snapshot lies."""
+        return self.destination, self.storage_conn_id
+
     def pinned(self, hook: PuretalkHook) -> Self:
         """Return the same condition with account and snapshot named; nothing that is stored later matters to it.
 

@@ -17,6 +17,7 @@ from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.storage import Storage
 from airflow_provider_puretalk.taking import take_snapshot
 from airflow_provider_puretalk.triggers import PuretalkSensorTrigger, shared_poll
+from tests.s3_front import guarded_by
 
 Define = Callable[..., str]
 
@@ -303,6 +304,43 @@ def test_different_questions_of_a_connection_take_turns(account: Sandbox, connec
     assert [event["status"] for event in events] == ["found"] * 43
     assert {event["result"].get("baseline") for event in events} == {"2026-11-21", "2026-11-22", None}
     assert account.max_in_flight == 2
+
+
+def test_a_silent_storage_keeps_no_reading_of_the_connection_waiting(account: Sandbox, connection: Define) -> None:
+    """Sensors that compare with snapshots that do not come wait alone; the connection is free meanwhile."""
+    asked, over = threading.Event(), threading.Event()
+
+    def policy(*_: Any) -> bool:
+        asked.set()
+        over.wait(60)
+        return True
+
+    async def scenario(storage: str) -> None:
+        condition = {
+            "kind": "change",
+            "destination": "s3://silent/fleet",
+            "storage_conn_id": storage,
+            "account": "puretalk_default",
+            "baseline": "2026-11-22",
+            "ignore_fields": [],
+            "began": time.time(),
+        }
+        stuck = [waiting(condition={**condition, "baseline": f"2026-11-{day}"}) for day in range(10, 15)]
+        await asyncio.to_thread(asked.wait, 60)
+        identity = rename(account, 0, "Reception")
+        assert (await waiting("Reception"))["result"] == {"assistant_id": identity}
+        assert not any(task.done() for task in stuck)
+        reading = [thread for thread in threading.enumerate() if thread.name == "puretalk-trigger"]
+        assert len(reading) <= 2  # One for all that read this storage, and that of the sensor that found something.
+        for task in stuck:
+            task.cancel()
+
+    with guarded_by(policy) as address:
+        extra = {"endpoint_url": address, "region_name": "us-east-1", "config_kwargs": {"read_timeout": 600}}
+        try:
+            asyncio.run(scenario(connection("silent", conn_type="aws", login="key", password="secret", extra=extra)))
+        finally:
+            over.set()
 
 
 def test_a_cancelled_reading_gives_up_its_turn_at_once(account: Sandbox) -> None:
