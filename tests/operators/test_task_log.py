@@ -117,3 +117,19 @@ def test_names_in_a_storage_hide_nothing_in_the_log_of_prune(
     log = spoken()
     assert SPELT in log
     assert not has_hidden(log)
+
+
+def test_list_hides_nothing(
+    of_records: Callable[..., Any], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A name of a field that would begin a line of its own, or turn one around, is spelled out in the log, not in XCom."""
+    odd = "z\nCRITICAL \u202e\u2800"
+    record = {"assistant_id": f"a{odd}", "name": odd, "user": {"email": "a@b.c", odd: 1}}
+    with caplog.at_level("INFO"):
+        (found,) = of_records([record], redact={"user.email": "mask"}, filters={"name": odd})
+        of_records([record], fields=[odd], page=1)
+    assert found == {**record, "user": {"email": "***", odd: 1}}
+    log = caplog.text + capfd.readouterr().out
+    assert r"user.z\nCRITICAL \u202e\u2800" in log
+    assert r"`z\nCRITICAL \u202e\u2800`" in log
+    assert not any(char in log for char in ("\nCRITICAL", "\u202e", "\u2800"))

@@ -237,3 +237,23 @@ def test_a_summary_that_is_none_is_not_believed(damage: dict[str, Any]) -> None:
     assert sensor.execute_complete({}, event=event) == summary
     with pytest.raises(PuretalkError, match="is none"):
         sensor.execute_complete({}, event={"status": "found", "began": 0.0, "result": summary | damage})
+
+
+def test_log_hides_nothing(
+    account: Sandbox,
+    folder: Folder,
+    context: Any,
+    mode: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Names that would begin a line of their own, or turn one around, are spelled out in the log, not in XCom."""
+    odd = "z\nCRITICAL \u202e\u2800"
+    take(account, folder, context)
+    identity = change(account, 0, **{"name": odd, odd: 1})
+    with caplog.at_level("INFO"):
+        found = wait_for_change(folder, mode, ignore_fields=["updated_at", f"no such {odd}"])
+    assert found["changed"] == [{"assistant_id": identity, "fields": ["name", odd]}]
+    log = caplog.text + capfd.readouterr().out
+    assert r"no such z\nCRITICAL \u202e\u2800" in log
+    assert not any(char in log for char in ("\nCRITICAL", "\u202e", "\u2800"))

@@ -88,6 +88,19 @@ async def test_what_nobody_watched_is_named(box: sandbox.Sandbox, caplog: pytest
     assert event["not_compared"][0] in caplog.text
 
 
+async def test_log_hides_nothing(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """A name of a field that would begin a line of its own, or turn one around, is spelled out in the log."""
+    odd = "A\nCRITICAL \u202e\u2800"
+    box.fleet.change(box.fleet.ids()[0], {"name": odd, odd: 1})
+    await baseline(state := AssetState(), watcher(field_classes=["voice"]))
+    box.fleet.add({"assistant_id": odd, "name": odd})
+    event = await first_event(state, watcher())
+    assert event["added"] == [odd]
+    assert odd in event["not_compared"][0]
+    assert r"the fields A\nCRITICAL \u202e\u2800, " in caplog.text
+    assert not any(char in caplog.text for char in ("\nCRITICAL", "\u202e", "\u2800"))
+
+
 async def test_two_watchers_that_differ_in_pace_only_remember_apart(box: sandbox.Sandbox) -> None:
     """What one has told is no reason for the other to keep silent about it."""
     slow, fast = watcher(poll_interval=0.07), watcher()
