@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# A test gives the same result each time, on a loaded machine too. HYPOTHESIS_PROFILE=new_examples draws new examples instead.
+# A test gives the same result each time, on a loaded machine too; HYPOTHESIS_PROFILE=new_examples draws others.
 settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
 settings.register_profile("new_examples", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "reproducible"))
