@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from airflow.providers.common.compat.sdk import Asset
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.names import is_path_part
+from airflow_provider_puretalk.params import is_path_part
 
 try:
     from airflow.sdk import AssetWatcher

@@ -20,6 +20,13 @@ from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 #: Levels of nesting in a JSON value; our own limit, far below the one at which Python and Airflow give up.
 DEEPEST: Final = 100
 
+_PATH_PART = re.compile(r"(?!\.+$)(?!.*\.\.)[A-Za-z0-9._:-]+")
+
+
+def is_path_part(name: str) -> bool:
+    """Tell whether a name can be one part of a path: letters, digits and ``. _ : -`` only, never ``..``."""
+    return _PATH_PART.fullmatch(name) is not None
+
 
 def text(name: str, value: Any) -> str:
     """Check text that must not be blank, nor the "None" that a template renders which found nothing.

@@ -138,8 +138,8 @@ def take_snapshot(
     folder_name = layout.snapshot_folder(settings.account, snapshot)  # Refuses names that cannot be paths.
     params.one_of("if_exists", if_exists, IF_EXISTS)
     storage.check()
-    writer = _source(settings, source or {})
-    newcomer = Newcomer(settings.account, snapshot, writer, _redaction(redactor, None), if_exists)
+    source_written = _source(settings, source or {})
+    newcomer = Newcomer(settings.account, snapshot, source_written, _redaction(redactor, None), if_exists)
     if kept := newcomer.look(storage):
         return _kept(storage, kept, log)
     storage.check_folder(folder_name)
@@ -157,7 +157,7 @@ def take_snapshot(
             strict=strict,
             progress=_Progress(log, scan.count),
         )
-        manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), writer)
+        manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), source_written)
         if hashing is not None:
             manifest = manifest.model_copy(update={"ignoring": hashing.result()})
         previous, is_first = _previous(storage, manifest, log)

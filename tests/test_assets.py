@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
 from airflow_provider_puretalk.assets import (
     HAS_WATCHERS,
@@ -20,7 +21,6 @@ from airflow_provider_puretalk.assets import (
     puretalk_assistants_asset,
     sanitize_uri,
 )
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.provider_info import get_provider_info
 
 DISTRIBUTION = "airflow-provider-puretalk"

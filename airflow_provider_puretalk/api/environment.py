@@ -18,7 +18,7 @@ import urllib3
 from requests.utils import prepend_scheme_if_needed, select_proxy
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.names import is_host_name
+from airflow_provider_puretalk.api.host_names import is_host_name
 
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")

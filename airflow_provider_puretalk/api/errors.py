@@ -28,6 +28,23 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_puretalk.invisible import printable
 
+__all__ = [
+    "PuretalkAuthError",
+    "PuretalkConfigurationError",
+    "PuretalkConnectionError",
+    "PuretalkDriftError",
+    "PuretalkError",
+    "PuretalkInconsistentScanError",
+    "PuretalkNotFoundError",
+    "PuretalkPaginationError",
+    "PuretalkRateLimitError",
+    "PuretalkResponseError",
+    "PuretalkServerError",
+    "PuretalkSnapshotError",
+    "PuretalkTemporaryFolderError",
+    "SnapshotExistsError",
+]
+
 #: Characters of a message, and of its end, where the advice stands. What it quotes may have any length: an id, a name.
 _LONGEST, _LONGEST_END = 8_000, 2_000
 

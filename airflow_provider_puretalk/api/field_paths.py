@@ -7,6 +7,7 @@ of ``user`` as well as a field whose own name has that dot in it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from typing import Any, Final
 
 from airflow_provider_puretalk import params
@@ -17,8 +18,13 @@ Pattern = tuple[str, ...]
 
 ITEMS: Final = "*"
 
-#: What :func:`find` returns where there is nothing, which is not the same as null.
-NOT_THERE: Final = object()
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+
+#: Stands where a field is not there at all, which is not the same as null.
+ABSENT: Final = _Absent.ABSENT
 
 #: Parts of the longest name. Our own limit: what lies deeper can be named with the whole that it is in.
 _DEEPEST = 12
@@ -63,7 +69,7 @@ def covers(patterns: Sequence[Pattern], path: Iterable[str | int]) -> bool:
 
 
 def without(value: Any, patterns: Sequence[Pattern]) -> Any:
-    """Return a value without the fields that patterns name, :data:`NOT_THERE` where nothing of it is left.
+    """Return a value without the fields that patterns name, :data:`ABSENT` where nothing of it is left.
 
     What is no object or list where a pattern leads through one goes whole: nobody knows what is in it.
     """
@@ -71,12 +77,12 @@ def without(value: Any, patterns: Sequence[Pattern]) -> Any:
         return value
     inside = isinstance(value, list)
     if () in patterns or not isinstance(value, dict | list) or any((one[0] == ITEMS) != inside for one in patterns):
-        return NOT_THERE
+        return ABSENT
     if isinstance(value, list):
         items = [without(item, below(patterns, 0)) for item in value]
-        return [item for item in items if item is not NOT_THERE]
+        return [item for item in items if item is not ABSENT]
     fields = ((key, without(inner, below(patterns, key))) for key, inner in value.items())
-    return {key: inner for key, inner in fields if inner is not NOT_THERE}
+    return {key: inner for key, inner in fields if inner is not ABSENT}
 
 
 def occurs(value: Any, pattern: Pattern) -> bool:
@@ -95,7 +101,7 @@ def occurs(value: Any, pattern: Pattern) -> bool:
 
 
 def find(value: Any, name: Pattern) -> Any:
-    """Follow a name without ``*`` through nested objects; :data:`NOT_THERE` where it leads nowhere.
+    """Follow a name without ``*`` through nested objects; :data:`ABSENT` where it leads nowhere.
 
     A field whose own name has a dot in it is found first.
     """
@@ -104,6 +110,6 @@ def find(value: Any, name: Pattern) -> Any:
     if isinstance(value, dict):
         for size in range(len(name), 0, -1):
             key = ".".join(name[:size])
-            if key in value and (found := find(value[key], name[size:])) is not NOT_THERE:
+            if key in value and (found := find(value[key], name[size:])) is not ABSENT:
                 return found
-    return NOT_THERE
+    return ABSENT

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.field_paths import NOT_THERE
+from airflow_provider_puretalk.api.field_paths import ABSENT
 
 
 class Wanted:
@@ -42,8 +42,8 @@ class Wanted:
             )
 
     def is_met_by(self, found: Any) -> bool:
-        """Tell whether what a record has there, or ``NOT_THERE``, is the value."""
-        if found is NOT_THERE:
+        """Tell whether what a record has there, or ``ABSENT``, is the value."""
+        if found is ABSENT:
             return self.value is None
         if self._text is not None and params.as_text(found) == self._text:
             return True

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
-from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.errors import PuretalkPaginationError, PuretalkResponseError
+from airflow_provider_puretalk.api.record_id import record_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,6 @@ class Page:
     def has_next(self) -> bool:
         """Whether the server says that there is more."""
         return self.next is not None
-
-
-def record_id(record: Any) -> str | None:
-    """Return what a record is known by, None where it has no ``assistant_id``.
-
-    Ids are compared as given. One that is not text breaks the documentation, but still tells assistants apart: its JSON
-    spelling stands for it.
-    """
-    given = record.get("assistant_id") if isinstance(record, dict) else None
-    if isinstance(given, str):
-        return given or None
-    return None if given is None else exact_json.dumps(given).decode()
 
 
 def read_page(body: Any, *, number: int, limit: int) -> Page:

@@ -21,7 +21,8 @@ from airflow_provider_puretalk.api.errors import (
     PuretalkRateLimitError,
     PuretalkResponseError,
 )
-from airflow_provider_puretalk.api.pages import Page, record_id
+from airflow_provider_puretalk.api.pages import Page
+from airflow_provider_puretalk.api.record_id import record_id
 from airflow_provider_puretalk.api.scan import Consistency, Method, Proof, Scanner
 from airflow_provider_puretalk.api.spool import Row, ScannedPage, Spool
 

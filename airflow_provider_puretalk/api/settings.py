@@ -17,7 +17,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.names import is_host_name, is_path_part
+from airflow_provider_puretalk.api.host_names import is_host_name
+from airflow_provider_puretalk.params import is_path_part
 
 #: Where the vendor's page says the API is ("Assistants List", section servers).
 DEFAULT_BASE_URL = "https://api.puretalk.ai/api"

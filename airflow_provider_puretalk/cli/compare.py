@@ -11,11 +11,12 @@ from typing import Any
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.api.field_paths import ABSENT
 from airflow_provider_puretalk.cli.connection import account_in, manifest_at, place
 from airflow_provider_puretalk.cli.output import Output, cell
 from airflow_provider_puretalk.cli.parser import CHANGED, DONE
 from airflow_provider_puretalk.snapshots import layout
-from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, Changed, ChangedMany
+from airflow_provider_puretalk.snapshots.changes import Added, Change, Changed, ChangedMany
 from airflow_provider_puretalk.snapshots.choosing import choose_two
 from airflow_provider_puretalk.snapshots.storage import Storage
 from airflow_provider_puretalk.wording import counted

@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api import field_paths
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.field_paths import NOT_THERE, Pattern
+from airflow_provider_puretalk.api.field_paths import ABSENT, Pattern
 from airflow_provider_puretalk.api.matching import Wanted
 
 
@@ -42,14 +42,14 @@ class Selection:
             self._not_found = {
                 name: pattern
                 for name, pattern in self._not_found.items()
-                if field_paths.find(record, pattern) is NOT_THERE
+                if field_paths.find(record, pattern) is ABSENT
             }
         if not all(_accepts(field_paths.find(record, pattern), wanted) for pattern, wanted in self._filters):
             return None
         if self._fields is None:
             return record
         found = {name: field_paths.find(record, pattern) for name, pattern in self._fields.items()}
-        return {name: None if value is NOT_THERE else value for name, value in found.items()}
+        return {name: None if value is ABSENT else value for name, value in found.items()}
 
     def check_names(self, *, whole: bool, redacted: Iterable[str] = ()) -> str | None:
         """Check for names that no record had; to be called when all have been taken.

@@ -17,7 +17,7 @@ from airflow_provider_puretalk import __version__
 from airflow_provider_puretalk.api.client import ApiClient
 from airflow_provider_puretalk.api.errors import PuretalkResponseError
 from airflow_provider_puretalk.api.models import json_type
-from airflow_provider_puretalk.api.pages import record_id
+from airflow_provider_puretalk.api.record_id import record_id
 from airflow_provider_puretalk.api.session import origin
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.probing.asking import Asker, Reply, telling_headers

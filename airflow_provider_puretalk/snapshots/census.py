@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.field_paths import ABSENT
 from airflow_provider_puretalk.api.redaction import MASK
-from airflow_provider_puretalk.snapshots.changes import ABSENT
 from airflow_provider_puretalk.snapshots.ledger import NOW, Ledger, Trait
 
 #: Id and name of an assistant.

@@ -7,22 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.field_classes import FieldClass
+from airflow_provider_puretalk.api.field_paths import ABSENT
 
 #: As many assistants with the same change are told in one line.
 ALIKE = 5
-
-
-class _Absent(Enum):
-    ABSENT = "absent"
-
-
-#: Stands where a field is not there at all, which is not the same as null.
-ABSENT: Final = _Absent.ABSENT
 
 
 @dataclass(frozen=True, slots=True)

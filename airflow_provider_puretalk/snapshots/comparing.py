@@ -23,9 +23,9 @@ from airflow_provider_puretalk.snapshots.census import Census
 from airflow_provider_puretalk.snapshots.collector import collector_paused
 from airflow_provider_puretalk.snapshots.comparison import Comparison, Side
 from airflow_provider_puretalk.snapshots.ledger import NOW, THEN, Ledger
-from airflow_provider_puretalk.snapshots.manifest import Manifest, Redaction, SchemaReport
+from airflow_provider_puretalk.snapshots.manifest import Manifest, Redaction
 from airflow_provider_puretalk.snapshots.merging import Merge, Records, Row
-from airflow_provider_puretalk.snapshots.schema_report import fields_present
+from airflow_provider_puretalk.snapshots.schema_report import SchemaReport, fields_present
 
 #: What is not a change by default: it moves with every save.
 IGNORED = (DEFAULT,)

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from airflow_provider_puretalk.api.equality import comparison_key, equal
-from airflow_provider_puretalk.api.field_paths import ITEMS, Pattern, below
+from airflow_provider_puretalk.api.field_paths import ABSENT, ITEMS, Pattern, below
 from airflow_provider_puretalk.api.ignoring import without_queries
-from airflow_provider_puretalk.snapshots.changes import ABSENT
 
 #: A path of keys and indexes into a record.
 Path = tuple[str | int, ...]

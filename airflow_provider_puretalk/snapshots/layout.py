@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_puretalk import locations
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkSnapshotError
-from airflow_provider_puretalk.api.names import is_path_part
+from airflow_provider_puretalk.params import is_path_part
 
 MANIFEST = "manifest.json"
 #: What older releases called the files of a snapshot's latest comparison, whatever it was compared with.

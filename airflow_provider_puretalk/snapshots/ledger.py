@@ -18,7 +18,8 @@ from typing import Any, Literal
 from airflow_provider_puretalk import temporary
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.field_classes import FieldClass
-from airflow_provider_puretalk.snapshots.changes import ABSENT, ALIKE, Added, Change, Changed, ChangedMany, Removed
+from airflow_provider_puretalk.api.field_paths import ABSENT
+from airflow_provider_puretalk.snapshots.changes import ALIKE, Added, Change, Changed, ChangedMany, Removed
 
 #: Which side of a comparison has an assistant: the baseline, the newer one.
 THEN, NOW = 1, 2

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from airflow_provider_puretalk.api.errors import PuretalkSnapshotError
 from airflow_provider_puretalk.api.ignoring import DEFAULT
+from airflow_provider_puretalk.snapshots.schema_report import SchemaReport
 
 #: The version of the layout and of this file. A reader refuses a newer one: it could not know what it overlooks.
 FORMAT_VERSION = 1
@@ -82,30 +83,6 @@ def _in_any_time_zone(moment: datetime) -> datetime:
 
 #: A moment with a date in every time zone; the first and the last day of all time have none in some.
 _Moment = Annotated[datetime, AfterValidator(_in_any_time_zone)]
-
-
-class UnknownField(_Part):
-    """A field that the contract does not document."""
-
-    pointer: str
-    count: int
-    types: list[str]
-
-
-class ViolationCount(_Part):
-    """A way in which values broke the documentation. ``*`` in the pointer stands for any index."""
-
-    pointer: str
-    reason: str
-    count: int
-
-
-class SchemaReport(_Part):
-    """How the records compare with the contract."""
-
-    unknown_fields: list[UnknownField] = Field(default_factory=list)
-    absent_fields: list[str] = Field(default_factory=list)
-    violations: list[ViolationCount] = Field(default_factory=list)
 
 
 class Redaction(_Part):

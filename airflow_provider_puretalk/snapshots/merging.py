@@ -16,7 +16,7 @@ from airflow_provider_puretalk.api.field_classes import FIELD_CLASSES, FieldClas
 from airflow_provider_puretalk.api.field_paths import Pattern, without
 from airflow_provider_puretalk.api.ignoring import IgnoredFields
 from airflow_provider_puretalk.api.models import json_pointer
-from airflow_provider_puretalk.api.pages import record_id
+from airflow_provider_puretalk.api.record_id import record_id
 from airflow_provider_puretalk.snapshots import census
 from airflow_provider_puretalk.snapshots.differences import differences
 from airflow_provider_puretalk.snapshots.ledger import NOW, THEN, Ledger

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.daemon_pool import DaemonPool
 from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkSnapshotError
-from airflow_provider_puretalk.api.pages import record_id
+from airflow_provider_puretalk.api.record_id import record_id
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.snapshots import jsonl, layout, naming, parquet
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms, file_hash

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_puretalk.api.models import (
     Assistant,
@@ -20,13 +20,41 @@ from airflow_provider_puretalk.api.models import (
     json_type,
     violations_of,
 )
-from airflow_provider_puretalk.snapshots.manifest import SchemaReport, UnknownField, ViolationCount
 
 #: The documented objects: where they stand, and what describes them.
 _OBJECTS: dict[str, type[BaseModel]] = {"": Assistant, "user": AssistantUser, "voice": Voice}
 _KNOWN = {name: frozenset(model.model_fields) for name, model in _OBJECTS.items()}
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
+
+
+class _Part(BaseModel):
+    # A later release may add fields; they must survive.
+    model_config = ConfigDict(extra="allow")
+
+
+class UnknownField(_Part):
+    """A field that the contract does not document."""
+
+    pointer: str
+    count: int
+    types: list[str]
+
+
+class ViolationCount(_Part):
+    """A way in which values broke the documentation. ``*`` in the pointer stands for any index."""
+
+    pointer: str
+    reason: str
+    count: int
+
+
+class SchemaReport(_Part):
+    """How the records compare with the contract."""
+
+    unknown_fields: list[UnknownField] = Field(default_factory=list)
+    absent_fields: list[str] = Field(default_factory=list)
+    violations: list[ViolationCount] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,11 +26,11 @@ from airflow_provider_puretalk.snapshots.background import Background
 from airflow_provider_puretalk.snapshots.collector import collector_paused
 from airflow_provider_puretalk.snapshots.fingerprint import VOLATILE, Fingerprint, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.jsonl import JsonlWriter
-from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, SchemaReport, parse_manifest
+from airflow_provider_puretalk.snapshots.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.parquet import ParquetWriter
 from airflow_provider_puretalk.snapshots.replaced import Leftovers, remove_replaced
 from airflow_provider_puretalk.snapshots.replacing import Newcomer
-from airflow_provider_puretalk.snapshots.schema_report import Profile, SchemaCounter
+from airflow_provider_puretalk.snapshots.schema_report import Profile, SchemaCounter, SchemaReport
 from airflow_provider_puretalk.snapshots.storage import Storage
 from airflow_provider_puretalk.snapshots.superseded import remove_superseded
 

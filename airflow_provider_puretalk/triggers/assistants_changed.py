@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.field_paths import parse_names
-from airflow_provider_puretalk.api.names import is_path_part
+from airflow_provider_puretalk.params import is_path_part
 from airflow_provider_puretalk.triggers import looking
 from airflow_provider_puretalk.watching.noticing import Watch
 from airflow_provider_puretalk.wording import counted

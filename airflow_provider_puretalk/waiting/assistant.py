@@ -78,7 +78,7 @@ class AssistantWanted:
     ) -> list[dict[str, Any] | PuretalkError | None]:
         """Walk over the list once; return for each condition the first assistant, by id, that meets it."""
         from airflow_provider_puretalk.api import exact_json
-        from airflow_provider_puretalk.api.pages import record_id
+        from airflow_provider_puretalk.api.record_id import record_id
 
         ids = {condition.assistant_id for condition in conditions}
         names = {condition.name for condition in conditions if condition.assistant_id is None}

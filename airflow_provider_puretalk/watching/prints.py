@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.equality import KEY_VERSION, comparison_key
 from airflow_provider_puretalk.api.ignoring import without_queries
-from airflow_provider_puretalk.api.pages import record_id
+from airflow_provider_puretalk.api.record_id import record_id
 
 #: Length of a field's digest.
 DIGEST_BYTES: Final = 4

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkResponseError
 
 from airflow_provider_puretalk.api.errors import is_transient
-from airflow_provider_puretalk.exceptions import PuretalkResponseError
 
 MOST = 1_000_000
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkConnectionError, PuretalkError, PuretalkInconsistentScanError
 
 from airflow_provider_puretalk.api.connections import time_limit
 from airflow_provider_puretalk.api.reading import scan
-from airflow_provider_puretalk.exceptions import PuretalkConnectionError, PuretalkError, PuretalkInconsistentScanError
 
 PATIENT = {"timeout": 600, "max_retries": 5}
 

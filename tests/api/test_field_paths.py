@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_puretalk.api.field_paths import NOT_THERE, below, covers, find, parse_name, parse_names
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.api.field_paths import ABSENT, below, covers, find, parse_name, parse_names
 
 PARTS = st.sampled_from(["a", "b", "*", "user", "0"])
 KEYS = st.lists(PARTS, min_size=1, max_size=3).map(".".join)
@@ -48,10 +48,10 @@ def test_below_goes_one_step() -> None:
     [
         ({"user": {"email": "x"}}, "user.email", "x"),
         ({"user": {"email": None}}, "user.email", None),
-        ({"user": {}}, "user.email", NOT_THERE),
-        ({"user": None}, "user.email", NOT_THERE),
-        ({"user": "text"}, "user.email", NOT_THERE),
-        ({"user": ["x"]}, "user.0", NOT_THERE),
+        ({"user": {}}, "user.email", ABSENT),
+        ({"user": None}, "user.email", ABSENT),
+        ({"user": "text"}, "user.email", ABSENT),
+        ({"user": ["x"]}, "user.0", ABSENT),
         ({"user.email": "dotted", "user": {"email": "nested"}}, "user.email", "dotted"),
         ({"user.email": {"x": 1}, "user": {"email": {"y": 2}}}, "user.email.y", 2),
         ({"a": {"b.c": 1}}, "a.b.c", 1),

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkRateLimitError
 
 from airflow_provider_puretalk.api.pacing import Pacer
-from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkRateLimitError
 
 REFUSAL = {"err": True, "msg": "Something went wrong."}
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkResponseError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.field_paths import Pattern, below
 from airflow_provider_puretalk.api.models import violations_of
 from airflow_provider_puretalk.api.redaction import PERSONAL_FIELDS, Redactor
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkResponseError
 from airflow_provider_puretalk.models import Assistant, AssistantUser, Voice
 from airflow_provider_puretalk.sandbox import make_fleet
 

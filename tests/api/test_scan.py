@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-
-from airflow_provider_puretalk.api.reading import AssistantScan, scan
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkInconsistentScanError,
@@ -17,6 +15,8 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkResponseError,
     PuretalkServerError,
 )
+
+from airflow_provider_puretalk.api.reading import AssistantScan, scan
 from airflow_provider_puretalk.sandbox import Sandbox, running
 
 Read = Callable[..., AbstractContextManager[AssistantScan]]

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.reading import AssistantScan, scan
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkError,
     PuretalkInconsistentScanError,
 )
+
+from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.reading import AssistantScan, scan
 from airflow_provider_puretalk.sandbox import Sandbox, running
 
 Read = Callable[..., AbstractContextManager[AssistantScan]]

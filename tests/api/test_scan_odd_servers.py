@@ -8,9 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from airflow_provider_puretalk.api.errors import is_transient
-from airflow_provider_puretalk.api.reading import scan
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkInconsistentScanError,
@@ -19,6 +16,9 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkResponseError,
     PuretalkServerError,
 )
+
+from airflow_provider_puretalk.api.errors import is_transient
+from airflow_provider_puretalk.api.reading import scan
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import boto3
 import pytest
 from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
-
 from airflow_provider_puretalk.exceptions import PuretalkInconsistentScanError
+
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator,
     PuretalkListAssistantsOperator,

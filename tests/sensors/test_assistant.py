@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+
 from airflow_provider_puretalk.sandbox import Sandbox, make_fleet
 from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
 from airflow_provider_puretalk.waiting.assistant import AssistantWanted

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.operators import PERSONAL_FIELDS, PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
-
-from airflow_provider_puretalk.api.errors import PuretalkTemporaryFolderError, is_transient
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
@@ -21,6 +19,8 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkResponseError,
     PuretalkServerError,
 )
+
+from airflow_provider_puretalk.api.errors import PuretalkTemporaryFolderError, is_transient
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.sensors import PuretalkAssistantSensor

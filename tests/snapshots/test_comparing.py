@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.field_paths import ABSENT
 from airflow_provider_puretalk.api.redaction import Redactor
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Changed, ChangedMany, Removed
+from airflow_provider_puretalk.snapshots.changes import Added, Changed, ChangedMany, Removed
 from airflow_provider_puretalk.snapshots.comparing import Listing, compare_listings
-from airflow_provider_puretalk.snapshots.manifest import Redaction, SchemaReport
+from airflow_provider_puretalk.snapshots.manifest import Redaction
+from airflow_provider_puretalk.snapshots.schema_report import SchemaReport
 from tests.places import ACCOUNT, Folder, Place
 
 Records = list[dict[str, Any]]

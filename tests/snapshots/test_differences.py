@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.snapshots.changes import ABSENT
+from airflow_provider_puretalk.api.field_paths import ABSENT
 from airflow_provider_puretalk.snapshots.differences import Difference, differences
 
 leaves = st.one_of(st.none(), st.booleans(), st.integers(-2, 2), st.floats(-2, 2), st.sampled_from(["", "1", "a.b"]))

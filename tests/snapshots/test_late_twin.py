@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from tests.places import ACCOUNT
 from tests.snapshots.conftest import Reading
 from tests.snapshots.interleaving import SteppingFileSystem, orders, play

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkDriftError, PuretalkSnapshotError
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkDriftError, PuretalkSnapshotError
 from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.snapshots.storage import Storage
 from tests.places import ACCOUNT
 from tests.snapshots.conftest import Reading

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Folder, Place
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.api.errors import is_transient
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.operators import PuretalkPruneSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots import Pruned

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.api.errors import is_transient
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkError
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots import comparing, layout, publishing

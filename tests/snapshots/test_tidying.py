@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkError
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.api.errors import is_transient
-from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.storage import Storage
 from tests.places import ACCOUNT, Folder, Place

@@ -7,10 +7,10 @@ import logging
 from typing import Any
 
 import pytest
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.snapshots.differences import differences
 from airflow_provider_puretalk.watching.noticing import MOST_FIELDS, MOST_IDS, Changes, Watch
 from airflow_provider_puretalk.watching.prints import Observer

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.field_classes import field_class
+from airflow_provider_puretalk.api.field_paths import ABSENT
 from airflow_provider_puretalk.api.models import pointer_path
 from airflow_provider_puretalk.snapshots.census import Census, Member
-from airflow_provider_puretalk.snapshots.changes import ABSENT, Added, Change, ChangedMany, Removed
+from airflow_provider_puretalk.snapshots.changes import Added, Change, ChangedMany, Removed
 from airflow_provider_puretalk.snapshots.report.secrets_in_text import suspicions
 from airflow_provider_puretalk.snapshots.report.values import label
 from airflow_provider_puretalk.wording import counted

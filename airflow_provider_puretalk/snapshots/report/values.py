@@ -15,8 +15,8 @@ import markupsafe
 import msgspec
 
 from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.api.field_paths import ABSENT
 from airflow_provider_puretalk.invisible import replace_invisible
-from airflow_provider_puretalk.snapshots.changes import ABSENT
 
 #: Characters of one value that are shown.
 LONGEST_VALUE = 20_000

@@ -1,17 +1,11 @@
-"""Names that can be filed under, or belong to hosts. Kept apart from everything heavy, because DAG files need it."""
+"""What a host can be called."""
 
 from __future__ import annotations
 
 import re
 
-_PATH_PART = re.compile(r"(?!\.+$)(?!.*\.\.)[A-Za-z0-9._:-]+")
 #: A label may have 63 characters, and none may be empty: what looks names up fails with errors of its own otherwise.
 _HOST_NAME = re.compile(r"(?=.{1,254}$)(?!-)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{0,62}[a-z0-9_]\.?")
-
-
-def is_path_part(name: str) -> bool:
-    """Tell whether a name can be one part of a path: letters, digits and ``. _ : -`` only, never ``..``."""
-    return _PATH_PART.fullmatch(name) is not None
 
 
 def is_host_name(name: str) -> bool:
