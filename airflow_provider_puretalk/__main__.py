@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_puretalk.cli.running import as_process, main
+from airflow_provider_puretalk.cli.main import as_process, main
 
 if __name__ == "__main__":
     as_process(main)

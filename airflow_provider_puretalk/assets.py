@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.params import is_path_part
 
 try:

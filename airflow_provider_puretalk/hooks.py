@@ -15,18 +15,18 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_puretalk import connection_form, params
 from airflow_provider_puretalk.api.client import ApiClient
-from airflow_provider_puretalk.api.errors import (
+from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkError,
     PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkPaginationError,
 )
-from airflow_provider_puretalk.api.models import Assistant, AssistantPage
-from airflow_provider_puretalk.api.once import once
-from airflow_provider_puretalk.api.reading import AssistantScan, scan
-from airflow_provider_puretalk.api.scan import CONSISTENCIES, Consistency
-from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.once import once
+from airflow_provider_puretalk.records.models import Assistant, AssistantPage
+from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
+from airflow_provider_puretalk.scan.prover import CONSISTENCIES, Consistency
 from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
@@ -190,9 +190,9 @@ class PuretalkHook(BaseHook):
         :param max_seconds: seconds after which to give up.
         :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
         :param examine: called with each raw record as it comes in; see
-            :func:`airflow_provider_puretalk.api.reading.scan`.
+            :func:`airflow_provider_puretalk.scan.assistant_scan.scan`.
         :param redact: gives the record to keep in place of each raw one, before it is written to the local disk; a
-            :class:`airflow_provider_puretalk.api.redaction.Redactor`, say.
+            :class:`airflow_provider_puretalk.records.redaction.Redactor`, say.
         :param cancelled: set by another thread, it ends the reading with an error: no further request is sent, and those
             in flight are cut off. Nothing here sets it.
         :raises PuretalkInconsistentScanError: no proof was found.

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from airflow_provider_puretalk import locations
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
 #: Levels of nesting in a JSON value; our own limit, far below the one at which Python and Airflow give up.
 DEEPEST: Final = 100

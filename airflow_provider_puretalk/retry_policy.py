@@ -20,7 +20,7 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
-from airflow_provider_puretalk.api.errors import (
+from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
     PuretalkRateLimitError,

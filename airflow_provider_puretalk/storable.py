@@ -23,9 +23,9 @@ def storable(value: Any) -> Any:
     if value is None or (isinstance(value, int) and -_LARGEST <= value < _LARGEST):
         return value
     if not isinstance(value, str):
-        from airflow_provider_puretalk.api import exact_json
+        from airflow_provider_puretalk.records import canonical_json
 
-        value = exact_json.dumps(value).decode()
+        value = canonical_json.dumps(value).decode()
     return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
 if TYPE_CHECKING:
     import jinja2

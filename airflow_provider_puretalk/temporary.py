@@ -3,7 +3,7 @@
 Airflow ends a task by force when somebody marks it as failed, and nothing tidies up after it. So the files of a reading, of
 a comparison, and the local copies of what is stored have no name: only the process that opened them can reach them. They
 lie in the folder that ``TMPDIR`` names. Where it cannot hold them, everything here raises
-:class:`~airflow_provider_puretalk.api.errors.PuretalkTemporaryFolderError`.
+:class:`~airflow_provider_puretalk.exceptions.PuretalkTemporaryFolderError`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkTemporaryFolderError
+from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkTemporaryFolderError
 
 #: What Python and SQLite fall back to in silence where TMPDIR names a folder that cannot be used.
 _FALLBACKS = ("/tmp", "/var/tmp", "/usr/tmp")

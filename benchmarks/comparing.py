@@ -103,21 +103,22 @@ def _run(what: str, folder: Path, file_format: str, assistants: int) -> dict[str
 
 
 def _write(destination: str, file_format: str, assistants: int) -> None:
-    from airflow_provider_puretalk.snapshots import layout, manifest, writing
-    from airflow_provider_puretalk.snapshots.storage import Storage
+    from airflow_provider_puretalk.snapshots.format import layout, manifest
+    from airflow_provider_puretalk.snapshots.storage import writer
+    from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
     storage = Storage(destination)
     compression = layout.choose_compression(file_format, "auto")
     for name in ("a", "b"):
         with storage.staging(layout.snapshot_folder(ACCOUNT, name)) as new_file:
-            staged = writing.stage(
+            staged = writer.stage(
                 _rows(assistants, changed=name == "b"),
                 new_file(),
                 file_format=file_format,
                 compression=compression,
             )
             now = datetime.now(UTC)
-            writing.commit(
+            writer.commit(
                 storage,
                 manifest.Manifest(
                     format_version=manifest.FORMAT_VERSION,
@@ -147,16 +148,16 @@ def _write(destination: str, file_format: str, assistants: int) -> None:
 
 
 def _rows(assistants: int, *, changed: bool) -> Iterator[tuple[bytes, Any]]:
-    from airflow_provider_puretalk.api import exact_json
-    from airflow_provider_puretalk.snapshots.schema_report import profile
+    from airflow_provider_puretalk.records import canonical_json
+    from airflow_provider_puretalk.records.contract_check import profile
     from benchmarks.server import rows
 
     for number, row in enumerate(rows(assistants)):
         # Ids that sort as they come: a snapshot is in order.
-        record = exact_json.loads(row) | {"assistant_id": f"{number:08d}-0000-4000-8000-000000000000"}
+        record = canonical_json.loads(row) | {"assistant_id": f"{number:08d}-0000-4000-8000-000000000000"}
         if changed and number % CHANGED_ONE_IN == 0:
             record |= {"prompt": f"{record['prompt']}\nNever promise a refund.", "updated_at": "2026-11-22T00:00:00Z"}
-        yield exact_json.dumps(record), profile(record)
+        yield canonical_json.dumps(record), profile(record)
 
 
 def _read(destination: str) -> None:
@@ -184,8 +185,9 @@ def main() -> None:
     # What the task would import first is imported before the clock starts.
     import pyarrow.parquet  # noqa: F401
 
-    from airflow_provider_puretalk.snapshots import comparing, publishing  # noqa: F401
-    from airflow_provider_puretalk.snapshots.storage import Storage
+    from airflow_provider_puretalk.snapshots.comparison import comparing  # noqa: F401
+    from airflow_provider_puretalk.snapshots.report import publishing  # noqa: F401
+    from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
     Storage(destination).check()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

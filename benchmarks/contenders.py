@@ -138,8 +138,9 @@ def ours(
         import airflow_provider_puretalk.hooks  # noqa: F401
         from airflow_provider_puretalk.assets import puretalk_assistants_asset
         from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
-        from airflow_provider_puretalk.snapshots import schema_report, writing  # noqa: F401
-        from airflow_provider_puretalk.snapshots.storage import Storage
+        from airflow_provider_puretalk.records import contract_check  # noqa: F401
+        from airflow_provider_puretalk.snapshots.storage import writer  # noqa: F401
+        from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
         Storage(str(folder)).check()
         puretalk_assistants_asset("benchmark")

@@ -191,8 +191,8 @@ async def _wait(situation: Situation) -> list[float]:
 
 def _trigger(name: str, begin: float, number: int) -> Any:
     """Return the trigger of a sensor that was deferred at some moment of the last interval."""
+    from airflow_provider_puretalk.conditions.assistant import AssistantWanted
     from airflow_provider_puretalk.triggers import PuretalkSensorTrigger
-    from airflow_provider_puretalk.waiting.assistant import AssistantWanted
 
     return PuretalkSensorTrigger(
         puretalk_conn_id="benchmark",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.snapshots.changes import to_line
+from airflow_provider_puretalk.snapshots.comparison.changes import to_line
 from demo.steps import DemoError
 
 #: How many snapshots the tree shows, and how many assistants the table.

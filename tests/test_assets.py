@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
 from airflow_provider_puretalk.assets import (
     HAS_WATCHERS,
@@ -21,6 +20,7 @@ from airflow_provider_puretalk.assets import (
     puretalk_assistants_asset,
     sanitize_uri,
 )
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.provider_info import get_provider_info
 
 DISTRIBUTION = "airflow-provider-puretalk"
@@ -118,7 +118,7 @@ class TestWatching:
             "requests",
             "msgspec",
             "sqlite3",
-            "airflow_provider_puretalk.api.models",
+            "airflow_provider_puretalk.records.models",
             "airflow_provider_puretalk.hooks",
         )
         program = (

@@ -67,9 +67,9 @@ HEAVY = (
     "sqlite3",
     "airflow_provider_puretalk.hooks",
     "airflow_provider_puretalk.models",
-    "airflow_provider_puretalk.api.models",
+    "airflow_provider_puretalk.records.models",
     "airflow_provider_puretalk.api.client",
-    "airflow_provider_puretalk.api.exact_json",
+    "airflow_provider_puretalk.records.canonical_json",
     "airflow_provider_puretalk.snapshots",
     "airflow_provider_puretalk.sandbox",
 )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.snapshots.retention import Pruned, Removed
+from airflow_provider_puretalk.change_detection.detector import Changes
+from airflow_provider_puretalk.snapshots.storage.retention import Pruned, Removed
 from airflow_provider_puretalk.storable import fitting, storable
-from airflow_provider_puretalk.watching.noticing import Changes
 
 
 @pytest.mark.parametrize(

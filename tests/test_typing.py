@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Literal, assert_type
 
 import requests
-from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkError, PuretalkPaginationError
 
-from airflow_provider_puretalk.api.reading import AssistantScan
+from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkError, PuretalkPaginationError
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.models import ApiError, Assistant, AssistantPage, AssistantUser, Violation, Voice
+from airflow_provider_puretalk.scan.assistant_scan import AssistantScan
 
 
 def check_hook(hook: PuretalkHook) -> None:

@@ -1,6 +1,6 @@
 """Asks the API for a page until it has one: when to try again, and what an answer means.
 
-In come a page number and a limit; out comes a :class:`~airflow_provider_puretalk.api.pages.Page` or an exception of this
+In come a page number and a limit; out comes a :class:`~airflow_provider_puretalk.api.page.Page` or an exception of this
 package. Only GETs are sent, so asking again is always safe. Nothing it logs or raises holds the key or a body.
 """
 
@@ -22,18 +22,18 @@ import requests
 import tenacity
 import urllib3
 
-from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.api.cancellation import Cancellation
-from airflow_provider_puretalk.api.errors import (
+from airflow_provider_puretalk.api.page import Page, read_page
+from airflow_provider_puretalk.api.request import BrokenBodyError, Exchange, Reply
+from airflow_provider_puretalk.api.session import is_loopback, leads_to, origin
+from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.exceptions import (
     PuretalkConnectionError,
     PuretalkRateLimitError,
     PuretalkResponseError,
     PuretalkServerError,
 )
-from airflow_provider_puretalk.api.exchange import BrokenBodyError, Exchange, Reply
-from airflow_provider_puretalk.api.pages import Page, read_page
-from airflow_provider_puretalk.api.session import is_loopback, leads_to, origin
-from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.records import canonical_json
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class ApiClient:
 
         :param number: the page, from 1.
         :param limit: rows to ask for; the server may send fewer.
-        :raises PuretalkError: see :mod:`airflow_provider_puretalk.api.errors`; all but configuration, snapshot and drift.
+        :raises PuretalkError: see :mod:`airflow_provider_puretalk.exceptions`; all but configuration, snapshot and drift.
         """
         page, _ = self.read(self.ask(number, limit))
         return page
@@ -221,8 +221,8 @@ def _answer(number: int, limit: int, reply: Reply, *, hashed: bool, tries: int =
 
 def _decode(reply: Reply) -> Any:
     try:
-        return exact_json.loads(reply.body)
-    except exact_json.InvalidJSONError as error:
+        return canonical_json.loads(reply.body)
+    except canonical_json.InvalidJSONError as error:
         what = "an HTML page" if "html" in reply.content_type.lower() else "not valid JSON"
         raise BrokenBodyError(f"The answer is {what}: {error}.", **reply.facts) from None
 

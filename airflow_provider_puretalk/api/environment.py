@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from requests.utils import prepend_scheme_if_needed, select_proxy
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.host_names import is_host_name
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")

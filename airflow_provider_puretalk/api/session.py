@@ -20,12 +20,12 @@ from requests.auth import AuthBase
 
 from airflow_provider_puretalk import __version__
 from airflow_provider_puretalk.api import environment
-from airflow_provider_puretalk.api.bodies import ACCEPTED
 from airflow_provider_puretalk.api.cancellation import Cancellation
-from airflow_provider_puretalk.api.connections import LimitedAdapter, current_limit
-from airflow_provider_puretalk.api.errors import PuretalkInconsistentScanError
-from airflow_provider_puretalk.api.pacing import Pacer
+from airflow_provider_puretalk.api.deadline import LimitedAdapter, current_limit
+from airflow_provider_puretalk.api.rate_limiter import Pacer
+from airflow_provider_puretalk.api.response_body import ACCEPTED
 from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.exceptions import PuretalkInconsistentScanError
 
 API_KEY_HEADER = "X-API-KEY"
 

@@ -16,8 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.api.host_names import is_host_name
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.params import is_path_part
 
 #: Where the vendor's page says the API is ("Assistants List", section servers).

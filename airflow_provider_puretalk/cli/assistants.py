@@ -7,13 +7,13 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.reading import AssistantScan
-from airflow_provider_puretalk.api.redaction import Redactor
 from airflow_provider_puretalk.cli.connection import hook_for, redaction
 from airflow_provider_puretalk.cli.output import Output, print_message
 from airflow_provider_puretalk.cli.parser import DONE
-from airflow_provider_puretalk.operators.selection import Selection
+from airflow_provider_puretalk.records import canonical_json
+from airflow_provider_puretalk.records.redaction import Redactor
+from airflow_provider_puretalk.records.selection import Selection
+from airflow_provider_puretalk.scan.assistant_scan import AssistantScan
 from airflow_provider_puretalk.wording import counted
 
 #: What a table shows where nobody chose.
@@ -54,7 +54,7 @@ def _filters(pairs: list[tuple[str, str]]) -> Mapping[str, list[Any]] | None:
     for name, text in pairs:
         accepted.setdefault(name, []).append(text)
         try:
-            accepted[name].append(exact_json.loads(text))
-        except exact_json.InvalidJSONError:
+            accepted[name].append(canonical_json.loads(text))
+        except canonical_json.InvalidJSONError:
             continue
     return accepted or None

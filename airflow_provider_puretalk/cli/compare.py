@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.field_paths import ABSENT
 from airflow_provider_puretalk.cli.connection import account_in, manifest_at, place
 from airflow_provider_puretalk.cli.output import Output, cell
 from airflow_provider_puretalk.cli.parser import CHANGED, DONE
-from airflow_provider_puretalk.snapshots import layout
-from airflow_provider_puretalk.snapshots.changes import Added, Change, Changed, ChangedMany
-from airflow_provider_puretalk.snapshots.choosing import choose_two
-from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.records.field_paths import ABSENT
+from airflow_provider_puretalk.snapshots.comparison.changes import Added, Change, Changed, ChangedMany
+from airflow_provider_puretalk.snapshots.comparison.pair_selection import choose_two
+from airflow_provider_puretalk.snapshots.format import layout
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.wording import counted
 
 #: A longer value is told by its length: the first words of two prompts seldom differ.
@@ -31,7 +31,7 @@ def compare(options: argparse.Namespace, output: Output) -> int:
     older, newer = _chosen(options)
     with snapshots.compare(older, newer, ignore_fields=options.ignore_fields) as comparison:
         if options.changes is not None:
-            from airflow_provider_puretalk.snapshots.publishing import write_changes
+            from airflow_provider_puretalk.snapshots.report.publishing import write_changes
 
             with _writing("--changes", options.changes) as path:
                 write_changes(comparison, path)

@@ -9,13 +9,13 @@ from pathlib import Path
 from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_puretalk import locations
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.once import once
-from airflow_provider_puretalk.api.redaction import PERSONAL_FIELDS
 from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.hooks import PuretalkHook
-from airflow_provider_puretalk.snapshots import layout
-from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.once import once
+from airflow_provider_puretalk.records.redaction import PERSONAL_FIELDS
+from airflow_provider_puretalk.snapshots.format import layout
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
 #: Stand in for the connection ``puretalk_default`` where nobody named one: for a terminal or cron without Airflow's own.
 KEY_VARIABLE = "PURETALK_API_KEY"

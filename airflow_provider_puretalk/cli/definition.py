@@ -31,6 +31,6 @@ def get_puretalk_commands() -> list[CLICommand]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from airflow_provider_puretalk.cli.running import as_process, guarded, run
+    from airflow_provider_puretalk.cli.main import as_process, guarded, run
 
     as_process(lambda: guarded(lambda: run(options)))

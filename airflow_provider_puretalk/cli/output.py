@@ -107,9 +107,9 @@ class Output:
             self._write("".join(f"{line.rstrip()}\n" for line in paper.getvalue().splitlines()))
 
     def _json(self, value: Any) -> str:
-        from airflow_provider_puretalk.api import exact_json
+        from airflow_provider_puretalk.records import canonical_json
 
-        text = exact_json.dumps(value).decode()
+        text = canonical_json.dumps(value).decode()
         # Whatever is invisible stands in strings, where a line break is escaped already.
         shown = replace_invisible(text, _json_escape)
         return shown if self._is_utf8 else _NOT_ASCII.sub(lambda found: _json_escape(found.group()), shown)
@@ -156,11 +156,11 @@ def cell(value: Any) -> str:
 
 
 def _whole_cell(value: Any) -> str:
-    from airflow_provider_puretalk.api import exact_json
+    from airflow_provider_puretalk.records import canonical_json
 
     if value is None:
         return "-"
-    return printable(value if isinstance(value, str) else exact_json.dumps(value).decode())
+    return printable(value if isinstance(value, str) else canonical_json.dumps(value).decode())
 
 
 def _batches(

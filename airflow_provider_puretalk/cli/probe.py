@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_puretalk import probing
+from airflow_provider_puretalk import api_probe
 from airflow_provider_puretalk.cli.connection import hook_for
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
@@ -14,7 +14,7 @@ from airflow_provider_puretalk.cli.parser import DONE
 
 def probe(options: argparse.Namespace, output: Output) -> int:
     """Ask the API, and print the report."""
-    report = probing.probe(hook_for(options.conn_id).settings)
+    report = api_probe.probe(hook_for(options.conn_id).settings)
     if output.as_json:
         output.document(report.to_dict())
         return DONE

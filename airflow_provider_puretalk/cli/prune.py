@@ -9,7 +9,7 @@ from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.cli.connection import account_in, place
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
-from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
 
 def prune(options: argparse.Namespace, output: Output) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
-from airflow_provider_puretalk.api.errors import SnapshotExistsError
 from airflow_provider_puretalk.cli.connection import hook_for, place, redaction
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
-from airflow_provider_puretalk.snapshots.storage import Storage
-from airflow_provider_puretalk.taking import Taken, take_snapshot
+from airflow_provider_puretalk.exceptions import SnapshotExistsError
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.take_snapshot import Taken, take_snapshot
 from airflow_provider_puretalk.wording import counted
 
 _SINCE = {None: "the first one", True: "nothing changed since {}", False: "something changed since {}"}

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.cli.connection import account_in, manifest_at, place
 from airflow_provider_puretalk.cli.output import Output, print_message
 from airflow_provider_puretalk.cli.parser import DONE, FAILED
-from airflow_provider_puretalk.snapshots import layout
-from airflow_provider_puretalk.snapshots.manifest import Manifest
-from airflow_provider_puretalk.snapshots.reading import snapshot_names
-from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.snapshots.format import layout
+from airflow_provider_puretalk.snapshots.format.manifest import Manifest
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.snapshots.storage.reader import snapshot_names
 from airflow_provider_puretalk.wording import counted
 
 

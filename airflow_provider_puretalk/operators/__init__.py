@@ -5,11 +5,11 @@ Cheap to import: what talks to PureTalk or writes files is imported when a task 
 
 from __future__ import annotations
 
-from airflow_provider_puretalk.api.redaction import PERSONAL_FIELDS
 from airflow_provider_puretalk.operators.compare import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.operators.list_assistants import PuretalkListAssistantsOperator
 from airflow_provider_puretalk.operators.prune import PuretalkPruneSnapshotsOperator
 from airflow_provider_puretalk.operators.snapshot import PuretalkSnapshotAssistantsOperator
+from airflow_provider_puretalk.records.redaction import PERSONAL_FIELDS
 
 __all__ = [
     "PERSONAL_FIELDS",

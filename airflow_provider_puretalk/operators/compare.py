@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkDriftError
-from airflow_provider_puretalk.api.field_paths import parse_names
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkDriftError
+from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
-from airflow_provider_puretalk.operators.killing import Killable, killable
+from airflow_provider_puretalk.records.field_paths import parse_names
 from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_puretalk.snapshots.comparison import Comparison
+    from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 
 
 class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperator):
@@ -93,8 +93,10 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, compare, write, and only then hold the changes against the limits."""
         from airflow_provider_puretalk.operators.this_run import run_of
-        from airflow_provider_puretalk.snapshots import choosing, comparing, layout, publishing
-        from airflow_provider_puretalk.snapshots.storage import Storage
+        from airflow_provider_puretalk.snapshots.comparison import comparing, pair_selection
+        from airflow_provider_puretalk.snapshots.format import layout
+        from airflow_provider_puretalk.snapshots.report import publishing
+        from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
         limit = _Limit(self.rendered("max_removed"))
         fail_on_change = params.flag("fail_on_change", self.fail_on_change)
@@ -109,7 +111,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
         )
         storage.check()
         run = None if snapshot is not None else run_of(self, context, storage, account)
-        older, newer = choosing.choose_two(storage, account, baseline=baseline, snapshot=snapshot, run=run)
+        older, newer = pair_selection.choose_two(storage, account, baseline=baseline, snapshot=snapshot, run=run)
         storage.check_folder("/".join(layout.split_manifest_path(newer)[1:]))
         with comparing.compare(older, newer, ignore_fields=ignored) as comparison:
             paths = publishing.publish(storage, comparison)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError, PuretalkResponseError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkResponseError
 from airflow_provider_puretalk.invisible import printable
+from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.operators import lineage
-from airflow_provider_puretalk.operators.killing import Killable, killable
-from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
 from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.xcom import NotForXComError, plain
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_puretalk.api.redaction import Redactor
-    from airflow_provider_puretalk.operators.selection import Selection
+    from airflow_provider_puretalk.records.redaction import Redactor
+    from airflow_provider_puretalk.records.selection import Selection
 
 
 class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator):
@@ -90,10 +90,10 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
     @killable
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Read, select, and return what was selected."""
-        from airflow_provider_puretalk.api.redaction import Redactor
-        from airflow_provider_puretalk.api.scan import CONSISTENCIES
         from airflow_provider_puretalk.hooks import PuretalkHook
-        from airflow_provider_puretalk.operators.selection import Selection
+        from airflow_provider_puretalk.records.redaction import Redactor
+        from airflow_provider_puretalk.records.selection import Selection
+        from airflow_provider_puretalk.scan.prover import CONSISTENCIES
 
         page = params.optional_number("page", self.rendered("page"))
         limit = params.optional_number("limit", self.rendered("limit"))
@@ -141,7 +141,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
         ceiling: int,
         longest: int | None,
     ) -> list[dict[str, Any]]:
-        from airflow_provider_puretalk.api import exact_json
+        from airflow_provider_puretalk.records import canonical_json
 
         selected, size = [], 1
         for record in records:
@@ -157,7 +157,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
                     f"Assistant {record['assistant_id']!r} holds {error}, which XCom cannot carry. Select `fields` "
                     "without it, or keep the assistants in object storage with PuretalkSnapshotAssistantsOperator."
                 ) from None
-            size += len(exact_json.dumps(row)) + 1
+            size += len(canonical_json.dumps(row)) + 1
             if size > ceiling:
                 raise PuretalkConfigurationError(
                     f"The result is larger than max_xcom_bytes={ceiling:,}. Select fewer `fields` or set `filters`, or "
@@ -189,7 +189,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
 
 
 def _refuse_violations(record: dict[str, Any], redactor: Redactor | None) -> None:
-    from airflow_provider_puretalk.api.models import violations_of
+    from airflow_provider_puretalk.records.models import violations_of
 
     violations = violations_of(record if redactor is None else redactor.without(record))
     if violations:

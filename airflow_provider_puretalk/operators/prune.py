@@ -10,8 +10,8 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.invisible import printable
+from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.locations import AnyLocation
-from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, remember
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
-from airflow_provider_puretalk.operators.killing import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
 
 if TYPE_CHECKING:
@@ -124,11 +124,11 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, take the snapshot, and say in the outlet's event what came of it."""
-        from airflow_provider_puretalk.api.scan import CONSISTENCIES
         from airflow_provider_puretalk.hooks import PuretalkHook
-        from airflow_provider_puretalk.snapshots.replacing import IF_EXISTS
-        from airflow_provider_puretalk.snapshots.storage import Storage
-        from airflow_provider_puretalk.taking import take_snapshot
+        from airflow_provider_puretalk.scan.prover import CONSISTENCIES
+        from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+        from airflow_provider_puretalk.snapshots.storage.replacement import IF_EXISTS
+        from airflow_provider_puretalk.take_snapshot import take_snapshot
 
         consistency: Any = params.one_of("consistency", self.rendered("consistency"), CONSISTENCIES)
         if_exists = params.one_of("if_exists", self.rendered("if_exists"), IF_EXISTS)

@@ -11,13 +11,13 @@ from airflow_provider_puretalk.operators.snapshot import PuretalkSnapshotAssista
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-    from airflow_provider_puretalk.snapshots.of_run import Run
-    from airflow_provider_puretalk.snapshots.storage import Storage
+    from airflow_provider_puretalk.snapshots.comparison.run_snapshots import Run
+    from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
 
 def run_of(task: BaseOperator, context: Context, storage: Storage, account: str) -> Run:
     """Return the run that a task belongs to, with the snapshots of an account in a storage that it is about."""
-    from airflow_provider_puretalk.snapshots.of_run import Run
+    from airflow_provider_puretalk.snapshots.comparison.run_snapshots import Run
 
     instance = context["ti"]
     before = _relatives(task, upstream=True)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
-from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.sandbox.faults import Fault
 from airflow_provider_puretalk.sandbox.state import Sandbox
 from airflow_provider_puretalk.sandbox.store import encode
@@ -150,8 +150,8 @@ def _fault(item: Any) -> Fault:
 
 async def _read(request: Request) -> Any:
     try:
-        return exact_json.loads(await request.body())
-    except exact_json.InvalidJSONError as error:
+        return canonical_json.loads(await request.body())
+    except canonical_json.InvalidJSONError as error:
         raise _refusal(f"the body is not JSON: {error}") from None
     except (RecursionError, ValueError):
         raise _refusal("the body is nested too deeply, or holds a number that is too long") from None

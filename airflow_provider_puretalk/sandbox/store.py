@@ -15,7 +15,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.sandbox.fleet import FleetMaker, timestamp
 
 
@@ -136,7 +136,7 @@ def encode(record: Any) -> bytes:
     try:
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     except TypeError:
-        return exact_json.dumps(record)  # Decimals, which only the exact writer spells as numbers
+        return canonical_json.dumps(record)  # Decimals, which only the exact writer spells as numbers
     # A lone surrogate cannot be UTF-8; "backslashreplace" writes it as JSON's own \udXXX escape.
     return text.encode("utf-8", "backslashreplace")
 
@@ -144,8 +144,8 @@ def encode(record: Any) -> bytes:
 def decode(row: bytes) -> Any:
     """Read a stored record back, numbers as exact as they came."""
     try:
-        return exact_json.loads(row)
-    except exact_json.InvalidJSONError:
+        return canonical_json.loads(row)
+    except canonical_json.InvalidJSONError:
         return json.loads(row)  # NaN
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.invisible import printable
-from airflow_provider_puretalk.operators.xcom import NotForXComError, plain
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
+from airflow_provider_puretalk.xcom import NotForXComError, plain
 
 if TYPE_CHECKING:
-    from airflow_provider_puretalk.waiting.assistant import AssistantWanted
+    from airflow_provider_puretalk.conditions.assistant import AssistantWanted
 
 
 class PuretalkAssistantSensor(WaitingSensor):
@@ -70,7 +70,7 @@ class PuretalkAssistantSensor(WaitingSensor):
         self.expect = expect
 
     def _wanted(self, began: float) -> AssistantWanted:
-        from airflow_provider_puretalk.waiting.assistant import AssistantWanted
+        from airflow_provider_puretalk.conditions.assistant import AssistantWanted
 
         return AssistantWanted(
             params.optional_data("assistant_id", self.rendered("assistant_id")),

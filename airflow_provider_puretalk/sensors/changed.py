@@ -13,7 +13,7 @@ from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 
 if TYPE_CHECKING:
-    from airflow_provider_puretalk.waiting.change import ChangeWanted
+    from airflow_provider_puretalk.conditions.assistants_changed import ChangeWanted
 
 
 class PuretalkAssistantsChangedSensor(WaitingSensor):
@@ -79,8 +79,8 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
         self.ignore_fields = ignore_fields
 
     def _wanted(self, began: float) -> ChangeWanted:
-        from airflow_provider_puretalk.api.field_paths import parse_names
-        from airflow_provider_puretalk.waiting.change import ChangeWanted
+        from airflow_provider_puretalk.conditions.assistants_changed import ChangeWanted
+        from airflow_provider_puretalk.records.field_paths import parse_names
 
         given = self.rendered("ignore_fields")
         ignored = parse_names("ignore_fields", () if given is None else given)
@@ -94,7 +94,7 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
         )
 
     def _resumed(self, told: dict[str, Any], began: float) -> Any:
-        from airflow_provider_puretalk.waiting.change import checked_summary
+        from airflow_provider_puretalk.conditions.assistants_changed import checked_summary
 
         return self._result(checked_summary(told))
 

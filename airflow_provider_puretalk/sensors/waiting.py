@@ -17,16 +17,16 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.api.errors import PuretalkError, is_transient
-from airflow_provider_puretalk.operators.killing import Killable, killable
+from airflow_provider_puretalk.conditions import evaluation, events
+from airflow_provider_puretalk.conditions.poll_schedule import Pauses
+from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
+from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
-from airflow_provider_puretalk.waiting import messages, polling
-from airflow_provider_puretalk.waiting.pauses import Pauses
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_puretalk.waiting import Condition
+    from airflow_provider_puretalk.conditions import Condition
 
 #: Seconds by which Airflow's own limit on a deferral lies behind the moment at which the trigger gives up: it is for the
 #: case that no triggerer runs.
@@ -106,7 +106,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
     def execute_complete(self, context: Context, event: Any) -> Any:
         """Go on when the trigger has fired."""
         try:
-            message = messages.read(event)
+            message = events.read(event)
             if message.found is not None:
                 self._prepare(message.began)
                 return self._resumed(message.found, message.began)
@@ -134,7 +134,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
             self._condition = self._condition.pinned(hook)
             max_seconds = params.seconds("max_seconds", self.rendered("max_seconds"))
-            (found,) = polling.poll(hook, [self._condition], max_seconds=max_seconds)
+            (found,) = evaluation.poll(hook, [self._condition], max_seconds=max_seconds)
             if isinstance(found, PuretalkError):
                 raise found
             self._failures = 0
@@ -142,7 +142,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         except PuretalkError:
             raise
         except Exception as error:
-            raise polling.failure(error) from error
+            raise evaluation.failure(error) from error
 
     def _look_or_defer(self, began: float) -> Any:
         """Look once, and leave the rest to the trigger."""

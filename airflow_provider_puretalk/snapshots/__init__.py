@@ -6,17 +6,17 @@ storage with an Airflow connection carry its id (``s3://conn_id@bucket/...``).
 
 from __future__ import annotations
 
-from airflow_provider_puretalk.snapshots.comparing import compare
-from airflow_provider_puretalk.snapshots.comparison import Comparison
-from airflow_provider_puretalk.snapshots.manifest import Manifest
-from airflow_provider_puretalk.snapshots.reading import (
+from airflow_provider_puretalk.snapshots.comparison.comparing import compare
+from airflow_provider_puretalk.snapshots.comparison.result import Comparison
+from airflow_provider_puretalk.snapshots.format.manifest import Manifest
+from airflow_provider_puretalk.snapshots.storage.reader import (
     SnapshotInfo,
     iter_records,
     list_snapshots,
     read_manifest,
     verify,
 )
-from airflow_provider_puretalk.snapshots.retention import Pruned, prune
+from airflow_provider_puretalk.snapshots.storage.retention import Pruned, prune
 
 __all__ = [
     "Comparison",

@@ -12,17 +12,17 @@ from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.api.errors import PuretalkConfigurationError
-from airflow_provider_puretalk.api.field_paths import parse_names
+from airflow_provider_puretalk.change_detection.detector import Watch
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.params import is_path_part
-from airflow_provider_puretalk.triggers import looking
-from airflow_provider_puretalk.watching.noticing import Watch
+from airflow_provider_puretalk.records.field_paths import parse_names
+from airflow_provider_puretalk.triggers import fleet_polls
 from airflow_provider_puretalk.wording import counted
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
-    from airflow_provider_puretalk.triggers.looking import Look
+    from airflow_provider_puretalk.triggers.fleet_polls import Look
 
 log = logging.getLogger(__name__)
 
@@ -124,25 +124,25 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
         """Yield looks at the account, for ever."""
-        async for look in looking.told_later(cls._shared_looks(kwargs)):
+        async for look in fleet_polls.told_later(cls._shared_looks(kwargs)):
             yield look
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
         """Return what yields looks at the account, for ever, and is told when their events are stored."""
-        from airflow_provider_puretalk.triggers.sharing import LookProducer
+        from airflow_provider_puretalk.triggers.shared_stream import LookProducer
 
         return LookProducer(cls._shared_looks(kwargs))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each look at which something had changed that this trigger watches."""
-        from airflow_provider_puretalk.triggers import remembering  # Here: importing it takes long.
+        from airflow_provider_puretalk.triggers import checkpoint_store  # Here: importing it takes long.
 
-        pace = looking.shared_pace(self.shared_stream_key(), self.poll_interval, self.max_seconds)
+        pace = fleet_polls.shared_pace(self.shared_stream_key(), self.poll_interval, self.max_seconds)
         with pace.joined(self.poll_interval, self.max_seconds):
             store, name = getattr(self, "asset_state_store", None), self._name()
-            memory = await remembering.recalled(store, name, self._filters(), self._older_names())
-            entry = remembering.Entry(store, name, self._filters())
+            memory = await checkpoint_store.recalled(store, name, self._filters(), self._older_names())
+            entry = checkpoint_store.Entry(store, name, self._filters())
             is_first = True
             async for look in shared_stream:
                 look.seen_by += 1
@@ -165,17 +165,17 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the same with a poll of its own, where Airflow shares none."""
-        stream = looking.looks(
-            self.puretalk_conn_id, self.page_size, looking.Pace(self.poll_interval, self.max_seconds)
+        stream = fleet_polls.looks(
+            self.puretalk_conn_id, self.page_size, fleet_polls.Pace(self.poll_interval, self.max_seconds)
         )
-        async for event in self.filter_shared_stream(looking.told_later(stream)):
+        async for event in self.filter_shared_stream(fleet_polls.told_later(stream)):
             yield event
 
     @classmethod
     def _shared_looks(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
         trigger = cls(**kwargs)
-        pace = looking.shared_pace(trigger.shared_stream_key(), trigger.poll_interval, trigger.max_seconds)
-        return looking.looks(trigger.puretalk_conn_id, trigger.page_size, pace)
+        pace = fleet_polls.shared_pace(trigger.shared_stream_key(), trigger.poll_interval, trigger.max_seconds)
+        return fleet_polls.looks(trigger.puretalk_conn_id, trigger.page_size, pace)
 
     def _filters(self) -> dict[str, list[str] | None]:
         return {

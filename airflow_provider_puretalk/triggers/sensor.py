@@ -9,11 +9,11 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_puretalk.api.errors import PuretalkAuthError, PuretalkError, is_transient
+from airflow_provider_puretalk.conditions import condition_of, events
+from airflow_provider_puretalk.conditions.evaluation import failure
+from airflow_provider_puretalk.conditions.poll_schedule import Pauses
+from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkError, is_transient
 from airflow_provider_puretalk.triggers.shared_poll import Member, joined
-from airflow_provider_puretalk.waiting import condition_of, messages
-from airflow_provider_puretalk.waiting.pauses import Pauses
-from airflow_provider_puretalk.waiting.polling import failure
 
 
 class PuretalkSensorTrigger(BaseTrigger):
@@ -23,7 +23,7 @@ class PuretalkSensorTrigger(BaseTrigger):
     so that a triggerer that takes over waits no longer than the one before.
 
     :param puretalk_conn_id: the connection that holds the API key.
-    :param condition: what to wait for, see :func:`airflow_provider_puretalk.waiting.condition_of`.
+    :param condition: what to wait for, see :func:`airflow_provider_puretalk.conditions.condition_of`.
     :param began: when the sensor began to wait.
     :param next_look: when to look next.
     :param deadline: when to give up.
@@ -93,11 +93,11 @@ class PuretalkSensorTrigger(BaseTrigger):
         return "airflow_provider_puretalk.triggers.PuretalkSensorTrigger", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Fire one event, see :mod:`airflow_provider_puretalk.waiting.messages`."""
+        """Fire one event, see :mod:`airflow_provider_puretalk.conditions.events`."""
         try:
             payload = await self._wait()
         except Exception as error:  # Raised here, it would fail the task in spite of `soft_fail`.
-            payload = messages.failed(failure(error))
+            payload = events.failed(failure(error))
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow's
 
     async def _wait(self) -> dict[str, Any]:
@@ -118,15 +118,15 @@ class PuretalkSensorTrigger(BaseTrigger):
                     while True:
                         news = await member.news.get()
                         if news is None:
-                            return messages.timed_out(began=self.began)
+                            return events.timed_out(began=self.began)
                         if isinstance(news, dict):
-                            return messages.found(condition.told(news), began=self.began)
+                            return events.found(condition.told(news), began=self.began)
                         if not self._is_tolerated(news, member.failures):
-                            return messages.failed(news)
+                            return events.failed(news)
         except TimeoutError:
             if not limit.expired():
                 raise
-            return messages.timed_out(began=self.began)
+            return events.timed_out(began=self.began)
 
     def _is_tolerated(self, error: PuretalkError, failures: int) -> bool:
         if isinstance(error, PuretalkAuthError):

@@ -21,10 +21,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from airflow_provider_puretalk.api.errors import PuretalkError, is_transient
-from airflow_provider_puretalk.triggers.asking import ask
-from airflow_provider_puretalk.waiting import Condition, polling
-from airflow_provider_puretalk.waiting.pauses import Pauses
+from airflow_provider_puretalk.conditions import Condition, evaluation
+from airflow_provider_puretalk.conditions.poll_schedule import Pauses
+from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
+from airflow_provider_puretalk.triggers.requests_in_threads import ask
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.hooks import PuretalkHook
@@ -125,7 +125,7 @@ class SharedPoll:
                             _end(member)
         except Exception as error:  # Nobody foresaw it. All who wait must end with it, and none of them hang.
             for member in self._members:
-                member.news.put_nowait(polling.failure(error))
+                member.news.put_nowait(evaluation.failure(error))
                 _end(member)
 
     async def _until_somebody_is_due(self) -> None:
@@ -150,7 +150,7 @@ class SharedPoll:
         try:
             found = list(await ask(self._conn_id, poll, storage=members[0].condition.storage))
         except Exception as error:
-            failure = polling.failure(error)
+            failure = evaluation.failure(error)
             self._not_before = max(self._not_before, self._clock() + (failure.retry_after or 0.0))
             found = [failure] * len(members)
         for place, (member, find) in enumerate(zip(members, found, strict=True)):
@@ -211,7 +211,7 @@ async def joined(puretalk_conn_id: str, member: Member) -> AsyncIterator[Member]
 def _poll(
     hook: PuretalkHook, cancelled: threading.Event, *, conditions: list[Condition], max_seconds: float
 ) -> list[dict[str, Any] | PuretalkError | None]:
-    return polling.poll(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
+    return evaluation.poll(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
 
 
 async def _breathe(place: int) -> None:

@@ -46,8 +46,8 @@ def make_report(folder: Path, target: Path) -> Path:
     from airflow_provider_puretalk import sandbox, snapshots
     from airflow_provider_puretalk.hooks import PuretalkHook
     from airflow_provider_puretalk.snapshots.report import write_report
-    from airflow_provider_puretalk.snapshots.storage import Storage
-    from airflow_provider_puretalk.taking import take_snapshot
+    from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+    from airflow_provider_puretalk.take_snapshot import take_snapshot
 
     destination = folder / "snapshots"
     destination.mkdir()

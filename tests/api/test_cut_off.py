@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from airflow_provider_puretalk.exceptions import PuretalkConnectionError, PuretalkError, PuretalkInconsistentScanError
 
-from airflow_provider_puretalk.api.connections import time_limit
-from airflow_provider_puretalk.api.reading import scan
+from airflow_provider_puretalk.api.deadline import time_limit
+from airflow_provider_puretalk.exceptions import PuretalkConnectionError, PuretalkError, PuretalkInconsistentScanError
+from airflow_provider_puretalk.scan.assistant_scan import scan
 
 PATIENT = {"timeout": 600, "max_retries": 5}
 
@@ -199,7 +199,7 @@ def test_the_second_address_is_used_where_the_first_one_is_silent(
 SCRIPT = """
 import signal, sys, threading
 from airflow_provider_puretalk.api.client import ApiClient
-from airflow_provider_puretalk.api.reading import scan
+from airflow_provider_puretalk.scan.assistant_scan import scan
 from airflow_provider_puretalk.api.settings import ApiSettings
 
 def told(*_):

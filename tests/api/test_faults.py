@@ -19,9 +19,9 @@ import pytest
 
 from airflow_provider_puretalk import exceptions as e
 from airflow_provider_puretalk.api.client import ApiClient
-from airflow_provider_puretalk.api.reading import scan
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.sandbox import make_fleet
+from airflow_provider_puretalk.scan.assistant_scan import scan
 from tests.api.wire import Answer, Exchange, WireServer, http, page, serving
 
 FLEET = make_fleet(7, seed=11)

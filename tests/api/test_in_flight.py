@@ -13,10 +13,10 @@ import pytest
 
 from airflow_provider_puretalk import exceptions as e
 from airflow_provider_puretalk.api.client import ApiClient
-from airflow_provider_puretalk.api.connections import TimeLimit
-from airflow_provider_puretalk.api.reading import scan
+from airflow_provider_puretalk.api.deadline import TimeLimit
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.sandbox import make_fleet
+from airflow_provider_puretalk.scan.assistant_scan import scan
 from tests.api.wire import Answer, Exchange, WireServer, http, page, serving
 
 FLEET = make_fleet(24, seed=5)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from airflow_provider_puretalk.cli.running import main
+from airflow_provider_puretalk.cli.main import main
 
 
 class Ended(NamedTuple):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_puretalk.api import exact_json
 from airflow_provider_puretalk.cli.output import Output, cell
 from airflow_provider_puretalk.invisible import printable
+from airflow_provider_puretalk.records import canonical_json
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 ANY_VALUE = st.recursive(
@@ -66,7 +66,7 @@ def test_a_document_says_the_same_in_any_locale(value: Any, encoding: str) -> No
     paper.output.document(value)
     text = paper.raw.decode(encoding)
     assert json.loads(text) == value
-    assert exact_json.loads(text) == value
+    assert canonical_json.loads(text) == value
     assert all(char.isprintable() or char in "\u200c\u200d\u00a0" for char in text.removesuffix("\n"))
 
 

@@ -106,7 +106,7 @@ def test_the_version_is_the_packages(run: Any) -> None:
 def test_help_does_not_wait_for_airflow() -> None:
     """Nothing is imported for the help that only commands need."""
     code = (
-        "import sys\nfrom airflow_provider_puretalk.cli.running import main\n"
+        "import sys\nfrom airflow_provider_puretalk.cli.main import main\n"
         "try: main(['snapshots', '--help'])\nexcept SystemExit: pass\n"
         "print('loaded:', *{name.partition('.')[0] for name in sys.modules})"
     )

@@ -28,7 +28,7 @@ HUMAN = {"puretalk_approve_baseline"}
 DAG_IDS = sorted({path.stem for path in EXAMPLES.glob("*.py")} - (set() if CAN_ASK_HUMANS else HUMAN))
 
 #: What takes long to load and only tasks need.
-HEAVY = ("duckdb", "pyarrow", "fastapi", "uvicorn", "requests", "s3fs", "airflow_provider_puretalk.api.models")
+HEAVY = ("duckdb", "pyarrow", "fastapi", "uvicorn", "requests", "s3fs", "airflow_provider_puretalk.records.models")
 
 
 def test_every_file_parses_without_a_connection_into_the_dag_of_its_name(bag: Any) -> None:
@@ -198,8 +198,8 @@ def test_wait_for_assistant_goes_on_when_it_is_ready(account: sandbox.Sandbox, b
 
 def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.Sandbox, tmp_path: Path) -> None:
     """Changes and snapshots alike, in words; started by hand it has nothing to say."""
-    from airflow_provider_puretalk.watching.noticing import Watch
-    from tests.watching.fleets import assistant, fleet
+    from airflow_provider_puretalk.change_detection.detector import Watch
+    from tests.change_detection.fleets import assistant, fleet
 
     in_words = runpy.run_path(str(EXAMPLES / "puretalk_react_to_change.py"))["in_words"]
     then = fleet(assistant("a"), assistant("b"), assistant("c"))

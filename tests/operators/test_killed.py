@@ -13,15 +13,15 @@ import boto3
 import pytest
 from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
-from airflow_provider_puretalk.exceptions import PuretalkInconsistentScanError
 
+from airflow_provider_puretalk.exceptions import PuretalkInconsistentScanError
+from airflow_provider_puretalk.killable import TaskKilledError
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator,
     PuretalkListAssistantsOperator,
     PuretalkPruneSnapshotsOperator,
     PuretalkSnapshotAssistantsOperator,
 )
-from airflow_provider_puretalk.operators.killing import TaskKilledError
 from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor, PuretalkAssistantSensor
 from tests.s3_front import guarded_by
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
 from airflow_provider_puretalk import sandbox as sandboxes
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.operators import PuretalkListAssistantsOperator
-from airflow_provider_puretalk.operators.xcom import plain
+from airflow_provider_puretalk.xcom import plain
 
 Records = list[dict[str, Any]]
 

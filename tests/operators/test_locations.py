@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 
 from airflow_provider_puretalk import links, locations, params, snapshots
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator,
     PuretalkPruneSnapshotsOperator,
     PuretalkSnapshotAssistantsOperator,
 )
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from tests.places import Bucket, Folder, make_place
 
 #: What is cut off, followed or resolved by one storage library or another.

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkError,
     PuretalkTemporaryFolderError,
+    is_transient,
 )
-
-from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.api.errors import is_transient
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Folder
 from tests.s3_front import Policy, guarded_by

@@ -28,7 +28,7 @@ def test_every_module_can_be_imported() -> None:
     for module in modules:
         if module.name.endswith("__main__"):
             continue
-        if module.name == "airflow_provider_puretalk.triggers.sharing" and not _shares_streams():
+        if module.name == "airflow_provider_puretalk.triggers.shared_stream" and not _shares_streams():
             continue
         importlib.import_module(module.name)
 

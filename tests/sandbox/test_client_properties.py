@@ -12,7 +12,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_puretalk.api import exact_json
+from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.sandbox import Sandbox, running
 
 #: The same examples in every run: a test that fails must fail again.
@@ -96,4 +96,4 @@ def test_every_record_arrives_as_it_is(served, record):
     content = session.get(f"{sandbox.base_url}/ai-assistants", timeout=10).content
     row = json.loads(content)["results"][0]
     assert list(row) == list(record)
-    assert exact_json.dumps(row) == exact_json.dumps(record)
+    assert canonical_json.dumps(row) == canonical_json.dumps(record)

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_puretalk import sandbox as sandboxes
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import Folder
-from tests.waiting_modes import MODES
+from tests.sensors.modes import MODES
 
 
 @pytest.fixture

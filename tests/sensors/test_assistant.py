@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
+from airflow_provider_puretalk.conditions.assistant import AssistantWanted
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.sandbox import Sandbox, make_fleet
 from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
-from airflow_provider_puretalk.waiting.assistant import AssistantWanted
-from tests.waiting_modes import wait
+from tests.sensors.modes import wait
 
 
 def some(account: Sandbox, place: int = 25) -> dict[str, Any]:

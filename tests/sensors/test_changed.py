@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.operators import PERSONAL_FIELDS, PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor
-from airflow_provider_puretalk.snapshots.storage import Storage
-from airflow_provider_puretalk.taking import take_snapshot
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.take_snapshot import take_snapshot
 from tests.places import Folder, make_place
-from tests.waiting_modes import wait
+from tests.sensors.modes import wait
 
 
 def take(account: Sandbox, folder: Folder, context: Any, partition: str = "2026-11-22", **arguments: Any) -> None:

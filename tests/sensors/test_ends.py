@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
@@ -18,13 +19,13 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkRateLimitError,
     PuretalkResponseError,
     PuretalkServerError,
+    PuretalkTemporaryFolderError,
+    is_transient,
 )
-
-from airflow_provider_puretalk.api.errors import PuretalkTemporaryFolderError, is_transient
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
-from tests.waiting_modes import wait
+from tests.sensors.modes import wait
 
 NOBODY = {"name": "Nobody"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_puretalk.waiting.pauses import SHORTEST, Pauses
+from airflow_provider_puretalk.conditions.poll_schedule import SHORTEST, Pauses
 
 BEGAN = 1_700_000_000.0
 

@@ -13,7 +13,7 @@ from airflow_provider_puretalk import operators, sensors
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests import airflow_runner
 from tests.places import Folder
-from tests.waiting_modes import wait
+from tests.sensors.modes import wait
 
 try:
     from airflow.sdk import DAG

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.snapshots.manifest import Manifest
-from airflow_provider_puretalk.snapshots.storage import Storage
-from airflow_provider_puretalk.snapshots.writing import Staged, commit
+from airflow_provider_puretalk.snapshots.format.manifest import Manifest
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.snapshots.storage.writer import Staged, commit
 from tests.places import Folder, Place, make_place
-from tests.snapshots.interleaving import SteppingFileSystem
+from tests.snapshots.storage.interleaving import SteppingFileSystem
 
 
 @pytest.fixture(params=["path", "file", "s3", "memory"])

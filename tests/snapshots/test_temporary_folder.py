@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import snapshots, temporary
-from airflow_provider_puretalk.api.errors import PuretalkError, PuretalkTemporaryFolderError, is_transient
-from airflow_provider_puretalk.api.spool import Spool
+from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkTemporaryFolderError, is_transient
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.snapshots.ledger import Ledger
-from airflow_provider_puretalk.snapshots.storage import Storage
+from airflow_provider_puretalk.scan.spool import Spool
+from airflow_provider_puretalk.snapshots.comparison.change_store import Ledger
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from tests.operators.test_snapshot_storage_failures import mounted
 from tests.places import Bucket, Folder, make_place
 

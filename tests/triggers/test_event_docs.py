@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk.assets import HAS_WATCHERS
-from airflow_provider_puretalk.watching.noticing import MOST_FIELDS, MOST_IDS, Watch
-from tests.watching.fleets import assistant, fleet
+from airflow_provider_puretalk.change_detection.detector import MOST_FIELDS, MOST_IDS, Watch
+from tests.change_detection.fleets import assistant, fleet
 
 PAGE = (Path(__file__).parents[2] / "docs" / "watching.md").read_text()
 

@@ -8,9 +8,9 @@ pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares str
 
 from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 
-from airflow_provider_puretalk.triggers.looking import Look, Pace, looks
-from airflow_provider_puretalk.triggers.sharing import LookProducer
-from tests.watching.fleets import fleet
+from airflow_provider_puretalk.triggers.fleet_polls import Look, Pace, looks
+from airflow_provider_puretalk.triggers.shared_stream import LookProducer
+from tests.change_detection.fleets import fleet
 
 pytestmark = pytest.mark.anyio
 

@@ -12,13 +12,13 @@ import pytest
 pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares streams from 3.3 on")
 
 from airflow_provider_puretalk import sandbox
-from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, looking, remembering
-from airflow_provider_puretalk.watching import succession
-from airflow_provider_puretalk.watching.cursor import Cursor
-from airflow_provider_puretalk.watching.noticing import Watch
+from airflow_provider_puretalk.change_detection import carry_over
+from airflow_provider_puretalk.change_detection.checkpoint import Cursor
+from airflow_provider_puretalk.change_detection.detector import Watch
+from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, checkpoint_store, fleet_polls
+from tests.change_detection.fleets import assistant, fleet
+from tests.change_detection.stores import MemoryStore
 from tests.triggers.triggerer import Accessors, AssetState, Triggerer
-from tests.watching.fleets import assistant, fleet
-from tests.watching.stores import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not sit out the pauses of the real world."""
-    monkeypatch.setattr(looking, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(fleet_polls, "FIRST_PAUSE", 0.02)
 
 
 def watcher(**arguments: Any) -> PuretalkAssistantsChangedTrigger:
@@ -40,7 +40,7 @@ async def baseline(state: AssetState, *watchers: PuretalkAssistantsChangedTrigge
         for one in watchers:
             triggerer.start(one, state)
         async with asyncio.timeout(30):
-            while len(json.loads(state.values.get(succession.REGISTER, "{}"))) < len(watchers):
+            while len(json.loads(state.values.get(carry_over.REGISTER, "{}"))) < len(watchers):
                 triggerer.check()
                 await asyncio.sleep(0.01)
 
@@ -119,7 +119,7 @@ async def test_what_an_older_release_remembered_is_found(box: sandbox.Sandbox) -
     """Its name was made of the connection, the account and the filters."""
     assert OLDER_NAME in watcher()._older_names()
     await baseline(state := AssetState(), watcher())
-    (name,) = json.loads(state.values.pop(succession.REGISTER))
+    (name,) = json.loads(state.values.pop(carry_over.REGISTER))
     older = {key.replace(name, OLDER_NAME): value for key, value in state.values.items() if not key.endswith("/watch")}
     state.values.clear()
     state.values.update(older)
@@ -142,7 +142,7 @@ async def test_arguments_that_cannot_be_read_blind_nobody(
 ) -> None:
     """What a later release stored of another watcher, or a damaged entry: the new one watches, and says what is lost."""
     await baseline(state := AssetState(), watcher())
-    (name,) = json.loads(state.values[succession.REGISTER])
+    (name,) = json.loads(state.values[carry_over.REGISTER])
     state.values[f"{name}/watch"] = json.dumps(stored)
     caplog.clear()
     async with Triggerer() as triggerer:
@@ -152,18 +152,18 @@ async def test_arguments_that_cannot_be_read_blind_nobody(
                 await asyncio.sleep(0.01)
         box.fleet.change(box.fleet.ids()[0], {"prompt": "New."})
         (event,) = await triggerer.wait_for(1)
-    assert event["not_compared"] == [succession.NOT_READ]
-    assert succession.NOT_READ in caplog.text
+    assert event["not_compared"] == [carry_over.NOT_READ]
+    assert carry_over.NOT_READ in caplog.text
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], {"w": 1}, {"w": {"seen": "x"}}, {"w": {"seen": 1, "missing": "x"}}])
 async def test_a_register_that_makes_no_sense_is_begun_anew(odd: Any) -> None:
     """What is understood of it stays, all else is dropped."""
     store = MemoryStore()
-    store.values[succession.REGISTER] = json.dumps(odd)
-    await succession.enter(store, "puretalk/a", {})
-    assert list(json.loads(store.values[succession.REGISTER])) == ["puretalk/a"]
-    assert await succession.predecessors(store, "puretalk/b", {}) == ([], [])
+    store.values[carry_over.REGISTER] = json.dumps(odd)
+    await carry_over.enter(store, "puretalk/a", {})
+    assert list(json.loads(store.values[carry_over.REGISTER])) == ["puretalk/a"]
+    assert await carry_over.predecessors(store, "puretalk/b", {}) == ([], [])
 
 
 class _SlowStore(MemoryStore):
@@ -181,39 +181,39 @@ class _SlowStore(MemoryStore):
 async def test_watchers_that_enter_at_once_are_all_entered() -> None:
     """The register is one value; none of them undoes what another one wrote."""
     store, names = _SlowStore(), [f"puretalk/{number}" for number in range(5)]
-    await asyncio.gather(*(succession.enter(store, name, {}) for name in names))
-    assert sorted(json.loads(store.values[succession.REGISTER])) == names
+    await asyncio.gather(*(carry_over.enter(store, name, {}) for name in names))
+    assert sorted(json.loads(store.values[carry_over.REGISTER])) == names
 
 
 async def test_an_entry_that_failed_or_was_undone_is_made_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a minute: watchers of another triggerer may have written the register at the same moment."""
     clock = 1_000.0
-    monkeypatch.setattr(remembering.time, "monotonic", lambda: clock)
+    monkeypatch.setattr(checkpoint_store.time, "monotonic", lambda: clock)
     state = AssetState()
-    entry = remembering.Entry(Accessors(state), "puretalk/a", {})
+    entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {})
     state.failing.append(ConnectionError())
     entered = []
     for minutes in (0, 1, 2, 3, 300, 600):
         clock = 1_000.0 + minutes * 60
         await entry.renew()
-        entered.append(state.values.pop(succession.REGISTER, None) is not None)
+        entered.append(state.values.pop(carry_over.REGISTER, None) is not None)
     assert entered == [False, True, True, False, False, True]
 
 
 async def test_a_memory_that_nobody_uses_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not before a week in which its watcher was missing and another one ran: an outage of all is no reason."""
     store, clock = MemoryStore(), time.time()
-    monkeypatch.setattr(succession.time, "time", lambda: clock)
+    monkeypatch.setattr(carry_over.time, "time", lambda: clock)
     for name in ("puretalk/a", "puretalk/b"):
         await Cursor(store, name, Watch()).save(fleet(assistant("1")), None)
-        await succession.enter(store, name, {"ignore_fields": ["updated_at"]})
+        await carry_over.enter(store, name, {"ignore_fields": ["updated_at"]})
     clock += 30 * 86_400
-    await succession.enter(store, "puretalk/a", {})
+    await carry_over.enter(store, "puretalk/a", {})
     assert "puretalk/b/head" in store.values
     clock += 6 * 86_400
-    await succession.enter(store, "puretalk/a", {})
+    await carry_over.enter(store, "puretalk/a", {})
     assert "puretalk/b/head" in store.values
     clock += 2 * 86_400
-    await succession.enter(store, "puretalk/a", {})
+    await carry_over.enter(store, "puretalk/a", {})
     assert {key.rpartition("/")[0] for key in store.values if "/b" in key} == set()
     assert "puretalk/a/head" in store.values

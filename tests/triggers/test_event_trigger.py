@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import sandbox
-from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, looking, remembering
+from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, checkpoint_store, fleet_polls
 
 pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares streams from 3.3 on")
 
@@ -30,9 +30,9 @@ INTERVAL = 0.05
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not sit out the pauses of the real world."""
-    monkeypatch.setattr(looking, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(looking, "LONGEST_PAUSE", 0.2)
-    monkeypatch.setattr(remembering, "_PAUSE", 0.05)
+    monkeypatch.setattr(fleet_polls, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(fleet_polls, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(checkpoint_store, "_PAUSE", 0.05)
 
 
 def watcher(**arguments: Any) -> PuretalkAssistantsChangedTrigger:
@@ -412,17 +412,17 @@ async def test_a_look_may_take_as_long_as_was_said(
 
 def test_the_looks_of_an_hours_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a look a minute there are at most a dozen instead of sixty; what the server asks for is waited for, up to a day."""
-    monkeypatch.setattr(looking, "LONGEST_PAUSE", 900.0)
+    monkeypatch.setattr(fleet_polls, "LONGEST_PAUSE", 900.0)
     clock, looks = 0.0, 0
     while clock < 3600:
         looks += 1
-        clock += looking._Pause(looks, 0.0)(60.0)
+        clock += fleet_polls._Pause(looks, 0.0)(60.0)
     assert 5 <= looks <= 9
-    assert looking._Pause(0, 0.0)(60.0) == 60.0
-    assert looking._Pause(100, 0.0)(60.0) <= 900.0
-    assert looking._Pause(100, 0.0)(3600.0) <= 3600.0
-    assert looking._Pause(1, 5000.0)(60.0) == 5000.0
-    assert looking._Pause(1, 1e12)(60.0) == 86_400.0
+    assert fleet_polls._Pause(0, 0.0)(60.0) == 60.0
+    assert fleet_polls._Pause(100, 0.0)(60.0) <= 900.0
+    assert fleet_polls._Pause(100, 0.0)(3600.0) <= 3600.0
+    assert fleet_polls._Pause(1, 5000.0)(60.0) == 5000.0
+    assert fleet_polls._Pause(1, 1e12)(60.0) == 86_400.0
 
 
 async def test_a_wrong_key_is_an_error_that_can_be_mended(

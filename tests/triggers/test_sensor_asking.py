@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkInconsistentScanError
 
 from airflow_provider_puretalk import hooks
 from airflow_provider_puretalk import sandbox as sandboxes
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkInconsistentScanError
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.triggers.asking import ask
+from airflow_provider_puretalk.triggers.requests_in_threads import ask
 
 Define = Callable[..., str]
 

@@ -14,8 +14,8 @@ import pytest
 from airflow_provider_puretalk import sandbox as sandboxes
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.snapshots.storage import Storage
-from airflow_provider_puretalk.taking import take_snapshot
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.take_snapshot import take_snapshot
 from airflow_provider_puretalk.triggers import PuretalkSensorTrigger, shared_poll
 from tests.s3_front import guarded_by
 
@@ -149,7 +149,7 @@ def test_one_that_is_not_due_causes_no_look(account: Sandbox) -> None:
 
 def test_what_concerns_one_ends_no_other(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that cannot be compared ends the wait of the sensor that expects it, with an error of this package."""
-    from airflow_provider_puretalk.api.matching import Wanted
+    from airflow_provider_puretalk.records.matching import Wanted
 
     name = next(iter(account.fleet))["name"]
     is_met_by = Wanted.is_met_by

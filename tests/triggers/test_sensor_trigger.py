@@ -182,7 +182,7 @@ def test_a_connection_that_cannot_be_looked_up(account: Sandbox, monkeypatch: py
     def broken(conn_id: str, hook: Any = None) -> Any:
         raise RuntimeError("the backend says: secret")
 
-    monkeypatch.setattr("airflow_provider_puretalk.triggers.asking.get_async_connection", broken)
+    monkeypatch.setattr("airflow_provider_puretalk.triggers.requests_in_threads.get_async_connection", broken)
     event = asyncio.run(fired(trigger(max_consecutive_failures=1)))
     assert event["error"] == "PuretalkConnectionError"
     assert "RuntimeError" in event["message"]

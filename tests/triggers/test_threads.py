@@ -8,7 +8,7 @@ import threading
 import pytest
 from asgiref.sync import async_to_sync
 
-from airflow_provider_puretalk.triggers import threads
+from airflow_provider_puretalk.triggers import daemon_threads
 
 pytestmark = pytest.mark.anyio
 
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 async def test_calls_that_do_not_end_keep_no_other_from_running() -> None:
     """However many there are: a triggerer's accounts that do not answer are no reason to ask the others later."""
     end = threading.Event()
-    silent = [asyncio.create_task(threads.run(end.wait, 60)) for _ in range(100)]
-    assert await threads.run(lambda: "an answer") == "an answer"
+    silent = [asyncio.create_task(daemon_threads.run(end.wait, 60)) for _ in range(100)]
+    assert await daemon_threads.run(lambda: "an answer") == "an answer"
     assert not any(task.done() for task in silent)
     end.set()
     assert await asyncio.gather(*silent) == [True] * 100
@@ -29,4 +29,4 @@ async def test_what_is_called_reaches_the_event_loop_it_came_from() -> None:
     async def answer() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
 
-    assert await threads.run(async_to_sync(answer)) is asyncio.get_running_loop()
+    assert await daemon_threads.run(async_to_sync(answer)) is asyncio.get_running_loop()

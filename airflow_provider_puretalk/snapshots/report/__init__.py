@@ -6,6 +6,6 @@ no storage; whatever comes from the API is escaped.
 
 from __future__ import annotations
 
-from airflow_provider_puretalk.snapshots.report.page import write_report
+from airflow_provider_puretalk.snapshots.report.rendering import write_report
 
 __all__ = ["write_report"]

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from airflow_provider_puretalk.snapshots.census import Census
+from airflow_provider_puretalk.snapshots.comparison.fleet_stats import Census
 from airflow_provider_puretalk.snapshots.report.values import label
 
 #: Bars of one chart; what is less frequent is put together in one more.

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import markupsafe
 import msgspec
 
-from airflow_provider_puretalk.api import exact_json
-from airflow_provider_puretalk.api.field_paths import ABSENT
 from airflow_provider_puretalk.invisible import replace_invisible
+from airflow_provider_puretalk.records import canonical_json
+from airflow_provider_puretalk.records.field_paths import ABSENT
 
 #: Characters of one value that are shown.
 LONGEST_VALUE = 20_000
@@ -80,7 +80,7 @@ def fitting(text: str, most: int) -> str:
 
 def label(value: Any) -> str:
     """Return a short text for a name, an id or the like, whatever it is."""
-    text = value if isinstance(value, str) else "" if value is None else exact_json.dumps(value).decode()
+    text = value if isinstance(value, str) else "" if value is None else canonical_json.dumps(value).decode()
     text = " ".join(text[: 4 * LONGEST_LABEL].split())
     short = fitting(text[:LONGEST_LABEL], 2 * LONGEST_LABEL)
     return text if len(text) == len(short) else f"{short}…"
@@ -107,7 +107,7 @@ def laid_out(value: Any) -> str:
     """Return a value as text: text as it is, JSON (in a text as well) with a line for each of its parts."""
     if isinstance(value, str):
         return _lines(value) if value.startswith(("{", "[")) else value
-    text = exact_json.dumps(value).decode()
+    text = canonical_json.dumps(value).decode()
     return _lines(text) if isinstance(value, dict | list) else text
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.snapshots.report import space, write_report
-from airflow_provider_puretalk.snapshots.report.contents import MOST_ASSISTANTS, MOST_FIELDS, MOST_IN_COMMON
-from airflow_provider_puretalk.snapshots.report.space import LARGEST_REPORT
+from airflow_provider_puretalk.snapshots.report import size_budget, write_report
+from airflow_provider_puretalk.snapshots.report.size_budget import LARGEST_REPORT
+from airflow_provider_puretalk.snapshots.report.view_model import MOST_ASSISTANTS, MOST_FIELDS, MOST_IN_COMMON
 from tests.snapshots.report.reading import Page
 
 Report = Callable[..., Page]
@@ -208,8 +208,8 @@ def test_file_stays_below_its_ceiling_whatever_the_fleet_holds(
 
 def test_what_comes_first_leaves_space_to_the_others(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
     """A section that could fill the page ends where the sections after it still have theirs; warnings lead somewhere."""
-    monkeypatch.setattr(space, "LARGEST_REPORT", 300_000)
-    monkeypatch.setattr(space, "_LEAST", 60_000)
+    monkeypatch.setattr(size_budget, "LARGEST_REPORT", 300_000)
+    monkeypatch.setattr(size_budget, "_LEAST", 60_000)
     long = "word " * 1_000
     then = [{"assistant_id": f"{n:04}", "prompt": f"{n}", "call_recording_enabled": n % 2 > 0} for n in range(100)]
     now = [{**one, "prompt": f"{n} {long}", "call_recording_enabled": n % 2 == 0} for n, one in enumerate(then)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.snapshots.report.secrets_in_text import suspicions
+from airflow_provider_puretalk.snapshots.report.secret_scan import suspicions
 from tests.snapshots.report.reading import Page
 
 Report = Callable[..., Page]

@@ -1,0 +1,234 @@
+"""One request and its whole answer: how many at once, how soon after another, and for how long.
+
+In come the parameters of a page; out come the bytes of an answer with status 200, or an exception of this package. Asks
+once, and does not look into a body: trying again and decoding are the client's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+import urllib3
+
+from airflow_provider_puretalk.api.cancellation import LOOK_EVERY
+from airflow_provider_puretalk.api.deadline import TimeLimit, time_limit
+from airflow_provider_puretalk.api.response_body import read_body
+from airflow_provider_puretalk.api.session import given_up, open_session
+from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.api.transport_errors import explain, wants_credentials
+from airflow_provider_puretalk.exceptions import (
+    PuretalkAuthError,
+    PuretalkConfigurationError,
+    PuretalkConnectionError,
+    PuretalkError,
+    PuretalkNotFoundError,
+    PuretalkRateLimitError,
+    PuretalkResponseError,
+    PuretalkServerError,
+)
+
+#: An answer as a whole may take this many times the longest silence.
+WHOLE_ANSWER_FACTOR = 5
+#: Seconds for which a 429 stops everybody before its turn ends; for how long in all, the client says then.
+_HOLD_AT_ONCE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer with status 200, not decoded.
+
+    :ivar facts: ``url``, ``status_code`` and ``request_id``, for errors that are found later.
+    :ivar fits: whether it answers what was asked; a redirect can lose the question.
+    """
+
+    body: bytes
+    content_type: str
+    facts: dict[str, Any]
+    fits: bool = True
+
+
+class BrokenBodyError(PuretalkResponseError):
+    """A body that broke on its way: unlike a wrong shape, it may be whole at the next try. Never leaves the client."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a plain error in its place must carry."""
+        return {name: getattr(self, name) for name in ("status_code", "request_id", "retry_after", "url")}
+
+
+class Exchange:
+    """Sends requests for pages. Safe to use from several threads at once; more than the connection allows have to wait.
+
+    :param settings: the connection's settings.
+    """
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.session = open_session(settings)
+        self._settings = settings
+        self._path = "/ai-assistants"
+        self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
+
+    def ask(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Reply:
+        """Send one request and read its answer.
+
+        :param deadline: moment on the monotonic clock at which the answer must be there.
+        :param cancelled: set by another thread, it ends the wait for a turn, and shuts the connection down.
+        """
+        reply = self._send(params, deadline, cancelled)
+        if not reply.fits:
+            # A rewrite rule dropped the query: this is another page. Its own address has been learnt.
+            reply = self._send(params, deadline, cancelled)
+        if not reply.fits:
+            raise PuretalkResponseError("The API redirects to an address that loses the page asked for.", **reply.facts)
+        return reply
+
+    def hold(self, seconds: float) -> None:
+        """Let no request start for so many seconds."""
+        self.session.pacer.hold(seconds)
+
+    def _send(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Reply:
+        url = self._settings.base_url + self._path
+        facts: dict[str, Any] = {"url": f"{url}?{'&'.join(f'{name}={value}' for name, value in params.items())}"}
+        with self._turn(deadline, cancelled):
+            left = max(0.001, deadline - time.monotonic())
+            silence = min(self._settings.timeout, left)
+            with time_limit(self._settings.timeout * WHOLE_ANSWER_FACTOR, cancelled, deadline) as limit:
+                try:
+                    with self.session.get(url, params=params, timeout=(silence, silence), stream=True) as response:
+                        reply = self._read(response, params, facts)
+                except requests.TooManyRedirects:
+                    raise PuretalkResponseError("The API redirects in circles.", **facts) from None
+                except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                    if limit.expired:
+                        raise self._cut_off(limit, facts) from None
+                    raise self._failure(error, facts) from None  # Their messages may hold proxy credentials.
+            if limit.expired:
+                raise self._cut_off(limit, facts)
+            return reply
+
+    def _cut_off(self, limit: TimeLimit, facts: dict[str, Any]) -> PuretalkError:
+        """Say why an answer was not waited for."""
+        if limit.cancelled.is_set() or time.monotonic() >= limit.deadline:
+            return given_up(limit.cancelled)
+        return PuretalkConnectionError("The answer took too long as a whole: it came in drips.", **facts)
+
+    def _failure(self, error: Exception, facts: dict[str, Any]) -> PuretalkError:
+        """Say why no whole answer came."""
+        cause = explain(error, self.session.proxy)
+        if cause.is_lasting:
+            return PuretalkConfigurationError(cause.message, **facts)
+        broken = cause.broke_off and "status_code" in facts
+        return (BrokenBodyError if broken else PuretalkConnectionError)(cause.message, **facts)
+
+    @contextlib.contextmanager
+    def _turn(self, deadline: float, cancelled: threading.Event) -> Iterator[None]:
+        """Wait until one more request may be in flight. Its moment comes afterwards: it would pass while others are."""
+        while not self._slots.acquire(timeout=LOOK_EVERY):
+            if cancelled.is_set() or time.monotonic() >= deadline:
+                raise given_up(cancelled)
+        try:
+            if cancelled.is_set():
+                raise given_up(cancelled)
+            yield
+        finally:
+            self._slots.release()
+
+    def _read(self, response: requests.Response, params: Mapping[str, int], facts: dict[str, Any]) -> Reply:
+        """Read an answer to its end; adds what is known of it to the facts."""
+        facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
+        if response.status_code == requests.codes.too_many_requests:
+            self.session.pacer.hold(_HOLD_AT_ONCE)
+        if response.status_code == requests.codes.proxy_authentication_required and (proxy := self.session.proxy):
+            raise PuretalkConfigurationError(wants_credentials(proxy).message, **facts)
+        if response.status_code != requests.codes.ok:
+            raise _refusal(response, facts)
+        if not self._was_asked(response, params):
+            return Reply(b"", "", facts, fits=False)
+        body = self._body(response, facts)
+        return Reply(body, response.headers.get("Content-Type", ""), facts)
+
+    def _body(self, response: requests.Response, facts: dict[str, Any]) -> bytes:
+        try:
+            return read_body(response, self._settings.max_response_bytes)
+        except PuretalkResponseError as error:
+            raise PuretalkResponseError(error.message, transient=error.transient, **facts) from None
+
+    def _request_id(self, response: requests.Response) -> str | None:
+        """Return the answer's id, unless the server put something odd there."""
+        given = response.headers.get("X-Request-ID", "")
+        fit = 0 < len(given) <= 200 and given.isprintable() and self._settings.api_key not in given
+        return given if fit else None
+
+    def _was_asked(self, response: requests.Response, params: Mapping[str, int]) -> bool:
+        """Tell whether an answer is to what was asked, also where a redirect led to it.
+
+        From then on the API is asked where it redirected us to, so that each page costs one request and not two.
+        """
+        if not response.history:
+            return True
+        parts = urlsplit(response.url)
+        moved = parts.path.removeprefix(urlsplit(self._settings.base_url).path)
+        if moved.rstrip("/") == self._path.rstrip("/"):
+            self._path = moved
+        query = parse_qs(parts.query)
+        return all(query.get(name) == [str(value)] for name, value in params.items())
+
+
+#: How servers and gateways say that a request, or what it asks for, is more than they take.
+_TOO_LARGE = (400, 413, 414, 422)
+
+
+def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkError:
+    """Turn a status other than 200 into an exception."""
+    status = response.status_code
+    retry_after = _retry_after(response.headers.get("Retry-After"))
+    if 400 <= status < 500 and status not in (401, 404, 429) and retry_after is not None:
+        # A gateway's: who refuses a key or a request for good does not ask to come back.
+        return PuretalkRateLimitError(
+            f"The API, or a gateway before it, throttled us for {retry_after:.0f} s.", retry_after=retry_after, **facts
+        )
+    if status in (401, 403):
+        return PuretalkAuthError("The API refused the key: check the connection's Password field.", **facts)
+    if status == 404:
+        return PuretalkNotFoundError("The API knows no such page, or the connection's Host is wrong.", **facts)
+    if status == 429:
+        wait = "without saying for how long" if retry_after is None else f"for {retry_after:.0f} s"
+        return PuretalkRateLimitError(f"The API throttled us {wait}.", retry_after=retry_after, **facts)
+    if status >= 500:
+        return PuretalkServerError("The API failed.", retry_after=retry_after, **facts)
+    if 300 <= status < 400:
+        return PuretalkResponseError(
+            "The API redirects to another scheme, host or port, where the key must not go: check the connection's Host.",
+            **facts,
+        )
+    if status in _TOO_LARGE:
+        return PuretalkResponseError(
+            "The API refused the request. If its `limit` is too large, lower the connection's extra field `page_size`.",
+            **facts,
+        )
+    return PuretalkResponseError("The API answered with a status that it does not document.", **facts)
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Read ``Retry-After`` in both its forms (RFC 9110, 10.2.3); None where it says nothing usable."""
+    if not header:
+        return None
+    text = header.strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text, re.ASCII):  # Fractions are in no standard, but some gateways send them.
+        return float(text[:15])
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

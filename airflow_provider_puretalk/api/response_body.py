@@ -1,0 +1,113 @@
+"""The bytes of an answer, decoded, and never more of them than the connection allows.
+
+A body of 0.4 MB can become 770 MB when it is unpacked. ``requests`` and ``urllib3`` unpack whatever comes, so it is done
+here, where both what arrives and what it becomes are counted.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import requests
+import urllib3
+
+from airflow_provider_puretalk.exceptions import PuretalkResponseError
+
+#: What the API is told that it may use, and all that is understood.
+ACCEPTED = "gzip, deflate"
+#: Bytes that are asked for at once where nobody says how many there are.
+_PIECE = 2**24
+#: Codings one within the other that are undone; nobody uses two.
+_MOST_CODINGS = 5
+#: Compressed parts one after the other that are undone: a part may hold nothing, so that a ceiling on bytes bounds none.
+_MOST_PARTS = 10_000
+#: Bytes that are given to a decoder at once. It copies what follows its part, and a body may have many.
+_WINDOW = 2**14
+_GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+
+
+def read_body(response: requests.Response, most: int) -> bytes:
+    """Read the body of an answer that was sent for with ``stream=True``.
+
+    :param most: bytes that it may have, as sent and decoded.
+    :raises PuretalkResponseError: it has more.
+    :raises urllib3.exceptions.HTTPError: it broke off, or is damaged.
+    """
+    pieces: list[bytes] = []
+    left = most
+    while piece := response.raw.read(min(_PIECE, left + 1), decode_content=False):
+        left -= len(piece)
+        if left < 0:
+            raise _too_large(most)
+        pieces.append(piece)
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    named = response.headers.get("Content-Encoding", "")
+    codings = [coding for name in named.split(",") if (coding := name.strip().lower())]
+    if len(codings) > _MOST_CODINGS:
+        raise urllib3.exceptions.DecodeError("Too many codings, one within the other.")
+    for coding in reversed(codings):
+        if coding in ("gzip", "x-gzip"):
+            body = _gunzip(body, most)
+        elif coding == "deflate":
+            body = _inflate(body, most)
+        elif coding in ("br", "zstd", "compress", "x-compress"):
+            raise urllib3.exceptions.DecodeError("It is compressed in a way that was not asked for.")
+        # Anything else is no coding: servers that put a character set there mean nothing by it.
+    return body
+
+
+def _gunzip(body: bytes, most: int) -> bytes:
+    """Undo gzip. A body may be several of them; what follows and is none is padding."""
+    pieces: list[bytes] = []
+    left, at = most, 0
+    while at < len(body):
+        if len(pieces) == _MOST_PARTS:
+            raise urllib3.exceptions.DecodeError("Too many parts, one after the other.")
+        try:
+            piece, at = _undo(body, at, _GZIP, left, most)
+        except urllib3.exceptions.DecodeError:
+            if pieces and not body.startswith(b"\x1f\x8b", at):
+                break
+            raise
+        left -= len(piece)
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _inflate(body: bytes, most: int) -> bytes:
+    """Undo deflate, which some servers send without its frame."""
+    if not body:
+        return body
+    try:
+        return _undo(body, 0, _ZLIB, most, most)[0]
+    except urllib3.exceptions.DecodeError:
+        return _undo(body, 0, _RAW, most, most)[0]
+
+
+def _undo(body: bytes, at: int, form: int, left: int, most: int) -> tuple[bytes, int]:
+    """Return what the compressed part that begins at a place holds, and where it ends."""
+    decoder = zlib.decompressobj(form)
+    pieces: list[bytes] = []
+    room = left + 1
+    while not decoder.eof and at < len(body):
+        window = body[at : at + _WINDOW]
+        try:
+            piece = decoder.decompress(window, room)
+        except zlib.error as error:
+            raise urllib3.exceptions.DecodeError("It cannot be decoded.", error) from error
+        pieces.append(piece)
+        room -= len(piece)
+        if room == 0:
+            raise _too_large(most)
+        at += len(window) - len(decoder.unused_data)
+    if not decoder.eof:
+        raise urllib3.exceptions.DecodeError("It ends in the middle.")
+    return b"".join(pieces), at
+
+
+def _too_large(most: int) -> PuretalkResponseError:
+    return PuretalkResponseError(
+        f"The answer has more than {most:,} bytes, decoded. Ask for fewer rows at once (`page_size`, `limit`), or raise "
+        "`max_response_bytes` in the connection's extra.",
+        transient=False,
+    )

@@ -1,0 +1,268 @@
+"""The questions, and what follows from their answers.
+
+About a dozen requests, one after the other. The first is sent as the package always asks; where the API refuses the key,
+nothing else is sent. Where it throttles us later, or refuses the key after all, the rest is not asked.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import re
+from contextlib import closing
+from typing import Any
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+from airflow_provider_puretalk import __version__
+from airflow_provider_puretalk.api.client import ApiClient
+from airflow_provider_puretalk.api.session import origin
+from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.api_probe.report import Report
+from airflow_provider_puretalk.api_probe.requests_sent import Asker, Reply, telling_headers
+from airflow_provider_puretalk.exceptions import PuretalkResponseError
+from airflow_provider_puretalk.records.contract_check import SchemaCounter, profile
+from airflow_provider_puretalk.records.models import json_type
+from airflow_provider_puretalk.records.record_id import record_id
+
+#: Limits that are tried, in this order, until one is not honoured or shows everything there is.
+LIMITS = (100, 1_000, 10_000)
+#: A limit whose answer would be larger than this, going by the rows seen, is not tried.
+LARGEST_ANSWER = 20_000_000
+#: A page that no list has, and still an int32 as documented.
+_BEYOND = 2_000_000_000
+
+_FIELD = re.compile(r"(/[A-Za-z_][A-Za-z0-9_-]{0,39})+")
+_ORDERS = ("assistant_id", "created_at", "updated_at", "name")
+
+
+def probe(settings: ApiSettings) -> Report:
+    """Ask, and report.
+
+    :raises PuretalkAuthError: the API refused the key; nothing else was asked.
+    :raises PuretalkError: the first question got no answer.
+    """
+    report = Report()
+    report.add(
+        "asked_by", version=__version__, python=platform.python_version(), base_url=settings.base_url
+    )  # which holds no credentials: the settings refuse them
+    client = ApiClient(settings)
+    with client.session:
+        try:
+            report.add("one_row", read="as documented", count=client.get_page(1, 1).count)
+        except PuretalkResponseError as error:
+            report.add("one_row", read=error.message)  # Which never quotes an answer.
+            report.findings.append("The package cannot read an ordinary answer of this API.")
+    with closing(Asker(settings)) as asker:
+        questions = _Questions(asker, settings, report)
+        try:
+            questions.ask_all()
+        except _StopError as stopped:
+            report.stopped = str(stopped)
+        questions.sum_up()
+    return report
+
+
+class _StopError(Exception):
+    """No further question may be asked."""
+
+
+class _Questions:
+    """Asks in turn and remembers what several questions have in common."""
+
+    def __init__(self, asker: Asker, settings: ApiSettings, report: Report) -> None:
+        self._asker = asker
+        self._settings = settings
+        self._report = report
+        self._counts: set[Any] = set()
+        self._headers: set[str] = set()
+        self._longest: list[dict[str, Any]] = []
+
+    def ask_all(self) -> None:
+        """Ask everything, from the ordinary to the odd."""
+        first = self._first_page()
+        self._without_key()
+        rows = self._rows(first)
+        count = _envelope(first).get("count")
+        if rows and isinstance(count, int):
+            self._same_order(rows)
+            self._following_page(rows, count)
+            self._limits(first, len(rows), count)
+        self._odd("past_the_end", self._ask(page=_BEYOND))
+        self._odd("page_0", self._ask(page=0))
+        self._odd("limit_0", self._ask(limit=0))
+
+    def sum_up(self) -> None:
+        """Report what all answers together show."""
+        report = self._report
+        report.add("time_in_ms", **self._asker.times)
+        report.add("headers", names=sorted(self._headers))
+        if len(self._counts) > 1:
+            report.findings.append("`count` was not the same in all answers: the list changed, or counts otherwise.")
+        counter = SchemaCounter()
+        counter.add(map(profile, self._longest))
+        schema = counter.report()
+        report.add(
+            "schema",
+            records=len(self._longest),
+            unknown_fields=[
+                {**unknown.model_dump(), "pointer": _field_name(unknown.pointer)} for unknown in schema.unknown_fields
+            ],
+            absent_fields=schema.absent_fields if self._longest else [],
+            violations=[violation.model_dump() for violation in schema.violations],
+        )
+        if schema.violations:
+            report.findings.append("Some values break the documentation, see violations.")
+
+    def _ask(self, *, with_key: bool = True, **query: int) -> Reply:
+        reply = self._asker.ask(with_key=with_key, **query)
+        if reply.status == 429:
+            self._report.add("throttled", **telling_headers(reply, self._settings.api_key))
+            raise _StopError("The API throttled us; no further question was asked.")
+        if reply.status in (401, 403) and with_key:
+            raise _StopError("The API refuses the key now; no further question was asked.")
+        self._headers.update(_names(reply))
+        return reply
+
+    def _first_page(self) -> Reply:
+        reply = self._ask()
+        following = _envelope(reply).get("next")
+        self._report.add(
+            "first_page",
+            status=reply.status,
+            body=reply.shape,
+            rows=len(self._rows(reply)),
+            redirected=reply.redirected,
+            request_id="x-request-id" in _names(reply),
+            next=self._next_form(following) if isinstance(following, str) else json_type(following),
+            headers=telling_headers(reply, self._settings.api_key),
+        )
+        return reply
+
+    def _without_key(self) -> None:
+        reply = self._ask(with_key=False)
+        self._report.add("without_key", status=reply.status, body=reply.shape)
+        if reply.status == 200:
+            self._report.findings.append("The API answers without a key.")
+
+    def _same_order(self, rows: list[dict[str, Any]]) -> None:
+        before, again = _ids(rows), _ids(self._rows(self._ask()))
+        self._report.add(
+            "order",
+            same_rows_twice=set(before) == set(again),
+            same_order_twice=before == again if len(before) > 1 else None,
+            sorted_by=_sortings(rows) if len(rows) > 2 else None,
+        )
+        if before != again:
+            self._report.findings.append(
+                "The same page was not the same twice: the list changed meanwhile, or the server has no stable order."
+            )
+
+    def _following_page(self, rows: list[dict[str, Any]], count: int) -> None:
+        last = math.ceil(count / len(rows))
+        if last < 2:
+            return
+        second = self._rows(self._ask(page=2))
+        end = self._ask(page=last)
+        rows_at_end = len(self._rows(end))
+        self._report.add(
+            "later_pages",
+            rows_of_page_1_again_on_page_2=len(set(_ids(rows)) & set(_ids(second))),
+            last_page_status=end.status,
+            last_page_rows=rows_at_end,
+            last_page_rows_expected=count - (last - 1) * len(rows),
+            last_page_names_another=_envelope(end).get("next") is not None,
+        )
+        if rows_at_end != count - (last - 1) * len(rows):
+            self._report.findings.append("The last page does not hold as many rows as `count` says.")
+
+    def _limits(self, first: Reply, default: int, count: int) -> None:
+        """Find out what the greatest limit is, as far as the fleet is large enough to show it."""
+        bytes_a_row = first.size / default
+        asked: list[dict[str, Any]] = []
+        cap, keeps = None, None
+        for limit in LIMITS:
+            if bytes_a_row * min(limit, count) > LARGEST_ANSWER:
+                asked.append({"limit": limit, "status": None, "rows": None})  # Too much to ask for.
+                break
+            reply = self._ask(limit=limit)
+            rows = len(self._rows(reply))
+            asked.append({"limit": limit, "status": reply.status, "rows": rows})
+            following = _envelope(reply).get("next")
+            if isinstance(following, str):
+                keeps = "limit" in parse_qs(urlsplit(following).query)
+            if rows < min(limit, count):
+                cap = rows
+                break
+            if rows >= count:
+                break
+        honoured = max((one["limit"] for one in asked if one["rows"] == one["limit"]), default=None)
+        self._report.add(
+            "limits", assistants=count, asked=asked, greatest_honoured=honoured, cap=cap, next_keeps_limit=keeps
+        )
+
+    def _odd(self, name: str, reply: Reply) -> None:
+        self._report.add(name, status=reply.status, body=reply.shape, rows=len(self._rows(reply)))
+
+    def _rows(self, reply: Reply) -> list[dict[str, Any]]:
+        """Return an answer's records; the longest list so far is kept to be held against the contract."""
+        envelope = _envelope(reply)
+        if reply.status == 200 and isinstance(envelope.get("count"), int):
+            self._counts.add(envelope["count"])
+        found = envelope.get("results")
+        rows = [record for record in found if isinstance(record, dict)] if isinstance(found, list) else []
+        self._longest = max(self._longest, rows, key=len)
+        return rows
+
+    def _next_form(self, following: str) -> dict[str, Any]:
+        """Say how ``next`` is written, without repeating it."""
+        base = self._settings.base_url
+        try:
+            parts, whole = urlsplit(following), urljoin(base, following)
+        except ValueError:
+            return {"readable": False}
+        same = origin(whole) == origin(base)
+        if not same:
+            self._report.findings.append(
+                "`next` names another scheme, host or port than the connection; the package never follows it."
+            )
+        return {
+            "absolute": bool(parts.netloc),
+            "same_origin": same,
+            "same_scheme": urlsplit(whole).scheme == urlsplit(base).scheme,
+            "same_path": parts.path.rstrip("/") == f"{urlsplit(base).path}/ai-assistants",
+            "trailing_slash": parts.path.endswith("/"),
+            "parameters": sorted(name for name in parse_qs(parts.query) if name in ("page", "limit")),
+        }
+
+
+def _envelope(reply: Reply) -> dict[str, Any]:
+    """Return the object that holds ``count`` and ``results``; some pages of the API wrap it once more."""
+    body = reply.body if isinstance(reply.body, dict) else {}
+    inner = body.get("results")
+    return inner if isinstance(inner, dict) else body
+
+
+def _field_name(pointer: str) -> str:
+    """Return the pointer of an undocumented field, unless its name could be something else than a name."""
+    return pointer if _FIELD.fullmatch(pointer) else "(an odd name)"
+
+
+def _names(reply: Reply) -> set[str]:
+    return {name.lower() for name in reply.headers or ()}
+
+
+def _ids(rows: list[dict[str, Any]]) -> list[str | None]:
+    return [record_id(row) for row in rows]
+
+
+def _sortings(rows: list[dict[str, Any]]) -> list[str]:
+    """Name the fields that these rows are in order of."""
+    told = []
+    for name in _ORDERS:
+        values = [row.get(name) for row in rows]
+        if all(isinstance(value, str) for value in values):
+            if values == sorted(values, key=str):
+                told.append(f"{name}, ascending")
+            elif values == sorted(values, key=str, reverse=True):
+                told.append(f"{name}, descending")
+    return told

@@ -1,0 +1,161 @@
+"""What a watcher whose arguments were changed takes over from those that watched the same asset before.
+
+Each watcher remembers under a name of its own, made of all its arguments, and enters itself in a register:
+
+=====================  ================================================================================================
+``puretalk/watchers``  ``{name: {"seen": seconds since 1970, "missing": the same or null}}``
+``<name>/watch``       what it watches, as arguments of :class:`~airflow_provider_puretalk.change_detection.detector.Watch`
+=====================  ================================================================================================
+
+One that remembers nothing yet begins with what the others remember, as far as both watch the same; the rest is a baseline,
+and is named. A memory that no watcher uses any more is removed a week after another one has noticed that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from airflow_provider_puretalk.change_detection.checkpoint import Cursor, Store
+from airflow_provider_puretalk.change_detection.detector import Watch
+from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Path, Print
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.wording import counted
+
+log = logging.getLogger(__name__)
+
+REGISTER: Final = "puretalk/watchers"
+#: Seconds after which a watcher that did not enter itself again is missing, and after which a missing one is forgotten.
+MISSING_AFTER: Final = 86_400.0
+FORGOTTEN_AFTER: Final = 7 * 86_400.0
+#: What is said where something is remembered that this version cannot read.
+NOT_READ: Final = "What was remembered cannot be read by this version of the provider: earlier changes are unknown."
+#: Names of fields that a sentence holds.
+_MOST_NAMES = 20
+
+#: What an earlier watcher remembers, and what it watched.
+Memories = Sequence[tuple[Fleet, Watch]]
+
+
+async def predecessors(
+    store: Store, name: str, older: dict[str, dict[str, Any]]
+) -> tuple[list[tuple[Fleet, Watch]], list[str]]:
+    """Return what others remember of the asset, the one that was seen last at the end, and sentences on what is lost.
+
+    :param name: the watcher that begins.
+    :param older: names under which earlier releases may have remembered, with what they watched.
+    """
+    async with _changing():
+        register = await _register(store)
+        for old_name, arguments in older.items():
+            if old_name not in register and await store.get(f"{old_name}/head") is not None:
+                await store.set(f"{old_name}/watch", arguments)
+                register[old_name] = {"seen": 0.0, "missing": None}
+                await store.set(REGISTER, register)
+    found, lost = [], False
+    for other in sorted(register.keys() - {name}, key=lambda one: register[one]["seen"]):
+        arguments = await store.get(f"{other}/watch")
+        try:
+            watch = Watch(**arguments)
+        except (TypeError, PuretalkConfigurationError):  # Those of a later release, or damaged.
+            lost = lost or await store.get(f"{other}/head") is not None
+            continue
+        cursor = Cursor(store, other, watch)
+        if (fleet := await cursor.load()) is not None:
+            found.append((fleet, watch))
+        lost = lost or cursor.is_unreadable
+    return found, [NOT_READ] if lost else []
+
+
+async def enter(store: Store, name: str, arguments: dict[str, Any]) -> None:
+    """Enter a watcher, and forget those that have long been missing. To be called again and again while it runs."""
+    async with _changing():
+        now, register = time.time(), await _register(store)
+        if name not in register:
+            await store.set(f"{name}/watch", arguments)
+        register[name] = {"seen": now, "missing": None}
+        for other, entry in list(register.items()):
+            if entry["missing"] is not None and entry["missing"] < now - FORGOTTEN_AFTER:
+                await Cursor(store, other, Watch()).forget()
+                await store.delete(f"{other}/watch")
+                del register[other]
+            elif entry["missing"] is None and entry["seen"] < now - MISSING_AFTER:
+                entry["missing"] = now
+        await store.set(REGISTER, register)
+
+
+def carry_over(memories: Memories, watch: Watch, now: Fleet) -> tuple[Fleet | None, list[str]]:
+    """Return what a watcher would remember had it watched before, and sentences that say what nobody knows.
+
+    :param memories: the one that counts most at the end.
+    :param now: what the fleet looks like; what nobody remembers is taken from it.
+    """
+    usable = [(fleet, other) for fleet, other in memories if fleet.is_comparable_with(now)]
+    if not usable:
+        lost = "Nothing that was remembered can be compared: the account or its redaction key is another one now."
+        return None, [lost] if memories else []
+    version = usable[-1][0].key_version
+    usable = [(fleet, other) for fleet, other in usable if fleet.key_version == version]
+    seen = dict(now.prints) if version == now.key_version else {**now.prints, **now.former}
+    prints = {identity: watch.view(one) for identity, one in seen.items() if watch.sees(identity)}
+    fields = {field for one in prints.values() for field in one.fields}
+    unknown_fields = {field for field in fields if not any(watch.compares(other, field) for _, other in usable)}
+    unknown_ids = [one for one in prints if not any(other.sees(one) for _, other in usable)]
+    for fleet, other in usable:
+        _lay_over(prints, fleet, other, watch)
+    return Fleet(now.account, prints, now.seal, key_version=version), _sentences(unknown_fields, unknown_ids)
+
+
+def _lay_over(prints: dict[str, Print], fleet: Fleet, other: Watch, watch: Watch) -> None:
+    """Put in place what another watcher knows, as far as both watch it."""
+    for identity in [*prints, *(one for one in fleet.prints if one not in prints)]:
+        if not (watch.sees(identity) and other.sees(identity)):
+            continue
+        old, new = fleet.prints.get(identity), prints.get(identity)
+        if old is None:
+            prints.pop(identity, None)
+            continue
+        known = {field: digest for field, digest in old.by_field().items() if watch.compares(other, field)}
+        rest = new.by_field() if new is not None else {}
+        both = {field: digest for field, digest in rest.items() if not watch.compares(other, field)} | known
+        fields = tuple(sorted(both))
+        prints[identity] = Print(fields, b"".join(both[field] for field in fields))
+
+
+def _sentences(fields: set[Path], ids: list[str]) -> list[str]:
+    found = []
+    if fields:
+        names = sorted(".".join(field) for field in fields)
+        more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+        found.append(
+            f"Watched from now on, earlier changes are unknown: the fields {', '.join(names[:_MOST_NAMES])}{more}."
+        )
+    if ids:
+        found.append(f"Watched from now on, earlier changes are unknown: {counted(len(ids), 'assistant')}.")
+    return found
+
+
+#: By event loop, who changes a register: it is read and written whole.
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def _changing() -> asyncio.Lock:
+    """Return what to hold while a register is changed, so that no watcher of this process undoes what another did."""
+    return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
+async def _register(store: Store) -> dict[str, dict[str, Any]]:
+    """Return the register, without what makes no sense in it."""
+    register = await store.get(REGISTER)
+    entries = register.items() if isinstance(register, dict) else ()
+    return {
+        name: {"seen": float(entry["seen"]), "missing": entry.get("missing")}
+        for name, entry in entries
+        if isinstance(entry, dict)
+        and isinstance(entry.get("seen"), int | float)
+        and isinstance(entry.get("missing"), int | float | None)
+    }

@@ -1,0 +1,235 @@
+"""What a watch saw last, kept in a store of small JSON values so that it outlives the process.
+
+In come and go :class:`~airflow_provider_puretalk.change_detection.fingerprints.Fleet`; the store holds
+
+=====================  ================================================================================================
+``<name>/head``        ``{"format": 1, "parts": n, "account", "seal", "key_version"}``
+``<name>/<n>/<i>``     part *i* of *n*: the assistants whose hashed id falls there, compressed, as text of base64
+=====================  ================================================================================================
+
+Only parts in which something changed are written anew. Each part is written whole, and only after its changes were told.
+So a process that dies between two parts leaves behind, part by part, either what was told already or what was known
+before: what is told once more is a repetition, and nothing is lost. When a part gets too large there will be more of them:
+all are written under new names, and the head, last of all, names them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import logging
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from airflow_provider_puretalk.change_detection.detector import Watch
+from airflow_provider_puretalk.change_detection.fingerprints import DIGEST_BYTES, Fleet, Path, Print
+from airflow_provider_puretalk.records.equality import KEY_VERSION
+
+log = logging.getLogger(__name__)
+
+#: Version of what is stored.
+FORMAT: Final = 1
+#: Longest text of a part. Airflow warns of values above 64 KiB ([state_store] max_value_storage_bytes).
+LONGEST_PART: Final = 48_000
+#: Assistants in a part, where each takes the usual 120 characters: half of the longest part, so that parts can grow.
+_USUAL_MEMBERS = 200
+_MOST_PARTS = 4_096
+
+
+class Store(Protocol):
+    """Keeps JSON values by name, as Airflow's asset state store does."""
+
+    async def get(self, name: str) -> Any:
+        """Return a value, None where there is none."""
+
+    async def set(self, name: str, value: Any) -> None:
+        """Keep a value."""
+
+    async def delete(self, name: str) -> None:
+        """Forget a value, if there is one."""
+
+
+class Cursor:
+    """The memory of one watch.
+
+    :param store: where it is kept.
+    :param name: what its keys begin with.
+    :param watch: what is remembered: of the assistants and fields that it sees, nothing else.
+    :ivar is_unreadable: whether something was there, when it was loaded, that this version cannot read.
+    """
+
+    def __init__(self, store: Store, name: str, watch: Watch) -> None:
+        self._store = store
+        self._name = name
+        self._watch = watch
+        self._parts = 0
+        self._head: dict[str, Any] | None = None
+        self.is_unreadable = False
+
+    async def load(self) -> Fleet | None:
+        """Return what was saved last, or None where nothing was, or nothing that this version can read.
+
+        A part that is missing or damaged is left out: its assistants will be told of as new ones, which is better than to
+        keep silent about a change.
+        """
+        head = await self._store.get(f"{self._name}/head")
+        if head is None:
+            return None
+        self.is_unreadable = not _is_head(head)
+        if self.is_unreadable:
+            log.warning("What the watcher remembered cannot be read by this version; it begins anew.")
+            return None
+        self._head, self._parts = head, head["parts"]
+        prints: dict[str, Print] = {}
+        for place in range(self._parts):
+            try:
+                prints.update(await asyncio.to_thread(_unpack, await self._store.get(self._key(place))))
+            except (TypeError, ValueError, zlib.error, msgspec.MsgspecError):
+                log.warning(
+                    "Part %d of %d of what the watcher remembered is damaged; changes may be told twice.",
+                    place + 1,
+                    self._parts,
+                )
+        # Heads did not say it before the second version.
+        return Fleet(head["account"], prints, head["seal"], key_version=head.get("key_version", 1))
+
+    async def save(self, fleet: Fleet, moved: Collection[str] | None) -> None:
+        """Remember a fleet.
+
+        :param moved: the assistants that changed since it was saved last; None for all.
+        """
+        if moved is not None and self._head is not None and self._head.get("key_version") == KEY_VERSION:
+            places = {_place(identity, self._parts) for identity in moved}
+            packed = await asyncio.to_thread(self._pack, fleet, self._parts, places)
+            if all(len(text) <= LONGEST_PART for text in packed.values()):
+                for place, text in packed.items():
+                    await self._store.set(self._key(place), text)
+                return
+        await self._save_all(fleet)
+
+    async def forget(self) -> None:
+        """Remove all that was saved, the head at last."""
+        head = await self._store.get(f"{self._name}/head")
+        if _is_head(head):
+            for place in range(head["parts"]):
+                await self._store.delete(f"{self._name}/{head['parts']}/{place}")
+        await self._store.delete(f"{self._name}/head")
+
+    async def _save_all(self, fleet: Fleet) -> None:
+        old_parts = self._parts
+        parts, packed = await asyncio.to_thread(self._cut, fleet)
+        for place, text in packed.items():
+            await self._store.set(f"{self._name}/{parts}/{place}", text)
+        head = {
+            "format": FORMAT,
+            "parts": parts,
+            "account": fleet.account,
+            "seal": fleet.seal,
+            "key_version": KEY_VERSION,
+        }
+        await self._store.set(f"{self._name}/head", head)
+        self._head, self._parts = head, parts
+        if old_parts != parts:
+            for place in range(old_parts):
+                await self._store.delete(f"{self._name}/{old_parts}/{place}")
+
+    def _cut(self, fleet: Fleet) -> tuple[int, dict[int, str]]:
+        """Cut a fleet into as many parts as it takes; their number is a power of two."""
+        members = sum(map(self._watch.sees, fleet.prints))
+        parts = 1
+        while parts * _USUAL_MEMBERS < members and parts < _MOST_PARTS:
+            parts *= 2
+        packed = self._pack(fleet, parts, range(parts))
+        while max(map(len, packed.values())) > LONGEST_PART and parts < _MOST_PARTS:
+            parts *= 2
+            packed = self._pack(fleet, parts, range(parts))
+        return parts, packed
+
+    def _pack(self, fleet: Fleet, parts: int, places: Iterable[int]) -> dict[int, str]:
+        groups: dict[int, dict[str, Print]] = {place: {} for place in places}
+        for identity, seen in fleet.prints.items():
+            group = groups.get(_place(identity, parts))
+            if group is not None and self._watch.sees(identity):
+                group[identity] = self._watch.view(seen)
+        return {place: _pack(group) for place, group in groups.items()}
+
+    def _key(self, place: int) -> str:
+        return f"{self._name}/{self._parts}/{place}"
+
+
+class _Alike(msgspec.Struct, array_like=True):
+    """Assistants with the same fields: the digests of the first field, of all of them, then those of the next."""
+
+    fields: list[list[bytes]]
+    ids: list[bytes]
+    digests: bytes
+
+
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(list[_Alike])
+
+
+def _pack(prints: Mapping[str, Print]) -> str:
+    """Spell prints as text. Equal values stand together, so that they take little room."""
+    alike: defaultdict[tuple[Path, ...], list[tuple[str, bytes]]] = defaultdict(list)
+    for identity, seen in sorted(prints.items()):
+        alike[seen.fields].append((identity, seen.digests))
+    groups = [
+        _Alike(
+            [list(map(_to_bytes, field)) for field in fields],
+            [_to_bytes(identity) for identity, _ in members],
+            _columns([digests for _, digests in members], len(fields)),
+        )
+        for fields, members in alike.items()
+    ]
+    return base64.b64encode(zlib.compress(_packer.encode(groups))).decode()
+
+
+def _unpack(text: Any) -> dict[str, Print]:
+    groups = _unpacker.decode(zlib.decompress(base64.b64decode(text, validate=True)))
+    return dict(member for group in groups for member in _members(group))
+
+
+def _members(group: _Alike) -> Iterator[tuple[str, Print]]:
+    fields = tuple(tuple(map(_to_text, field)) for field in group.fields)
+    count = len(group.ids)
+    if len(group.digests) != DIGEST_BYTES * len(fields) * count:
+        raise ValueError("digests are missing")
+    step = DIGEST_BYTES * count
+    for place, identity in enumerate(group.ids):
+        starts = range(place * DIGEST_BYTES, len(group.digests), step)
+        digests = b"".join(group.digests[start : start + DIGEST_BYTES] for start in starts)
+        yield _to_text(identity), Print(fields, digests)
+
+
+def _columns(rows: list[bytes], fields: int) -> bytes:
+    spans = (slice(start, start + DIGEST_BYTES) for start in range(0, fields * DIGEST_BYTES, DIGEST_BYTES))
+    return b"".join(row[span] for span in spans for row in rows)
+
+
+def _place(identity: str, parts: int) -> int:
+    return int.from_bytes(hashlib.blake2b(_to_bytes(identity), digest_size=4).digest()) % parts
+
+
+def _to_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _to_text(text: bytes) -> str:
+    return text.decode("utf-8", "surrogatepass")
+
+
+def _is_head(head: Any) -> bool:
+    return (
+        isinstance(head, dict)
+        and head.get("format") == FORMAT
+        and isinstance(head.get("parts"), int)
+        and 0 < head["parts"] <= _MOST_PARTS
+        and all(isinstance(head.get(name), str) for name in ("account", "seal"))
+        and isinstance(head.get("key_version", 1), int)
+    )

@@ -1,0 +1,165 @@
+"""What a fleet looked like, in digests: enough to tell later which fields changed, too little to tell what they held.
+
+In come records in canonical spelling; out comes one :class:`Print` per assistant: a short digest of each field. Objects
+such as ``voice`` are taken apart once, so that ``voice.language`` can be told; all else is one value. A digest that stays
+the same for two different values hides a change: one in four billion changed fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from airflow_provider_puretalk.records import canonical_json
+from airflow_provider_puretalk.records.equality import KEY_VERSION, comparison_key
+from airflow_provider_puretalk.records.ignored_fields import without_queries
+from airflow_provider_puretalk.records.record_id import record_id
+
+#: Length of a field's digest.
+DIGEST_BYTES: Final = 4
+#: Length of the digest by which a record is known that stayed as it was.
+_WHOLE_BYTES = 16
+#: Keys that lead to a field.
+Path = tuple[str, ...]
+
+#: Objects with more keys than this are no records of their own but tables with keys from users: one value.
+_MOST_KEYS = 32
+
+#: Numbers of which an earlier release made another digest: with an exponent, or of more digits than a double has.
+_OTHER_BEFORE = re.compile(rb"[0-9][eE][-+0-9]|[0-9.]{17}")
+
+
+class Print(NamedTuple):
+    """What an assistant looked like.
+
+    :ivar fields: paths of its fields. An object that is taken apart stands before its own fields.
+    :ivar digests: their digests, one after another.
+    :ivar links: of fields that hold links with a query: the place in :attr:`fields`, the digest without it.
+    """
+
+    fields: tuple[Path, ...]
+    digests: bytes
+    links: tuple[tuple[int, bytes], ...] = ()
+
+    def digest(self, place: int) -> bytes:
+        """Return the digest of the field at a place in :attr:`fields`."""
+        return self.digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
+
+    def by_field(self) -> dict[Path, bytes]:
+        """Return the digests by field."""
+        return {field: self.digest(place) for place, field in enumerate(self.fields)}
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What all assistants of an account looked like.
+
+    :ivar prints: by assistant id.
+    :ivar seal: tells apart what digests were made with; those of different seals cannot be compared.
+    :ivar seen_at: when, in UTC; None for one that was remembered.
+    :ivar key_version: which :data:`~airflow_provider_puretalk.records.equality.KEY_VERSION` the digests were made with.
+    :ivar former: the prints that version 1 would have made, where they differ: what was remembered with it is compared
+        with these, so that an upgrade is no change.
+    """
+
+    account: str
+    prints: Mapping[str, Print]
+    seal: str
+    seen_at: datetime | None = None
+    key_version: int = field(default=KEY_VERSION, compare=False)
+    former: Mapping[str, Print] = field(default_factory=dict, compare=False)
+
+    def is_comparable_with(self, other: Fleet) -> bool:
+        """Tell whether differences between the two would be changes of assistants."""
+        return (self.account, self.seal) == (other.account, other.seal)
+
+
+class Observer:
+    """Makes prints of one look after another. A record that is spelled as before costs the hashing of its line."""
+
+    def __init__(self) -> None:
+        self._seal: str | None = None
+        self._known: dict[bytes, _Seen] = {}
+        self._shapes: dict[tuple[Path, ...], tuple[Path, ...]] = {}
+
+    def look(
+        self, account: str, lines: Iterable[bytes], *, seen_at: datetime | None = None, secret: str | None = None
+    ) -> Fleet:
+        """Return what the fleet looks like.
+
+        :param lines: its records in canonical spelling.
+        :param secret: what the digests are keyed with, so that nobody can test guesses against them.
+        """
+        key = b"" if secret is None else hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+        seal = hashlib.blake2b(b"seal of a fleet's digests", key=key, digest_size=8).hexdigest()
+        known = self._known if seal == self._seal else {}
+        seen: dict[bytes, _Seen] = {}
+        for line in lines:
+            whole = hashlib.blake2b(line, digest_size=_WHOLE_BYTES).digest()
+            seen[whole] = known.get(whole) or self._of_line(line, key)
+        self._known, self._seal = seen, seal
+        prints = {one.identity: one.print for one in seen.values()}
+        former = {one.identity: one.former for one in seen.values() if one.former is not None}
+        return Fleet(account, prints, seal, seen_at, former=former)
+
+    def _of_line(self, line: bytes, key: bytes) -> _Seen:
+        record = canonical_json.loads(line)
+        now = self._print(record, key, comparison_key)
+        former = self._print(record, key, _former_key) if _OTHER_BEFORE.search(line) else now
+        return _Seen(record_id(record) or "", now, None if former == now else former)
+
+    def _print(self, record: dict[str, Any], key: bytes, spell: Callable[[Any], bytes]) -> Print:
+        fields, digests, links = [], [], []
+        for place, (path, spelled) in enumerate(_parts(record, spell)):
+            fields.append(path)
+            digests.append(_digest(spelled, key))
+            if (cut := without_queries(spelled)) != spelled:
+                links.append((place, _digest(cut, key)))
+        shape = tuple(fields)
+        # Most assistants have the same fields: they share one tuple.
+        return Print(self._shapes.setdefault(shape, shape), b"".join(digests), tuple(links))
+
+
+class _Seen(NamedTuple):
+    """A record's id and print, and the print of an earlier release where it was another one."""
+
+    identity: str
+    print: Print
+    former: Print | None
+
+
+def _digest(spelled: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(spelled, key=key, digest_size=DIGEST_BYTES).digest()
+
+
+def _parts(record: dict[str, Any], spell: Callable[[Any], bytes]) -> Iterator[tuple[Path, bytes]]:
+    """Yield the path and the spelling of each value that has a digest of its own."""
+    for name, value in sorted(record.items()):
+        if isinstance(value, dict) and len(value) <= _MOST_KEYS:
+            yield (name,), b"{}"
+            for key, part in sorted(value.items()):
+                yield (name, key), spell(part)
+        else:
+            yield (name,), spell(value)
+
+
+def _former_key(value: Any) -> bytes:
+    """Return what version 1 made digests of."""
+    try:
+        return canonical_json.dumps(_plain(value))
+    except RecursionError:
+        return comparison_key(value)  # Nothing so deep was ever remembered.
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

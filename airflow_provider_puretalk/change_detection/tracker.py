@@ -1,0 +1,108 @@
+"""What a watch saw last: in this process, and where there is a cursor, beyond it.
+
+The order is what keeps the promise *at least once*: first a change is noticed, then it is told, and only when somebody
+says that it arrived is it remembered for good (:meth:`Memory.unsaved`). A process that dies in between tells it again,
+unless it was undone before anybody looked again: then nothing differs from what was remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from airflow_provider_puretalk.change_detection.carry_over import NOT_READ, Memories, carry_over
+from airflow_provider_puretalk.change_detection.checkpoint import Cursor
+from airflow_provider_puretalk.change_detection.detector import Changes, Watch
+from airflow_provider_puretalk.change_detection.fingerprints import Fleet
+from airflow_provider_puretalk.invisible import printable
+
+log = logging.getLogger(__name__)
+
+
+class Memory:
+    """Notices what changed from one look to the next.
+
+    :param watch: what is to be noticed.
+    :param cursor: where it is remembered beyond this process; None where it is not.
+    """
+
+    def __init__(self, watch: Watch, cursor: Cursor | None = None) -> None:
+        self._watch = watch
+        self._cursor = cursor
+        self._then: Fleet | None = None
+        self._looks = 0
+        #: The look since which nothing is remembered yet, and those at which assistants moved that are not.
+        self._all_since: int | None = None
+        self._moved_at: dict[str, int] = {}
+        #: Looks at which there was something to tell, of which nobody has said yet that it arrived.
+        self._on_their_way: set[int] = set()
+
+        #: What others remember, where this one does not yet.
+        self._inherited: Memories = ()
+        #: What could not be compared, a sentence each, until an event has said so.
+        self.not_compared: list[str] = []
+
+    async def recall(self) -> bool:
+        """Bring back what an earlier process saw last, and tell whether there was anything. Do so before the first look."""
+        if self._cursor is not None:
+            self._then = await self._cursor.load()
+            if self._cursor.is_unreadable:
+                self.not_compared.append(NOT_READ)
+        return self._then is not None
+
+    def inherit(self, memories: Memories, lost: Sequence[str] = ()) -> None:
+        """Begin with what others remember, at the first look.
+
+        :param lost: sentences that say what of it is unknown.
+        """
+        self._inherited = memories
+        for sentence in lost:
+            log.warning("%s", sentence)
+        self.not_compared += (sentence for sentence in lost if sentence not in self.not_compared)
+
+    async def notice(self, now: Fleet) -> Changes | None:
+        """Return what changed since the last look; None for a first one, with which later ones will be compared."""
+        then = self._then
+        changes = None
+        self._looks += 1
+        if then is None and self._inherited:
+            then, unknown = await asyncio.to_thread(carry_over, self._inherited, self._watch, now)
+            self._inherited, self._all_since = (), self._looks
+            self.not_compared += unknown
+            for sentence in unknown:
+                log.warning("%s", printable(sentence))
+        if then is not None and then.is_comparable_with(now):
+            changes = await asyncio.to_thread(self._watch.compare, then, now)
+            self._moved_at |= dict.fromkeys(changes.moved, self._looks)
+            if changes.are_worth_telling and self._cursor is not None:
+                self._on_their_way.add(self._looks)
+        else:
+            if then is not None:
+                log.warning(
+                    "The connection's account or its redaction key is another one now: changes are told from here on."
+                )
+                self.not_compared.append(
+                    "The account or its redaction key is another one now: changes made before that was seen are unknown."
+                )
+            self._all_since = self._looks
+        self._then = now
+        return changes
+
+    def unsaved(self) -> Callable[[], Awaitable[None]] | None:
+        """Return what is to be called once everything noticed so far has been told and has arrived; None for nothing."""
+        if self._cursor is None or self._then is None or (self._all_since is None and not self._moved_at):
+            return None
+        return partial(self._save, self._cursor, self._then, self._looks)
+
+    async def _save(self, cursor: Cursor, fleet: Fleet, look: int) -> None:
+        self._on_their_way.discard(look)
+        if any(earlier < look for earlier in self._on_their_way):
+            return  # A quiet look after an event that was lost: to remember it would be to forget what the event told.
+        moved = [identity for identity, moved_at in self._moved_at.items() if moved_at <= look]
+        everything = self._all_since is not None and self._all_since <= look
+        await cursor.save(fleet, None if everything else moved)
+        if everything:
+            self._all_since = None
+        self._moved_at = {identity: moved_at for identity, moved_at in self._moved_at.items() if moved_at > look}

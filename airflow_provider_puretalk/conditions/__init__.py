@@ -1,0 +1,59 @@
+"""What can be waited for, and how: conditions that are looked at once, and the pauses between two looks.
+
+The sensors' three modes and their trigger share this room, so that they wait for the same thing. It knows a hook and
+snapshots, but no task and no event loop. Cheap to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from threading import Event
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from airflow_provider_puretalk.exceptions import PuretalkError
+    from airflow_provider_puretalk.hooks import PuretalkHook
+
+
+class Condition(Protocol):
+    """Something to wait for."""
+
+    @property
+    def group(self) -> Hashable:
+        """Conditions of the same group are answered by one reading."""
+
+    @property
+    def storage(self) -> Hashable:
+        """What it reads beside the API, the same for all of a group; None for nothing."""
+
+    @classmethod
+    def look(
+        cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
+    ) -> list[dict[str, Any] | PuretalkError | None]:
+        """Read once, and say of each condition of a group what was found; None where it does not hold yet.
+
+        An error that concerns one of them alone takes the place of its find.
+
+        :param max_seconds: seconds after which to give up.
+        :param cancelled: set by another thread, it ends the reading with an error.
+        """
+
+    def pinned(self, hook: PuretalkHook) -> Self:
+        """Return the same condition, made independent of what is stored while somebody waits for it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON primitives, for a database."""
+
+    def told(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what may be told of a find in places that are logged: ids and names of fields, never contents."""
+
+
+def condition_of(told: Mapping[str, Any]) -> Condition:
+    """Return the condition that :meth:`Condition.to_dict` wrote down."""
+    from airflow_provider_puretalk.conditions.assistant import AssistantWanted
+    from airflow_provider_puretalk.conditions.assistants_changed import ChangeWanted
+
+    values = dict(told)
+    kinds: dict[str, Any] = {AssistantWanted.kind: AssistantWanted, ChangeWanted.kind: ChangeWanted}
+    condition: Condition = kinds[values.pop("kind")].of(**values)
+    return condition

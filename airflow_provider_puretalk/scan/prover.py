@@ -1,0 +1,445 @@
+"""A reading of the list that is proven, or an error that says why there is none.
+
+The list is paged by number over a table that people edit meanwhile. A row deleted between two requests moves all later
+rows up, and one of them is never seen; a row inserted shows another one twice. ``count`` alone proves nothing: a deletion
+and an insertion cancel out in it.
+
+In comes something that fetches page *n* with limit *m*, and a spool to keep records in; out comes a :class:`Proof`. Knows
+no HTTP, no files and no Airflow.
+
+The proofs, given that an id once deleted does not come back and that walks do not overlap:
+
+* **One page.** Its rows come from one query. If ``next`` is null, there are as many rows as ``count`` says, and fewer than
+  the limit and than any cap the server applied, nothing was cut off: these were all.
+* **Around a moment.** An id seen both before and after a walk's first request existed when that request was answered. The
+  answer's ``count`` says how many existed then. If as many ids were seen on both sides, they are all. It does not matter
+  in which order pages are read, how often a row is missed or doubled, or whether a walk breaks off, as long as the first
+  request is answered before the walk's others are sent. Two clean walks in a row with the same ids are the usual case of
+  it (``two_walks``); when the server orders rows at random, it takes the union of more (``union``).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from airflow_provider_puretalk.daemon_pool import DaemonPool
+from airflow_provider_puretalk.exceptions import (
+    PuretalkConfigurationError,
+    PuretalkError,
+    PuretalkInconsistentScanError,
+    PuretalkNotFoundError,
+    PuretalkPaginationError,
+)
+from airflow_provider_puretalk.scan.spool import ScannedPage, Spool
+from airflow_provider_puretalk.wording import counted
+
+log = logging.getLogger(__name__)
+
+Consistency = Literal["verified", "checked", "best_effort"]
+Method = Literal["one_page", "two_walks", "union", "one_walk"]
+
+CONSISTENCIES: tuple[str, ...] = get_args(Consistency)
+
+#: Fleets up to so many rows are tried as a single page first: one query on the server is the most consistent reading.
+LARGEST_SINGLE_PAGE = 1_000
+#: How many more rows than ``count`` such a page asks for, so that a few rows added meanwhile do not spoil it.
+_SINGLE_PAGE_SLACK = 100
+#: So many pages more than may be in flight are asked for or at hand: one is read, and the others keep the threads busy while
+#: reading it takes longer than usual. Each is held in memory.
+_PAGES_AT_HAND = 3
+#: Seconds that pages at hand wait for those right behind them. Answers to requests sent together come together, and their
+#: threads send the next requests sooner while nobody computes.
+_GATHERING = 0.001
+#: Seconds between two lines of progress in the log.
+_PROGRESS_INTERVAL = 10.0
+#: Seconds after which who waits for pages looks whether they are wanted still.
+_LOOK_EVERY = 0.1
+
+#: Walks in a row that contradict themselves in the same way before reading again is given up.
+_IDENTICAL_WALKS = 3
+
+#: Fetches page n with limit m, as whatever can be read. Called from several threads at once where that is allowed.
+Fetch = Callable[[int, int], Any]
+#: Reads what was fetched. Called from the thread of the reading only: it is work for the interpreter, which does one thing
+#: at a time anyway, and threads that only wait for the network must not queue behind several that compute.
+Read = Callable[[Any], ScannedPage]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a reading found and why it may be believed.
+
+    :ivar method: how it was proven; ``one_walk`` proves nothing beyond the checks of that walk.
+    :ivar complete: whether every check of the consistency asked for held.
+    :ivar count: how many assistants the reading holds.
+    :ivar walks: how many walks it took.
+    :ivar count_reported: what the last walk's first answer said.
+    :ivar duplicates_removed: rows of the last walk whose id had come before in it.
+    :ivar moment: for proofs around a moment, the walk whose first request it was.
+    :ivar tried: what was tried before and why it proved nothing, a sentence each.
+    """
+
+    method: Method
+    complete: bool
+    count: int
+    walks: int
+    count_reported: int
+    duplicates_removed: int
+    moment: int | None = None
+    tried: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What one walk saw, page by page.
+
+    :ivar unique: its different ids, once they were counted, which means to sort them.
+    """
+
+    number: int
+    first: ScannedPage
+    counts: set[int] = field(default_factory=set)
+    rows: int = 0
+    unique: int | None = None
+    broke_off: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it would look right to somebody who reads the list once."""
+        return not self.broke_off and self.is_clean_of(self.unique)
+
+    def is_clean_of(self, unique: int | None) -> bool:
+        """Whether its rows are as many as every answer said, and none came twice."""
+        return self.counts == {self.rows} and self.rows == unique
+
+    def see(self, page: ScannedPage) -> None:
+        self.counts.add(page.count)
+        self.rows += page.size
+
+
+class Scanner:
+    """Reads the list into a spool until the reading is proven.
+
+    :param fetch: fetches one page; raises :class:`PuretalkNotFoundError` past the end.
+    :param spool: where the records go.
+    :param read: reads what was fetched, which is the page itself by default; raises the same where it had to ask again.
+    :param page_size: rows to ask for in a page.
+    :param consistency: ``verified``, ``checked`` or ``best_effort``.
+    :param max_walks: after so many walks without a proof it gives up.
+    :param deadline: moment on the monotonic clock at which it gives up.
+    :param parallel: how many pages may be in flight at once, while some more are at hand to be read.
+    :param cancelled: ends the reading when it is set. It is set when the reading fails, to end what is in flight.
+    :param fetch_once: the same as ``fetch`` with a single request, however that fails, and with time left when it does; for
+        what is worth one only.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        spool: Spool,
+        *,
+        read: Read = lambda page: page,
+        page_size: int,
+        consistency: Consistency = "verified",
+        max_walks: int = 10,
+        deadline: float = math.inf,
+        parallel: int = 1,
+        cancelled: threading.Event | None = None,
+        fetch_once: Fetch | None = None,
+    ) -> None:
+        if consistency not in CONSISTENCIES:
+            raise PuretalkConfigurationError(
+                f"`consistency` must be one of {', '.join(CONSISTENCIES)}, not {consistency!r}."
+            )
+        if max_walks < 1:
+            raise PuretalkConfigurationError("`max_walks` must be at least 1.")
+        self._fetch = fetch
+        self._read = read
+        self._spool = spool
+        self._limit = page_size
+        self._consistency = consistency
+        self._max_walks = max_walks
+        self._deadline = deadline
+        self._parallel = parallel
+        self._cancelled = cancelled or threading.Event()
+        self._fetch_once = fetch_once or fetch
+        self._cap = math.inf
+        self._counts: dict[int, int] = {}
+        self._tried: list[str] = []
+        self._tried_single = False
+        self._contradictions = 0
+        self._contradiction: tuple[set[int], bool] = set(), False
+
+    def run(self) -> Proof:
+        """Read until the reading is proven.
+
+        :raises PuretalkInconsistentScanError: no proof within ``max_walks`` or before the deadline; never for
+            ``best_effort`` unless the deadline passes.
+        """
+        for number in range(1, self._max_walks + 1):
+            walk = self._start(number)
+            proof = self._one_page(walk)
+            if proof is None:
+                self._check_that_walks_suffice(walk)
+                self._read_the_rest(walk)
+                proof = self._judge(walk)
+            if proof is not None:
+                return replace(proof, tried=tuple(self._tried))
+            self._tried.append(f"Reading {number} proves nothing: {self._what_failed(walk)}.")
+            self._check_that_walks_differ(walk)
+            log.info("%s Reading again.", self._tried[-1])
+        raise PuretalkInconsistentScanError(
+            f"No complete reading could be proven within `max_walks` ({self._max_walks}, "
+            f"consistency={self._consistency!r}). {self._tried[-1]} Read at a quieter hour, or raise `max_walks`."
+        )
+
+    def _check_that_walks_suffice(self, walk: _Walk) -> None:
+        """Refuse to walk once where once cannot prove anything."""
+        if self._consistency == "verified" and self._max_walks == 1 and walk.first.has_next:
+            raise PuretalkConfigurationError(
+                "`max_walks=1` proves only a list that one page holds, and this one has several: `verified` takes two walks "
+                "at least. Raise `max_walks`, or set consistency='checked'."
+            )
+
+    def _check_that_walks_differ(self, walk: _Walk) -> None:
+        """Give up where the list contradicts itself in the same way again and again: nobody edits it, it is wrong."""
+        contradicts = walk.broke_off or not walk.is_clean_of(self._unique(walk))
+        same = (
+            (walk.counts, walk.broke_off) == self._contradiction
+            and bool(self._contradictions)
+            and self._spool.saw_the_same(walk.number, walk.number - 1)
+        )
+        self._contradiction = walk.counts, walk.broke_off
+        self._contradictions = (self._contradictions + 1 if same else 1) if contradicts else 0
+        if self._contradictions >= _IDENTICAL_WALKS:
+            unique = self._unique(walk)
+            ids = "" if unique == walk.rows else f" with {counted(unique, 'different id')}"
+            count = " and ".join(f"{one:,}" for one in sorted({min(walk.counts), max(walk.counts)}))
+            missing = ", and a page that was named is not there" if walk.broke_off else ""
+            raise PuretalkInconsistentScanError(
+                f"The list contradicts itself: `count` says {count}, but {counted(walk.rows, 'row')}{ids} came{missing}, "
+                f"the same in each of {self._contradictions} walks. Reading again will not help. Tell PureTalk, or take "
+                f"what comes with consistency='best_effort'. {self._tried[-1]}",
+                transient=False,
+            )
+
+    def _start(self, number: int) -> _Walk:
+        """Send the walk's first request and wait for its answer: the moment that proofs are about."""
+        page = self._first_page(self._fetch, self._limit)
+        if number == 1 and self._is_worth_a_single_page(page):
+            page = self._single_page(page)
+        self._counts[number] = page.count
+        return _Walk(number, page)
+
+    def _single_page(self, first: ScannedPage) -> ScannedPage:
+        """Ask for the whole list as one page; where that is not to be had, return the first page as it is."""
+        limit = first.count + _SINGLE_PAGE_SLACK
+        try:
+            page = self._first_page(self._fetch_once, limit)
+        except PuretalkError as error:
+            # Servers and gateways refuse a limit with any status, or give up on a long answer. Whatever it was: if it has
+            # nothing to do with the limit, the next page tells.
+            self._check_time(error)
+            self._tried.append(f"A single page of {limit} failed: {error}")
+            log.info("%s", self._tried[-1])
+            return first
+        if page.size < first.size or page.count < first.count:
+            # Rows were deleted just now, or the server takes such a limit for another one: only pages as before can tell.
+            self._tried.append(
+                f"A single page of {limit}: {counted(page.size, 'row')} came, with a `count` of {page.count:,}."
+            )
+            log.info("%s", self._tried[-1])
+            return first
+        # The first page's rows were seen before this request, which is now the walk's first.
+        self._spool.add(0, first)
+        self._tried_single = True
+        if page.has_next:
+            self._limit = page.size  # The server's cap: later pages must be cut alike.
+            self._tried.append(f"A single page of {page.limit}: the server sends {page.size} at most.")
+            log.info("%s", self._tried[-1])
+        return page
+
+    def _first_page(self, fetch: Fetch, limit: int) -> ScannedPage:
+        self._check_time()
+        page = self._read_in_time(lambda: fetch(1, limit))
+        if page.has_next and 0 < page.size < limit:
+            self._cap = min(self._cap, page.size)
+        return page
+
+    def _is_worth_a_single_page(self, page: ScannedPage) -> bool:
+        return (
+            self._consistency == "verified"
+            and page.has_next
+            and page.size > 0
+            and page.limit <= page.count <= LARGEST_SINGLE_PAGE
+        )
+
+    def _one_page(self, walk: _Walk) -> Proof | None:
+        """Prove the reading by its first page alone, where that is possible."""
+        page = walk.first
+        if page.has_next or page.size != page.count or page.count >= min(page.limit, self._cap):
+            return None
+        self._spool.add(walk.number, page)
+        if self._spool.seen_in(walk.number) != page.count:
+            return None  # An id twice in one answer: no query over ids gives that.
+        return Proof("one_page", True, page.count, walk.number, page.count, 0)
+
+    def _read_the_rest(self, walk: _Walk) -> None:
+        started, told = time.monotonic(), time.monotonic()
+        for page in self._pages(walk):
+            walk.see(page)
+            self._spool.add(walk.number, page)
+            if time.monotonic() - told >= _PROGRESS_INTERVAL:
+                told = time.monotonic()
+                self._tell_progress(walk, told - started)
+
+    def _judge(self, walk: _Walk) -> Proof | None:
+        """Return a proof if the walks so far hold one for the consistency asked for."""
+        if self._consistency == "verified":
+            return self._proof_around_a_moment(walk)
+        unique = self._unique(walk)
+        if self._consistency == "checked" and not walk.is_clean:
+            return None
+        return Proof("one_walk", walk.is_clean, unique, walk.number, walk.first.count, walk.rows - unique)
+
+    def _proof_around_a_moment(self, walk: _Walk) -> Proof | None:
+        for moment in range(walk.number, 1, -1):
+            around = self._spool.seen_around(moment)
+            if around != self._counts[moment]:
+                continue
+            if moment == walk.number and around == walk.rows:
+                walk.unique = around  # All that this walk saw, and none twice: no need to sort once more.
+            unique = self._unique(walk)
+            twice = moment == walk.number and walk.is_clean and self._is_all_in_the_walk_before(walk)
+            method: Method = "two_walks" if twice else "union"
+            return Proof(method, True, around, walk.number, walk.first.count, walk.rows - unique, moment)
+        return None
+
+    def _is_all_in_the_walk_before(self, walk: _Walk) -> bool:
+        """Tell whether the walk before saw the same, given that all that this one saw was seen before it."""
+        if walk.number == 2 and not self._tried_single:
+            return True  # There was nothing else before it.
+        return self._spool.seen_in_both(walk.number, walk.number - 1) == walk.unique
+
+    def _unique(self, walk: _Walk) -> int:
+        if walk.unique is None:
+            walk.unique = self._spool.seen_in(walk.number)
+        return walk.unique
+
+    def _what_failed(self, walk: _Walk) -> str:
+        """Say what this walk lacked, for the log and the manifest."""
+        if walk.broke_off:
+            return "the list shrank while it was read"
+        if len(walk.counts) > 1:
+            return f"`count` changed while it was read, between {min(walk.counts):,} and {max(walk.counts):,}"
+        if walk.counts != {walk.rows}:
+            return f"`count` says {walk.first.count:,}, {counted(walk.rows, 'row')} came"
+        if walk.number == 1 and self._consistency == "verified":
+            return "one walk of several pages cannot, a second one with the same assistants can"
+        if walk.rows != (unique := self._unique(walk)):
+            return f"{counted(walk.rows - unique, 'row')} came twice"
+        return "the assistants were not the same as before"
+
+    def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
+        """Yield the walk's pages as they come in, the first one first, with a bounded number in flight.
+
+        ``next`` decides where the list ends. ``count`` only says how far ahead pages can be asked for.
+        """
+        first = walk.first
+        yield first
+        if not first.has_next:
+            return
+        wanted = max(2, -(-first.count // max(1, first.size or self._limit)))  # rounded up, whatever its size
+        # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
+        ceiling = 2 * wanted + 10
+        number, end = 2, math.inf
+        ahead = self._parallel + (_PAGES_AT_HAND if self._parallel > 1 else 0)
+        pending: set[Future[Any]] = set()
+        done: set[Future[Any]] = set()
+        with _Here() if self._parallel == 1 else DaemonPool(self._parallel, "puretalk-page") as pool:
+            try:
+                while True:
+                    while len(pending) + len(done) < ahead and number <= min(wanted, end):
+                        pending.add(pool.submit(self._fetch, number, self._limit))
+                        number += 1
+                    if not done and not pending:
+                        return
+                    if not done:
+                        done, pending = wait(pending, timeout=self._time_left(), return_when=FIRST_COMPLETED)
+                        if not done and self._cancelled.is_set():
+                            raise PuretalkInconsistentScanError("The reading was given up: it was cancelled.")
+                        if not done and self._time_left() != 0.0:
+                            continue
+                        right_behind, pending = wait(pending, timeout=_GATHERING)
+                        done |= right_behind
+                    self._check_time()
+                    try:
+                        page = self._read_in_time(done.pop().result)
+                    except PuretalkNotFoundError:
+                        walk.broke_off = True
+                        end = 0  # Ask for no more; what is in flight still counts as seen.
+                        continue
+                    if page.has_next:
+                        wanted = max(wanted, page.number + 1)
+                    else:
+                        end = min(end, page.number)
+                    if wanted > ceiling:
+                        raise PuretalkPaginationError(
+                            f"The list does not end: page {page.number} of about {(ceiling - 10) // 2} names another."
+                        )
+                    yield page
+            except BaseException:
+                self._cancelled.set()  # What is in flight ends, and the pool need not wait for it.
+                raise
+
+    def _read_in_time(self, fetched: Callable[[], Any]) -> ScannedPage:
+        try:
+            return self._read(fetched())
+        except PuretalkError as error:
+            self._check_time(error)  # What the deadline cut off failed because of the deadline.
+            raise
+
+    def _time_left(self) -> float:
+        """Return how long to wait at most before looking whether to go on."""
+        return max(0.0, min(_LOOK_EVERY, self._deadline - time.monotonic()))
+
+    def _check_time(self, cause: Exception | None = None) -> None:
+        if time.monotonic() >= self._deadline:
+            last = f" {self._tried[-1]}" if self._tried else ""
+            raise PuretalkInconsistentScanError(
+                f"The time set for the reading (`max_seconds`) ran out before it was proven.{last}"
+            ) from cause
+
+    def _tell_progress(self, walk: _Walk, seconds: float) -> None:
+        rate = walk.rows / seconds
+        left = max(0, walk.first.count - walk.rows) / rate if rate else 0.0
+        size = max(1, walk.first.size)
+        log.info(
+            "Reading %d: page %d of %d, row %s of %s, %.0f rows/s, about %.0f s left.",
+            walk.number,
+            math.ceil(walk.rows / size),
+            math.ceil(walk.first.count / size),
+            f"{walk.rows:,}",
+            f"{walk.first.count:,}",
+            rate,
+            left,
+        )
+
+
+class _Here(Executor):
+    """An executor for one request at a time: it needs no thread."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments, **options))
+        except BaseException as error:
+            future.set_exception(error)
+        return future

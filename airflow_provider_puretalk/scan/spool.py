@@ -1,0 +1,201 @@
+"""Where the records of a reading wait, sorted, on the local disk: memory must not grow with the fleet.
+
+In come the pages of one walk after the other; out come canonical lines in order of ``assistant_id``. The spool also knows
+which ids each walk saw, which is what the proofs of :mod:`airflow_provider_puretalk.scan.prover` count, and which answers it
+has already, so that the same bytes need not be decoded twice.
+
+Lines go to the end of a flat file, one write a page. SQLite keeps where they lie and does the sorting and counting. Neither
+file has a name: they go with the spool, and with a killed process as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from airflow_provider_puretalk import temporary
+
+#: Memory in KiB that SQLite may use for its pages, and for each sort. So little that a fleet of some ten thousand fills it:
+#: larger ones take no more. What is read is read in order, so that a larger one saves no time.
+_CACHE_KIB = 2_000
+#: What the temporary folder is to hold, in a sentence.
+_HELD = "the reading"
+
+# A batch is the rows of one answer, kept once however many walks got that answer.
+_TABLES = """
+CREATE TABLE record (batch INT, place INT, id BLOB, position INT, length INT, note INT, PRIMARY KEY (batch, place))
+    WITHOUT ROWID;
+CREATE TABLE sighting (moment INTEGER PRIMARY KEY, walk INT, batch INT);
+"""
+_SEEN_IN = "FROM sighting JOIN record USING (batch) WHERE walk = ? GROUP BY id"
+# Each batch once, however many walks got it: usually that halves what has to be sorted.
+_SEEN_IN_BOTH = """
+    FROM (SELECT batch, max(walk = ?) AS one, max(walk = ?) AS other FROM sighting GROUP BY batch)
+    JOIN record USING (batch) GROUP BY id HAVING sum(one) AND sum(other)"""
+# Sums, not min() and max(): a query whose rows are those of the greatest moment has room for that one max() only.
+_SEEN_AROUND = """
+    FROM (SELECT batch, min(walk) AS first, max(walk) AS last, max(moment) AS moment FROM sighting GROUP BY batch)
+    JOIN record USING (batch) GROUP BY id HAVING sum(first < ?) AND sum(last >= ?)"""
+
+
+# Which ids came how often; the same in two walks when neither has one that the other has not.
+_ROWS_OF = "SELECT id, count(*) FROM sighting JOIN record USING (batch) WHERE walk = ? GROUP BY id"
+
+
+class Row(NamedTuple):
+    """One record, ready to be kept.
+
+    :ivar id: its ``assistant_id``, encoded so that bytes sort as code points do.
+    :ivar line: its canonical spelling.
+    :ivar note: whatever the caller's examination found out about it; equal notes are kept once.
+    """
+
+    id: bytes
+    line: bytes
+    note: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPage:
+    """One answer of the API, as far as a reading needs it.
+
+    :ivar number: the page asked for, from 1.
+    :ivar limit: rows asked for.
+    :ivar count: how many assistants there are in all, says the server.
+    :ivar has_next: whether the server says that there is more.
+    :ivar size: rows in it.
+    :ivar rows: the rows; None where the spool has an answer with this digest already.
+    :ivar digest: hash of the answer's bytes; None where nobody will ask for it.
+    """
+
+    number: int
+    limit: int
+    count: int
+    has_next: bool
+    size: int
+    rows: list[Row] | None
+    digest: bytes | None = None
+
+
+class Spool:
+    """The pages of a reading. A context manager; closing it deletes everything. All calls come from one thread."""
+
+    def __init__(self) -> None:
+        self._lines = temporary.unnamed(_HELD)
+        self._end = 0
+        self._database = temporary.database(_HELD)
+        with temporary.reported(_HELD):
+            self._database.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+            self._database.executescript(_TABLES)
+        self._known: dict[bytes, tuple[int, ScannedPage]] = {}
+        self._batch_count = 0
+        self._notes: dict[Hashable, int] = {}
+        self._found: tuple[str, tuple[int, ...]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete everything. Closing twice is fine."""
+        self._database.close()
+        self._lines.close()
+
+    def known(self, digest: bytes) -> ScannedPage | None:
+        """Return the page of an answer that is kept already, without its rows, ready to be added again."""
+        return self._known[digest][1] if digest in self._known else None
+
+    def add(self, walk: int, page: ScannedPage) -> None:
+        """Keep what a walk got. Walks are numbered upwards."""
+        self._found = None
+        with temporary.reported(_HELD):
+            batch = self._known[page.digest or b""][0] if page.rows is None else self._keep(page)
+            self._database.execute("INSERT INTO sighting (walk, batch) VALUES (?, ?)", (walk, batch))
+
+    def seen_in(self, walk: int) -> int:
+        """Count the ids that a walk saw."""
+        return self._count_found(_SEEN_IN, walk)
+
+    def seen_in_both(self, walk: int, other: int) -> int:
+        """Count the ids that two walks saw both."""
+        return self._count(f"(SELECT id {_SEEN_IN_BOTH})", walk, other)
+
+    def seen_around(self, walk: int) -> int:
+        """Count the ids that were seen before a walk's first request, and after it as well."""
+        return self._count_found(_SEEN_AROUND, walk, walk)
+
+    def saw_the_same(self, walk: int, other: int) -> bool:
+        """Tell whether two walks got the same ids, each as often."""
+        return not any(
+            self._count(f"({_ROWS_OF} EXCEPT {_ROWS_OF})", *walks) for walks in ((walk, other), (other, walk))
+        )
+
+    def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield line and note of what a walk saw, each id once, in order of id. Until they end nothing else can be asked."""
+        return self._rows(_SEEN_IN, walk)
+
+    def rows_seen_around(self, walk: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield line and note of what was seen before a walk's first request and after it, in order of id, likewise."""
+        return self._rows(_SEEN_AROUND, walk, walk)
+
+    def _keep(self, page: ScannedPage) -> int:
+        """Keep the rows of an answer that is new."""
+        rows = page.rows or []
+        self._batch_count += 1
+        batch, position, index = self._batch_count, self._end, []
+        for place, row in enumerate(rows):
+            note = self._notes.setdefault(row.note, len(self._notes))
+            index.append((batch, place, row.id, position, len(row.line), note))
+            position += len(row.line)
+        data = memoryview(b"".join([row.line for row in rows]))
+        while data:  # An unbuffered write may take less than all.
+            data = data[self._lines.write(data) :]
+        self._end = position
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)", index)
+        self._database.execute("COMMIT")
+        if page.digest is not None:
+            self._known[page.digest] = batch, replace(page, rows=None)
+        return batch
+
+    def _count_found(self, seen: str, *values: int) -> int:
+        self._find(seen, *values)
+        return self._count("found")
+
+    def _count(self, what: str, *values: int) -> int:
+        with temporary.reported(_HELD):  # Sorting takes room, too.
+            return int(self._database.execute(f"SELECT count(*) FROM {what}", values).fetchone()[0])
+
+    def _find(self, seen: str, *values: int) -> None:
+        """Sort what was seen by id, its latest sighting each. Once: what proofs count is what is read afterwards."""
+        if self._found == (seen, values):
+            return
+        self._found = None
+        with temporary.reported(_HELD):
+            self._database.execute("DROP TABLE IF EXISTS found")
+            # With max() SQLite takes the other columns from the row that has the maximum.
+            self._database.execute(
+                f"CREATE TABLE found AS SELECT position, length, note, max(moment) {seen} ORDER BY id", values
+            )
+        self._found = seen, values
+
+    def _rows(self, seen: str, *values: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield what was seen, sorted by id."""
+        notes = list(self._notes)
+        try:
+            with temporary.reported(_HELD):
+                self._find(seen, *values)
+                found = self._database.execute("SELECT position, length, note FROM found ORDER BY rowid")
+                descriptor = self._lines.fileno()
+                for position, length, note in found:
+                    yield os.pread(descriptor, length, position), notes[note]
+        except sqlite3.ProgrammingError as error:
+            raise ValueError("The reading is closed: it lasts as long as its `with` block, in one thread.") from error

@@ -1,0 +1,133 @@
+"""Records to columns and back: the columns hold what they can, and ``_extra`` the rest.
+
+In come JSON objects as :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives them; out come Arrow arrays, and
+the other way round. This room knows nothing of files, nor which fields there are: it is told the columns.
+
+``_extra`` is the canonical JSON text of an object that is laid over what the columns say, and null when there is
+nothing to lay over. Where a documented object really is one (the struct is not null), an entry of its name is laid over
+it in the same way; everywhere else an entry replaces what the column says. So a null column without an entry is a field
+that was absent, and an entry ``null`` is a field that was null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_puretalk.snapshots.format.parquet_schema import (
+    FORMS,
+    Columns,
+    arrow_fields,
+    parse_each,
+    spell_each,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Record = dict[str, Any]
+
+#: The column for everything that the typed columns cannot give back; always the last one.
+EXTRA = "_extra"
+
+
+def to_arrays(records: list[Record], columns: Columns) -> list[pa.Array]:
+    """Turn records, at least one, into one array a column and one for ``_extra``.
+
+    :raises InvalidJSONError: a record holds what JSON cannot say.
+    """
+    import pyarrow as pa
+
+    extras: list[Record] = [{} for _ in records]
+    arrays = _arrays(records, extras, columns)
+    return [*arrays, pa.array(spell_each([extra or None for extra in extras]), pa.string())]
+
+
+def to_records(arrays: list[pa.Array], columns: Columns) -> list[Record]:
+    """Turn the arrays of :func:`to_arrays` back into records.
+
+    :raises ValueError: they cannot have come from there.
+    """
+    *arrays, extras = arrays
+    records = _rows(arrays, columns)
+    for record, extra in zip(records, parse_each(extras.to_pylist()), strict=True):
+        if extra is not None:
+            _lay_over(record, extra, columns)
+    return records
+
+
+def _arrays(rows: list[Record], extras: list[Record], columns: Columns) -> list[pa.Array]:
+    """Turn rows into one array a column; what the columns cannot give back is added to ``extras``.
+
+    Column by column, because one look at a whole column costs less than one look at each of its values.
+    """
+    known = frozenset(columns)
+    for row, extra in zip(rows, extras, strict=True):
+        if not known.issuperset(row):
+            extra.update((name, row[name]) for name in row.keys() - known)
+    arrays = []
+    by_column = zip(*[map(row.get, columns) for row in rows], strict=True)
+    for (name, form), values in zip(columns.items(), by_column, strict=True):
+        array = _struct(name, form, values, extras) if isinstance(form, dict) else _column(name, form, values, extras)
+        if array.null_count:
+            for row, extra, value in zip(rows, extras, values, strict=True):
+                if value is None and name in row:
+                    extra[name] = None
+        arrays.append(array)
+    return arrays
+
+
+def _column(name: str, form: str, values: Sequence[Any], extras: list[Record]) -> pa.Array:
+    shape = FORMS[form]
+    with suppress(TypeError, ValueError, OverflowError):
+        return shape.array(values)
+    fitted = [None if value is None else shape.fit(value) for value in values]
+    for value, fit, extra in zip(values, fitted, extras, strict=True):
+        if fit is not value:
+            extra[name] = value
+    return shape.array(fitted)
+
+
+def _struct(name: str, columns: Columns, values: Sequence[Any], extras: list[Record]) -> pa.Array:
+    import pyarrow as pa
+
+    are_objects = [type(value) is dict for value in values]
+    inner_extras: list[Record] = [{} for _ in values]
+    rows = [value if is_object else {} for value, is_object in zip(values, are_objects, strict=True)]
+    arrays = _arrays(rows, inner_extras, columns)
+    for value, is_object, extra, inner in zip(values, are_objects, extras, inner_extras, strict=True):
+        if is_object and inner:
+            extra[name] = inner
+        elif not is_object and value is not None:
+            extra[name] = value
+    # The mask keeps an empty object (a struct of nulls) apart from none at all.
+    absent = pa.array([not is_object for is_object in are_objects])
+    return pa.StructArray.from_arrays(arrays, fields=arrow_fields(columns), mask=absent)
+
+
+def _rows(arrays: list[pa.Array], columns: Columns) -> list[Record]:
+    values = []
+    for array, form in zip(arrays, columns.values(), strict=True):
+        if isinstance(form, dict):
+            inner = zip(_rows(array.flatten(), form), array.is_valid().to_pylist(), strict=True)
+            values.append([row if is_object else None for row, is_object in inner])
+        elif array.null_count == len(array):  # many documented fields are never set, and pyarrow looks at each null
+            values.append([None] * len(array))
+        else:
+            values.append(FORMS[form].values(array))
+    return [
+        {name: value for name, value in zip(columns, row, strict=True) if value is not None}
+        for row in zip(*values, strict=True)
+    ]
+
+
+def _lay_over(record: Record, extra: Any, columns: Columns) -> None:
+    if not isinstance(extra, dict):
+        raise ValueError("neither a column nor what is laid over it")
+    for name, value in extra.items():
+        form = columns.get(name)
+        if isinstance(form, dict) and isinstance(record.get(name), dict):
+            _lay_over(record[name], value, form)
+        else:
+            record[name] = value

@@ -1,0 +1,259 @@
+"""What a report tells of a comparison, in the order in which it tells it, piece by piece.
+
+In comes a comparison, whose changes are gone through several times and never held; out come small objects for the
+templates. Whatever is left out is counted.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES, FieldClass
+from airflow_provider_puretalk.records.models import pointer_path
+from airflow_provider_puretalk.snapshots.comparison.changes import Added, Changed, ChangedMany, Removed
+from airflow_provider_puretalk.snapshots.comparison.result import Comparison
+from airflow_provider_puretalk.snapshots.report.charts import Chart, charts
+from airflow_provider_puretalk.snapshots.report.diff_passages import Passage, passages
+from airflow_provider_puretalk.snapshots.report.size_budget import Space
+from airflow_provider_puretalk.snapshots.report.text_diff import Effort
+from airflow_provider_puretalk.snapshots.report.values import Allowance, Shown, label, laid_out, shown
+from airflow_provider_puretalk.snapshots.report.warnings import Findings
+
+#: Assistants of each kind (changed, added, removed) that are told in full; more than this a browser would not bear.
+MOST_ASSISTANTS = 500
+#: Changes in common, and fields of one assistant, that are told in full.
+MOST_IN_COMMON = MOST_FIELDS = 200
+#: Ids of assistants told with a change that they have in common.
+MOST_IDS = 50
+#: Bytes that values may take in one report, escaped; beyond, each value is shortened to a few words. The rest of what a
+#: report may take is for names and markup.
+_CHARACTERS = 7_000_000
+#: What a field costs in bytes, however short its value is.
+_FIELD = 400
+#: Fields of an assistant that are told even then.
+_LEAST_FIELDS = 5
+#: Characters of an added or removed assistant's prompt that are shown.
+_PROMPT = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field that changed.
+
+    :ivar name: dotted.
+    :ivar passages: how its text changed; None where old and new are better seen side by side.
+    """
+
+    name: str
+    pointer: str
+    field_class: FieldClass
+    old: Shown | None
+    new: Shown | None
+    passages: list[Passage] | None
+
+
+@dataclass(frozen=True, slots=True)
+class InCommon:
+    """A change that many assistants have in common."""
+
+    change: FieldChange
+    assistants: int
+    ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """An assistant with changes of its own, by class and field; ``more`` fields are not told."""
+
+    name: str
+    id: str
+    classes: Sequence[FieldClass]
+    fields: Sequence[FieldChange]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An assistant that was added or removed."""
+
+    name: str
+    id: str
+    facts: Sequence[tuple[str, str]]
+    prompt: Shown
+
+
+@dataclass(slots=True)
+class Numbers:
+    """How many there are of what cannot be counted before all changes were seen.
+
+    :ivar assistants: those with changes of their own.
+    :ivar first: of the first :data:`MOST_ASSISTANTS` of these, each one's classes of changed fields.
+    :ivar beyond: of all others, how many changed in a field of each class.
+    """
+
+    in_common: int = 0
+    assistants: int = 0
+    first: list[set[FieldClass]] = field(default_factory=list)
+    beyond: Counter[str] = field(default_factory=Counter)
+
+
+class Contents:
+    """Everything that a report tells. Goes through all changes once when it is made, to count and to warn."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+        self.numbers = Numbers()
+        self.findings = Findings()
+        self.findings.look_at_fleet(comparison.snapshot.census)
+        self._allowance = Allowance(_CHARACTERS)
+        self._effort = Effort()
+        self._look_through()
+        self.space = Space(section for section, count in self.found.items() if count)
+
+    @property
+    def found(self) -> dict[str, int]:
+        """How many there are for each section, by the beginning of its anchors, in the order of the page."""
+        return {
+            "common": self.numbers.in_common,
+            "assistant": self.numbers.assistants,
+            "added": self.comparison.counts["added"],
+            "removed": self.comparison.counts["removed"],
+        }
+
+    def untold(self, section: str) -> int:
+        """Return how many of a section the page does not tell, once it told what it could."""
+        return self.found[section] - self.space.told[section]
+
+    def untold_classes(self) -> Counter[str]:
+        """Return how many of the assistants with changes that are not told changed in a field of each class."""
+        left_out = self.numbers.first[self.space.told["assistant"] :]
+        return self.numbers.beyond + Counter(itertools.chain.from_iterable(left_out))
+
+    def untold_anchors(self, section: str) -> list[str]:
+        """Return the anchors to which warnings lead, of what is not told."""
+        linked = dict.fromkeys(example.anchor for finding in self.findings for example in finding.examples)
+        places = ((anchor, *anchor.rpartition("-")[::2]) for anchor in linked)
+        return [anchor for anchor, kind, place in places if kind == section and int(place) > self.space.told[section]]
+
+    def charts(self) -> Iterator[Chart]:
+        """Yield charts of what the fleet is made of."""
+        baseline = self.comparison.baseline
+        return charts(self.comparison.snapshot.census, None if baseline is None else baseline.census)
+
+    def in_common(self) -> Iterator[InCommon]:
+        """Yield the changes that many assistants have in common, as far as they are told."""
+        many = itertools.takewhile(lambda change: isinstance(change, ChangedMany), self.comparison.changes())
+        for change in itertools.islice(many, MOST_IN_COMMON):
+            assert isinstance(change, ChangedMany)
+            if self.space.is_full("common"):
+                return
+            ids = [label(one) for one in change.assistant_ids[:MOST_IDS]]
+            yield InCommon(self._field(change), len(change.assistant_ids), ids)
+
+    def assistants(self) -> Iterator[Assistant]:
+        """Yield the assistants with changes of their own, as far as they are told."""
+        if self.numbers.assistants:
+            for changes in itertools.islice(_by_assistant(self.comparison), MOST_ASSISTANTS):
+                if self.space.is_full("assistant"):
+                    return
+                yield self._assistant(changes)
+
+    def added(self) -> Iterator[Whole]:
+        """Yield the added assistants, as far as they are told."""
+        return self._whole(Added, "added")
+
+    def removed(self) -> Iterator[Whole]:
+        """Yield the removed assistants, as far as they are told."""
+        return self._whole(Removed, "removed")
+
+    def _look_through(self) -> None:
+        identity: Any = None
+        classes: set[FieldClass] = set()
+        added = 0
+        for change in self.comparison.changes():
+            match change:
+                case ChangedMany():
+                    anchor = _anchor("common", self.numbers.in_common, MOST_IN_COMMON)
+                    self.numbers.in_common += 1
+                case Changed():
+                    if not self.numbers.assistants or change.assistant_id != identity:
+                        identity, classes = change.assistant_id, set()
+                        self.numbers.assistants += 1
+                        if self.numbers.assistants <= MOST_ASSISTANTS:
+                            self.numbers.first.append(classes)
+                    if change.field_class not in classes:
+                        classes.add(change.field_class)
+                        if self.numbers.assistants > MOST_ASSISTANTS:
+                            self.numbers.beyond[change.field_class] += 1
+                    anchor = _anchor("assistant", self.numbers.assistants - 1, MOST_ASSISTANTS)
+                case Added():
+                    anchor = _anchor("added", added, MOST_ASSISTANTS)
+                    added += 1
+                case Removed():
+                    anchor = ""
+            self.findings.look_at(change, anchor)
+
+    def _assistant(self, changes: Iterator[Changed]) -> Assistant:
+        first = next(changes)
+        found = [first, *itertools.islice(changes, MOST_FIELDS - 1)]
+        more = sum(1 for _ in changes)
+        found.sort(key=lambda change: FIELD_CLASSES.index(change.field_class))
+        most = max(_LEAST_FIELDS, self._allowance.grant(_FIELD * len(found)) // _FIELD)
+        return Assistant(
+            label(first.name),
+            label(first.assistant_id),
+            list(dict.fromkeys(map(attrgetter("field_class"), found))),
+            [self._field(change) for change in found[:most]],
+            more + len(found[most:]),
+        )
+
+    def _field(self, change: Changed | ChangedMany) -> FieldChange:
+        name, pointer = label(".".join(pointer_path(change.pointer))), label(change.pointer)
+        if isinstance(change.old, str) and isinstance(change.new, str):
+            texts = laid_out(change.old), laid_out(change.new)
+            if texts[0] == texts[1]:  # JSON of which only the layout changed.
+                texts = change.old, change.new
+            if found := passages(*texts, self._allowance, self._effort):
+                return FieldChange(name, pointer, change.field_class, None, None, found)
+        old, new = (shown(value, self._allowance) for value in (change.old, change.new))
+        return FieldChange(name, pointer, change.field_class, old, new, None)
+
+    def _whole(self, kind: type[Added] | type[Removed], section: str) -> Iterator[Whole]:
+        found = (change for change in self.comparison.changes() if isinstance(change, kind))
+        for change in itertools.islice(found, min(self.found[section], MOST_ASSISTANTS)):
+            if self.space.is_full(section):
+                return
+            prompt = shown(change.record.get("prompt"), self._allowance, longest=_PROMPT)
+            yield Whole(label(change.name), label(change.assistant_id), list(_facts(change.record)), prompt)
+
+
+def _by_assistant(comparison: Comparison) -> Iterator[Iterator[Changed]]:
+    changed = (change for change in comparison.changes() if isinstance(change, Changed))
+    return (changes for _, changes in itertools.groupby(changed, key=attrgetter("assistant_id")))
+
+
+def _facts(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what one wants to know of an assistant at first sight."""
+    voice = record.get("voice")
+    if not isinstance(voice, dict):
+        voice = {}
+    found: Iterable[tuple[str, Any]] = (
+        ("phone number", record.get("phone_number")),
+        ("type", record.get("assistant_type")),
+        ("language", voice.get("language")),
+        ("voice", voice.get("name")),
+        ("model", record.get("model")),
+        ("begins with", record.get("begin_message")),
+        ("recorded", record.get("call_recording_enabled")),
+    )
+    words = {True: "yes", False: "no"}
+    return ((name, words[value] if isinstance(value, bool) else label(value)) for name, value in found if label(value))
+
+
+def _anchor(kind: str, place: int, most: int) -> str:
+    return f"{kind}-{place + 1}" if place < most else ""

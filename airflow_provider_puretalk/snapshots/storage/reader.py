@@ -1,0 +1,576 @@
+"""Finds snapshots and reads them back. Readers start from manifests; a data file without one is debris, never read."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+from airflow_provider_puretalk.daemon_pool import DaemonPool
+from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.locations import AnyLocation
+from airflow_provider_puretalk.records import canonical_json
+from airflow_provider_puretalk.records.record_id import record_id
+from airflow_provider_puretalk.snapshots import naming
+from airflow_provider_puretalk.snapshots.format import jsonl, layout, parquet
+from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, Fingerprint, both_forms, file_hash
+from airflow_provider_puretalk.snapshots.format.manifest import DataFile, Manifest, parse_manifest
+from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.wording import counted
+
+log = logging.getLogger(__name__)
+
+#: Records that are hashed at once.
+_CHUNK = 64
+
+
+#: Manifests that are read at once: old ones are many, and on an object store each takes a request.
+_AT_ONCE = 16
+_PART = 256
+#: So few are read one after the other.
+_FEW = 3
+
+#: By how much the clock of a storage may lag behind ours; object stores also tell no more than whole seconds.
+_CLOCKS = timedelta(minutes=1)
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A manifest that is there, and was read and not understood, or may not be read (permission, archive)."""
+
+    snapshot: str
+    path: str
+    error: PuretalkSnapshotError | AccessDenied
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """One line of :func:`list_snapshots`.
+
+    :ivar files: the paths of its data files: what to hand to pyarrow, DuckDB and others.
+    """
+
+    account: str
+    snapshot: str
+    manifest_path: str
+    count: int
+    complete: bool
+    content_sha256: str
+    finished_at: datetime
+    files: tuple[str, ...] = ()
+
+
+def list_snapshots(
+    destination: AnyLocation, account: str | None = None, *, storage_conn_id: str | None = None
+) -> list[SnapshotInfo]:
+    """List the snapshots of an account, or of all accounts, oldest first: by the moment their reading was finished.
+
+    A manifest that is damaged, of a newer format or may not be read is left out, with a warning in the log that names it,
+    and so is, of all accounts, one that may not be listed; a warning also tells where names say another order than the
+    readings.
+
+    :param destination: what the snapshots were written to: a local absolute path or a URL, also as a ``Path`` or an
+        ``ObjectStoragePath``.
+    :param storage_conn_id: the Airflow connection of the storage.
+    :raises PuretalkConfigurationError: the destination does not exist, or the account may not be listed.
+    :raises PuretalkError: the storage failed; ``transient`` says whether the same may succeed a while later.
+    """
+    storage = Storage(destination, storage_conn_id)
+    storage.check(writing=False)
+    accounts = (
+        [account]
+        if account is not None
+        else [name for folder in storage.names() if (name := layout.value_of("account", folder))]
+    )
+    found = []
+    for one in accounts:
+        try:
+            infos = sorted((_info(storage, manifest) for manifest in manifests_of(storage, one)), key=reading_order)
+        except AccessDenied as error:
+            if account is not None:
+                raise
+            log.warning("Left out: %s", error)
+            continue
+        warn_of_names(one, infos)
+        found += infos
+    return found
+
+
+def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] | None = None) -> Iterator[Manifest]:
+    """Yield the manifests of an account in no particular order, a few of them read at a time.
+
+    What has none is no snapshot. One that is not understood or may not be read is left out, with a warning; a storage that
+    fails otherwise is an error, since the manifest may be a good one.
+
+    :param problems: takes those left out instead of the warning.
+    """
+    folder = layout.account_folder(account)
+
+    def read(name: str) -> Manifest | Unreadable | None:
+        path = f"{folder}/snapshot={name}/{layout.MANIFEST}"
+        try:
+            return manifest_in(storage, path)
+        except FileNotFoundError:
+            return None
+        except (PuretalkSnapshotError, AccessDenied) as error:
+            return Unreadable(name, path, error)
+
+    for found in _side_by_side(read, snapshot_names(storage, folder)):
+        match found:
+            case Manifest():
+                yield found
+            case Unreadable() if problems is not None:
+                problems.append(found)
+            case Unreadable():
+                log.warning("Left out: %s", found.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The manifests of an account, read once: those that are understood, and those that are not."""
+
+    storage: Storage
+    manifests: list[Manifest]
+    problems: list[Unreadable]
+
+    @classmethod
+    def of(cls, storage: Storage, account: str) -> Stock:
+        """Read them all."""
+        problems = list[Unreadable]()
+        return cls(storage, list(manifests_of(storage, account, problems=problems)), problems)
+
+    def refuse_newer(self, newest: Manifest | None) -> None:
+        """Raise for a manifest that nobody could read and that may be newer than the one found; warn of the others."""
+        self._refuse(lambda problem: self.may_lie_between(problem, newest))
+
+    def refuse_newer_than_two(self, newest: Manifest | None, before: Manifest | None) -> None:
+        """Raise also for one that may be the one before the newest."""
+        self._refuse(
+            lambda problem: (
+                self.may_lie_between(problem, newest)
+                or (newest is not None and self.may_lie_between(problem, before, newest))
+            )
+        )
+
+    def may_lie_between(self, problem: Unreadable, older: Manifest | None, newer: Manifest | None = None) -> bool:
+        """Tell whether a manifest that nobody could read may be of a snapshot that was read between two others."""
+        if newer is not None and self._is_before(newer.snapshot, problem.snapshot):
+            return False
+        if older is None:
+            return True
+        if self._is_before(problem.snapshot, older.snapshot):
+            return False
+        try:
+            stored = self.storage.describe(problem.path)
+        except AccessDenied:
+            return True
+        if stored is None or stored.modified is None:
+            return stored is not None
+        return _aware(stored.modified) + _CLOCKS >= _aware(older.finished_at)
+
+    def _refuse(self, is_wanted: Callable[[Unreadable], bool]) -> None:
+        for problem in self.problems:
+            if is_wanted(problem):
+                raise problem.error
+            log.warning("Left out: %s", problem.error)
+
+    def _is_before(self, one: str, other: str) -> bool:
+        """Tell whether a name stands before another, and names have told the truth of all that is understood."""
+        in_order = [manifest.snapshot for manifest in sorted(self.manifests, key=reading_order)]
+        return naming.is_before(one, other) and not any(
+            naming.is_before(later, earlier) for earlier, later in itertools.pairwise(in_order)
+        )
+
+
+def previous_complete(
+    storage: Storage,
+    account: str,
+    before: Manifest | None = None,
+    *,
+    finished_by: datetime | None = None,
+    stock: Stock | None = None,
+    strict: bool = False,
+) -> Manifest | None:
+    """Return the complete snapshot of an account that was read last, or read last before another one.
+
+    Names do not matter for it; where they say another order, a warning tells. One that is not understood or may not be
+    read is passed over, with a warning.
+
+    :param before: the other one, which need not be stored yet; one of its name that is stored does not count.
+    :param finished_by: leaves out those whose reading was finished later than this.
+    :param stock: what was read already.
+    :param strict: raise where one that is passed over may be the one that is looked for: what is compared with an older
+        baseline in its stead is told wrongly.
+    :raises PuretalkSnapshotError: ``strict``, and such a manifest is damaged or of a newer format.
+    :raises PuretalkConfigurationError: ``strict``, and such a manifest may not be read.
+    """
+    stock = stock or Stock.of(storage, account)
+    last = _Last(account)
+    for manifest in stock.manifests:
+        if (before is None or _is_before(manifest, before)) and (
+            finished_by is None or _aware(manifest.finished_at) <= finished_by
+        ):
+            last.see(manifest)
+    found = last.told()
+    if before is not None and found is not None:
+        warn_of_names(account, (found, before))
+    for problem in stock.problems:
+        if strict and stock.may_lie_between(problem, found, before):
+            raise problem.error
+        log.warning("Left out: %s", problem.error)
+    return found
+
+
+def newest_complete(storage: Storage, account: str, *, stock: Stock | None = None) -> tuple[Manifest, Manifest | None]:
+    """Return the complete snapshot of an account that was read last, and the one before it, None for a first one.
+
+    One that is not understood or may not be read is not passed over in silence: with an error where it may be one of the
+    two, else with a warning. It is none of them if it was written before they were read, or if its name says so where
+    names follow the order of reading.
+
+    :param stock: what was read already.
+    :raises PuretalkSnapshotError: there is none, or the manifest of one that may be newer is damaged or of a newer format.
+    :raises PuretalkConfigurationError: the manifest of one that may be newer may not be read.
+    """
+    stock = stock or Stock.of(storage, account)
+    last = _Last(account)
+    for manifest in stock.manifests:
+        last.see(manifest)
+    newest = last.told()
+    stock.refuse_newer_than_two(newest, last.before)
+    if newest is None:
+        raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
+    return newest, last.before
+
+
+def manifest_path(storage: Storage, manifest: Manifest) -> str:
+    """Return the address under which tasks may pass a manifest on."""
+    return storage.url_of(f"{layout.snapshot_folder(manifest.account, manifest.snapshot)}/{layout.MANIFEST}")
+
+
+def read_manifest(path: AnyLocation) -> Manifest:
+    """Read the manifest at a path such as the snapshot operator returns.
+
+    :raises PuretalkSnapshotError: it is missing, damaged or of a newer format.
+    """
+    storage, name = _open(path)
+    return existing(storage, name)
+
+
+def iter_records(manifest_path: AnyLocation) -> Iterator[dict[str, Any]]:
+    """Yield the records of a snapshot in order of ``assistant_id``, exactly as the API sent them.
+
+    Size and hash of every file are checked before the first record is given out.
+
+    :raises PuretalkSnapshotError: the snapshot is missing, torn, or does not match its manifest.
+    """
+    with _opened(manifest_path) as (manifest, files):
+        _same(manifest_path, "count", sum(file.count for file in manifest.files), manifest.count)
+        for file, path in files:
+            number = itertools.count()
+            yield from map(itemgetter(0), zip(_records(path, file), number, strict=False))
+            _same(manifest_path, f"the count of {file.name}", next(number), file.count)
+
+
+@contextmanager
+def opened_rows(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, Iterator[tuple[bytes, dict[str, Any] | None]]]]:
+    """Yield a manifest and its records, in order of ``assistant_id``.
+
+    Each comes in canonical spelling, and decoded too where the format gives it so. Size and hash of every file have been
+    checked by then.
+
+    :raises PuretalkSnapshotError: as :func:`iter_records` does.
+    """
+    with _opened(manifest_path) as (manifest, files):
+        yield manifest, itertools.chain.from_iterable(_rows(path, file) for file, path in files)
+
+
+def verify(manifest_path: AnyLocation) -> Manifest:
+    """Recompute every hash and count of a snapshot, and return its manifest.
+
+    Beside a snapshot with a redaction, data that it does not name is told of in a warning.
+
+    :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says; the message names it.
+    """
+    ids = _AscendingIds(str(manifest_path))
+    fingerprint = Fingerprint()
+    with _opened(manifest_path) as (manifest, files):
+        for file, path in files:
+            before, records = ids.count, _records(path, file)
+            while chunk := list(itertools.islice(records, _CHUNK)):
+                for record in chunk:
+                    ids.see(record)
+                lines = [*map(canonical_json.dumps, chunk)]
+                fingerprint.add(*both_forms(lines, [VOLATILE in record for record in chunk]))
+            _same(manifest_path, f"the count of {file.name}", ids.count - before, file.count)
+    _same(manifest_path, "count", ids.count, manifest.count)
+    _same(manifest_path, "content_sha256", fingerprint.content_sha256, manifest.content_sha256)
+    _same(manifest_path, "raw_sha256", fingerprint.raw_sha256, manifest.raw_sha256)
+    if manifest.redaction.policy:
+        _warn_of_other_data(manifest_path, manifest)
+    return manifest
+
+
+def _warn_of_other_data(manifest_path: AnyLocation, manifest: Manifest) -> None:
+    """Name data that a rerun with ``redact`` left behind when it was killed, or that a task is writing just now."""
+    storage, name = _open(manifest_path)
+    named = {file.name for file in manifest.files}
+    try:
+        found = [one for one in storage.names(name.rpartition("/")[0]) if layout.is_data_file(one) and one not in named]
+    except PuretalkError as error:
+        log.warning("Whether other data lies beside %s is not known: %s", manifest_path, error)
+        return
+    if found:
+        log.warning(
+            "Beside %s lies data that it does not name and that may hold what its redaction takes out: %s. Unless a task is "
+            "writing it, prune the account, or run the task that took the snapshot again.",
+            manifest_path,
+            ", ".join(found),
+        )
+
+
+def manifest_in(storage: Storage, name: str) -> Manifest:
+    """Read a manifest by its name in a storage.
+
+    :raises FileNotFoundError: it is not there.
+    :raises PuretalkSnapshotError: it is damaged or of a newer format.
+    """
+    manifest = parse_manifest(storage.read(name), storage.url_of(name))
+    if name != f"account={manifest.account}/snapshot={manifest.snapshot}/{layout.MANIFEST}":
+        raise PuretalkSnapshotError(
+            f"The manifest {storage.url_of(name)} is damaged: it says that it is another snapshot's, "
+            f"{manifest.snapshot!r} of {manifest.account!r}."
+        )
+    return manifest
+
+
+def missing_data(storage: Storage, manifest: Manifest) -> str | None:
+    """Say what is wrong with the data that a manifest names, None where all of it is there in its size.
+
+    The contents are not read: :func:`verify` does that.
+    """
+    if sum(file.count for file in manifest.files) != manifest.count:
+        return f"its files hold not as many records as its manifest says, {manifest.count:,}"
+    folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
+    for file in manifest.files:
+        if not layout.is_data_file(file.name):
+            return f"its manifest names a data file {file.name!r}, which no snapshot has"
+        try:
+            stored = storage.describe(f"{folder}/{file.name}")
+        except AccessDenied as error:
+            return str(error)
+        if stored is None:
+            return f"its data file {file.name} is missing"
+        if stored.bytes != file.bytes:
+            return f"its data file {file.name} has {stored.bytes:,} bytes, its manifest says {file.bytes:,}"
+    return None
+
+
+def snapshot_names(storage: Storage, folder: str) -> list[str]:
+    """List what an account's folder holds under the names of snapshots, sorted; not all need have a manifest."""
+    return sorted(name for entry in storage.names(folder) if (name := layout.value_of("snapshot", entry)))
+
+
+_Named = TypeVar("_Named", "Manifest", "SnapshotInfo")
+
+
+def reading_order(snapshot: Manifest | SnapshotInfo) -> tuple[datetime, str]:
+    """Order snapshots by when they were read; "newest" and "previous" mean nothing else. Names are for people."""
+    return _aware(snapshot.finished_at), snapshot.snapshot
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_before(manifest: Manifest, other: Manifest) -> bool:
+    return manifest.snapshot != other.snapshot and reading_order(manifest) < reading_order(other)
+
+
+def _info(storage: Storage, manifest: Manifest) -> SnapshotInfo:
+    folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
+    return SnapshotInfo(
+        account=manifest.account,
+        snapshot=manifest.snapshot,
+        manifest_path=manifest_path(storage, manifest),
+        count=manifest.count,
+        complete=manifest.complete,
+        content_sha256=manifest.content_sha256,
+        finished_at=manifest.finished_at,
+        # Names that no snapshot has are a reader's error, not a path to hand on.
+        files=tuple(
+            storage.url_of(f"{folder}/{file.name}") for file in manifest.files if layout.is_data_file(file.name)
+        ),
+    )
+
+
+class _Last:
+    """Finds the complete snapshot that was read last, and tells where the names say that it is another.
+
+    :ivar before: the one that was read last before it.
+    """
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self.before: Manifest | None = None
+        self._read_last: Manifest | None = None
+        self._named_last: Manifest | None = None
+
+    def see(self, manifest: Manifest) -> None:
+        if not manifest.complete:
+            return
+        if self._read_last is None or reading_order(manifest) > reading_order(self._read_last):
+            self.before, self._read_last = self._read_last, manifest
+        elif self.before is None or reading_order(manifest) > reading_order(self.before):
+            self.before = manifest
+        moment = naming.moment_named(manifest.snapshot)
+        if moment and (self._named_last is None or moment > naming.moment_named(self._named_last.snapshot)):
+            self._named_last = manifest
+
+    def told(self) -> Manifest | None:
+        if self._read_last is not None and self._named_last is not None:
+            warn_of_names(self._account, sorted((self._named_last, self._read_last), key=reading_order))
+        return self._read_last
+
+
+def warn_of_names(account: str, in_order: Sequence[_Named]) -> None:
+    """Say where names contradict the order of reading; once, since old names stay for ever."""
+    contradictions = [
+        (earlier, later)
+        for earlier, later in itertools.pairwise(in_order)
+        if naming.contradict(earlier.snapshot, later.snapshot)
+    ]
+    if not contradictions:
+        return
+    earlier, later = contradictions[-1]
+    more = len(contradictions) - 1
+    log.warning(
+        "The names of snapshots of %s contradict the order in which they were read, which is what counts: %s was read "
+        "at %s, %s before it, at %s.%s",
+        account,
+        later.snapshot,
+        later.finished_at.isoformat(),
+        earlier.snapshot,
+        earlier.finished_at.isoformat(),
+        f" So do {counted(more, 'more pair')}." if more else "",
+    )
+
+
+def _side_by_side(read: Callable[[str], _Found], names: list[str]) -> Iterator[_Found]:
+    """Apply a function that reads to each name, a few at a time, and yield what comes, in order."""
+    if len(names) < _FEW:
+        yield from map(read, names)
+        return
+    with DaemonPool(_AT_ONCE, "puretalk-manifests") as pool:
+        # In parts: what was read waits in memory until it is taken.
+        for start in range(0, len(names), _PART):
+            yield from pool.map(read, names[start : start + _PART])
+
+
+def _open(path: AnyLocation) -> tuple[Storage, str]:
+    destination, account, snapshot = layout.split_manifest_path(path)
+    return Storage(destination), f"{account}/{snapshot}/{layout.MANIFEST}"
+
+
+def existing(storage: Storage, name: str) -> Manifest:
+    """Read a manifest that somebody named.
+
+    :raises PuretalkSnapshotError: it is missing, damaged or of a newer format.
+    """
+    try:
+        return manifest_in(storage, name)
+    except FileNotFoundError:
+        raise PuretalkSnapshotError(f"There is no snapshot at {storage.url_of(name)}.") from None
+
+
+@contextmanager
+def _opened(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, list[tuple[DataFile, Path]]]]:
+    """Yield a manifest and local, checked copies of the files it names."""
+    storage, name = _open(manifest_path)
+    manifest = existing(storage, name)
+    with ExitStack() as copies:
+        try:
+            files = _fetch(storage, name, manifest, copies)
+        except FileNotFoundError:
+            # A rerun may have replaced the snapshot since its manifest was read.
+            manifest = existing(storage, name)
+            try:
+                files = _fetch(storage, name, manifest, copies)
+            except FileNotFoundError:
+                raise PuretalkSnapshotError(
+                    f"A file that {manifest_path} names is missing: {', '.join(file.name for file in manifest.files)}."
+                ) from None
+        yield manifest, files
+
+
+def _fetch(storage: Storage, name: str, manifest: Manifest, copies: ExitStack) -> list[tuple[DataFile, Path]]:
+    files = []
+    for file in manifest.files:
+        path = copies.enter_context(storage.fetched(_beside(name, file)))
+        _check_file(storage, name, path, file)
+        files.append((file, path))
+    return files
+
+
+def _check_file(storage: Storage, name: str, path: Path, file: DataFile) -> None:
+    sha256, size = file_hash(path)
+    if size != file.bytes:
+        what = f"has {size} bytes, its manifest says {file.bytes}"
+    elif sha256 != file.sha256:
+        what = "is not the file its manifest describes: the SHA-256 differs"
+    else:
+        return
+    raise PuretalkSnapshotError(f"{storage.url_of(_beside(name, file))} is torn or damaged: it {what}.")
+
+
+class _AscendingIds:
+    """Counts records and holds them against the promised order."""
+
+    def __init__(self, where: str) -> None:
+        self.count = 0
+        self._where = where
+        self._last = ""
+
+    def see(self, record: dict[str, Any]) -> None:
+        identity = record_id(record)
+        if identity is None or identity <= self._last:
+            raise PuretalkSnapshotError(
+                f"{self._where} does not match its data: record {self.count + 1} has no id or is out of order."
+            )
+        self.count += 1
+        self._last = identity
+
+
+def _same(where: object, what: str, found: object, said: object) -> None:
+    if found != said:
+        raise PuretalkSnapshotError(f"{where} does not match its data: {what} is {found}, the manifest says {said}.")
+
+
+def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
+    if file.format == "jsonl":
+        yield from jsonl.read_records(path, file.compression, name=file.name)
+        return
+    with path.open("rb") as data:
+        yield from parquet.read_records(data)
+
+
+def _rows(path: Path, file: DataFile) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+    if file.format == "jsonl":
+        return ((line, None) for line in jsonl.read_lines(path, file.compression, name=file.name))
+    return ((canonical_json.dumps(record), record) for record in _records(path, file))
+
+
+def _beside(name: str, file: DataFile) -> str:
+    """Return where a data file lies. Its name comes from a file that anybody could have written, so it is checked."""
+    if not layout.is_data_file(file.name):
+        raise PuretalkSnapshotError(f"The manifest {name} names a data file {file.name!r}, which no snapshot has.")
+    return f"{name.removesuffix(layout.MANIFEST)}{file.name}"

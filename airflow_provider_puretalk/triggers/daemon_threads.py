@@ -1,0 +1,55 @@
+"""Threads in which triggers do what blocks, so that the triggerer's event loop never waits for PureTalk.
+
+Each call gets a thread of its own: however many APIs do not answer, no other call waits for theirs to end. How many there
+are is bounded by who calls: one for each connection (:mod:`airflow_provider_puretalk.triggers.requests_in_threads`). The threads are
+daemons, so that one that still waits for an answer does not hold up the end of the process.
+
+What is called may itself ask Airflow for something, or tell it what to mask. On Airflow 3.0 and 3.1 such a request must
+reach the event loop that the call came from, or it ends the triggerer: they find it by a mark that asgiref leaves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
+
+_Result = TypeVar("_Result")
+
+
+async def run(function: Callable[..., _Result], *arguments: Any) -> _Result:
+    """Call a blocking function in a thread and return what it returns.
+
+    When the caller is cancelled the call goes on and its result is dropped: let the caller tell it to stop, by an event
+    that it looks at.
+    """
+    return await sync_to_async(function, thread_sensitive=False, executor=_threads)(*arguments)
+
+
+class _Threads(Executor):
+    """A thread for each call, as those who know executors want it."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start a call."""
+        future: Future[Any] = Future()
+        threading.Thread(
+            target=_work, args=(future, function, args, kwargs), name="puretalk-trigger", daemon=True
+        ).start()
+        return future
+
+
+_threads: Any = _Threads()  # asgiref's types ask for one of the standard library's; any executor will do.
+
+
+def _work(future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = function(*args, **kwargs)
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -1,0 +1,110 @@
+"""Lets triggers ask PureTalk without ever holding up the event loop that they share with all others.
+
+In come a connection id and a function that asks with a hook; out comes what it returned. The connection is looked up on
+the loop, everything else happens in a thread, and of a connection's readings one at a time: so there are never more
+requests in flight than the connection allows, however many triggers share it. Questions that also read a storage take turns
+with those of the same storage only: while one does not answer, the connection is free for all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_puretalk.api.cancellation import LOOK_EVERY
+from airflow_provider_puretalk.exceptions import (
+    PuretalkConfigurationError,
+    PuretalkConnectionError,
+    PuretalkInconsistentScanError,
+)
+from airflow_provider_puretalk.triggers import daemon_threads
+
+if TYPE_CHECKING:
+    from airflow_provider_puretalk.hooks import PuretalkHook
+
+T = TypeVar("T")
+
+#: By event loop, connection and storage, whose turn it is to ask: a thread is begun for no other.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, defaultdict[Hashable, asyncio.Lock]] = WeakKeyDictionary()
+#: By connection, held while its list is read.
+_readings: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+async def ask(
+    puretalk_conn_id: str, question: Callable[[PuretalkHook, threading.Event], T], *, storage: Hashable = None
+) -> T:
+    """Put a question in a thread, when those of the same connection and storage that came before have been answered.
+
+    The connection is looked up anew each time, so that a new key is used from the next question on. A caller that is
+    cancelled leaves at once; its turn ends when its thread has really finished with the requests in flight.
+
+    :param question: is given a hook that looks nothing up any more, and an event that is set when nobody waits for the
+        answer any longer: hand it to :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants` as
+        ``cancelled``.
+    :param storage: what the question reads beside the API; None for nothing.
+    :raises PuretalkConfigurationError: there is no such connection, or a field of it is wrong.
+    :raises PuretalkConnectionError: the connection could not be looked up.
+    """
+    if not puretalk_conn_id:
+        raise PuretalkConfigurationError("`puretalk_conn_id` is empty; name an Airflow connection.")
+    try:
+        connection = await get_async_connection(puretalk_conn_id)
+    except AirflowNotFoundException:
+        raise PuretalkConfigurationError(
+            f"There is no Airflow connection {puretalk_conn_id!r}; create one of type `puretalk`."
+        ) from None
+    except (
+        Exception
+    ) as error:  # Airflow's API server or a secrets backend is out of reach; the text may quote anything.
+        raise PuretalkConnectionError(
+            f"The Airflow connection {puretalk_conn_id!r} could not be looked up: {type(error).__name__}."
+        ) from None
+
+    def put(cancelled: threading.Event) -> T:
+        from airflow_provider_puretalk.hooks import PuretalkHook  # Here: importing it takes long.
+
+        reading = partial(_one_at_a_time, _readings[puretalk_conn_id], cancelled)
+        return question(PuretalkHook.of_connection(puretalk_conn_id, connection, reading=reading), cancelled)
+
+    turn = _turns.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))[puretalk_conn_id, storage]
+    return await _in_turn(turn, put)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(lock: threading.Lock, cancelled: threading.Event) -> Iterator[None]:
+    """Hold a lock, in a thread that stops waiting for it when nobody waits for its answer any longer."""
+    while not lock.acquire(timeout=LOOK_EVERY):
+        if cancelled.is_set():
+            raise PuretalkInconsistentScanError("The reading was given up before it began: it was cancelled.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+async def _in_turn(turn: asyncio.Lock, work: Callable[[threading.Event], T]) -> T:
+    cancelled = threading.Event()
+    await turn.acquire()
+    answer = asyncio.ensure_future(daemon_threads.run(work, cancelled))
+    answer.add_done_callback(lambda _: turn.release())
+    try:
+        return await asyncio.shield(answer)
+    except asyncio.CancelledError:
+        cancelled.set()
+        answer.add_done_callback(_forget)
+        raise
+
+
+def _forget(answer: asyncio.Future[T]) -> None:
+    """Look at an answer that nobody waits for, so that asyncio does not complain of its error."""
+    if not answer.cancelled():
+        answer.exception()

@@ -1,0 +1,220 @@
+"""When requests may start: evenly spaced below the ceiling, and none while the server wants to be left alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk.api.rate_limiter import Pacer
+from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkRateLimitError
+
+REFUSAL = {"err": True, "msg": "Something went wrong."}
+
+
+def moments(pacer: Pacer, clock: Any, count: int) -> list[float]:
+    """Let requests start one after the other, and note when."""
+    started = []
+    for _ in range(count):
+        pacer.wait(threading.Event())
+        started.append(clock.now)
+    return started
+
+
+@pytest.mark.parametrize(("rate", "interval"), [(1, 1.0), (4, 0.25), (0.1, 10.0), (1000, 0.001)])
+def test_requests_are_evenly_spaced(clock: Any, rate: float, interval: float) -> None:
+    """The first one starts at once, and no two come closer than the ceiling allows."""
+    begin = clock.now
+    started = moments(Pacer(rate), clock, 6)
+    assert started == pytest.approx([begin + interval * number for number in range(6)])
+
+
+def test_time_that_passed_is_not_saved_up(clock: Any) -> None:
+    """After a rest there is no burst."""
+    pacer = Pacer(1)
+    moments(pacer, clock, 2)
+    clock.now += 100
+    begin = clock.now
+    assert moments(pacer, clock, 3) == pytest.approx([begin, begin + 1, begin + 2])
+
+
+def test_without_a_ceiling_nobody_waits(clock: Any) -> None:
+    """The default."""
+    moments(Pacer(None), clock, 100)
+    assert clock.waits == []
+
+
+def test_a_hold_holds_everybody(clock: Any) -> None:
+    """Requests that have a slot already wait as well; the longest of several holds counts."""
+    begin, pacer = clock.now, Pacer(None)
+    pacer.hold(5)
+    pacer.hold(2)
+    assert moments(pacer, clock, 2) == [begin + 5, begin + 5]
+
+
+def test_a_hold_and_the_ceiling_together(clock: Any) -> None:
+    """After the hold requests are spaced again: the server has just said that it gets too many."""
+    begin, pacer = clock.now, Pacer(1)
+    pacer.hold(5)
+    started = moments(pacer, clock, 3)
+    assert started[0] == begin + 5
+    assert started == pytest.approx([begin + 5, begin + 6, begin + 7])
+
+
+def test_a_hold_that_comes_while_somebody_waits_for_a_slot(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot is given up for a later one, so that those who waited do not all start when the hold ends."""
+    begin, pacer = clock.now, Pacer(1)
+    moments(pacer, clock, 1)
+    pass_time = clock.wait
+
+    def wait(seconds: float) -> None:
+        pass_time(seconds)
+        if clock.now == begin + 1:  # another thread was refused in the very moment at which this one would start
+            pacer.hold(5)
+
+    monkeypatch.setattr(clock, "wait", wait)
+    assert moments(pacer, clock, 3) == pytest.approx([begin + 6, begin + 7, begin + 8])
+
+
+def test_threads_share_one_ceiling() -> None:
+    """Eight threads get eight slots, none twice."""
+    pacer, started, lock = Pacer(200), [], threading.Lock()
+
+    def go() -> None:
+        pacer.wait(threading.Event())
+        with lock:
+            started.append(time.monotonic())
+
+    begin = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            pool.submit(go)
+    # Threads can be late but never early.
+    assert all(moment - begin >= number / 200 - 1e-3 for number, moment in enumerate(sorted(started)))
+
+
+def test_a_cancelled_wait_ends_at_once() -> None:
+    """Somebody else failed: nobody sits out what is left."""
+    pacer, cancelled = Pacer(0.01), threading.Event()
+    assert pacer.wait(cancelled) is True
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(pacer.wait, cancelled)
+        cancelled.set()
+        assert waiting.result(5) is False
+    assert pacer.wait(cancelled) is False
+
+
+def test_a_slot_beyond_the_deadline_is_not_waited_for(clock: Any) -> None:
+    """Nor is it taken from those who have more time."""
+    pacer, begin = Pacer(0.1), clock.now
+    assert pacer.wait(threading.Event(), deadline=begin + 5) is True
+    assert pacer.wait(threading.Event(), deadline=begin + 5) is False
+    assert clock.waits == []
+    assert pacer.wait(threading.Event(), deadline=begin + 15) is True
+    assert clock.now == begin + 10
+
+
+def test_the_ceiling_of_the_connection_is_kept(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any
+) -> None:
+    """All requests of a client count, whatever page they ask for."""
+    client = make_client(serve(answers.ok).address, extra={"requests_per_second": 2})
+    for number in range(1, 6):
+        client.get_page(number, 10)
+    assert sum(clock.waits) == pytest.approx(4 * 0.5)
+
+
+def test_further_tries_count_as_well(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any
+) -> None:
+    """A server in trouble does not get more requests than a healthy one."""
+    service = serve(answers.answer(REFUSAL, 503), answers.answer(REFUSAL, 503), answers.ok)
+    make_client(service.address, extra={"requests_per_second": 0.1, "retry_backoff": 0}).get_page(1, 10)
+    assert sum(clock.waits) == pytest.approx(20)
+
+
+def test_a_429_holds_back_other_requests_too(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two threads, one refused: the other's next request waits as long as the refused one."""
+    limited = threading.Event()
+    arrived: list[tuple[str, float]] = []
+
+    def throttle(connection: Any) -> None:
+        arrived.append((service.requests[-1].target, time.monotonic()))
+        if not limited.is_set():
+            limited.set()
+            connection.sendall(answers.answer(REFUSAL, 429, Retry_After="1"))
+        else:
+            connection.sendall(answers.ok)
+
+    service = serve(throttle)
+    client = make_client(service.address)
+    with ThreadPoolExecutor(2) as pool:
+        refused = pool.submit(client.get_page, 1, 10)
+        while not any("Trying again" in record.getMessage() for record in caplog.records):
+            time.sleep(0.01)
+        other = pool.submit(client.get_page, 2, 10)
+        assert (refused.result().count, other.result().count) == (1, 1)
+    first, *later = [moment for _, moment in arrived]
+    assert len(later) == 2
+    assert all(moment - first >= 0.9 for moment in later)
+
+
+@pytest.mark.parametrize(
+    "extra", [{"requests_per_second": 0.01}, {}], ids=["waiting for a slot", "waiting to try again"]
+)
+def test_nothing_is_sent_after_a_cancellation(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, extra: dict[str, Any]
+) -> None:
+    """Least of all to a server that has just asked to be left alone for a minute."""
+    service = serve(answers.answer(REFUSAL, 429, Retry_After="60"))
+    client = make_client(service.address, extra=extra)
+    cancelled = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.ask, 1, 10, cancelled=cancelled)
+        while not service.requests:
+            time.sleep(0.01)
+        time.sleep(0.1)  # by now it waits
+        cancelled.set()
+        with pytest.raises(PuretalkError):
+            asked.result()
+    assert len(service.requests) == 1
+
+
+def test_no_further_try_begins_after_the_deadline(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any
+) -> None:
+    """A pause that would end later is not even begun."""
+    service = serve(answers.answer(REFUSAL, 429, Retry_After="60"))
+    with pytest.raises(PuretalkRateLimitError):
+        make_client(service.address).ask(1, 10, deadline=clock.now + 100)
+    assert len(service.requests) == 2
+    assert sum(clock.waits) == 60
+
+
+def test_no_wait_for_a_slot_lasts_beyond_the_deadline(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any
+) -> None:
+    """``max_seconds`` is a ceiling on the time of a reading, with a slow ``requests_per_second`` too."""
+    client = make_client(serve(answers.ok).address, extra={"requests_per_second": 0.01})
+    client.ask(1, 10, deadline=clock.now + 10)
+    with pytest.raises(PuretalkError):
+        client.ask(1, 10, deadline=clock.now + 10)
+    assert sum(clock.waits) <= 10
+
+
+def test_redirects_count_as_requests(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any
+) -> None:
+    """The server meets them all, whoever sent the reader on; so it does those of a session that was handed out."""
+    service = serve(answers.answer(b"", 302, Location="/api/ai-assistants/?page=1&limit=10"), answers.ok)
+    client = make_client(f"{service.address}/api", extra={"requests_per_second": 0.1})
+    client.get_page(1, 10)
+    assert sum(clock.waits) == pytest.approx(10)
+    client.session.get(f"{service.address}/api/ai-assistants/")
+    assert sum(clock.waits) == pytest.approx(20)

@@ -1,0 +1,257 @@
+"""A table that is edited while it is read, and a judge who knows every state it was in.
+
+Each schedule is made from one number: how large the table is, how the server orders and caps its pages, and which edits
+fall between which requests. The scanner reads through it; the judge holds what it returned against the table's true states
+between the first and the last request. ``python -m tests.scan.model --schedules 1000000 --processes 2`` runs many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+from airflow_provider_puretalk.exceptions import (
+    PuretalkInconsistentScanError,
+    PuretalkNotFoundError,
+    PuretalkPaginationError,
+)
+from airflow_provider_puretalk.scan.prover import Consistency, Scanner
+from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
+
+
+@dataclass
+class Table:
+    """The server's table; every state it was in is remembered."""
+
+    dice: random.Random
+    rows: list[int] = field(default_factory=list)
+    created: int = 0
+    states: list[frozenset[int]] = field(default_factory=list)
+
+    def insert(self, where: int) -> None:
+        self.rows.insert(where, self.created)
+        self.created += 1  # An id never comes back.
+
+    def edit(self) -> None:
+        """Change something: what people do, and what fools a reader who trusts the count."""
+        kind = self.dice.choices(
+            ("insert first", "insert last", "insert", "delete", "delete first", "swap", "replace", "wipe"),
+            (3, 3, 2, 4, 3, 2, 3, 0.1),
+        )[0]
+        if kind.startswith("insert"):
+            self.insert({"insert first": 0, "insert last": len(self.rows)}.get(kind, self._somewhere()))
+        elif kind == "delete" and self.rows:
+            self.rows.pop(self._somewhere() - 1)
+        elif kind == "delete first" and self.rows:
+            self.rows.pop(0)
+        elif kind == "swap" and self.rows:
+            self.rows.insert(self._somewhere(), self.rows.pop(self._somewhere() - 1))
+        elif kind == "replace" and self.rows:
+            # The count stays the same at every request.
+            self.rows.pop(self._somewhere() - 1)
+            self.insert(self.dice.choice((0, len(self.rows))))
+        elif kind == "wipe":
+            self.rows.clear()
+        self.states.append(frozenset(self.rows))
+
+    def _somewhere(self) -> int:
+        return self.dice.randint(0, len(self.rows))
+
+
+class Server:
+    """Answers page requests as Django REST Framework does, with edits between any two of them.
+
+    :param atomic: count and rows of an answer come from one instant; otherwise edits may fall between the two queries.
+    """
+
+    def __init__(self, seed: int, *, atomic: bool) -> None:
+        dice = self._dice = random.Random(seed)
+        self._lock = threading.Lock()
+        self.table = Table(dice)
+        for _ in range(dice.choice((0, 1, 2, 3, 5, 8, 13, 30))):
+            self.table.insert(len(self.table.rows))
+        self.table.states.append(frozenset(self.table.rows))
+        self.page_size = dice.choice((1, 2, 3, 5, 7, 10))
+        self.parallel = dice.choice((1, 1, 1, 2, 3))
+        self._cap = dice.choice((math.inf, math.inf, 2, 3, 5))
+        self._shuffled = dice.random() < 0.2
+        self._glitches = dice.random() < 0.15
+        self._rate = dice.choice((0, 0.05, 0.2, 0.5, 1, 2))
+        self._quiet_after = dice.choice((2, 5, 10, 20, 10_000))
+        self._atomic = atomic
+        self.requests = 0
+
+    def fetch(self, number: int, limit: int) -> ScannedPage:
+        """Answer one request."""
+        with self._lock:
+            self.requests += 1
+            self._meanwhile()
+            count = len(self.table.rows)
+            limit = int(min(limit, self._cap))
+            last = max(1, math.ceil(count / limit))
+            if number > last:
+                raise PuretalkNotFoundError("Invalid page.")
+            if not self._atomic:
+                self._meanwhile()
+            rows = list(self.table.rows)
+            if self._shuffled:
+                self._dice.shuffle(rows)
+            # Django cuts its last page at the count, even where there are more rows by now.
+            rows = rows[(number - 1) * limit : min(number * limit, count)]
+            if self._glitches and number < last and self._dice.random() < 0.1:
+                del rows[self._dice.randint(0, len(rows)) :]
+            return ScannedPage(
+                number,
+                limit,
+                count,
+                number < last,
+                len(rows),
+                [Row(b"%08d" % row, b"%d" % row, None) for row in rows],
+            )
+
+    def _meanwhile(self) -> None:
+        if self.requests > self._quiet_after:
+            return
+        edits = int(self._rate) + (self._dice.random() < self._rate % 1)
+        for _ in range(edits):
+            self.table.edit()
+
+
+def read(seed: int, consistency: Consistency, *, atomic: bool = True) -> tuple[str, bool]:
+    """Let the scanner read a schedule; returns its method, or why it gave up, and whether its claim was true."""
+    server = Server(seed, atomic=atomic)
+
+    def fetch(number: int, limit: int) -> ScannedPage:
+        page = server.fetch(number, limit)
+        # Where walks are compared, answers have digests, so that the same one in two of them is kept once.
+        said = (number, limit, page.count, page.has_next, [row.id for row in page.rows or []])
+        digest = repr(said).encode() if consistency == "verified" else None
+        # The scanner must see the limit it asked for: the cap is silent.
+        return ScannedPage(page.number, limit, page.count, page.has_next, page.size, page.rows, digest)
+
+    def recognise(page: ScannedPage) -> ScannedPage:
+        return (spool.known(page.digest) if page.digest else None) or page
+
+    with Spool() as spool:
+        scanner = Scanner(
+            fetch,
+            spool,
+            read=recognise,
+            page_size=server.page_size,
+            consistency=consistency,
+            max_walks=6,
+            parallel=server.parallel,
+        )
+        try:
+            proof = scanner.run()
+        except (PuretalkInconsistentScanError, PuretalkPaginationError) as error:
+            return type(error).__name__, True
+        rows = spool.rows_seen_in(proof.walks) if proof.moment is None else spool.rows_seen_around(proof.moment)
+        found = [int(line) for line, _ in rows]
+    ids = frozenset(found)
+    claim_holds = ids in server.table.states and len(found) == len(ids) == proof.count
+    return proof.method, claim_holds or not proof.complete
+
+
+def read_naively(seed: int, *, atomic: bool = True) -> bool:
+    """Read as every common client does, until ``next`` is null; tells whether the result was a true state."""
+    server = Server(seed, atomic=atomic)
+    found: list[int] = []
+    number = 1
+    while number < 200:
+        try:
+            page = server.fetch(number, server.page_size)
+        except PuretalkNotFoundError:
+            break
+        found += [int(row.id) for row in page.rows or []]
+        if not page.has_next:
+            break
+        number += 1
+    return len(set(found)) == len(found) and frozenset(found) in server.table.states
+
+
+@dataclass
+class Tally:
+    """What became of many schedules."""
+
+    schedules: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    torn_one_pages: int = 0
+    checked: Counter[bool] = field(default_factory=Counter)
+    naive: Counter[bool] = field(default_factory=Counter)
+
+    def __iadd__(self, other: Tally) -> Tally:
+        self.schedules += other.schedules
+        self.outcomes += other.outcomes
+        self.wrong += other.wrong
+        self.torn_one_pages += other.torn_one_pages
+        self.checked += other.checked
+        self.naive += other.naive
+        return self
+
+    def __str__(self) -> str:
+        outcomes = ", ".join(f"{name} {count:,}" for name, count in self.outcomes.most_common())
+        return (
+            f"{self.schedules:,} schedules; verified: {len(self.wrong)} wrong ({outcomes}); "
+            f"checked: {self.checked[False]:,} wrong of {self.checked.total():,} that it called complete; "
+            f"naive loop: {self.naive[False]:,} wrong of {self.naive.total():,}; "
+            f"one page, with edits between its count and its rows: {self.torn_one_pages:,} wrong"
+        )
+
+
+def play(seeds: range) -> Tally:
+    """Play schedules: every second one with edits between an answer's count and its rows as well."""
+    tally = Tally()
+    for seed in seeds:
+        atomic = seed % 2 == 0
+        tally.schedules += 1
+        method, true = read(seed, "verified", atomic=atomic)
+        tally.outcomes[method] += 1
+        if not true and method == "one_page" and not atomic:
+            tally.torn_one_pages += 1
+        elif not true:
+            tally.wrong.append(f"seed {seed}: {method}")
+        method, true = read(seed, "checked", atomic=atomic)
+        if method in ("one_page", "one_walk"):
+            tally.checked[true] += 1
+        tally.naive[read_naively(seed, atomic=atomic)] += 1
+    return tally
+
+
+def play_in_processes(schedules: int, processes: int, first: int = 0) -> Tally:
+    """Play many schedules on several cores."""
+    size = max(1, min(2_000, math.ceil(schedules / processes)))
+    parts = [range(start, min(start + size, first + schedules)) for start in range(first, first + schedules, size)]
+    total = Tally()
+    with ProcessPoolExecutor(processes) as pool:
+        for part in pool.map(play, parts):
+            total += part
+    return total
+
+
+def main() -> None:
+    """Play schedules and print what became of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--schedules", type=int, default=20_000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
+    arguments = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # Some millions of lines about readings that prove nothing.
+    started = time.monotonic()
+    tally = play_in_processes(arguments.schedules, arguments.processes, arguments.first)
+    print(f"{tally}; {time.monotonic() - started:.0f} s")
+    for line in tally.wrong[:20]:
+        print(line)
+    raise SystemExit(bool(tally.wrong))
+
+
+if __name__ == "__main__":
+    main()

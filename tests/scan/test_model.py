@@ -1,0 +1,35 @@
+"""The scanner against tens of thousands of schedules of edits between its requests, see ``scan_model``."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.scan import model
+
+SCHEDULES = int(os.environ.get("PURETALK_SCHEDULES", "20000"))
+
+
+@pytest.fixture(scope="module")
+def tally(tmp_path_factory: pytest.TempPathFactory) -> model.Tally:
+    result = model.play_in_processes(SCHEDULES, processes=2)
+    print(f"\n{result}")
+    return result
+
+
+def test_a_verified_reading_equals_the_table_at_one_instant(tally: model.Tally) -> None:
+    """Whatever is edited between any two requests, a reading that calls itself verified was true at one instant."""
+    assert tally.schedules == SCHEDULES
+    assert tally.wrong == []
+
+
+def test_every_proof_is_exercised(tally: model.Tally) -> None:
+    """The schedules reach each kind of proof, and readings that must give up."""
+    assert set(tally.outcomes) >= {"one_page", "two_walks", "union", "PuretalkInconsistentScanError"}
+
+
+def test_the_schedules_are_hard(tally: model.Tally) -> None:
+    """The same schedules make the naive loop wrong, and now and then a single clean walk too."""
+    assert tally.naive[False] > tally.schedules / 10
+    assert tally.checked[False] > 0

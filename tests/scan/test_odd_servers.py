@@ -1,0 +1,320 @@
+"""Readings of lists that no database would give: what the server says contradicts itself, or never ends."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk.exceptions import (
+    PuretalkAuthError,
+    PuretalkInconsistentScanError,
+    PuretalkNotFoundError,
+    PuretalkPaginationError,
+    PuretalkResponseError,
+    PuretalkServerError,
+    is_transient,
+)
+from airflow_provider_puretalk.scan.assistant_scan import scan
+
+
+@pytest.fixture
+def pages(serve: Callable[..., Any], answers: Any) -> Callable[..., Any]:
+    """Serve pages written down by the test; a page that is not there is 404."""
+
+    def start(*bodies: dict[str, Any]) -> Any:
+        def by_page(connection: Any) -> None:
+            found = re.search(r"page=(\d+)", service.requests[-1].target)
+            number = int(found[1]) if found else 1
+            refusal = answers.answer({"err": True, "msg": "Invalid page."}, 404)
+            connection.sendall(answers.answer(bodies[number - 1]) if number <= len(bodies) else refusal)
+
+        service = serve(by_page)
+        return service
+
+    return start
+
+
+def test_a_row_twice_where_the_ids_are_as_many_as_counted(
+    pages: Callable[..., Any], make_client: Callable[..., Any], answers: Any
+) -> None:
+    """A row too many is a contradiction, although no id is missing."""
+    service = pages(answers.page("a", "b", count=3, next="?page=2"), answers.page("b", "c", count=3))
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with scan(client, page_size=2, consistency="best_effort") as found:
+        assert (found.complete, found.count, found.duplicates_removed) == (False, 3, 1)
+    with pytest.raises(PuretalkInconsistentScanError), scan(client, page_size=2, consistency="checked", max_walks=2):
+        pytest.fail("there is no reading")
+
+
+def test_a_last_page_that_names_one_which_is_not_there(
+    pages: Callable[..., Any], make_client: Callable[..., Any], answers: Any
+) -> None:
+    """The list became shorter while it was read, or so it seems: that walk is no complete one."""
+    service = pages(answers.page("a", "b", count=4, next="?page=2"), answers.page("c", "d", count=4, next="?page=3"))
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with scan(client, page_size=2, consistency="best_effort") as found:
+        assert (found.complete, found.count, found.duplicates_removed) == (False, 4, 0)
+    with pytest.raises(PuretalkInconsistentScanError), scan(client, page_size=2, consistency="checked", max_walks=2):
+        pytest.fail("there is no reading")
+
+
+@pytest.mark.parametrize("count", [10**18, 10**19, 10**400])
+def test_a_count_beyond_reason(
+    pages: Callable[..., Any], make_client: Callable[..., Any], answers: Any, count: int
+) -> None:
+    """Is wrong, which the walk shows, and breaks nothing."""
+    service = pages(answers.page("a", count=count, next="?page=2"), answers.page("b", count=count))
+    with scan(make_client(service.address), page_size=1, consistency="best_effort") as found:
+        assert (found.complete, found.count, found.count_reported) == (False, 2, count)
+
+
+def test_the_same_id_in_two_spellings_is_two_assistants(
+    pages: Callable[..., Any], make_client: Callable[..., Any], answers: Any
+) -> None:
+    """Ids are compared as given: capitals and small letters are not the same, nor is white space overlooked."""
+    service = pages(answers.page("a", "A", "a ", "\u0061\u0301", "\u00e1"))
+    with scan(make_client(service.address), page_size=10) as found:
+        assert found.count == 5
+
+
+@pytest.mark.parametrize("consistency", ["verified", "checked", "best_effort"])
+def test_an_id_twice_on_one_page(
+    pages: Callable[..., Any], make_client: Callable[..., Any], answers: Any, consistency: Any
+) -> None:
+    """One query over ids gives no id twice: such a page proves nothing by itself."""
+    service = pages(answers.page("a", "a", count=2))
+    client = make_client(service.address)
+    if consistency == "best_effort":
+        with scan(client, page_size=10, consistency=consistency) as found:
+            assert (found.method, found.complete, found.count) == ("one_walk", False, 1)
+        return
+    with pytest.raises(PuretalkInconsistentScanError), scan(client, page_size=10, consistency=consistency, max_walks=3):
+        pytest.fail("there is no reading")
+
+
+@pytest.mark.parametrize("consistency", ["verified", "checked", "best_effort"])
+def test_a_list_that_never_ends_is_an_error(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, consistency: Any
+) -> None:
+    """Each page names another one, without a number that could be compared: given up, at every level."""
+
+    def endless(connection: Any) -> None:
+        connection.sendall(answers.answer(answers.page(str(len(service.requests)), count=3, next="?cursor=abc")))
+
+    service = serve(endless)
+    with (
+        pytest.raises(PuretalkPaginationError, match="does not end"),
+        scan(make_client(service.address), page_size=1, consistency=consistency),
+    ):
+        pytest.fail("there is no reading")
+    assert len(service.requests) < 40
+
+
+@pytest.mark.parametrize("body", [None, [], "text", 0, {"err": True}])
+@pytest.mark.parametrize("consistency", ["verified", "checked"])
+def test_no_body_is_taken_for_one_that_is_known(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, body: Any, consistency: Any
+) -> None:
+    """``null`` as a whole body is a wrong answer like any other."""
+    with (
+        pytest.raises(PuretalkResponseError),
+        scan(make_client(serve(answers.answer(body)).address), page_size=10, consistency=consistency),
+    ):
+        pytest.fail("there is no reading")
+
+
+def test_a_record_that_cannot_be_written_down_is_a_wrong_answer(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any
+) -> None:
+    """Nested deeper than can be written in the canonical spelling."""
+    deep = '{"assistant_id":"a","x":' + "[" * 900 + '"\\ud800"' + "]" * 900 + "}"
+    body = f'{{"count":1,"next":null,"previous":null,"results":[{deep}]}}'.encode()
+    with (
+        pytest.raises(PuretalkResponseError, match="nested too deeply"),
+        scan(make_client(serve(answers.answer(body)).address), page_size=10),
+    ):
+        pytest.fail("there is no reading")
+
+
+@pytest.mark.parametrize("consistency", ["verified", "checked"])
+@pytest.mark.parametrize(
+    ("bodies", "said"),
+    [
+        ([("a", "b"), ("c",)], r"`count` says 5, but 3 rows came"),
+        ([("a", "b"), ("c", "c"), ("d",)], r"`count` says 5, but 5 rows with 4 different ids came"),
+        ([("a", "b"), ("a", "b"), ("c", "c")], r"`count` says 5, but 6 rows with 3 different ids came"),
+    ],
+    ids=["hidden rows", "a row twice", "a join that doubles"],
+)
+def test_a_list_that_is_always_wrong_in_the_same_way(
+    pages: Callable[..., Any],
+    make_client: Callable[..., Any],
+    answers: Any,
+    consistency: Any,
+    bodies: list[tuple[str, ...]],
+    said: str,
+) -> None:
+    """Is no list that changes: after three walks it is said what stands there, and that waiting will not help."""
+    last = len(bodies)
+    service = pages(
+        *[
+            answers.page(*ids, count=5, next=None if number == last else f"?page={number + 1}")
+            for number, ids in enumerate(bodies, 1)
+        ]
+    )
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match=rf"{said}.*3 walks.*best_effort") as caught,
+        scan(client, page_size=2, consistency=consistency, max_walks=10),
+    ):
+        pytest.fail("there is no reading")
+    assert not is_transient(caught.value)
+    assert len(service.requests) <= 3 * last + 2
+
+
+@pytest.mark.parametrize("consistency", ["verified", "checked"])
+@pytest.mark.parametrize(
+    ("counts", "last_next", "said"),
+    [
+        ([2, 1], None, r"`count` says 1 and 2, but 3 rows came"),
+        ([5, 3], None, r"`count` says 3 and 5, but 3 rows came"),
+        ([5, 5], "?page=3", r"`count` says 5, but 3 rows came, and a page that was named is not there"),
+    ],
+    ids=["rows of the page", "the first page counts otherwise", "a page that is never there"],
+)
+def test_other_lists_that_are_always_wrong_in_the_same_way(
+    pages: Callable[..., Any],
+    make_client: Callable[..., Any],
+    answers: Any,
+    consistency: Any,
+    counts: list[int],
+    last_next: str | None,
+    said: str,
+) -> None:
+    """A ``count`` that differs from page to page, or a ``next`` that leads nowhere, in each walk alike, is no change."""
+    service = pages(
+        answers.page("a", "b", count=counts[0], next="?page=2"), answers.page("c", count=counts[1], next=last_next)
+    )
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match=rf"{said}.*3 walks.*best_effort") as caught,
+        scan(client, page_size=2, consistency=consistency, max_walks=10),
+    ):
+        pytest.fail("there is no reading")
+    assert not is_transient(caught.value)
+    assert len(service.requests) <= 11
+
+
+def test_every_reading_that_is_given_up_says_why(
+    pages: Callable[..., Any], make_client: Callable[..., Any], answers: Any
+) -> None:
+    """The limit that ended it, and what the last walk lacked."""
+    service = pages(answers.page("a", "b", count=5, next="?page=2"), answers.page("c", count=5))
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match=r"`max_walks` \(2.*`count` says 5, 3 rows came") as caught,
+        scan(client, page_size=2, max_walks=2),
+    ):
+        pytest.fail("there is no reading")
+    assert is_transient(caught.value)
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize(
+    "status",
+    [
+        400,
+        401,
+        403,
+        404,
+        405,
+        413,
+        414,
+        422,
+        429,
+        500,
+        502,
+        504,
+        "broken",
+        "reset",
+        "html",
+        "huge",
+        "silent",
+        "empty",
+        "capped",
+    ],
+)
+def test_a_server_that_refuses_a_larger_limit(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, status: Any, parallel: int
+) -> None:
+    """The attempt to have the whole list as one page costs one request, whatever comes of it, and is not made again."""
+    ids = [f"{number:02}" for number in range(25)]
+
+    def by_limit(connection: Any) -> None:
+        query = dict(re.findall(r"(\w+)=(\d+)", connection_target(service)))
+        number, limit = int(query["page"]), int(query["limit"])
+        if limit > 10:
+            large.append(limit)
+            if isinstance(status, int):
+                connection.sendall(answers.answer({"err": True}, status))
+            elif status == "broken":
+                connection.sendall(answers.answer(b'{"count": 25'))
+            elif status == "html":
+                connection.sendall(answers.answer(b"<html>", Content_Type="text/html"))
+            elif status == "huge":
+                connection.sendall(answers.answer(b" " * 100_000))
+            elif status == "silent":
+                connection.recv(1)  # Until the other side has given up.
+            elif status == "empty":
+                connection.sendall(answers.answer(answers.page()))
+            elif status == "capped":
+                connection.sendall(answers.answer(answers.page(*ids[:20])))
+            return
+        more = f"?page={number + 1}" if number < 3 else None
+        connection.sendall(answers.answer(answers.page(*ids[(number - 1) * 10 : number * 10], count=25, next=more)))
+
+    def connection_target(service: Any) -> str:
+        with lock:  # Of the request that is answered: with several in flight the last one may be another's.
+            taken.append(len(taken))
+            return str(service.targets[taken[-1]])
+
+    large: list[int] = []
+    taken: list[int] = []
+    lock = threading.Lock()
+    service = serve(by_limit)
+    client = make_client(service.address, extra={"max_parallel_requests": parallel, "max_response_bytes": 50_000})
+    # Less time than the silence that the connection bears: some is left for the pages.
+    with scan(client, page_size=10, max_seconds=4) as found:
+        assert (found.method, found.walks, found.count) == ("two_walks", 2, 25)
+        assert "A single page of 125" in found.tried[0]
+    assert large == [125]
+    assert len(service.requests) == 7
+
+
+def test_an_outage_stays_an_outage(serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any) -> None:
+    """When the next page fails as well, that is the error, after as many tries as ever."""
+    first = answers.answer(answers.page("a", "b", count=5, next="?page=2"))
+    service = serve(first, answers.answer({"err": True}, 503))
+    client = make_client(service.address, extra={"max_retries": 2, "max_parallel_requests": 1})
+    with pytest.raises(PuretalkServerError), scan(client, page_size=2):
+        pytest.fail("there is no reading")
+    assert len(service.requests) == 1 + 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class"), [(401, PuretalkAuthError), (403, PuretalkAuthError), (404, PuretalkNotFoundError)]
+)
+def test_a_refusal_that_has_nothing_to_do_with_the_limit(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, status: int, error_class: Any
+) -> None:
+    """A key that is refused from now on ends the reading at the next page, an address that is gone at the next walk."""
+    first = answers.answer(answers.page("a", "b", count=5, next="?page=2"))
+    service = serve(first, answers.answer({"err": True}, status))
+    client = make_client(service.address, extra={"max_parallel_requests": 1})
+    with pytest.raises(error_class), scan(client, page_size=2):
+        pytest.fail("there is no reading")
+    assert len(service.requests) == (4 if status == 404 else 3)
