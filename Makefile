@@ -44,9 +44,10 @@ test-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Run the same tests on Airflo
 test-cluster: .venv/dev.stamp  ## Run the tests that need a running Airflow on PostgreSQL (some minutes)
 	.venv/bin/python -m pytest -m cluster tests/cluster $(ARGS)
 
-lint: .venv/dev.stamp  ## Check style and formatting
+lint: .venv/dev.stamp  ## Check style, formatting, and which room imports which
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports --no-cache
 
 format: .venv/dev.stamp  ## Correct what can be corrected
 	.venv/bin/ruff check --fix .

@@ -117,7 +117,8 @@ def take_snapshot(
     :param consistency: see :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`, which also says what
         ``max_walks`` and ``max_seconds`` bound.
     :param redact: what to take out of each record before anything is written down, see
-        :mod:`airflow_provider_puretalk.records.redaction`. What is taken out counts neither for ``strict`` nor as a violation.
+        :mod:`airflow_provider_puretalk.records.redaction`. What is taken out counts neither for ``strict`` nor as a
+        violation.
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
     :param ignore_fields: what does not count for :attr:`Taken.unchanged`; names as a comparison takes them.
     :param if_exists: what becomes of one of the same name. ``replace_own`` replaces what the same dag, task, run and map

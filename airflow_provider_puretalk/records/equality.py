@@ -6,9 +6,9 @@
   there.
 * Lists are equal item by item in order, objects by key.
 
-Values may be nested to any depth. What is stored as canonical JSON (:mod:`~airflow_provider_puretalk.records.canonical_json`) keeps
-the spelling that was sent: two spellings of one number are equal values with different bytes there, and different hashes of
-a snapshot's content.
+Values may be nested to any depth. What is stored as canonical JSON
+(:mod:`~airflow_provider_puretalk.records.canonical_json`) keeps the spelling that was sent: two spellings of one number
+are equal values with different bytes there, and different hashes of a snapshot's content.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _OTHER_SPELLING = re.compile(rb"[0-9](?:[eE][-+0-9]|\.0[^0-9]|\.0$)|[0-9.]{17}")
 def equal(one: Any, other: Any) -> bool:
     """Tell whether two JSON values are equal.
 
-    :param one: what :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives, or a value made of such parts, where any
-        mapping is an object and a tuple is a list; likewise ``other``.
+    :param one: what :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives, or a value made of such
+        parts, where any mapping is an object and a tuple is a list; likewise ``other``.
     """
     open_pairs = [(one, other)]
     while open_pairs:

@@ -1,7 +1,8 @@
 """Where two JSON values differ, field by field.
 
-Objects are compared by key, lists in order by index, all else by :func:`~airflow_provider_puretalk.records.equality.equal`. Null
-is not absent. A value that is there on one side only, or of another kind, is one difference, however much it holds.
+Objects are compared by key, lists in order by index, all else by
+:func:`~airflow_provider_puretalk.records.equality.equal`. Null is not absent. A value that is there on one side only,
+or of another kind, is one difference, however much it holds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Fields whose changes do not count, as ``ignore_fields`` names them.
 
-A name is a field name (:mod:`~airflow_provider_puretalk.records.field_paths`). One that ends in ``?`` means the query of links
-only: under ``voice.avatar?`` two links that differ in nothing but what stands behind their ``?`` are the same, as those are
-that a storage signs anew for each reader; another file, or null, is still a change. Of a text that is no link, one without a
-slash or with spaces in it, everything counts.
+A name is a field name (:mod:`~airflow_provider_puretalk.records.field_paths`). One that ends in ``?`` means the query
+of links only: under ``voice.avatar?`` two links that differ in nothing but what stands behind their ``?`` are the same,
+as those are that a storage signs anew for each reader; another file, or null, is still a change. Of a text that is no
+link, one without a slash or with spaces in it, everything counts.
 """
 
 from __future__ import annotations

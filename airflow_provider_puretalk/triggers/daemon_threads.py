@@ -1,8 +1,8 @@
 """Threads in which triggers do what blocks, so that the triggerer's event loop never waits for PureTalk.
 
 Each call gets a thread of its own: however many APIs do not answer, no other call waits for theirs to end. How many there
-are is bounded by who calls: one for each connection (:mod:`airflow_provider_puretalk.triggers.requests_in_threads`). The threads are
-daemons, so that one that still waits for an answer does not hold up the end of the process.
+are is bounded by who calls: one for each connection (:mod:`airflow_provider_puretalk.triggers.requests_in_threads`).
+The threads are daemons, so that one that still waits for an answer does not hold up the end of the process.
 
 What is called may itself ask Airflow for something, or tell it what to mask. On Airflow 3.0 and 3.1 such a request must
 reach the event loop that the call came from, or it ends the triggerer: they find it by a mark that asgiref leaves.

@@ -10,8 +10,8 @@
 
 Which comparison a file holds stands in its name, so that none overwrites another; a leading ``_`` makes readers of whole
 folders pass over it. ``<edition>`` tells apart what was stored under one name, see
-:attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition`: a comparison made of what is no longer there is
-recognised by its name alone.
+:attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition`: a comparison made of what is no longer
+there is recognised by its name alone.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Records to a Parquet file and back, exactly.
 
-In come JSON objects as :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives them; out comes a file whose typed
-columns people query, and from which :func:`read_records` gives back the same objects: the same keys and values, null
-and absent kept apart, numbers as they were spelled. How a record lies in its columns, :mod:`.parquet_rows` knows. It
-must not know where files lie, who reads them, or what a snapshot is made of.
+In come JSON objects as :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives them; out comes a file
+whose typed columns people query, and from which :func:`read_records` gives back the same objects: the same keys and
+values, null and absent kept apart, numbers as they were spelled. How a record lies in its columns, :mod:`.parquet_rows`
+knows. It must not know where files lie, who reads them, or what a snapshot is made of.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Records to columns and back: the columns hold what they can, and ``_extra`` the rest.
 
-In come JSON objects as :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives them; out come Arrow arrays, and
-the other way round. This room knows nothing of files, nor which fields there are: it is told the columns.
+In come JSON objects as :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives them; out come Arrow
+arrays, and the other way round. This room knows nothing of files, nor which fields there are: it is told the columns.
 
 ``_extra`` is the canonical JSON text of an object that is laid over what the columns say, and null when there is
 nothing to lay over. Where a documented object really is one (the struct is not null), an entry of its name is laid over

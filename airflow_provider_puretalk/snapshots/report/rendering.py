@@ -34,8 +34,8 @@ def write_report(comparison: Comparison, path: Path, *, changes_file: str | None
     """Write ``report.html`` to a local file, piece by piece, so that memory does not grow with the changes.
 
     The first 500 changed, added and removed assistants are told in full, fewer where the page would be larger than 10 MB
-    (:data:`~airflow_provider_puretalk.snapshots.report.size_budget.LARGEST_REPORT`); of the rest the page says how many there are
-    and that ``changes.jsonl`` has them. The same two snapshots give the same bytes.
+    (:data:`~airflow_provider_puretalk.snapshots.report.size_budget.LARGEST_REPORT`); of the rest the page says how many
+    there are and that ``changes.jsonl`` has them. The same two snapshots give the same bytes.
 
     :param changes_file: what the file with all changes is called that lies beside the page; None where there is none.
     """

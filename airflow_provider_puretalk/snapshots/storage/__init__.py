@@ -1,0 +1,1 @@
+"""Snapshots in object storage: written, read, kept and removed."""

@@ -14,7 +14,7 @@ from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.take_snapshot import take_snapshot
 
-PAGE = (Path(__file__).parents[2] / "docs" / "dataframes.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "dataframes.md").read_text()
 DAYS = ["20261121", "20261122", "20261122T120000Z"]
 
 

@@ -145,9 +145,7 @@ RECORDS = st.builds(
 @example(records=[ORDINARY, {}, ORDINARY])
 def test_any_objects_come_back_exactly(records: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever JSON objects are written, the same ones come back in the same order."""
-    records = canonical_json.loads(
-        canonical_json.dumps(records)
-    )  # joins surrogates that make a pair, as any JSON reader does
+    records = canonical_json.loads(canonical_json.dumps(records))  # joins pairs of surrogates, as any JSON reader does
     path = write(tmp_path_factory.mktemp("any") / "assistants.parquet", records)
     assert canonical(read(path)) == canonical(records)
 

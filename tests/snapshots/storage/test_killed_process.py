@@ -32,7 +32,7 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pop
     """A process that has imported everything and forks one victim an order."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.snapshots.storage.victim"],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env=os.environ | {"TMPDIR": str(tmp_path_factory.mktemp("left-behind"))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,0 +1,5 @@
+"""A client and a server that answers as told, as the tests of the client have them."""
+
+from __future__ import annotations
+
+from tests.api.conftest import answers, ask, clock, make_client, serve  # noqa: F401
