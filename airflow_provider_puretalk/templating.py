@@ -47,14 +47,15 @@ class TemplatedArguments(_Templater):
                 self.__dict__.setdefault("_rendered_to_nothing", {})[content] = rendered
             for name in self.template_fields:
                 if getattr(self, name, None) is content is not None:
-                    self.__dict__.setdefault("_empty_arguments", set()).add(name)
+                    self.__dict__.setdefault("_empty_arguments" if is_text else "_none_results", set()).add(name)
         return rendered
 
-    def rendered(self, name: str, *, may_be_none: bool = False) -> Any:
+    def rendered(self, name: str, *, may_be_none: bool = False, result_may_be_none: bool = False) -> Any:
         """Return an argument as rendered.
 
         :param may_be_none: whether None is a choice that a template or an earlier task may make. Else it is refused, since
             the argument would count as left out: all pages for one, everything for what a policy keeps.
+        :param result_may_be_none: whether it is one that an earlier task may make by what it returns, and a template not.
         :raises PuretalkConfigurationError: a template in it rendered to nothing, or the task whose result it is returned
             None. The text "None" given verbatim is text.
         """
@@ -62,7 +63,9 @@ class TemplatedArguments(_Templater):
         if may_be_none and (value is None or (isinstance(value, str) and value == "None")):
             return None
         nothing = self.__dict__.get("_rendered_to_nothing", {}).values()
-        if name in self.__dict__.get("_empty_arguments", ()) or (
+        if result_may_be_none and name in self.__dict__.get("_none_results", ()):
+            return None
+        if name in self.__dict__.get("_empty_arguments", set()) | self.__dict__.get("_none_results", set()) or (
             "None" in map(_stripped, nothing) and _has_none(value)
         ):
             raise PuretalkConfigurationError(

@@ -37,7 +37,8 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
     :param snapshot: name of the newer one. By default the one that this run took, whatever was taken since; else, in a run
         that asset events of snapshots started, the last of those; else the newest complete one.
     :param baseline: name of the older one; by default the newest complete one before the other. Where several snapshots
-        started the run, before the first of them, so that nothing goes untold.
+        started the run, before the first of them, so that nothing goes untold. An earlier task whose result this is may
+        return None for the default.
     :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count; an assistant in
         which nothing else moved is *touched*.
     :param max_removed: how many assistants may be gone, as a number or a share of the baseline (``"10%"``); with more
@@ -102,7 +103,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
         fail_on_change = params.flag("fail_on_change", self.fail_on_change)
         account = params.text("account", self.rendered("account"))
         snapshot = params.optional_text("snapshot", self.rendered("snapshot"))
-        baseline = params.optional_text("baseline", self.rendered("baseline"))
+        baseline = params.optional_text("baseline", self.rendered("baseline", result_may_be_none=True))
         given = self.rendered("ignore_fields")
         ignored = [".".join(name) for name in parse_names("ignore_fields", () if given is None else given)]
         storage = Storage(

@@ -27,7 +27,8 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
     :param destination: where the snapshots are: what the snapshot operator was given.
     :param account: whose snapshots they are; the connection's account by default.
     :param storage_conn_id: the Airflow connection of the storage.
-    :param baseline: name of the snapshot to compare with.
+    :param baseline: name of the snapshot to compare with; by default the newest complete one when the waiting began. An
+        earlier task whose result this is may return None for the default.
     :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count.
     :param max_consecutive_failures: transient failures in a row that are tolerated, beyond the connection's retries.
     :param max_seconds: seconds that one look may take.
@@ -88,7 +89,7 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
             destination=params.location("destination", self.rendered("destination")),
             storage_conn_id=params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
             account=params.optional_text("account", self.rendered("account")),
-            baseline=params.optional_text("baseline", self.rendered("baseline")),
+            baseline=params.optional_text("baseline", self.rendered("baseline", result_may_be_none=True)),
             ignore_fields=tuple(".".join(name) for name in ignored),
             began=began,
         )

@@ -135,7 +135,7 @@ def build(three: Sandbox, folder: Folder, connection: Callable[..., str]) -> Cal
     def make(kind: str, **arguments: Any) -> Any:
         given: dict[str, Any] = {"destination": folder.destination, "account": "a"}
         known = {name: one for name, one in given.items() if name in arguments_of(CLASSES[kind])}
-        return CLASSES[kind](task_id="t", **(known | NEEDED.get(kind, {}) | arguments))
+        return CLASSES[kind](**({"task_id": "t"} | known | NEEDED.get(kind, {}) | arguments))
 
     return make
 
@@ -218,6 +218,20 @@ def test_a_task_that_returned_nothing(build: Callable[..., Any], argument: str) 
     with in_dag() as dag:
         build("PuretalkListAssistantsOperator", **{argument: nothing()})
     assert airflow_runner.run(dag).states == {"nothing": "success", "t": "failed"}
+
+
+def test_a_task_may_leave_the_baseline_to_the_default(build: Callable[..., Any]) -> None:
+    """A task that looks the accepted snapshot up returns None where none was accepted yet: the one before is compared."""
+
+    @task
+    def accepted() -> None:
+        return None
+
+    with in_dag() as dag:
+        build("PuretalkSnapshotAssistantsOperator", task_id="snapshot") >> build(
+            "PuretalkCompareSnapshotsOperator", baseline=accepted()
+        )
+    assert airflow_runner.run(dag).states == dict.fromkeys(["accepted", "t", "snapshot"], "success")
 
 
 @pytest.mark.parametrize("text", ["+49301234", "1_000", "0x10", "-0", "4711 ", "4711", "True"])

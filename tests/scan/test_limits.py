@@ -240,6 +240,6 @@ def test_a_long_reading_tells_how_far_it_is(
     monkeypatch.setattr("airflow_provider_puretalk.scan.prover._PROGRESS_INTERVAL", 0)
     with running(30, max_limit=10) as box, reading(box):
         pass
-    told = [record.getMessage() for record in caplog.records if record.name.endswith("api.scan")]
+    told = [record.getMessage() for record in caplog.records if record.name.endswith("scan.prover")]
     assert any("page 2 of 3, row 20 of 30" in line and "rows/s" in line for line in told)
     assert any("Reading 1 proves nothing: " in line for line in told)
