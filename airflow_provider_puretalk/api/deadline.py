@@ -174,8 +174,12 @@ class LimitedAdapter(HTTPAdapter):
         if proxy in self.proxy_manager:
             return self.proxy_manager[proxy]
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        is_socks = proxy.lower().startswith("socks")
-        manager.pool_classes_by_scheme = _watched_pools(manager.pool_classes_by_scheme) if is_socks else _POOLS
+        if proxy.lower().startswith("socks"):
+            from airflow_provider_puretalk.api.socks_tunnel import POOLS  # Its library is optional.
+
+            manager.pool_classes_by_scheme = POOLS
+        else:
+            manager.pool_classes_by_scheme = _POOLS
         return manager
 
     def send(
@@ -205,24 +209,25 @@ class LimitedAdapter(HTTPAdapter):
 _current = threading.local()
 
 
-def _watched(sock: Any) -> Any:
+def watched(sock: Any) -> Any:
+    """Name a connection to this thread's limit, and return it."""
     limit = current_limit()
     if limit is not None:
         limit.watch(sock)
     return sock
 
 
-def _connect(host: str, port: int, timeout: float | None, source: Any, options: Any) -> socket.socket:
+def connect(host: str, port: int, timeout: float | None, source: Any, options: Any) -> socket.socket:
     """Connect to the first address of a host that answers, in so many seconds for all of them and for looking them up.
 
     :raises OSError: none answered; the last one's error.
     """
-    ends = None if timeout is None else time.monotonic() + timeout
-    addresses = _addresses(host.strip("[]"), port, ends)
+    ends = moment_after(timeout)
+    found = addresses(host.strip("[]"), port, ends)
     error: OSError = OSError("The host name has no address.")
-    for behind, (family, kind, protocol, _, address) in enumerate(addresses):
+    for behind, (family, kind, protocol, _, address) in enumerate(found):
         # One that does not answer leaves time for the others.
-        share = None if ends is None else max(0.0, ends - time.monotonic()) / (len(addresses) - behind)
+        share = None if ends is None else max(0.0, ends - time.monotonic()) / (len(found) - behind)
         sock = socket.socket(family, kind, protocol)
         try:
             for option in options or ():
@@ -232,7 +237,7 @@ def _connect(host: str, port: int, timeout: float | None, source: Any, options: 
             sock.setblocking(False)
             begun = sock.connect_ex(address)
             if begun in (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR):
-                steps = _steps(None if share is None else time.monotonic() + share)
+                steps = _steps(moment_after(share))
                 while not wait_for_write(sock, next(steps)):
                     pass
                 begun = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -251,21 +256,26 @@ def _connect(host: str, port: int, timeout: float | None, source: Any, options: 
         del error  # It holds this frame, which holds it.
 
 
-def _addresses(host: str, port: int, ends: float | None) -> list[Any]:
-    """Look a name up. The system's resolver takes as long as it likes and cannot be stopped, so nobody waits for it."""
+def addresses(host: str, port: int, ends: float | None, family: int | None = None) -> list[Any]:
+    """Look a name up. The system's resolver takes as long as it likes and cannot be stopped, so nobody waits for it.
+
+    :param ends: when the time is up, on the monotonic clock.
+    :param family: of which addresses; any that this machine has, unless told.
+    """
+    asked = (host, port, allowed_gai_family() if family is None else family, socket.SOCK_STREAM)
     try:
         host.encode("idna")
     except UnicodeError:
         raise LocationParseError(host) from None
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
-        return socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+        return socket.getaddrinfo(*asked)
     found: list[Any] = []
     done = threading.Event()
 
     def look_up() -> None:
         try:
-            found.append(socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM))
+            found.append(socket.getaddrinfo(*asked))
         except Exception as error:
             found.append(error)
         done.set()
@@ -277,8 +287,13 @@ def _addresses(host: str, port: int, ends: float | None) -> list[Any]:
     (outcome,) = found
     if isinstance(outcome, Exception):
         raise outcome
-    addresses: list[Any] = outcome
-    return addresses
+    looked_up: list[Any] = outcome
+    return looked_up
+
+
+def moment_after(seconds: float | None) -> float | None:
+    """Return the moment on the monotonic clock after so many seconds; None where there is no end."""
+    return None if seconds is None else time.monotonic() + seconds
 
 
 def _steps(ends: float | None) -> Iterator[float]:
@@ -298,26 +313,24 @@ def _is_expired() -> bool:
     return limit is not None and limit.expired
 
 
-class _Watched:
+class Limited:
+    """Makes one of urllib3's connections, which this class stands beside, keep to its thread's limit."""
+
     sock: Any
 
+    def open(self, timeout: float | None) -> socket.socket:
+        """Connect.
+
+        :raises OSError: that is not possible.
+        """
+        own: Any = self
+        return connect(own._dns_host, own.port, timeout, own.source_address, own.socket_options)
+
     def _new_conn(self) -> Any:
-        # From the first byte on: a TLS handshake or a proxy's answer to CONNECT may drip as well.
-        return _watched(super()._new_conn())  # type: ignore[misc]  # of the connection class beside this one
-
-    def getresponse(self) -> Any:
-        _watched(self.sock)  # A connection that was kept is not new.
-        return super().getresponse()  # type: ignore[misc]
-
-
-class _Limited(_Watched):
-    def _new_conn(self) -> Any:
-        connection: Any = self  # One of urllib3's, which this class stands beside.
+        connection: Any = self
         timeout = connection.timeout if isinstance(connection.timeout, int | float) else None
         try:
-            sock = _connect(
-                connection._dns_host, connection.port, timeout, connection.source_address, connection.socket_options
-            )
+            sock = self.open(timeout)
         except socket.gaierror as error:
             raise NameResolutionError(connection.host, connection, error) from error
         except TimeoutError as error:
@@ -325,14 +338,20 @@ class _Limited(_Watched):
         except OSError as error:
             raise NewConnectionError(connection, f"Failed to establish a new connection: {error}") from error
         sys.audit("http.client.connect", connection, connection.host, connection.port)
-        return _watched(sock)
+        # From the first byte on: a TLS handshake or a proxy's answer to CONNECT may drip as well.
+        return watched(sock)
+
+    def getresponse(self) -> Any:
+        """Wait for an answer."""
+        watched(self.sock)  # A connection that was kept is not new.
+        return super().getresponse()  # type: ignore[misc]
 
 
-class _LimitedHTTPConnection(_Limited, HTTPConnection):
+class _LimitedHTTPConnection(Limited, HTTPConnection):
     pass
 
 
-class _LimitedHTTPSConnection(_Limited, HTTPSConnection):
+class _LimitedHTTPSConnection(Limited, HTTPSConnection):
     pass
 
 
@@ -345,13 +364,3 @@ class _LimitedHTTPSPool(HTTPSConnectionPool):
 
 
 _POOLS = {"http": _LimitedHTTPPool, "https": _LimitedHTTPSPool}
-
-
-def _watched_pools(pools: dict[str, Any]) -> dict[str, Any]:
-    """Return pools whose connections are made as those of a SOCKS proxy are, and watched."""
-    return {
-        scheme: type(
-            f"Watched{pool.__name__}", (pool,), {"ConnectionCls": type("Watched", (_Watched, pool.ConnectionCls), {})}
-        )
-        for scheme, pool in pools.items()
-    }
