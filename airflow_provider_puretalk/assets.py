@@ -11,19 +11,15 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset
 
+from airflow_provider_puretalk import compat
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.params import is_path_part
-
-try:
-    from airflow.sdk import AssetWatcher
-except ImportError:  # Airflow 2
-    AssetWatcher = None  # type: ignore[assignment,misc]
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
 
 #: Whether this Airflow can watch an asset by itself (3.0 and newer).
-HAS_WATCHERS: bool = AssetWatcher is not None
+HAS_WATCHERS: bool = compat.has("asset watchers")
 
 _SCHEME = "puretalk"
 _PATH = "/assistants"
@@ -66,6 +62,9 @@ def puretalk_assistants_asset(
     uri = f"{_SCHEME}://{account}{_PATH}"
     if not watch:
         return Asset(uri)
+    compat.require("asset watchers")
+    from airflow.sdk import AssetWatcher
+
     from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger
 
     trigger = PuretalkAssistantsChangedTrigger(

@@ -13,12 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from airflow import __version__ as airflow_version
-
+from airflow_provider_puretalk import compat
 from airflow_provider_puretalk.api.cancellation import cancelled_by
-
-#: Airflow 2 does so itself after it called ``on_kill``, and knows better what becomes of the task.
-_AIRFLOW_RAISES = airflow_version.startswith("2.")
 
 _Result = TypeVar("_Result")
 
@@ -49,7 +45,7 @@ class Killable:
             return
         if run.thread != threading.get_ident():
             run.cancelled.set()
-        elif not _AIRFLOW_RAISES:
+        elif compat.has("killed tasks go on"):
             # In the middle of that very call: Airflow's handler of a signal. Taking a lock here could wait for ever.
             raise TaskKilledError("The task was told to end.")
 

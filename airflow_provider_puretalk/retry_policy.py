@@ -20,6 +20,7 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
+from airflow_provider_puretalk import compat
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
@@ -34,13 +35,9 @@ except ImportError:  # Airflow before 3.3
     def __getattr__(name: str) -> NoReturn:
         if name != "PuretalkRetryPolicy":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-        from airflow import __version__ as installed
         from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
-        raise AirflowOptionalProviderFeatureException(
-            f"PuretalkRetryPolicy needs Airflow 3.3 or newer, where tasks have a `retry_policy`; this is {installed}. "
-            "Use the task's `retries` and `retry_delay`."
-        )
+        raise AirflowOptionalProviderFeatureException(compat.missing("retry policies"))
 
 else:
     if TYPE_CHECKING:

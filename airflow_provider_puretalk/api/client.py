@@ -10,9 +10,7 @@ import contextlib
 import hashlib
 import logging
 import math
-import random
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,22 +23,16 @@ import urllib3
 from airflow_provider_puretalk.api.cancellation import Cancellation
 from airflow_provider_puretalk.api.page import Page, read_page
 from airflow_provider_puretalk.api.request import BrokenBodyError, Exchange, Reply
+from airflow_provider_puretalk.api.retry import retrying
 from airflow_provider_puretalk.api.session import is_loopback, leads_to, origin
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.exceptions import (
-    PuretalkConnectionError,
     PuretalkRateLimitError,
     PuretalkResponseError,
-    PuretalkServerError,
 )
 from airflow_provider_puretalk.records import canonical_json
 
 log = logging.getLogger(__name__)
-
-#: Longest ``Retry-After`` in seconds that is sat out inside a task; a longer one is the scheduler's business.
-LONGEST_WAIT = 120.0
-#: Longest pause in seconds between two tries where the server names none.
-LONGEST_BACKOFF = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,24 +151,14 @@ class ApiClient:
             return self._trying(self.settings.max_retries + 2 - answer.tries, deadline, cancelled)(ask)
 
     def _trying(self, tries: int, deadline: float, cancelled: threading.Event) -> tenacity.Retrying:
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_worth_another_try),
-            stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(tries), tenacity.stop_when_event_set(cancelled), _StopBefore(deadline)
-            ),
-            wait=self._pause,
-            sleep=tenacity.sleep_using_event(cancelled),
-            before_sleep=self._before_pause,
-            reraise=True,
+        return retrying(
+            tries,
+            backoff=self.settings.retry_backoff,
+            deadline=deadline,
+            cancelled=cancelled,
+            also_transient=BrokenBodyError,
+            before_pause=self._before_pause,
         )
-
-    def _pause(self, state: tenacity.RetryCallState) -> float:
-        """Return how long to wait before the next try, in seconds: what the server said, at least the back-off."""
-        first = self.settings.retry_backoff
-        backoff = tenacity.wait_exponential(multiplier=first, max=LONGEST_BACKOFF)(state)
-        backoff = min(LONGEST_BACKOFF, backoff + random.uniform(0, first))
-        error = state.outcome.exception() if state.outcome else None
-        return max(backoff, getattr(error, "retry_after", None) or 0.0)
 
     def _before_pause(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -194,16 +176,6 @@ class ApiClient:
                 "The API names another scheme, host or port as the next page's; it is not asked, pages are requested "
                 "from the connection's Host only. Behind a TLS proxy this is usual and harmless."
             )
-
-
-class _StopBefore(tenacity.stop.stop_base):
-    """Ends the tries where the next pause would last beyond a moment on the monotonic clock."""
-
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
-        return time.monotonic() + retry_state.upcoming_sleep >= self._deadline
 
 
 @contextlib.contextmanager
@@ -225,12 +197,6 @@ def _decode(reply: Reply) -> Any:
     except canonical_json.InvalidJSONError as error:
         what = "an HTML page" if "html" in reply.content_type.lower() else "not valid JSON"
         raise BrokenBodyError(f"The answer is {what}: {error}.", **reply.facts) from None
-
-
-def _is_worth_another_try(error: BaseException) -> bool:
-    if getattr(error, "retry_after", None) and error.retry_after > LONGEST_WAIT:  # type: ignore[attr-defined]
-        return False
-    return isinstance(error, PuretalkRateLimitError | PuretalkServerError | PuretalkConnectionError | BrokenBodyError)
 
 
 def _digest(number: int, limit: int, body: bytes) -> bytes:

@@ -7,13 +7,10 @@ once, and does not look into a body: trying again and decoding are the client's 
 from __future__ import annotations
 
 import contextlib
-import email.utils
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +20,7 @@ import urllib3
 from airflow_provider_puretalk.api.cancellation import LOOK_EVERY
 from airflow_provider_puretalk.api.deadline import TimeLimit, time_limit
 from airflow_provider_puretalk.api.response_body import read_body
+from airflow_provider_puretalk.api.retry import parse_retry_after
 from airflow_provider_puretalk.api.session import given_up, open_session
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.api.transport_errors import explain, wants_credentials
@@ -190,7 +188,7 @@ _TOO_LARGE = (400, 413, 414, 422)
 def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkError:
     """Turn a status other than 200 into an exception."""
     status = response.status_code
-    retry_after = _retry_after(response.headers.get("Retry-After"))
+    retry_after = parse_retry_after(response.headers.get("Retry-After"))
     if 400 <= status < 500 and status not in (401, 404, 429) and retry_after is not None:
         # A gateway's: who refuses a key or a request for good does not ask to come back.
         return PuretalkRateLimitError(
@@ -216,19 +214,3 @@ def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkErro
             **facts,
         )
     return PuretalkResponseError("The API answered with a status that it does not document.", **facts)
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Read ``Retry-After`` in both its forms (RFC 9110, 10.2.3); None where it says nothing usable."""
-    if not header:
-        return None
-    text = header.strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text, re.ASCII):  # Fractions are in no standard, but some gateways send them.
-        return float(text[:15])
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

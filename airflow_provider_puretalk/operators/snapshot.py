@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_puretalk import params
+from airflow_provider_puretalk import compat, params
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.killable import Killable, killable
@@ -186,10 +186,7 @@ def _check_partitions(events: list[Any], account: str) -> None:
             f"`emit_partition` is set, but `outlets` lacks the asset of the account {account!r}: "
             f"puretalk_assistants_asset({account!r})."
         )
-    if not all(hasattr(event, "add_partitions") for event in events):
-        raise PuretalkConfigurationError(
-            "`emit_partition` needs Airflow 3.3 or newer, where tasks can name partitions."
-        )
+    compat.require("partitions named by tasks")
 
 
 def _of_run(context: Context) -> str:

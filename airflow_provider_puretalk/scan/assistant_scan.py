@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_puretalk.api.cancellation import Cancellation
-from airflow_provider_puretalk.api.client import LONGEST_WAIT, Answer, ApiClient
+from airflow_provider_puretalk.api.client import Answer, ApiClient
 from airflow_provider_puretalk.api.page import Page
+from airflow_provider_puretalk.api.retry import LONGEST_RETRY_AFTER
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkRateLimitError,
@@ -143,7 +144,9 @@ def scan(
             try:
                 return client.ask(number, limit, hashed=hashed, deadline=half, cancelled=stop, retries=0)
             except PuretalkRateLimitError as error:
-                if (pause := error.retry_after or 0.0) <= LONGEST_WAIT:  # Else the next request ends the reading.
+                if (
+                    pause := error.retry_after or 0.0
+                ) <= LONGEST_RETRY_AFTER:  # Else the next request ends the reading.
                     client.hold(pause)
                 raise
 

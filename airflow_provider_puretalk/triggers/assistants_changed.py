@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.triggers import BaseEventTrigger
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_puretalk import params
+from airflow_provider_puretalk import compat, params
 from airflow_provider_puretalk.change_detection.detector import Watch
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.params import is_path_part
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.triggers.fleet_polls import Look
 
 log = logging.getLogger(__name__)
-
-#: Airflow 2 has triggers for tasks only.
-_HAS_EVENT_TRIGGERS = BaseEventTrigger is not BaseTrigger
 
 
 class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
@@ -78,11 +75,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         field_classes: Iterable[str] | None = None,
         ignore_fields: Iterable[str] = ("updated_at",),
     ) -> None:
-        if not _HAS_EVENT_TRIGGERS:
-            raise PuretalkConfigurationError(
-                "PuretalkAssistantsChangedTrigger needs Airflow 3.0 or newer, which starts DAGs when something happens. On "
-                "Airflow 2, schedule the DAG on the asset and let a snapshot task update it."
-            )
+        compat.require("asset watchers")
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's constructor has no types
         # Checked later: what a constructor raises in a triggerer would end the triggerer.
         self.puretalk_conn_id = puretalk_conn_id

@@ -1,0 +1,84 @@
+"""Which Airflow has what, in one table: all that this package does otherwise on one Airflow than on another.
+
+Names that only moved come from ``airflow.providers.common.compat``. What stands here are features that an Airflow has or
+lacks; :func:`require` refuses in the same words wherever one is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from airflow import __version__ as AIRFLOW_VERSION
+
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Something that newer Airflows have.
+
+    :ivar since: the first that has it, as (major, minor).
+    :ivar what: what people write that needs it; empty where nobody has to be refused.
+    :ivar why: what that Airflow can do.
+    :ivar instead: what to do on an older one.
+    """
+
+    since: tuple[int, int]
+    what: str = ""
+    why: str = ""
+    instead: str = ""
+
+
+FEATURES: Final = {
+    "asset watchers": Feature(
+        (3, 0),
+        "PuretalkAssistantsChangedTrigger",
+        "which starts DAGs when something happens",
+        "On Airflow 2, schedule the DAG on the asset and let a snapshot task update it.",
+    ),
+    # Airflow 2 raises an error in a task that is killed; Airflow 3 only calls `on_kill`, and kills the process later.
+    "killed tasks go on": Feature((3, 0)),
+    # Through the provider's metadata; before, `python -m airflow_provider_puretalk` has the same commands.
+    "commands of providers": Feature((3, 2)),
+    # The form as metadata; before, through methods of the hook's class.
+    "connection form as metadata": Feature((3, 2)),
+    # Watchers of one connection share a poll; before, each has its own.
+    "shared streams": Feature((3, 3)),
+    # What a watcher saw last survives the triggerer; before, it is in memory only.
+    "asset state store": Feature((3, 3)),
+    "partitions named by tasks": Feature((3, 3), "`emit_partition`", "where tasks can name partitions"),
+    "retry policies": Feature(
+        (3, 3),
+        "PuretalkRetryPolicy",
+        "where tasks have a `retry_policy`",
+        "Use the task's `retries` and `retry_delay`.",
+    ),
+}
+
+_numbers = re.match(r"(\d+)\.(\d+)", AIRFLOW_VERSION)
+assert _numbers is not None, AIRFLOW_VERSION
+_INSTALLED: Final = (int(_numbers[1]), int(_numbers[2]))
+
+
+def has(feature: str) -> bool:
+    """Tell whether this Airflow has a feature of :data:`FEATURES`."""
+    return FEATURES[feature].since <= _INSTALLED
+
+
+def missing(feature: str) -> str:
+    """Return the sentence that says which Airflow is needed, and what to do without it."""
+    entry = FEATURES[feature]
+    since = ".".join(map(str, entry.since))
+    sentence = f"{entry.what} needs Airflow {since} or newer, {entry.why}; this is {AIRFLOW_VERSION}. {entry.instead}"
+    return sentence.rstrip()
+
+
+def require(feature: str) -> None:
+    """Refuse what this Airflow cannot do.
+
+    :raises PuretalkConfigurationError: it lacks the feature.
+    """
+    if not has(feature):
+        raise PuretalkConfigurationError(missing(feature))
