@@ -17,8 +17,7 @@ from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshot
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.record_id import record_id
-from airflow_provider_puretalk.snapshots import naming
-from airflow_provider_puretalk.snapshots.format import jsonl, layout, parquet
+from airflow_provider_puretalk.snapshots.format import jsonl, layout, naming, parquet
 from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, Fingerprint, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.format.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied

@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import AnyLocation
-from airflow_provider_puretalk.snapshots import naming
-from airflow_provider_puretalk.snapshots.format import layout
+from airflow_provider_puretalk.snapshots.format import layout, naming
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage import reader
 from airflow_provider_puretalk.snapshots.storage.deletion import Debris, Folder, LeftAlone
