@@ -20,7 +20,7 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
-from airflow_provider_puretalk import compat
+from airflow_provider_puretalk import compat, params
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
@@ -51,11 +51,16 @@ else:
 
         :param first_delay: seconds before the second try, after a transient error that does not say how long.
         :param longest_delay: seconds that such a delay grows to at most.
+        :raises PuretalkConfigurationError: a delay is no number of seconds above 0, or the first exceeds the longest.
         """
 
         def __init__(self, first_delay: float = 30, longest_delay: float = 3600) -> None:
-            self.first_delay = first_delay
-            self.longest_delay = longest_delay
+            self.first_delay = params.seconds("first_delay", first_delay, rendered=False)
+            self.longest_delay = params.seconds("longest_delay", longest_delay, rendered=False)
+            if self.first_delay > self.longest_delay:
+                raise PuretalkConfigurationError(
+                    f"`first_delay` ({self.first_delay:g} s) must not exceed `longest_delay` ({self.longest_delay:g} s)."
+                )
 
         def evaluate(
             self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None

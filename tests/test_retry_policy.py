@@ -89,6 +89,24 @@ def test_all_else_is_left_to_the_task(error: BaseException) -> None:
 
 
 @only_3_3
+@pytest.mark.parametrize("argument", ["first_delay", "longest_delay"])
+@pytest.mark.parametrize("value", [0, -1, "30", "x", None, True, float("nan"), float("inf"), 10**400, [30]])
+def test_delays_that_are_none(argument: str, value: Any) -> None:
+    """They are refused by name where the policy is made, not when a task has failed."""
+    with pytest.raises(exceptions.PuretalkConfigurationError, match=f"`{argument}` must be a number of seconds"):
+        module.PuretalkRetryPolicy(**{argument: value})
+
+
+@only_3_3
+def test_the_first_delay_is_no_longer_than_the_longest() -> None:
+    """Both may be the same: then nothing doubles."""
+    with pytest.raises(exceptions.PuretalkConfigurationError, match=r"`first_delay` \(61 s\) must not exceed"):
+        module.PuretalkRetryPolicy(first_delay=61, longest_delay=60)
+    delay = decide(exceptions.PuretalkServerError(""), 3, first_delay=60, longest_delay=60).retry_delay
+    assert timedelta(seconds=45) <= delay <= timedelta(seconds=60)
+
+
+@only_3_3
 def test_a_task_takes_it() -> None:
     """Airflow accepts the policy as an argument of a task, and puts the DAG into the database with it."""
     from datetime import UTC, datetime
