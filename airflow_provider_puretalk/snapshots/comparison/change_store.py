@@ -37,7 +37,9 @@ CREATE TABLE change (
     place INTEGER PRIMARY KEY, op TEXT, id BLOB, name BLOB, record BLOB,
     pointer BLOB, field BLOB, class TEXT, old BLOB, new BLOB, alike BLOB
 );
-CREATE TABLE member (id BLOB, name BLOB, side INT, language BLOB, voice BLOB, model BLOB, number BLOB, likeness BLOB);
+CREATE TABLE member (
+    id BLOB, name BLOB, side INT, language BLOB, voice BLOB, model BLOB, number BLOB, line BLOB, likeness BLOB
+);
 """
 _GROUPING = f"""
 CREATE INDEX change_alike ON change (alike) WHERE alike IS NOT NULL;
@@ -48,7 +50,7 @@ CREATE UNIQUE INDEX many_alike ON many (alike);
 _CHANGE = (
     "INSERT INTO change (op, id, name, record, pointer, field, class, old, new, alike) VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
-_MEMBER = "INSERT INTO member VALUES (?,?,?,?,?,?,?,?)"
+_MEMBER = "INSERT INTO member VALUES (?,?,?,?,?,?,?,?,?)"
 
 Trait = Literal["language", "voice", "model"]
 
@@ -99,15 +101,19 @@ class Ledger:
         voice: Any,
         model: Any,
         number: Any,
+        line: Any,
         likeness: bytes | None,
     ) -> None:
         """Note what an assistant is made of.
 
         :param side: :data:`THEN`, :data:`NOW`, or their sum where both have it unchanged.
-        :param number: its phone number, None where it has none.
+        :param number: its phone number as it is spelt, None where it has none.
+        :param line: what all spellings of that number have in common.
         :param likeness: a digest that twins have in common.
         """
-        texts = (None if value is None else canonical_json.dumps(value) for value in (language, voice, model, number))
+        texts = (
+            None if value is None else canonical_json.dumps(value) for value in (language, voice, model, number, line)
+        )
         self._members.append((canonical_json.dumps(identity), canonical_json.dumps(name), side, *texts, likeness))
         if len(self._members) >= _BATCH:
             self._save()
@@ -175,19 +181,22 @@ class Ledger:
         for place, (value, count) in enumerate(found):
             yield _value(value, None) if place < limit else ABSENT, count
 
-    def sharing(
-        self, column: Literal["number", "likeness"], limit: int
-    ) -> Iterator[tuple[bytes, list[tuple[Any, Any]]]]:
-        """Yield the phone numbers or likenesses that several assistants of the newer side share, with ids and names."""
+    def sharing(self, column: Literal["line", "likeness"], limit: int) -> Iterator[tuple[Any, list[tuple[Any, Any]]]]:
+        """Yield id and name of the assistants of the newer side that share a line or a likeness, group by group.
+
+        Before them comes the phone number of a group's first assistant, ``ABSENT`` where it has none.
+        """
         shared = (
             f"SELECT {column} FROM member WHERE side & {NOW} AND {column} IS NOT NULL "
             f"GROUP BY {column} HAVING count(*) > 1 ORDER BY min(id) LIMIT ?"
         )
         found = self._rows(
-            f"SELECT {column}, id, name FROM member WHERE side & {NOW} AND {column} IN ({shared}) ORDER BY 1, 2", limit
+            f"SELECT {column}, id, name, number FROM member WHERE side & {NOW} AND {column} IN ({shared}) ORDER BY 1, 2",
+            limit,
         )
-        for value, members in itertools.groupby(found, key=itemgetter(0)):
-            yield value, [(_value(identity), _value(name)) for _, identity, name in members]
+        for _, group in itertools.groupby(found, key=itemgetter(0)):
+            members = [*group]
+            yield _value(members[0][3]), [(_value(identity), _value(name)) for _, identity, name, _ in members]
 
     def _note(self, op: str, identity: Any, name: Any, record: bytes | None = None, *rest: Any) -> None:
         row = (op, canonical_json.dumps(identity), canonical_json.dumps(name), record, *(rest or [None] * 6))

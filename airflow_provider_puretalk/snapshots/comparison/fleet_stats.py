@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
@@ -26,6 +28,9 @@ _GROUPS = 100
 
 #: What two assistants may differ in and still be twins.
 _OWN = ("assistant_id", "name", "phone_number", "created_at", "updated_at")
+
+#: A phone number without blanks and dashes.
+_NUMBER = re.compile(r"(?:tel:)?\(?(\+?)([./()]*[0-9][0-9./()]*)", re.IGNORECASE | re.ASCII)
 
 
 class Census:
@@ -72,10 +77,12 @@ class Census:
         return self._count("model")
 
     def shared_numbers(self) -> list[tuple[str, list[Member]]]:
-        """Return the phone numbers of the newer side that several assistants have, and who they are; the first 100."""
-        shared = self._ledger.sharing("number", _GROUPS) if self._side == NOW else ()
-        numbers = ((_text(canonical_json.loads(number)), members) for number, members in shared)
-        return [(number, members) for number, members in numbers if number != MASK]
+        """Return the phone numbers of the newer side that several assistants have, and who they are; the first 100.
+
+        However they are spelt: one number is told as its first assistant has it.
+        """
+        shared = self._ledger.sharing("line", _GROUPS) if self._side == NOW else ()
+        return [(_text(number), members) for number, members in shared if number != MASK]
 
     def twins(self) -> list[list[Member]]:
         """Return the assistants of the newer side that are alike, group by group; the first 100.
@@ -96,7 +103,7 @@ class Census:
 
 def enter(ledger: Ledger, identity: Any, record: dict[str, Any], side: int) -> None:
     """Note what an assistant is made of."""
-    voice = record.get("voice")
+    voice, number = record.get("voice"), record.get("phone_number") or None
     if not isinstance(voice, dict):
         voice = {}
     ledger.member(
@@ -106,9 +113,26 @@ def enter(ledger: Ledger, identity: Any, record: dict[str, Any], side: int) -> N
         language=voice.get("language"),
         voice=voice.get("name"),
         model=record.get("model"),
-        number=record.get("phone_number") or None,
+        number=number,
+        line=_line(number),
         likeness=_likeness(record) if side & NOW else None,
     )
+
+
+def _line(number: Any) -> Any:
+    """Return what all spellings of a phone number have in common: its digits, after a plus where there is one.
+
+    Of ``+49 30 1234``, ``+49 (0)30/1234`` and ``tel:+49-30-1234`` that is ``+49301234``. What was hashed or masked, and
+    what is no number, stays as it is.
+    """
+    if not isinstance(number, str):
+        return number
+    # Copied from an address book, numbers have invisible marks of direction about them.
+    dense = "".join(char for char in number if unicodedata.category(char) not in ("Cf", "Pd", "Zs"))
+    if not (found := _NUMBER.fullmatch(dense)):
+        return number
+    plus, spelt = found.groups()
+    return plus + re.sub(r"\D", "", spelt.replace("(0)", "") if plus else spelt)
 
 
 def _likeness(record: dict[str, Any]) -> bytes:

@@ -329,6 +329,40 @@ def test_shared_numbers_and_twins_are_found_in_the_newer_fleet(keep: Keep) -> No
         assert comparison.snapshot.census.twins() == [[(f"id-00{number}", f"Agent {number}") for number in (0, 2, 3)]]
 
 
+@pytest.mark.parametrize(
+    ("spellings", "groups"),
+    [
+        (
+            [
+                "+49 30 1234",
+                "+49301234",
+                "+49-30-1234",
+                "tel:+49-30-1234",
+                "+49 (0)30/12.34",
+                "\u202a+49\xa030\u20111234\u202c",
+            ],
+            [6],
+        ),
+        (["030 1234", "(030) 1234", "0301234", "+49 30 1234"], [3]),
+        (["+49 30 1234", "49 30 1234", "+49 30 12345", "+49 30 1234 ext. 5", "+49 30 1234;5", "*31#493012"], []),
+        (["(0)30 1", "30 1"], []),
+        (["sales", "Sales", "sales ", "---", "- -", 4930, "4930"], []),
+        (["sales", "sales", "TEL:1", "1"], [2, 2]),
+    ],
+)
+def test_one_number_may_be_spelt_in_many_ways(keep: Keep, spellings: list[Any], groups: list[int]) -> None:
+    """It is told as its first assistant has it; what differs in more than blanks and marks is another number."""
+    agents = fleet(len(spellings))
+    for agent, spelling in zip(agents, spellings, strict=True):
+        agent["phone_number"] = spelling
+    with snapshots.compare(None, keep("a", agents)) as comparison:
+        shared = comparison.snapshot.census.shared_numbers()
+        assert comparison.snapshot.census.with_number == len(spellings)
+    assert [len(members) for _, members in shared] == groups
+    for number, members in shared:
+        assert number == next(agent["phone_number"] for agent in agents if agent["assistant_id"] == members[0][0])
+
+
 def test_masked_numbers_are_not_shared(keep: Keep) -> None:
     path = keep("a", fleet(2, phone_number="+1"), redact={"phone_number": "mask"})
     with snapshots.compare(None, path) as comparison:
