@@ -122,7 +122,7 @@ class ApiClient:
         :raises PuretalkResponseError: it is not the documented shape.
         """
         try:
-            body = _decode(answer.reply)
+            body = _decode(answer.number, answer.reply)
         except BrokenBodyError as error:
             answer, body = self._ask_again(answer, error, deadline, cancelled or Cancellation())
         try:
@@ -145,7 +145,9 @@ class ApiClient:
             if behind_us:
                 raise behind_us.pop()  # The first of these tries was made: what it needs is the pause after it.
             reply = self._exchange.ask(params, deadline, cancelled)
-            return _answer(answer.number, answer.limit, reply, hashed=answer.digest is not None), _decode(reply)
+            return _answer(answer.number, answer.limit, reply, hashed=answer.digest is not None), _decode(
+                answer.number, reply
+            )
 
         with _broken_bodies_are_wrong_answers():
             return self._trying(self.settings.max_retries + 2 - answer.tries, deadline, cancelled)(ask)
@@ -191,9 +193,17 @@ def _answer(number: int, limit: int, reply: Reply, *, hashed: bool, tries: int =
     return Answer(number, limit, reply, _digest(number, limit, reply.body) if hashed else None, tries)
 
 
-def _decode(reply: Reply) -> Any:
+def _decode(number: int, reply: Reply) -> Any:
+    """Decode the body of a page. One that is nested too deeply came as it was sent: it is not worth another request."""
     try:
         return canonical_json.loads(reply.body)
+    except canonical_json.NestedTooDeeplyError:
+        raise PuretalkResponseError(
+            f"Page {number} cannot be read: a record in it is nested too deeply, a thousand levels or more. Find the "
+            "assistant on that page in PureTalk, and correct it there.",
+            transient=False,
+            **reply.facts,
+        ) from None
     except canonical_json.InvalidJSONError as error:
         what = "an HTML page" if "html" in reply.content_type.lower() else "not valid JSON"
         raise BrokenBodyError(f"The answer is {what}: {error}.", **reply.facts) from None

@@ -151,7 +151,7 @@ def _former_key(value: Any) -> bytes:
     """Return what version 1 made digests of."""
     try:
         return canonical_json.dumps(_plain(value))
-    except RecursionError:
+    except (RecursionError, canonical_json.InvalidJSONError):
         return comparison_key(value)  # Nothing so deep was ever remembered.
 
 

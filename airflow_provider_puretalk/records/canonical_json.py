@@ -32,11 +32,19 @@ class InvalidJSONError(ValueError):
     """The text is not JSON, or holds what JSON cannot say. The message never quotes the text."""
 
 
+class NestedTooDeeplyError(InvalidJSONError):
+    """The value has more levels than Python's stack has room for: some thousand at most."""
+
+    def __init__(self) -> None:
+        super().__init__("nested too deeply")
+
+
 def loads(data: bytes | str) -> Any:
     """Decode JSON exactly.
 
     :param data: UTF-8 bytes or text.
-    :raises InvalidJSONError: it is not valid JSON, holds NaN or Infinity, or is nested too deeply to be read.
+    :raises NestedTooDeeplyError: it is nested too deeply to be read.
+    :raises InvalidJSONError: it is not valid JSON, or holds NaN or Infinity.
     """
     try:
         return _decoder.decode(data)
@@ -61,7 +69,8 @@ def dumps(value: Any) -> bytes:
 
     :param value: what :func:`loads` gives, or is made of such parts. Others, NaN among them, are not looked for.
     :returns: UTF-8 bytes without a line break.
-    :raises InvalidJSONError: nested too deeply to be written, or a type that cannot be written at all.
+    :raises NestedTooDeeplyError: it is nested too deeply to be written.
+    :raises InvalidJSONError: it holds a type that cannot be written at all.
     """
     try:
         try:
@@ -70,7 +79,7 @@ def dumps(value: Any) -> bytes:
             # A lone surrogate cannot be UTF-8; "backslashreplace" writes it as JSON's own \udXXX escape.
             return _spell(value).encode("utf-8", "backslashreplace")
     except RecursionError:
-        raise InvalidJSONError("nested too deeply") from None
+        raise NestedTooDeeplyError from None
 
 
 def dumps_lines(values: Sequence[Any]) -> bytes:
@@ -118,7 +127,7 @@ def _loads_slowly(data: bytes | str) -> Any:
     except InvalidJSONError:
         raise
     except RecursionError:
-        raise InvalidJSONError("nested too deeply") from None
+        raise NestedTooDeeplyError from None
     except UnicodeDecodeError as error:
         raise InvalidJSONError(f"byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:

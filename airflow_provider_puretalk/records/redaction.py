@@ -133,7 +133,9 @@ class Redactor:
         try:
             return self._hmac(canonical_json.dumps(value))
         except canonical_json.InvalidJSONError as error:
-            raise PuretalkResponseError(f"A value that `redact` hashes cannot be written down: {error}.") from None
+            raise PuretalkResponseError(
+                f"A value that `redact` hashes cannot be written down: {error}.", transient=False
+            ) from None
 
     def _hmac(self, data: bytes) -> str:
         return hmac.digest(self._key, data, "sha256").hex()

@@ -193,7 +193,7 @@ def _scanned(
         ]
     except canonical_json.InvalidJSONError as error:
         raise PuretalkResponseError(
-            f"Page {page.number} holds a record that cannot be written down: {error}."
+            f"Page {page.number} holds a record that cannot be written down: {error}.", transient=False
         ) from error
     return ScannedPage(page.number, page.limit, page.count, page.has_next, len(rows), rows, digest)
 

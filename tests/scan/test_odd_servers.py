@@ -130,14 +130,15 @@ def test_no_body_is_taken_for_one_that_is_known(
 def test_a_record_that_cannot_be_written_down_is_a_wrong_answer(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any
 ) -> None:
-    """Nested deeper than can be written in the canonical spelling."""
+    """Nested deeper than can be written in the canonical spelling: the page is named, and the task is not retried."""
     deep = '{"assistant_id":"a","x":' + "[" * 900 + '"\\ud800"' + "]" * 900 + "}"
     body = f'{{"count":1,"next":null,"previous":null,"results":[{deep}]}}'.encode()
     with (
-        pytest.raises(PuretalkResponseError, match="nested too deeply"),
+        pytest.raises(PuretalkResponseError, match="Page 1 holds .* nested too deeply") as caught,
         scan(make_client(serve(answers.answer(body)).address), page_size=10),
     ):
         pytest.fail("there is no reading")
+    assert not is_transient(caught.value)
 
 
 @pytest.mark.parametrize("consistency", ["verified", "checked"])
