@@ -17,6 +17,8 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_provider_puretalk.sandbox.checks import require_header_value, require_number, require_whole
+
 #: Every kind, what it does, and the settings it takes beside ``times`` and ``page``, with their defaults.
 KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ok": ("answers properly, to let requests through before the next rule", {}),
@@ -64,7 +66,7 @@ class Fault:
     url: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
             raise ValueError(f"no fault is called {self.kind!r}; there are {', '.join(KINDS)}")
         defaults = KINDS[self.kind][1]
         for name in ("code", "retry_after", "seconds", "url"):
@@ -72,14 +74,14 @@ class Fault:
                 object.__setattr__(self, name, defaults.get(name))
             elif name not in defaults:
                 raise ValueError(f"the fault {self.kind!r} takes no {name!r}")
-        if self.times is not None and self.times < 1:
-            raise ValueError("'times' must be at least 1, or \"always\"")
-        if self.page is not None and self.page < 1:
-            raise ValueError("'page' must be at least 1")
-        if self.code is not None and not 200 <= self.code <= 599:
-            raise ValueError("'code' must be an HTTP status from 200 to 599")
-        if self.seconds is not None and not 0 <= self.seconds < float("inf"):
-            raise ValueError("'seconds' must be a number, at least 0")
+        if self.times is not None:
+            require_whole("'times' (\"always\" for no end)", self.times, 1)
+        if self.page is not None:
+            require_whole("'page'", self.page, 1)
+        if self.code is not None:
+            require_whole("'code', an HTTP status,", self.code, 200, 599)
+        if self.seconds is not None:
+            require_number("'seconds'", self.seconds, 0)
         if self.retry_after is not None:
             require_header_value("'retry_after'", self.retry_after)
             retry_after_header(self.retry_after)
@@ -137,8 +139,14 @@ class FaultList:
         self._faults = list(faults)
 
     def add(self, *faults: Fault | str) -> None:
-        """Append rules; text is read by :meth:`Fault.parse`."""
+        """Append rules; text is read by :meth:`Fault.parse`.
+
+        :raises ValueError: one is neither.
+        """
         read = [Fault.parse(fault) if isinstance(fault, str) else fault for fault in faults]
+        for fault in read:
+            if not isinstance(fault, Fault):
+                raise ValueError(f"{fault!r} is no fault: write its text form, or a Fault")
         with self._lock:
             self._faults.extend(read)
 
@@ -182,15 +190,6 @@ def retry_after_header(text: str) -> str:
         return format_datetime(datetime.now(UTC) + timedelta(seconds=int(seconds)), usegmt=True)
     except OverflowError:
         raise ValueError(f"'retry_after' cannot be {text!r}: there is no such date") from None
-
-
-def require_header_value(name: str, value: str) -> None:
-    """Refuse text that no HTTP header can carry as it is.
-
-    :raises ValueError: it is empty, or holds anything but printable ASCII, or begins or ends with a space.
-    """
-    if not value or not value.isascii() or not value.isprintable() or value != value.strip():
-        raise ValueError(f"{name} must be printable ASCII that an HTTP header can carry, and not empty")
 
 
 def _whole(value: Any) -> int:

@@ -17,6 +17,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from airflow_provider_puretalk.sandbox import phrases
+from airflow_provider_puretalk.sandbox.checks import require_whole
 
 #: When the first assistant of every fleet was made, and how long the company has been adding more.
 _FIRST_DAY = datetime(2024, 1, 8, 9, 0, tzinfo=UTC)
@@ -35,6 +36,7 @@ def make_fleet(count: int, *, seed: int = 0) -> list[dict[str, Any]]:
 
 def iter_fleet(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
     """Do the same one by one, for fleets too large to hold as dicts."""
+    require_whole("the number of assistants", count, 0)
     maker = FleetMaker(seed)
     return (maker.assistant(place) for place in range(count))
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from airflow_provider_puretalk.sandbox.checks import require_whole
 from airflow_provider_puretalk.sandbox.faults import Fault
 from airflow_provider_puretalk.sandbox.fleet import iter_fleet
 from airflow_provider_puretalk.sandbox.gate import API_PATH
@@ -96,8 +97,10 @@ def serve(sandbox: Sandbox, listener: socket.socket) -> None:
 def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket; connections wait in its queue from now on.
 
+    :raises ValueError: there is no such port.
     :raises OSError: the port is taken, or the address is not one of this machine.
     """
+    require_whole("the port", port, 0, 65_535)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, unlike socket.create_server: asyncio switches Nagle's algorithm off for such sockets
     # only, and with it on every answer on a kept connection takes 40 ms.

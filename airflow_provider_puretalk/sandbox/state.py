@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
-from airflow_provider_puretalk.sandbox.faults import Fault, FaultList, require_header_value
+from airflow_provider_puretalk.sandbox.checks import require_flag, require_header_value, require_number, require_whole
+from airflow_provider_puretalk.sandbox.faults import Fault, FaultList
 from airflow_provider_puretalk.sandbox.store import FleetStore
 
 #: Obviously no real key, so it may stand in READMEs, logs and tests.
@@ -65,32 +66,29 @@ class Rules:
 
         :raises ValueError: saying which and why.
         """
-        _RULE_CHECKS.get(name, lambda value: None)(value)
+        if name in _RULE_CHECKS:
+            _RULE_CHECKS[name](value)
         object.__setattr__(self, name, value)
 
 
-def _check_rows(value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("page size and maximum limit must be at least 1")
-
-
-def _check_latency(value: float) -> None:
-    if not 0 <= value < math.inf:
-        raise ValueError("the latency must be a number of milliseconds, at least 0")
-
-
-def _check_rate(value: float | None) -> None:
+def _check_rate(value: Any) -> None:
     # Below the least, the seconds after which to come back would be no number that a header can say.
-    if value is not None and not _LEAST_RATE <= value < math.inf:
-        raise ValueError(f"requests per second must be a number above 0, at least {_LEAST_RATE}")
+    if value is not None:
+        require_number("requests per second", value, _LEAST_RATE)
+
+
+def _check_maximum(value: Any) -> None:
+    if value is not None:
+        require_whole("the maximum limit", value, 1)
 
 
 _RULE_CHECKS: Mapping[str, Callable[[Any], None]] = {
     "api_key": lambda value: require_header_value("the API key", value),
-    "page_size": _check_rows,
-    "max_limit": lambda value: None if value is None else _check_rows(value),
-    "latency_ms": _check_latency,
+    "page_size": lambda value: require_whole("the page size", value, 1),
+    "max_limit": _check_maximum,
+    "latency_ms": lambda value: require_number("the latency in milliseconds", value, 0),
     "requests_per_second": _check_rate,
+    "redirect_slash": lambda value: require_flag("redirect_slash", value),
 }
 
 

@@ -99,7 +99,7 @@ class FleetStore:
     def replace_all(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Hold these records from now on, exactly as they are, and no others.
 
-        :raises ValueError: an id comes twice.
+        :raises ValueError: an id comes twice, or a record is no object.
         """
         with self._lock:
             self._rows = {}
@@ -122,6 +122,8 @@ class FleetStore:
         return len(rows), rows[offset : offset + limit]
 
     def _insert(self, record: Mapping[str, Any]) -> None:
+        if not isinstance(record, Mapping):
+            raise ValueError(f"a record must be an object, and this is none: {record!r}")
         key = record.get("assistant_id")
         if not isinstance(key, str):
             # Tests store such records on purpose. No id that is a string starts with a NUL.

@@ -220,10 +220,10 @@ def test_the_text_form(text, fault):
         ("", "no fault is called ''"),
         ("reset:code=500", "takes no 'code'"),
         ("status:code=teapot", "'code' cannot be 'teapot'"),
-        ("status:code=99", "'code' must be an HTTP status"),
+        ("status:code=99", "'code', an HTTP status, must be a whole number, from 200 to 599"),
         ("status:often", "'often' is not of the form NAME=VALUE"),
         ("status:how=often", "no setting is called 'how'"),
-        ("reset:times=0", "'times' must be at least 1"),
+        ("reset:times=0", "'times'.* must be a whole number, at least 1"),
         ("delay:seconds=-1", "'seconds' must be a number"),
         ("delay:seconds=nan", "'seconds' must be a number"),
     ],
@@ -231,6 +231,14 @@ def test_the_text_form(text, fault):
 def test_a_wrong_text_is_refused_with_its_reason(text, reason):
     with pytest.raises(ValueError, match=reason):
         Fault.parse(text)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"code": "503"}, {"code": 503.5}, {"times": "2"}, {"times": True}, {"page": "1"}, {"retry_after": 3}]
+)
+def test_a_setting_of_another_type_is_refused(settings):
+    with pytest.raises(ValueError, match="must be"):
+        Fault("status", **settings)
 
 
 def test_every_kind_is_tested_here():

@@ -170,12 +170,38 @@ def test_the_window_slides_and_refused_requests_do_not_count(rate, arrivals, wai
         {"max_limit": 0},
         {"latency_ms": -1},
         {"latency_ms": float("nan")},
+        {"latency_ms": 10**400},
         {"requests_per_second": 0},
+        {"api_key": 5},
+        {"page_size": "5"},
+        {"max_limit": 5.0},
+        {"latency_ms": "5"},
+        {"latency_ms": None},
+        {"requests_per_second": True},
+        {"redirect_slash": "no"},
+        {"redirect_slash": None},
     ],
 )
 def test_rules_that_make_no_sense_are_refused(rules):
     with pytest.raises(ValueError, match="must"):
         Rules(**rules)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"assistants": "5"},
+        {"assistants": -1},
+        {"port": "8900"},
+        {"port": 70_000},
+        {"records": ["a"]},
+        {"faults": [503]},
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(arguments):
+    """At once, and not by the first request that stumbles over them."""
+    with pytest.raises(ValueError, match=r"must be|is no fault"), running(**arguments):
+        pytest.fail("it runs")
 
 
 def test_without_a_maximum_any_limit_is_honoured():

@@ -1,0 +1,50 @@
+"""Checks of what the sandbox is told, so that nothing is taken now on which a later answer would fail."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def require_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse all but whole numbers in these bounds.
+
+    :raises ValueError: it is none.
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number, {bounds}")
+
+
+def require_number(name: str, value: Any, least: float) -> None:
+    """Refuse all but numbers.
+
+    :raises ValueError: it is none, or below the least, or larger than any fraction can be.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= sys.float_info.max:
+        raise ValueError(f"{name} must be a number, at least {least:g}")
+
+
+def require_flag(name: str, value: Any) -> None:
+    """Refuse all but true and false: any text would count as true.
+
+    :raises ValueError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False")
+
+
+def require_header_value(name: str, value: Any) -> None:
+    """Refuse what no HTTP header can carry as it is.
+
+    :raises ValueError: it is no text or empty, or holds anything but printable ASCII, or begins or ends with a space.
+    """
+    if (
+        not isinstance(value, str)
+        or not value
+        or not value.isascii()
+        or not value.isprintable()
+        or value != value.strip()
+    ):
+        raise ValueError(f"{name} must be printable ASCII that an HTTP header can carry, and not empty")
