@@ -121,7 +121,7 @@ def _spelled_number(number: float | Decimal) -> bytes:
         double = float(number)
         if math.isfinite(double) and Decimal(repr(double)) == number:
             number = double  # As the API's own spelling of it would have been read.
-        elif abs(number) < _MANY_DIGITS and number == number.to_integral_value():
+        elif number.copy_abs() < _MANY_DIGITS and number == number.to_integral_value():  # abs() may overflow.
             number = int(number)  # Between 2**53 and 10**16 are integers that no double holds.
         else:
             return _scientific(number)
