@@ -8,7 +8,7 @@ these be told from what somebody wrote down verbatim.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
@@ -50,14 +50,24 @@ class TemplatedArguments(_Templater):
                     self.__dict__.setdefault("_empty_arguments" if is_text else "_none_results", set()).add(name)
         return rendered
 
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
+        """Render the fields, and remember which of them were functions that found nothing. Airflow calls those itself."""
+        names = [name for name in template_fields if parent is self and callable(getattr(self, name, None))]
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+        for name in names:
+            if _stripped(getattr(self, name)) in (None, "", "None"):
+                self.__dict__.setdefault("_empty_arguments", set()).add(name)
+
     def rendered(self, name: str, *, may_be_none: bool = False, result_may_be_none: bool = False) -> Any:
         """Return an argument as rendered.
 
         :param may_be_none: whether None is a choice that a template or an earlier task may make. Else it is refused, since
             the argument would count as left out: all pages for one, everything for what a policy keeps.
         :param result_may_be_none: whether it is one that an earlier task may make by what it returns, and a template not.
-        :raises PuretalkConfigurationError: a template in it rendered to nothing, or the task whose result it is returned
-            None. The text "None" given verbatim is text.
+        :raises PuretalkConfigurationError: a template in it rendered to nothing, or the function that gives it, or the task
+            whose result it is, returned None. None and the text "None" given verbatim are what they are.
         """
         value = getattr(self, name)
         if may_be_none and (value is None or (isinstance(value, str) and value == "None")):

@@ -234,6 +234,53 @@ def test_a_task_may_leave_the_baseline_to_the_default(build: Callable[..., Any])
     assert airflow_runner.run(dag).states == dict.fromkeys(["accepted", "t", "snapshot"], "success")
 
 
+@pytest.mark.parametrize("is_native", [False, True])
+@pytest.mark.parametrize("argument", ["page", "fields", "filters", "redact", "limit"])
+def test_none_that_was_written_down(build: Callable[..., Any], argument: str, is_native: bool) -> None:
+    """Verbatim, mapped over or in one of many sets of arguments, it leaves the argument out."""
+    left_out: dict[str, Any] = {argument: None}
+    fields = {} if argument == "fields" else {"fields": ["name"]}
+    kind = operators.PuretalkListAssistantsOperator
+    with in_dag(render_template_as_native_obj=is_native) as dag:
+        kind(task_id="plain", **fields, **left_out)
+        kind.partial(task_id="mapped", **fields).expand(**{argument: [None]})
+        kind.partial(task_id="sets", **fields).expand_kwargs([left_out, {"page": 1}])
+        kind.partial(task_id="other", **fields, **left_out).expand(max_xcom_bytes=[1_000_000])
+    build("PuretalkListAssistantsOperator")  # For its connection.
+    result = airflow_runner.run(dag)
+    assert set(result.states.values()) == {"success"}
+    assert [len(rows) for rows in (result.xcoms["plain"], *result.xcoms["sets"])] == [3, 3, 3]
+    assert len(result.states) == 5
+
+
+def test_none_among_mapped_names(build: Callable[..., Any], folder: Folder) -> None:
+    """Of a snapshot it means the default name, beside others that are named."""
+    build("PuretalkListAssistantsOperator")  # For its connection.
+    with in_dag() as dag:
+        operators.PuretalkSnapshotAssistantsOperator.partial(
+            task_id="t", destination=folder.destination, max_active_tis_per_dagrun=1
+        ).expand(partition=[None, "a"])
+    assert airflow_runner.run(dag).states == {"t[0]": "success", "t[1]": "success"}
+    names = {
+        part.removeprefix("snapshot=") for name in folder.files() for part in name.split("/") if "snapshot=" in part
+    }
+    assert "a" in names
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(("kind", "argument"), TEMPLATED)
+@pytest.mark.parametrize("nothing", [None, "", " ", "None"])
+def test_a_function_that_found_nothing(
+    build: Callable[..., Any], context: Any, kind: str, argument: str, nothing: str | None
+) -> None:
+    """Airflow calls it as it renders a template, and what it returns counts as what a template rendered to."""
+    with in_dag():
+        built = build(kind, **{argument: lambda context, jinja_env: nothing})
+    built.render_template_fields({})
+    is_choice = argument == "compression" and nothing in (None, "None")
+    assert complaint(built, context).startswith(f"`{argument}") is not is_choice
+
+
 @pytest.mark.parametrize("text", ["+49301234", "1_000", "0x10", "-0", "4711 ", "4711", "True"])
 def test_text_that_looks_like_a_number(build: Callable[..., Any], text: str) -> None:
     """Natively +4930 would become 4930: a text that is no number's own spelling stays the text."""
