@@ -79,7 +79,8 @@ class Output:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, cut: bool = True) -> None:
         """Print rows for people, in batches as they come; long values are cut where ``cut`` says so."""
         spell = cell if cut else _whole_cell
-        self._tables(_batches(columns, ([spell(value) for value in row] for row in rows)))
+        header = [self._encodable(printable(name)) for name in columns]
+        self._tables(_batches(header, ([spell(value) for value in row] for row in rows)))
 
     def _tables(self, tables: Iterable[tuple[Sequence[str], Sequence[Sequence[str]]]]) -> None:
         from rich.cells import cell_len

@@ -12,6 +12,7 @@ import sys
 from typing import Any, NoReturn
 
 from airflow_provider_puretalk import __version__
+from airflow_provider_puretalk.invisible import printable
 
 DESCRIPTION = "PureTalk: list assistants, take snapshots of them, and look after what is stored"
 
@@ -29,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and how it would be right."""
-        self.exit(FAILED, f"{self.format_usage()}{self.prog}: {message}\n")
+        self.exit(FAILED, f"{self.format_usage()}{self.prog}: {printable(message)}\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help, version and usage; argparse would pass over in silence that they cannot be written."""

@@ -87,6 +87,13 @@ def test_values_are_one_line_and_no_markup() -> None:
     assert lines == [["name", "what"], ["[bold]x[/bold]", ":smile:", r"a\nb"], ["y" * 79 + "…", "-"]]
 
 
+def test_a_header_cannot_steer_a_terminal() -> None:
+    """Columns are named as fields are, and anybody may name those."""
+    paper = Paper(as_json=False)
+    paper.output.table(["\x1b[31mred\u202e\ufeff", "two\nlines"], [["a", "b"]])
+    assert paper.raw.decode().splitlines()[0] == r"\x1b[31mred\u202e\ufeff  two\nlines"
+
+
 def test_columns_stay_under_each_other_in_long_tables() -> None:
     """A table is laid out in batches, none of which is narrower than those before; the header comes once."""
     paper = Paper(as_json=False)

@@ -99,6 +99,14 @@ def test_a_usage_error_ends_with_one(run: Any, words: list[str], reason: str) ->
     assert reason in ended.err
 
 
+@pytest.mark.parametrize("words", [["{0}"], ["assistants", "list", "--{0}"], ["snapshot", "d", "--if-exists", "{0}"]])
+def test_a_usage_error_cannot_steer_a_terminal(run: Any, words: list[str]) -> None:
+    """It repeats what was given, which a script may have taken from anywhere."""
+    told = run(*(word.format("\x1b[31mred\u202e\ufeff\u2800") for word in words)).err
+    assert r"\x1b[31mred\u202e\ufeff\u2800" in told
+    assert all(char.isprintable() or char == "\n" for char in told)
+
+
 def test_the_version_is_the_packages(run: Any) -> None:
     assert run("--version") == (0, f"airflow-provider-puretalk {__version__}\n", "")
 
