@@ -63,15 +63,21 @@ class Selection:
         """
         if not self._not_found:
             return None
-        hidden = {name.partition(".")[0] for name in redacted}
-        typos = sorted(name for name, pattern in self._not_found.items() if pattern[0] not in hidden)
+        hidden = field_paths.parse_names("redact", list(redacted))
+        typos = sorted(name for name, pattern in self._not_found.items() if not _may_be_in(hidden, pattern))
         if typos and whole and self._taken:
             raise PuretalkConfigurationError(
                 f"`fields` or `filters` name {_listed(typos)}: not a documented field, and in no record that was read."
             )
+        if not whole:
+            why = "They were not the whole list, so it may be elsewhere, or a typo."
+        elif not self._taken:
+            why = "The list is empty, so nobody can tell whether it is a typo."
+        else:
+            why = "`redact` takes out what it would be in, so nobody can tell whether it is a typo."
         return (
             f"`fields` or `filters` name {_listed(sorted(self._not_found))}: not a documented field, and in none of the "
-            f"{self._taken:,} records that were read. They were not the whole list, so it may be elsewhere, or a typo."
+            f"{self._taken:,} records that were read. {why}"
         )
 
 
@@ -91,6 +97,11 @@ def _names(argument: str, names: Any) -> dict[str, Pattern]:
     if not given:
         raise PuretalkConfigurationError(f"`{argument}` is an empty list; leave it out to keep all fields.")
     return {".".join(pattern): pattern for pattern in field_paths.parse_names(argument, given)}
+
+
+def _may_be_in(hidden: Iterable[Pattern], pattern: Pattern) -> bool:
+    """Tell whether a field may have gone with one of those that were taken out: it is in one, or had one in it."""
+    return field_paths.covers([*hidden], pattern) or any(one[: len(pattern)] == pattern for one in hidden)
 
 
 def _listed(names: list[str]) -> str:

@@ -108,6 +108,42 @@ def test_unknown_names_are_named(
     assert [name for name in not_named if name in str(caught.value)] == []
 
 
+@pytest.mark.parametrize(
+    ("records", "arguments", "why"),
+    [
+        ([], {}, "The list is empty"),
+        ([{"assistant_id": "a"}, {"assistant_id": "b"}], {"page": 1, "limit": 1}, "not the whole list"),
+        ([{"assistant_id": "a"}, {"assistant_id": "b"}], {"page": 2, "limit": 1}, "not the whole list"),
+        ([{"assistant_id": "a", "extra": {"x": 1}}], {"redact": {"extra": "drop"}}, "`redact` takes out"),
+        ([{"assistant_id": "a", "extra": {"x": 1}}], {"redact": {"extra.x": "drop"}}, "`redact` takes out"),
+        ([{"assistant_id": "a", "extra": "text"}], {"redact": {"extra.x.y": "drop"}}, "`redact` takes out"),
+    ],
+)
+@pytest.mark.parametrize("named", [{"fields": ["extra.x"]}, {"filters": {"extra.x": 1}}], ids=["fields", "filters"])
+def test_a_name_whose_absence_proves_nothing(
+    of_records: Callable[..., Records],
+    spoken: Callable[[], str],
+    records: Records,
+    arguments: dict[str, Any],
+    why: str,
+    named: dict[str, Any],
+) -> None:
+    """It is warned of with the reason that is true: one page, no assistant at all, or a redaction."""
+    of_records(records, **named, **arguments)
+    assert "`extra.x`: not a documented field" in (said := spoken())
+    assert why in said
+
+
+@pytest.mark.parametrize("policy", [{"user.email": "drop"}, {"name": "mask"}, {"extra.x": "mask"}])
+def test_a_redaction_of_something_else_hides_no_typo(
+    of_records: Callable[..., Records], policy: dict[str, str]
+) -> None:
+    """Only what was taken out can be what a name means."""
+    records: Records = [{"assistant_id": "a", "name": "x", "user": {"email": "y"}, "extra": {"x": 1}}]
+    with pytest.raises(PuretalkConfigurationError, match="`user.emial`"):
+        of_records(records, fields=["user.emial"], redact=policy)
+
+
 def test_names_are_looked_for_in_records_that_a_filter_drops(of_records: Callable[..., Records]) -> None:
     """A name counts as found in any record that was read, not only in those that were selected."""
     records: Records = [{"assistant_id": "a", "extra": 1}, {"assistant_id": "b"}]
