@@ -68,6 +68,11 @@ def covers(patterns: Sequence[Pattern], path: Iterable[str | int]) -> bool:
     return False
 
 
+def may_be_gone(taken_out: Sequence[Pattern], pattern: Pattern) -> bool:
+    """Tell whether a field may have gone with those that were taken out: it lies in one, or one in it."""
+    return covers(taken_out, pattern) or any(one[: len(pattern)] == pattern for one in taken_out)
+
+
 def without(value: Any, patterns: Sequence[Pattern]) -> Any:
     """Return a value without the fields that patterns name, :data:`ABSENT` where nothing of it is left.
 

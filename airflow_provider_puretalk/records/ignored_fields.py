@@ -83,7 +83,7 @@ class IgnoredFields:
         :param hidden: names of fields that a redaction took out: of these nobody can say.
         """
         hiding = field_paths.parse_names("redact", list(hidden))
-        found = sorted(name for name, place in self._unseen.items() if not field_paths.covers(hiding, place))
+        found = sorted(name for name, place in self._unseen.items() if not field_paths.may_be_gone(hiding, place))
         return found if self._records else []
 
     def warn(self, log: Log, *, hidden: Iterable[str] = ()) -> list[str]:

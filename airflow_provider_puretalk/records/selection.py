@@ -64,7 +64,9 @@ class Selection:
         if not self._not_found:
             return None
         hidden = field_paths.parse_names("redact", list(redacted))
-        typos = sorted(name for name, pattern in self._not_found.items() if not _may_be_in(hidden, pattern))
+        typos = sorted(
+            name for name, pattern in self._not_found.items() if not field_paths.may_be_gone(hidden, pattern)
+        )
         if typos and whole and self._taken:
             raise PuretalkConfigurationError(
                 f"`fields` or `filters` name {_listed(typos)}: not a documented field, and in no record that was read."
@@ -97,11 +99,6 @@ def _names(argument: str, names: Any) -> dict[str, Pattern]:
     if not given:
         raise PuretalkConfigurationError(f"`{argument}` is an empty list; leave it out to keep all fields.")
     return {".".join(pattern): pattern for pattern in field_paths.parse_names(argument, given)}
-
-
-def _may_be_in(hidden: Iterable[Pattern], pattern: Pattern) -> bool:
-    """Tell whether a field may have gone with one of those that were taken out: it is in one, or had one in it."""
-    return field_paths.covers([*hidden], pattern) or any(one[: len(pattern)] == pattern for one in hidden)
 
 
 def _listed(names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -54,6 +55,31 @@ def test_without_other_names_the_content_hash_decides(folder: Folder, sandbox: S
     moved = record(signature=2, updated_at="2027-01-01T00:00:00Z")
     assert take(folder, sandbox, context, "5", moved, ignore_fields=[])["unchanged"] is False
     assert take(folder, sandbox, context, "6", moved)["unchanged"] is True
+
+
+@pytest.mark.parametrize(
+    ("policy", "extra", "warns"),
+    [
+        ({"extra": "drop"}, {"x": "text"}, False),
+        ({"extra.x": "drop"}, {"x": "text"}, False),
+        ({"extra.x.y": "drop"}, {"x": "text"}, False),
+        ({"extra.z": "drop"}, {"x": "text"}, False),
+        ({"extra.z": "drop"}, {"z": 1, "w": 2}, True),
+        ({"name": "drop"}, {}, True),
+    ],
+)
+def test_what_a_redaction_may_have_taken_out_is_no_typo(
+    folder: Folder,
+    sandbox: Sandbox,
+    context: Any,
+    spoken: Callable[[], str],
+    policy: dict[str, str],
+    extra: dict[str, Any],
+    warns: bool,
+) -> None:
+    """It lies in what was taken out, or had it in itself and went whole; all else is warned of."""
+    take(folder, sandbox, context, "1", record(extra=extra), redact=policy, ignore_fields=["extra.x"])
+    assert ("names `extra.x`" in spoken()) is warns
 
 
 @pytest.mark.parametrize("names", ["updated_at", [""], [7], 7])
