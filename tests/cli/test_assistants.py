@@ -65,6 +65,8 @@ RECORDS: list[dict[str, Any]] = [
     },
     {"assistant_id": "2", "name": "Zürich", "phone_number": "+41", "call_recording_enabled": False, "variables": []},
     {"assistant_id": "3", "name": "null", "call_recording_enabled": False, "voice_speed": 1.0},
+    {"assistant_id": "4", "name": "1.50"},
+    {"assistant_id": "5", "name": "1e400"},
 ]
 
 
@@ -74,7 +76,7 @@ RECORDS: list[dict[str, Any]] = [
         (["name=Zürich"], ["2"]),
         (["name=true"], ["1"]),  # Text that is JSON still means itself ...
         (["call_recording_enabled=true"], ["1"]),  # ... and what it says.
-        (["phone_number=null"], ["1", "3"]),
+        (["phone_number=null"], ["1", "3", "4", "5"]),
         (["name=null"], ["3"]),
         (["voice_speed=1"], ["3"]),
         (["variables=b"], ["1"]),
@@ -82,6 +84,9 @@ RECORDS: list[dict[str, Any]] = [
         (["name=Zürich", "name=null"], ["2", "3"]),
         (["call_recording_enabled=false", "phone_number=+41"], ["2"]),
         (["name=a=b"], []),
+        (["name=1.50"], ["4"]),  # Of a name the spelling counts, as it was typed.
+        (["name=1.5"], []),
+        (["name=1e400"], ["5"]),
     ],
 )
 def test_filters(of_records: Any, filters: list[str], ids: list[str]) -> None:
