@@ -22,7 +22,6 @@ from airflow_provider_puretalk.cli import parser
 from airflow_provider_puretalk.cli.output import AnswerNotWrittenError, Output, discard, print_message
 from airflow_provider_puretalk.invisible import printable
 
-_INTERRUPTED = 128 + 2
 _BROKEN_PIPE = 128 + 13
 
 _PACKAGE = "airflow_provider_puretalk"
@@ -51,9 +50,9 @@ def guarded(work: Callable[[], int]) -> int:
             return work()
         finally:
             sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print_message("Stopped.")
-        return _INTERRUPTED
+        return 128 + next(iter(stop.args), signal.SIGINT)
     except BrokenPipeError:
         discard(sys.stdout)
         return _BROKEN_PIPE
@@ -64,14 +63,16 @@ def guarded(work: Callable[[], int]) -> int:
 
 
 def as_process(work: Callable[[], int]) -> NoReturn:
-    """Do something as all that this process does. Ctrl-C cleans up first; a second one does not."""
+    """Do something as all that this process does. Ctrl-C and SIGTERM clean up first; a second one does not."""
 
-    def interrupt(*_: object) -> NoReturn:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
-        raise KeyboardInterrupt
+    def stop(number: int, _: object) -> NoReturn:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda number, _: os._exit(128 + number))
+        raise KeyboardInterrupt(number)
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not where nohup or a shell has it ignored.
-        signal.signal(signal.SIGINT, interrupt)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(each) in (signal.default_int_handler, signal.SIG_DFL):  # Not where it is ignored.
+            signal.signal(each, stop)
     sys.exit(work())
 
 

@@ -132,14 +132,15 @@ def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], opt
     assert told == ""
 
 
-def test_ctrl_c_ends_it_cleanly(connection: Callable[..., str]) -> None:
-    """130, one word, no traceback; a request in flight is given up."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_cleanly(connection: Callable[..., str], number: int, code: int) -> None:
+    """Ctrl-C and SIGTERM: their code, one word, no traceback; a request in flight is given up."""
     with sandbox.running(assistants=3, faults=["delay:seconds=60,times=always"]) as box:
         connection(host=box.base_url, password=box.api_key)
         process = started("assistants", "list")
-        box.before_request(1, lambda request: process.send_signal(signal.SIGINT))
+        box.before_request(1, lambda request: process.send_signal(number))
         out, err = process.communicate(timeout=50)
-    assert (process.returncode, out, err) == (130, "", "Stopped.\n")
+    assert (process.returncode, out, err) == (code, "", "Stopped.\n")
 
 
 def test_ctrl_c_waits_for_no_page_in_flight(connection: Callable[..., str]) -> None:
