@@ -71,11 +71,14 @@ async def predecessors(
     return found, [NOT_READ] if lost else []
 
 
-async def enter(store: Store, name: str, arguments: dict[str, Any]) -> None:
-    """Enter a watcher, and forget those that have long been missing. To be called again and again while it runs."""
+async def enter(store: Store, name: str, arguments: dict[str, Any]) -> bool:
+    """Enter a watcher, and forget those that have long been missing. To be called again and again while it runs.
+
+    Returns whether it was not there: where it had been, another watcher has removed its memory since.
+    """
     async with _changing():
         now, register = time.time(), await _register(store)
-        if name not in register:
+        if is_new := name not in register:
             await store.set(f"{name}/watch", arguments)
         register[name] = {"seen": now, "missing": None}
         for other, entry in list(register.items()):
@@ -86,6 +89,7 @@ async def enter(store: Store, name: str, arguments: dict[str, Any]) -> None:
             elif entry["missing"] is None and entry["seen"] < now - MISSING_AFTER:
                 entry["missing"] = now
         await store.set(REGISTER, register)
+    return is_new
 
 
 def carry_over(memories: Memories, watch: Watch, now: Fleet) -> tuple[Fleet | None, list[str]]:

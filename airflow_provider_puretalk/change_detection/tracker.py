@@ -41,6 +41,8 @@ class Memory:
 
         #: What others remember, where this one does not yet.
         self._inherited: Memories = ()
+        #: Whether an earlier process had saved something.
+        self.is_recalled = False
         #: What could not be compared, a sentence each, until an event has said so.
         self.not_compared: list[str] = []
 
@@ -48,6 +50,7 @@ class Memory:
         """Bring back what an earlier process saw last, and tell whether there was anything. Do so before the first look."""
         if self._cursor is not None:
             self._then = await self._cursor.load()
+            self.is_recalled = self._then is not None
             if self._cursor.is_unreadable:
                 self.not_compared.append(NOT_READ)
         return self._then is not None
@@ -89,6 +92,11 @@ class Memory:
             self._all_since = self._looks
         self._then = now
         return changes
+
+    def save_all(self) -> None:
+        """Let the next save write everything: what was saved may be gone."""
+        if self._all_since is None:
+            self._all_since = 0
 
     def unsaved(self) -> Callable[[], Awaitable[None]] | None:
         """Return what is to be called once everything noticed so far has been told and has arrived; None for nothing."""

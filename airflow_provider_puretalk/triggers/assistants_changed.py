@@ -135,7 +135,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         with pace.joined(self.poll_interval, self.max_seconds):
             store, name = getattr(self, "asset_state_store", None), self._name()
             memory = await checkpoint_store.recalled(store, name, self._filters(), self._older_names())
-            entry = checkpoint_store.Entry(store, name, self._filters())
+            entry = checkpoint_store.Entry(store, name, self._filters(), memory)
             is_first = True
             async for look in shared_stream:
                 look.seen_by += 1

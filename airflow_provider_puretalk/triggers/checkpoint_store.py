@@ -56,10 +56,11 @@ async def recalled(
 class Entry:
     """A watcher's entry in the register of its asset: renewed now and then, so that its memory is kept."""
 
-    def __init__(self, accessors: Any, name: str, arguments: dict[str, Any]) -> None:
+    def __init__(self, accessors: Any, name: str, arguments: dict[str, Any], memory: Memory) -> None:
         self._accessors = accessors
         self._name = name
         self._arguments = arguments
+        self._memory = memory
         self._due = 0.0
         self._is_entered = False
 
@@ -69,7 +70,7 @@ class Entry:
             return
         self._due = time.monotonic() + _ENTERED_AGAIN_AFTER
         try:
-            await carry_over.enter(AssetStateStore(self._accessors), self._name, self._arguments)
+            is_new = await carry_over.enter(AssetStateStore(self._accessors), self._name, self._arguments)
         except Exception as error:
             if _is_of_several_assets(error):
                 self._accessors = None  # There is nothing to keep.
@@ -78,6 +79,9 @@ class Entry:
                 "The watcher could not be entered in its asset's register; it will be tried again.", exc_info=True
             )
         else:
+            if is_new and (self._is_entered or self._memory.is_recalled):
+                # After a week of failing polls another watcher has removed what was saved.
+                self._memory.save_all()
             if self._is_entered:
                 self._due = time.monotonic() + _RENEWED_AFTER
             self._is_entered = True

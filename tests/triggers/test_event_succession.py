@@ -15,6 +15,7 @@ from airflow_provider_puretalk import sandbox
 from airflow_provider_puretalk.change_detection import carry_over
 from airflow_provider_puretalk.change_detection.checkpoint import Cursor
 from airflow_provider_puretalk.change_detection.detector import Watch
+from airflow_provider_puretalk.change_detection.tracker import Memory
 from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, checkpoint_store, fleet_polls
 from tests.change_detection.fleets import assistant, fleet
 from tests.change_detection.stores import MemoryStore
@@ -190,7 +191,7 @@ async def test_an_entry_that_failed_or_was_undone_is_made_again_soon(monkeypatch
     clock = 1_000.0
     monkeypatch.setattr(checkpoint_store.time, "monotonic", lambda: clock)
     state = AssetState()
-    entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {})
+    entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {}, Memory(Watch()))
     state.failing.append(ConnectionError())
     entered = []
     for minutes in (0, 1, 2, 3, 300, 600):
@@ -217,3 +218,22 @@ async def test_a_memory_that_nobody_uses_is_removed(monkeypatch: pytest.MonkeyPa
     await carry_over.enter(store, "puretalk/a", {})
     assert {key.rpartition("/")[0] for key in store.values if "/b" in key} == set()
     assert "puretalk/a/head" in store.values
+
+
+async def test_a_memory_that_another_watcher_removed_is_saved_whole() -> None:
+    """A watcher whose polls failed for long comes back: all that it knows is saved, though one assistant changed."""
+    state = AssetState()
+    store, watch = checkpoint_store.AssetStateStore(Accessors(state)), Watch()
+    memory = Memory(watch, Cursor(store, "puretalk/a", watch))
+    entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {}, memory)
+    await memory.notice(fleet(assistant("1"), assistant("2")))
+    await memory.unsaved()()  # type: ignore[misc]
+    await entry.renew()
+    state.values.clear()
+    entry._due = 0.0
+    await entry.renew()
+    await memory.notice(fleet(assistant("1"), assistant("2", name="Renamed")))
+    await memory.unsaved()()  # type: ignore[misc]
+    found = await Cursor(store, "puretalk/a", watch).load()
+    assert found is not None
+    assert set(found.prints) == {"1", "2"}
