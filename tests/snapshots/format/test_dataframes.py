@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,42 @@ def test_every_block_gives_all_days_with_their_names_as_text(
     assert {day: sum(count for name, _, count in names["voices"] if name == day) for day in DAYS} == counts
     assert {name for name, _, _ in names["lines"]} == {f"{day}.jsonl" for day in DAYS}
     assert len(names["lines"]) == 3 * 247
+
+
+def test_days_that_differ_in_everything_are_one_table(
+    sandbox: Any, destination: Path, run_page: Callable[[], dict[str, Any]]
+) -> None:
+    """An empty fleet, a redaction, another codec, and fields that came or changed their type hide no day and no row."""
+
+    def take(snapshot: str, **options: Any) -> None:
+        take_snapshot(PuretalkHook(), Storage(str(destination)), snapshot=snapshot, **options)
+
+    redact = {"prompt": "drop", "voice": "drop", "model": "mask", "call_recording_enabled": "mask"}
+    take("redacted", file_format="parquet", redact=redact)
+    odd = {
+        "call_recording_enabled": "yes",
+        "voice": "text",
+        "brand_new": {"a": [1]},
+        "model": 5,
+        "llm_states": {"x": 1},
+    }
+    sandbox.fleet.change(sandbox.fleet.ids()[0], odd)
+    take("odd", file_format="parquet", compression="gzip")
+    for compression in (None, "gzip", "zstd"):
+        take(f"lines-{compression}", compression=compression)
+    for identity in sandbox.fleet.ids():
+        sandbox.fleet.remove(identity)
+    take("0-empty", file_format="parquet")
+
+    names = run_page()
+    counts = dict(zip(DAYS, (250, 249, 248), strict=True)) | {"redacted": 247, "odd": 247}
+    assert dict(Counter(row["snapshot"] for row in names["table"].to_pylist())) == counts
+    assert dict(names["per_day"]) == counts
+    assert {day for day, _ in names["recorded"].iter_rows()} == counts.keys() - {"redacted"}
+    assert {day: sum(count for name, _, count in names["voices"] if name == day) for day in counts} == counts
+    assert Counter(name for name, _, _ in names["lines"]) == dict.fromkeys(
+        ["lines-None", "lines-gzip", "lines-zstd"], 247
+    )
 
 
 def test_a_reader_of_a_whole_snapshot_folder_is_stopped_by_the_manifest_alone(destination: Path) -> None:
