@@ -197,14 +197,16 @@ def _decode(number: int, reply: Reply) -> Any:
     """Decode the body of a page. One that is nested too deeply came as it was sent: it is not worth another request."""
     try:
         return canonical_json.loads(reply.body)
-    except canonical_json.NestedTooDeeplyError:
-        raise PuretalkResponseError(
-            f"Page {number} cannot be read: a record in it is nested too deeply, a thousand levels or more. Find the "
-            "assistant on that page in PureTalk, and correct it there.",
-            transient=False,
-            **reply.facts,
-        ) from None
     except canonical_json.InvalidJSONError as error:
+        # What has an end came as it was sent, and would come like that again.
+        is_whole = reply.body.rstrip().endswith((b"}", b"]"))
+        if is_whole and isinstance(error, canonical_json.NestedTooDeeplyError):
+            raise PuretalkResponseError(
+                f"Page {number} cannot be read: a record in it is nested too deeply, a thousand levels or more. Find the "
+                "assistant on that page in PureTalk, and correct it there.",
+                transient=False,
+                **reply.facts,
+            ) from None
         what = "an HTML page" if "html" in reply.content_type.lower() else "not valid JSON"
         raise BrokenBodyError(f"The answer is {what}: {error}.", **reply.facts) from None
 

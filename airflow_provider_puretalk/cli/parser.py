@@ -12,7 +12,6 @@ import sys
 from typing import Any, NoReturn
 
 from airflow_provider_puretalk import __version__
-from airflow_provider_puretalk.invisible import printable
 
 DESCRIPTION = "PureTalk: list assistants, take snapshots of them, and look after what is stored"
 
@@ -30,6 +29,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and how it would be right."""
+        from airflow_provider_puretalk.invisible import printable  # Here: every `airflow` command loads this module.
+
         self.exit(FAILED, f"{self.format_usage()}{self.prog}: {printable(message)}\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:

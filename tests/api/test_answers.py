@@ -123,8 +123,9 @@ def test_any_other_shape_is_refused(
         (b'{"count": NaN}', "application/json", "NaN"),
         (b"", "application/json", "not valid JSON"),
         (b'{"a": "\xff"}', "application/json", "UTF-8"),
+        (b"[" * 100_000, "application/json", "nested too deeply"),
     ],
-    ids=["html", "text", "half", "nan", "empty", "encoding"],
+    ids=["html", "text", "half", "nan", "empty", "encoding", "depth"],
 )
 def test_what_is_no_json_is_refused(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, body: bytes, kind: str, message: str
