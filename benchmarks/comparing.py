@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 ACCOUNT = "benchmark"
@@ -171,7 +172,10 @@ def _read(destination: str) -> None:
 def _compare(destination: str, assistants: int) -> None:
     from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
 
-    context: Any = {}
+    context: Any = {
+        "dag_run": SimpleNamespace(),
+        "ti": SimpleNamespace(dag_id="benchmark", task_id="compare", run_id="manual"),
+    }
     result = PuretalkCompareSnapshotsOperator(task_id="compare", destination=destination, account=ACCOUNT).execute(
         context
     )
