@@ -1,4 +1,4 @@
-"""Asks the API for a page until it has one: when to try again, and what an answer means.
+"""Asks the API for a page until it has one, as :mod:`.retry` says, and decodes the answer.
 
 In come a page number and a limit; out comes a :class:`~airflow_provider_puretalk.api.page.Page` or an exception of this
 package. Only GETs are sent, so asking again is always safe. Nothing it logs or raises holds the key or a body.
@@ -194,7 +194,7 @@ def _answer(number: int, limit: int, reply: Reply, *, hashed: bool, tries: int =
 
 
 def _decode(number: int, reply: Reply) -> Any:
-    """Decode the body of a page. One that is nested too deeply came as it was sent: it is not worth another request."""
+    """Decode the body of a page. A whole one that is nested too deeply is not worth another request, a broken one is."""
     try:
         return canonical_json.loads(reply.body)
     except canonical_json.InvalidJSONError as error:

@@ -78,12 +78,12 @@ def test_a_value_does_not_differ_from_itself_spelled_otherwise(value: Any) -> No
 
 @given(values, values)
 def test_the_other_way_round_tells_the_same_with_sides_swapped(old: Any, new: Any) -> None:
-    there = [(path, exact_json_or_absent(a), exact_json_or_absent(b)) for path, a, b in differences(old, new)]
-    back = [(path, exact_json_or_absent(b), exact_json_or_absent(a)) for path, a, b in differences(new, old)]
+    there = [(path, canonical_json_or_absent(a), canonical_json_or_absent(b)) for path, a, b in differences(old, new)]
+    back = [(path, canonical_json_or_absent(b), canonical_json_or_absent(a)) for path, a, b in differences(new, old)]
     assert there == back
 
 
-def exact_json_or_absent(value: Any) -> Any:
+def canonical_json_or_absent(value: Any) -> Any:
     return value if value is ABSENT else canonical_json.dumps(value)
 
 
