@@ -27,7 +27,7 @@ from airflow_provider_puretalk.once import once
 from airflow_provider_puretalk.records.models import Assistant, AssistantPage
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
 from airflow_provider_puretalk.scan.prover import CONSISTENCIES, Consistency
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 if TYPE_CHECKING:
     import requests
@@ -221,7 +221,7 @@ class PuretalkHook(BaseHook):
         except Exception as error:
             # Shown to people, so only the type: a message from elsewhere may quote the connection.
             return False, f"The connection could not be tested: {type(error).__name__}."
-        return True, f"Connected to {self.settings.base_url}: {counted(answer.count, 'assistant')}."
+        return True, f"Connected to {self.settings.base_url}: {pluralize(answer.count, 'assistant')}."
 
     def _limit(self, limit: int | None) -> int:
         return (

@@ -24,7 +24,7 @@ from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, Ignorin
 from airflow_provider_puretalk.snapshots.format.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
 from airflow_provider_puretalk.snapshots.storage import reader, writer
 from airflow_provider_puretalk.snapshots.storage.replacement import IF_EXISTS, Newcomer, writer_of
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.api.settings import ApiSettings
@@ -190,7 +190,7 @@ def _kept(storage: Storage, manifest: Manifest, log: Log) -> Taken:
         "Snapshot %s of %s is there already and is kept: %s, written by %s, read at %s. %s",
         manifest.snapshot,
         manifest.account,
-        counted(manifest.count, "assistant"),
+        pluralize(manifest.count, "assistant"),
         writer_of(manifest.source),
         manifest.finished_at.isoformat(timespec="seconds"),
         reader.manifest_path(storage, manifest),
@@ -321,7 +321,7 @@ def _tell(log: Log, taken: Taken) -> None:
         "Snapshot %s of %s: %s, complete: %s, %s. %s",
         manifest.snapshot,
         manifest.account,
-        counted(manifest.count, "assistant"),
+        pluralize(manifest.count, "assistant"),
         manifest.complete,
         taken.told,
         reader.manifest_path(taken.storage, manifest),
@@ -330,6 +330,6 @@ def _tell(log: Log, taken: Taken) -> None:
         log.warning(
             "The documented schema is broken at %s in %s: %s.",
             printable(violation.pointer),
-            counted(violation.count, "record"),
+            pluralize(violation.count, "record"),
             printable(violation.reason),
         )

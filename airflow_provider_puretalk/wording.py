@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def counted(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """Return ``1 assistant``, ``2 assistants``, ``12,345 assistants``.
 
     :param noun: in the singular; it takes an *s* in the plural.

@@ -191,12 +191,12 @@ async def _wait(situation: Situation) -> list[float]:
 
 def _trigger(name: str, begin: float, number: int) -> Any:
     """Return the trigger of a sensor that was deferred at some moment of the last interval."""
-    from airflow_provider_puretalk.conditions.assistant import AssistantWanted
+    from airflow_provider_puretalk.conditions.assistant import AssistantCondition
     from airflow_provider_puretalk.triggers import PuretalkSensorTrigger
 
     return PuretalkSensorTrigger(
         puretalk_conn_id="benchmark",
-        condition=AssistantWanted(None, name).to_dict(),
+        condition=AssistantCondition(None, name).to_dict(),
         began=begin - INTERVAL,
         next_look=begin + random.Random(number).uniform(0, INTERVAL),
         deadline=begin + 3600 + number,

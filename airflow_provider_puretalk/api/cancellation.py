@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 #: Seconds between two looks at the events of others, and at what is in flight.
-LOOK_EVERY = 0.1
+CHECK_EVERY = 0.1
 
 _current: ContextVar[threading.Event | None] = ContextVar("puretalk_cancelled", default=None)
 
@@ -38,7 +38,7 @@ class Cancellation(threading.Event):
             return super().wait(timeout)
         ends = None if timeout is None else time.monotonic() + timeout
         while not self.is_set():
-            left = LOOK_EVERY if ends is None else min(LOOK_EVERY, ends - time.monotonic())
+            left = CHECK_EVERY if ends is None else min(CHECK_EVERY, ends - time.monotonic())
             if left <= 0:
                 return False
             super().wait(left)

@@ -30,7 +30,7 @@ from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_write
 
 from airflow_provider_puretalk.api import environment
-from airflow_provider_puretalk.api.cancellation import LOOK_EVERY, Cancellation
+from airflow_provider_puretalk.api.cancellation import CHECK_EVERY, Cancellation
 
 
 class TimeLimit:
@@ -148,7 +148,7 @@ class _Watchdog:
     def _look_once(self) -> None:  # A call of its own: between two looks it keeps nothing of any request.
         with self._changed:
             self._is_idle = not self._limits
-            self._changed.wait(None if self._is_idle else LOOK_EVERY)
+            self._changed.wait(None if self._is_idle else CHECK_EVERY)
             limits = list(self._limits.values())
         for limit in limits:
             limit.look()
@@ -302,10 +302,10 @@ def _steps(ends: float | None) -> Iterator[float]:
     :raises TimeoutError: it is, or that of the thread's limit.
     """
     while True:
-        left = LOOK_EVERY if ends is None else ends - time.monotonic()
+        left = CHECK_EVERY if ends is None else ends - time.monotonic()
         if left <= 0 or _is_expired():
             raise TimeoutError("timed out")
-        yield min(LOOK_EVERY, left)
+        yield min(CHECK_EVERY, left)
 
 
 def _is_expired() -> bool:

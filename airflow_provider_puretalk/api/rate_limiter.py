@@ -11,7 +11,7 @@ import threading
 import time
 
 
-class Pacer:
+class RateLimiter:
     """Hands out the moments at which requests may start.
 
     :param requests_per_second: ceiling for all threads together; None for none.

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 import urllib3
 
-from airflow_provider_puretalk.api.cancellation import LOOK_EVERY
+from airflow_provider_puretalk.api.cancellation import CHECK_EVERY
 from airflow_provider_puretalk.api.deadline import TimeLimit, time_limit
 from airflow_provider_puretalk.api.response_body import read_body
 from airflow_provider_puretalk.api.retry import parse_retry_after
@@ -130,7 +130,7 @@ class Exchange:
     @contextlib.contextmanager
     def _turn(self, deadline: float, cancelled: threading.Event) -> Iterator[None]:
         """Wait until one more request may be in flight. Its moment comes afterwards: it would pass while others are."""
-        while not self._slots.acquire(timeout=LOOK_EVERY):
+        while not self._slots.acquire(timeout=CHECK_EVERY):
             if cancelled.is_set() or time.monotonic() >= deadline:
                 raise given_up(cancelled)
         try:

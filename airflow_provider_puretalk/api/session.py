@@ -22,7 +22,7 @@ from airflow_provider_puretalk import __version__
 from airflow_provider_puretalk.api import environment
 from airflow_provider_puretalk.api.cancellation import Cancellation
 from airflow_provider_puretalk.api.deadline import LimitedAdapter, current_limit
-from airflow_provider_puretalk.api.rate_limiter import Pacer
+from airflow_provider_puretalk.api.rate_limiter import RateLimiter
 from airflow_provider_puretalk.api.response_body import ACCEPTED
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.exceptions import PuretalkInconsistentScanError
@@ -99,7 +99,7 @@ class PuretalkSession(requests.Session):
 
     def __init__(self, settings: ApiSettings) -> None:
         super().__init__()
-        self.pacer = Pacer(settings.requests_per_second)
+        self.pacer = RateLimiter(settings.requests_per_second)
         self._base_url = settings.base_url
         self._origin = origin(settings.base_url)
         self.auth = _KeyForOrigin(settings)

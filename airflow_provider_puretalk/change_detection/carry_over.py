@@ -20,11 +20,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from airflow_provider_puretalk.change_detection.checkpoint import Cursor, Store
+from airflow_provider_puretalk.change_detection.checkpoint import Checkpoint, Store
 from airflow_provider_puretalk.change_detection.detector import Watch
-from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Path, Print
+from airflow_provider_puretalk.change_detection.fingerprints import Fingerprint, Fleet, Path
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ NOT_READ: Final = "What was remembered cannot be read by this version of the pro
 _MOST_NAMES = 20
 
 #: What an earlier watcher remembers, and what it watched.
-Memories = Sequence[tuple[Fleet, Watch]]
+Predecessors = Sequence[tuple[Fleet, Watch]]
 
 
 async def predecessors(
@@ -64,10 +64,10 @@ async def predecessors(
         except (TypeError, PuretalkConfigurationError):  # Those of a later release, or damaged.
             lost = lost or await store.get(f"{other}/head") is not None
             continue
-        cursor = Cursor(store, other, watch)
-        if (fleet := await cursor.load()) is not None:
+        checkpoint = Checkpoint(store, other, watch)
+        if (fleet := await checkpoint.load()) is not None:
             found.append((fleet, watch))
-        lost = lost or cursor.is_unreadable
+        lost = lost or checkpoint.is_unreadable
     return found, [NOT_READ] if lost else []
 
 
@@ -83,7 +83,7 @@ async def enter(store: Store, name: str, arguments: dict[str, Any]) -> bool:
         register[name] = {"seen": now, "missing": None}
         for other, entry in list(register.items()):
             if entry["missing"] is not None and entry["missing"] < now - FORGOTTEN_AFTER:
-                await Cursor(store, other, Watch()).forget()
+                await Checkpoint(store, other, Watch()).forget()
                 await store.delete(f"{other}/watch")
                 del register[other]
             elif entry["missing"] is None and entry["seen"] < now - MISSING_AFTER:
@@ -92,7 +92,7 @@ async def enter(store: Store, name: str, arguments: dict[str, Any]) -> bool:
     return is_new
 
 
-def carry_over(memories: Memories, watch: Watch, now: Fleet) -> tuple[Fleet | None, list[str]]:
+def carry_over(memories: Predecessors, watch: Watch, now: Fleet) -> tuple[Fleet | None, list[str]]:
     """Return what a watcher would remember had it watched before, and sentences that say what nobody knows.
 
     :param memories: the one that counts most at the end.
@@ -104,30 +104,30 @@ def carry_over(memories: Memories, watch: Watch, now: Fleet) -> tuple[Fleet | No
         return None, [lost] if memories else []
     version = usable[-1][0].key_version
     usable = [(fleet, other) for fleet, other in usable if fleet.key_version == version]
-    seen = dict(now.prints) if version == now.key_version else {**now.prints, **now.former}
-    prints = {identity: watch.view(one) for identity, one in seen.items() if watch.sees(identity)}
-    fields = {field for one in prints.values() for field in one.fields}
+    seen = dict(now.fingerprints) if version == now.key_version else {**now.fingerprints, **now.former}
+    fingerprints = {identity: watch.view(one) for identity, one in seen.items() if watch.sees(identity)}
+    fields = {field for one in fingerprints.values() for field in one.fields}
     unknown_fields = {field for field in fields if not any(watch.compares(other, field) for _, other in usable)}
-    unknown_ids = [one for one in prints if not any(other.sees(one) for _, other in usable)]
+    unknown_ids = [one for one in fingerprints if not any(other.sees(one) for _, other in usable)]
     for fleet, other in usable:
-        _lay_over(prints, fleet, other, watch)
-    return Fleet(now.account, prints, now.seal, key_version=version), _sentences(unknown_fields, unknown_ids)
+        _lay_over(fingerprints, fleet, other, watch)
+    return Fleet(now.account, fingerprints, now.seal, key_version=version), _sentences(unknown_fields, unknown_ids)
 
 
-def _lay_over(prints: dict[str, Print], fleet: Fleet, other: Watch, watch: Watch) -> None:
+def _lay_over(fingerprints: dict[str, Fingerprint], fleet: Fleet, other: Watch, watch: Watch) -> None:
     """Put in place what another watcher knows, as far as both watch it."""
-    for identity in [*prints, *(one for one in fleet.prints if one not in prints)]:
+    for identity in [*fingerprints, *(one for one in fleet.fingerprints if one not in fingerprints)]:
         if not (watch.sees(identity) and other.sees(identity)):
             continue
-        old, new = fleet.prints.get(identity), prints.get(identity)
+        old, new = fleet.fingerprints.get(identity), fingerprints.get(identity)
         if old is None:
-            prints.pop(identity, None)
+            fingerprints.pop(identity, None)
             continue
         known = {field: digest for field, digest in old.by_field().items() if watch.compares(other, field)}
         rest = new.by_field() if new is not None else {}
         both = {field: digest for field, digest in rest.items() if not watch.compares(other, field)} | known
         fields = tuple(sorted(both))
-        prints[identity] = Print(fields, b"".join(both[field] for field in fields))
+        fingerprints[identity] = Fingerprint(fields, b"".join(both[field] for field in fields))
 
 
 def _sentences(fields: set[Path], ids: list[str]) -> list[str]:
@@ -139,7 +139,7 @@ def _sentences(fields: set[Path], ids: list[str]) -> list[str]:
             f"Watched from now on, earlier changes are unknown: the fields {', '.join(names[:_MOST_NAMES])}{more}."
         )
     if ids:
-        found.append(f"Watched from now on, earlier changes are unknown: {counted(len(ids), 'assistant')}.")
+        found.append(f"Watched from now on, earlier changes are unknown: {pluralize(len(ids), 'assistant')}.")
     return found
 
 

@@ -27,7 +27,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from airflow_provider_puretalk.change_detection.detector import Watch
-from airflow_provider_puretalk.change_detection.fingerprints import DIGEST_BYTES, Fleet, Path, Print
+from airflow_provider_puretalk.change_detection.fingerprints import DIGEST_BYTES, Fingerprint, Fleet, Path
 from airflow_provider_puretalk.records.equality import KEY_VERSION
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Store(Protocol):
         """Forget a value, if there is one."""
 
 
-class Cursor:
+class Checkpoint:
     """The memory of one watch.
 
     :param store: where it is kept.
@@ -85,10 +85,10 @@ class Cursor:
             log.warning("What the watcher remembered cannot be read by this version; it begins anew.")
             return None
         self._head, self._parts = head, head["parts"]
-        prints: dict[str, Print] = {}
+        fingerprints: dict[str, Fingerprint] = {}
         for place in range(self._parts):
             try:
-                prints.update(await asyncio.to_thread(_unpack, await self._store.get(self._key(place))))
+                fingerprints.update(await asyncio.to_thread(_unpack, await self._store.get(self._key(place))))
             except (TypeError, ValueError, zlib.error, msgspec.MsgspecError):
                 log.warning(
                     "Part %d of %d of what the watcher remembered is damaged; changes may be told twice.",
@@ -96,7 +96,7 @@ class Cursor:
                     self._parts,
                 )
         # Heads did not say it before the second version.
-        return Fleet(head["account"], prints, head["seal"], key_version=head.get("key_version", 1))
+        return Fleet(head["account"], fingerprints, head["seal"], key_version=head.get("key_version", 1))
 
     async def save(self, fleet: Fleet, moved: Collection[str] | None) -> None:
         """Remember a fleet.
@@ -140,7 +140,7 @@ class Cursor:
 
     def _cut(self, fleet: Fleet) -> tuple[int, dict[int, str]]:
         """Cut a fleet into as many parts as it takes; their number is a power of two."""
-        members = sum(map(self._watch.sees, fleet.prints))
+        members = sum(map(self._watch.sees, fleet.fingerprints))
         parts = 1
         while parts * _USUAL_MEMBERS < members and parts < _MOST_PARTS:
             parts *= 2
@@ -151,8 +151,8 @@ class Cursor:
         return parts, packed
 
     def _pack(self, fleet: Fleet, parts: int, places: Iterable[int]) -> dict[int, str]:
-        groups: dict[int, dict[str, Print]] = {place: {} for place in places}
-        for identity, seen in fleet.prints.items():
+        groups: dict[int, dict[str, Fingerprint]] = {place: {} for place in places}
+        for identity, seen in fleet.fingerprints.items():
             group = groups.get(_place(identity, parts))
             if group is not None and self._watch.sees(identity):
                 group[identity] = self._watch.view(seen)
@@ -174,10 +174,10 @@ _packer = msgspec.msgpack.Encoder()
 _unpacker = msgspec.msgpack.Decoder(list[_Alike])
 
 
-def _pack(prints: Mapping[str, Print]) -> str:
+def _pack(fingerprints: Mapping[str, Fingerprint]) -> str:
     """Spell prints as text. Equal values stand together, so that they take little room."""
     alike: defaultdict[tuple[Path, ...], list[tuple[str, bytes]]] = defaultdict(list)
-    for identity, seen in sorted(prints.items()):
+    for identity, seen in sorted(fingerprints.items()):
         alike[seen.fields].append((identity, seen.digests))
     groups = [
         _Alike(
@@ -190,12 +190,12 @@ def _pack(prints: Mapping[str, Print]) -> str:
     return base64.b64encode(zlib.compress(_packer.encode(groups))).decode()
 
 
-def _unpack(text: Any) -> dict[str, Print]:
+def _unpack(text: Any) -> dict[str, Fingerprint]:
     groups = _unpacker.decode(zlib.decompress(base64.b64decode(text, validate=True)))
     return dict(member for group in groups for member in _members(group))
 
 
-def _members(group: _Alike) -> Iterator[tuple[str, Print]]:
+def _members(group: _Alike) -> Iterator[tuple[str, Fingerprint]]:
     fields = tuple(tuple(map(_to_text, field)) for field in group.fields)
     count = len(group.ids)
     if len(group.digests) != DIGEST_BYTES * len(fields) * count:
@@ -204,7 +204,7 @@ def _members(group: _Alike) -> Iterator[tuple[str, Print]]:
     for place, identity in enumerate(group.ids):
         starts = range(place * DIGEST_BYTES, len(group.digests), step)
         digests = b"".join(group.digests[start : start + DIGEST_BYTES] for start in starts)
-        yield _to_text(identity), Print(fields, digests)
+        yield _to_text(identity), Fingerprint(fields, digests)
 
 
 def _columns(rows: list[bytes], fields: int) -> bytes:

@@ -20,7 +20,7 @@ from airflow_provider_puretalk.records.ignored_fields import IgnoredFields, Log
 from airflow_provider_puretalk.storable import fitting, storable
 
 if TYPE_CHECKING:
-    from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Path, Print
+    from airflow_provider_puretalk.change_detection.fingerprints import Fingerprint, Fleet, Path
 
 #: Where each list of ids in an event ends; our own limit, since events are stored in Airflow's database.
 MOST_IDS: Final = 100
@@ -137,7 +137,7 @@ class Watch:
         links = (covers(watch._ignored.links, field) for watch in (self, other))
         return self._cares_for(field) and other._cares_for(field) and len(set(links)) == 1
 
-    def view(self, seen: Print) -> Print:
+    def view(self, seen: Fingerprint) -> Fingerprint:
         """Return of a print what is watched."""
         fields, places = self._view(seen.fields)
         links = self._ignored.links
@@ -151,12 +151,14 @@ class Watch:
     def warn_of_names(self, fleet: Fleet, log: Log) -> list[str]:
         """Write a warning for each name to ignore that no assistant has as a field, and return them."""
         ignored = IgnoredFields(self._ignored.names)
-        ignored.notice_paths({field for shape in {seen.fields for seen in fleet.prints.values()} for field in shape})
+        ignored.notice_paths(
+            {field for shape in {seen.fields for seen in fleet.fingerprints.values()} for field in shape}
+        )
         return ignored.warn(log)
 
     def compare(self, then: Fleet, now: Fleet) -> Changes:
         """Return what changed, as far as it is watched."""
-        known, seen = then.prints, now.prints
+        known, seen = then.fingerprints, now.fingerprints
         if then.key_version < now.key_version:
             seen = {**seen, **now.former}
         watched = known.keys() | seen.keys() if self._ids is None else self._ids
@@ -192,7 +194,7 @@ class Watch:
         )
 
 
-def _names(old: Print, new: Print) -> list[str]:
+def _names(old: Fingerprint, new: Fingerprint) -> list[str]:
     """Return the dotted names of the fields that differ."""
     before, after = old.by_field(), new.by_field()
     found = [field for field in sorted(before.keys() | after.keys()) if before.get(field) != after.get(field)]
@@ -201,7 +203,7 @@ def _names(old: Print, new: Print) -> list[str]:
     return [".".join(field) for field in found if len(field) == 1 or field[0] not in whole]
 
 
-def _tell(digest: Any, identity: str, old: Print | None, new: Print | None) -> None:
+def _tell(digest: Any, identity: str, old: Fingerprint | None, new: Fingerprint | None) -> None:
     """Add to a digest what became of an assistant, so that no two changes add the same bytes."""
     parts = [identity.encode("utf-8", "surrogatepass")]
     for side in (old, new):

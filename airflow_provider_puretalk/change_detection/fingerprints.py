@@ -1,8 +1,8 @@
-"""What a fleet looked like, in digests: enough to tell later which fields changed, too little to tell what they held.
+"""Fingerprints of a fleet: enough to name later which fields changed, too little to show what they held.
 
-In come records in canonical spelling; out comes one :class:`Print` per assistant: a short digest of each field. Objects
-such as ``voice`` are taken apart once, so that ``voice.language`` can be told; all else is one value. A digest that stays
-the same for two different values hides a change: one in four billion changed fields.
+A :class:`Fingerprint` is one assistant's: a short digest of each field. Objects such as ``voice`` are taken apart once, so
+that ``voice.language`` can be named; all else is one value. A digest that stays the same for two different values hides a
+change: one in four billion changed fields.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MOST_KEYS = 32
 _OTHER_BEFORE = re.compile(rb"[0-9][eE][-+0-9]|[0-9.]{17}")
 
 
-class Print(NamedTuple):
+class Fingerprint(NamedTuple):
     """What an assistant looked like.
 
     :ivar fields: paths of its fields. An object that is taken apart stands before its own fields.
@@ -67,11 +67,11 @@ class Fleet:
     """
 
     account: str
-    prints: Mapping[str, Print]
+    fingerprints: Mapping[str, Fingerprint]
     seal: str
     seen_at: datetime | None = None
     key_version: int = field(default=KEY_VERSION, compare=False)
-    former: Mapping[str, Print] = field(default_factory=dict, compare=False)
+    former: Mapping[str, Fingerprint] = field(default_factory=dict, compare=False)
 
     def is_comparable_with(self, other: Fleet) -> bool:
         """Tell whether differences between the two would be changes of assistants."""
@@ -102,17 +102,17 @@ class Observer:
             whole = hashlib.blake2b(line, digest_size=_WHOLE_BYTES).digest()
             seen[whole] = known.get(whole) or self._of_line(line, key)
         self._known, self._seal = seen, seal
-        prints = {one.identity: one.print for one in seen.values()}
+        fingerprints = {one.identity: one.print for one in seen.values()}
         former = {one.identity: one.former for one in seen.values() if one.former is not None}
-        return Fleet(account, prints, seal, seen_at, former=former)
+        return Fleet(account, fingerprints, seal, seen_at, former=former)
 
     def _of_line(self, line: bytes, key: bytes) -> _Seen:
         record = canonical_json.loads(line)
-        now = self._print(record, key, comparison_key)
-        former = self._print(record, key, _former_key) if _OTHER_BEFORE.search(line) else now
+        now = self._fingerprint(record, key, comparison_key)
+        former = self._fingerprint(record, key, _former_key) if _OTHER_BEFORE.search(line) else now
         return _Seen(record_id(record) or "", now, None if former == now else former)
 
-    def _print(self, record: dict[str, Any], key: bytes, spell: Callable[[Any], bytes]) -> Print:
+    def _fingerprint(self, record: dict[str, Any], key: bytes, spell: Callable[[Any], bytes]) -> Fingerprint:
         fields, digests, links = [], [], []
         for place, (path, spelled) in enumerate(_parts(record, spell)):
             fields.append(path)
@@ -121,15 +121,15 @@ class Observer:
                 links.append((place, _digest(cut, key)))
         shape = tuple(fields)
         # Most assistants have the same fields: they share one tuple.
-        return Print(self._shapes.setdefault(shape, shape), b"".join(digests), tuple(links))
+        return Fingerprint(self._shapes.setdefault(shape, shape), b"".join(digests), tuple(links))
 
 
 class _Seen(NamedTuple):
     """A record's id and print, and the print of an earlier release where it was another one."""
 
     identity: str
-    print: Print
-    former: Print | None
+    print: Fingerprint
+    former: Fingerprint | None
 
 
 def _digest(spelled: bytes, key: bytes) -> bytes:

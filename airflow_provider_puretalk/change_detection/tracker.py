@@ -1,8 +1,8 @@
 """What a watch saw last: in this process, and where there is a cursor, beyond it.
 
-The order is what keeps the promise *at least once*: first a change is noticed, then it is told, and only when somebody
-says that it arrived is it remembered for good (:meth:`Memory.unsaved`). A process that dies in between tells it again,
-unless it was undone before anybody looked again: then nothing differs from what was remembered.
+The order keeps the promise *at least once*: a change is noticed, an event is emitted, and only when the event has been
+acknowledged does the change go into the checkpoint (:meth:`ChangeTracker.unsaved`). A process that dies in between emits it
+again, unless it was undone before the next poll: then nothing differs from the checkpoint.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from airflow_provider_puretalk.change_detection.carry_over import NOT_READ, Memories, carry_over
-from airflow_provider_puretalk.change_detection.checkpoint import Cursor
+from airflow_provider_puretalk.change_detection.carry_over import NOT_READ, Predecessors, carry_over
+from airflow_provider_puretalk.change_detection.checkpoint import Checkpoint
 from airflow_provider_puretalk.change_detection.detector import Changes, Watch
 from airflow_provider_puretalk.change_detection.fingerprints import Fleet
 from airflow_provider_puretalk.invisible import printable
@@ -21,16 +21,16 @@ from airflow_provider_puretalk.invisible import printable
 log = logging.getLogger(__name__)
 
 
-class Memory:
+class ChangeTracker:
     """Notices what changed from one look to the next.
 
     :param watch: what is to be noticed.
     :param cursor: where it is remembered beyond this process; None where it is not.
     """
 
-    def __init__(self, watch: Watch, cursor: Cursor | None = None) -> None:
+    def __init__(self, watch: Watch, checkpoint: Checkpoint | None = None) -> None:
         self._watch = watch
-        self._cursor = cursor
+        self._checkpoint = checkpoint
         self._then: Fleet | None = None
         self._looks = 0
         #: The look since which nothing is remembered yet, and those at which assistants moved that are not.
@@ -40,22 +40,22 @@ class Memory:
         self._on_their_way: set[int] = set()
 
         #: What others remember, where this one does not yet.
-        self._inherited: Memories = ()
+        self._inherited: Predecessors = ()
         #: Whether an earlier process had saved something.
         self.is_recalled = False
         #: What could not be compared, a sentence each, until an event has said so.
         self.not_compared: list[str] = []
 
-    async def recall(self) -> bool:
+    async def restore(self) -> bool:
         """Bring back what an earlier process saw last, and tell whether there was anything. Do so before the first look."""
-        if self._cursor is not None:
-            self._then = await self._cursor.load()
+        if self._checkpoint is not None:
+            self._then = await self._checkpoint.load()
             self.is_recalled = self._then is not None
-            if self._cursor.is_unreadable:
+            if self._checkpoint.is_unreadable:
                 self.not_compared.append(NOT_READ)
         return self._then is not None
 
-    def inherit(self, memories: Memories, lost: Sequence[str] = ()) -> None:
+    def inherit(self, memories: Predecessors, lost: Sequence[str] = ()) -> None:
         """Begin with what others remember, at the first look.
 
         :param lost: sentences that say what of it is unknown.
@@ -79,7 +79,7 @@ class Memory:
         if then is not None and then.is_comparable_with(now):
             changes = await asyncio.to_thread(self._watch.compare, then, now)
             self._moved_at |= dict.fromkeys(changes.moved, self._looks)
-            if changes.are_worth_telling and self._cursor is not None:
+            if changes.are_worth_telling and self._checkpoint is not None:
                 self._on_their_way.add(self._looks)
         else:
             if then is not None:
@@ -100,17 +100,17 @@ class Memory:
 
     def unsaved(self) -> Callable[[], Awaitable[None]] | None:
         """Return what is to be called once everything noticed so far has been told and has arrived; None for nothing."""
-        if self._cursor is None or self._then is None or (self._all_since is None and not self._moved_at):
+        if self._checkpoint is None or self._then is None or (self._all_since is None and not self._moved_at):
             return None
-        return partial(self._save, self._cursor, self._then, self._looks)
+        return partial(self._save, self._checkpoint, self._then, self._looks)
 
-    async def _save(self, cursor: Cursor, fleet: Fleet, look: int) -> None:
+    async def _save(self, checkpoint: Checkpoint, fleet: Fleet, look: int) -> None:
         self._on_their_way.discard(look)
         if any(earlier < look for earlier in self._on_their_way):
             return  # A quiet look after an event that was lost: to remember it would be to forget what the event told.
         moved = [identity for identity, moved_at in self._moved_at.items() if moved_at <= look]
         everything = self._all_since is not None and self._all_since <= look
-        await cursor.save(fleet, None if everything else moved)
+        await checkpoint.save(fleet, None if everything else moved)
         if everything:
             self._all_since = None
         self._moved_at = {identity: moved_at for identity, moved_at in self._moved_at.items() if moved_at > look}

@@ -16,7 +16,7 @@ from airflow_provider_puretalk.records.matching import documented_texts
 from airflow_provider_puretalk.records.redaction import Redactor
 from airflow_provider_puretalk.records.selection import Selection
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 #: What a table shows where nobody chose.
 _COLUMNS = ["assistant_id", "name", "voice.language", "model", "phone_number", "updated_at"]
@@ -47,7 +47,7 @@ def list_assistants(options: argparse.Namespace, output: Output) -> int:
 
 def _told(scan: AssistantScan, left_out: int) -> str:
     proof = f"read as {scan.consistency} ({scan.method})" if scan.complete else "NOT complete: they changed meanwhile"
-    return f"{counted(scan.count, 'assistant')}, {proof}." + (f" {left_out:,} more match." if left_out else "")
+    return f"{pluralize(scan.count, 'assistant')}, {proof}." + (f" {left_out:,} more match." if left_out else "")
 
 
 def _filters(pairs: list[tuple[str, str]]) -> Mapping[str, list[Any]] | None:
@@ -59,7 +59,7 @@ def _filters(pairs: list[tuple[str, str]]) -> Mapping[str, list[Any]] | None:
             value = canonical_json.loads(text)
         except canonical_json.InvalidJSONError:
             continue
-        # 1.50 as a name is that text: `Wanted` refuses such numbers, whose spelling it does not know. Here it is known.
+        # 1.50 as a name is that text: `ExpectedValue` refuses such numbers, because their spelling is lost. Here it is not.
         if not (isinstance(value, float | Decimal) and name in documented_texts()):
             accepted[name].append(value)
     return accepted or None

@@ -19,7 +19,7 @@ from airflow_provider_puretalk.snapshots.comparison.changes import Added, Change
 from airflow_provider_puretalk.snapshots.comparison.pair_selection import choose_two
 from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 #: A longer value is told by its length: the first words of two prompts seldom differ.
 _LONGEST_VALUE = 40
@@ -98,7 +98,7 @@ def _rows(change: Change) -> Iterator[Sequence[Any]]:
         case Changed():
             yield _row("changed", change.assistant_id, change.name, change)
         case ChangedMany():
-            yield _row("changed", counted(len(change.assistant_ids), "assistant"), None, change)
+            yield _row("changed", pluralize(len(change.assistant_ids), "assistant"), None, change)
         case _:
             what = "added" if isinstance(change, Added) else "removed"
             yield what, change.assistant_id, change.name, None, None, None, None

@@ -11,7 +11,7 @@ from airflow_provider_puretalk.cli.parser import DONE
 from airflow_provider_puretalk.exceptions import SnapshotExistsError
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.take_snapshot import Taken, take_snapshot
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 _SINCE = {None: "the first one", True: "nothing changed since {}", False: "something changed since {}"}
 
@@ -26,7 +26,7 @@ def snapshot(options: argparse.Namespace, output: Output) -> int:
     complete = "complete" if result["complete"] else "NOT complete"
     known = taken.unchanged is not None or taken.is_first
     since = _SINCE[result["unchanged"]].format(result["previous_snapshot"]) if known else taken.told
-    assistants = counted(result["count"], "assistant")
+    assistants = pluralize(result["count"], "assistant")
     output.line(f"Snapshot {result['snapshot']} of {result['account']}: {assistants}, {complete}; {since}.")
     output.line(result["manifest_path"])
     return DONE

@@ -15,7 +15,7 @@ from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.snapshots.storage.reader import snapshot_names
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 
 def list_stored(options: argparse.Namespace, output: Output) -> int:
@@ -89,9 +89,9 @@ def verify_stored(options: argparse.Namespace, output: Output) -> int:
     else:
         for one in results:
             if one.assistants is not None:
-                output.line(f"Verified: {counted(one.assistants, 'assistant')}, {one.path}")
+                output.line(f"Verified: {pluralize(one.assistants, 'assistant')}, {one.path}")
         if options.all:
-            output.line(f"{len(results) - len(failed):,} of {counted(len(results), 'snapshot')} verified.")
+            output.line(f"{len(results) - len(failed):,} of {pluralize(len(results), 'snapshot')} verified.")
     return FAILED if failed else DONE
 
 

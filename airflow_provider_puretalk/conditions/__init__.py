@@ -50,10 +50,10 @@ class Condition(Protocol):
 
 def condition_of(told: Mapping[str, Any]) -> Condition:
     """Return the condition that :meth:`Condition.to_dict` wrote down."""
-    from airflow_provider_puretalk.conditions.assistant import AssistantWanted
-    from airflow_provider_puretalk.conditions.assistants_changed import ChangeWanted
+    from airflow_provider_puretalk.conditions.assistant import AssistantCondition
+    from airflow_provider_puretalk.conditions.assistants_changed import ChangeCondition
 
     values = dict(told)
-    kinds: dict[str, Any] = {AssistantWanted.kind: AssistantWanted, ChangeWanted.kind: ChangeWanted}
+    kinds: dict[str, Any] = {AssistantCondition.kind: AssistantCondition, ChangeCondition.kind: ChangeCondition}
     condition: Condition = kinds[values.pop("kind")].of(**values)
     return condition

@@ -13,7 +13,7 @@ from airflow_provider_puretalk.conditions.evaluation import failure
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.params import as_text
 from airflow_provider_puretalk.records.field_paths import ITEMS, Pattern, find, parse_name
-from airflow_provider_puretalk.records.matching import Wanted
+from airflow_provider_puretalk.records.matching import ExpectedValue
 from airflow_provider_puretalk.storable import storable
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AssistantWanted:
+class AssistantCondition:
     """An assistant with this id, or this name, or both, whose fields have the values expected.
 
     One walk over the list is enough: what was seen was there. What an unlucky walk misses, the next one finds.
@@ -37,7 +37,7 @@ class AssistantWanted:
     assistant_id: str | None
     name: str | None
     expect: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    _expected: list[tuple[Pattern, Wanted]] = field(init=False, repr=False, compare=False)
+    _expected: list[tuple[Pattern, ExpectedValue]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.assistant_id is None and self.name is None:
@@ -47,7 +47,7 @@ class AssistantWanted:
         for name, pattern in names.items():
             if ITEMS in pattern:
                 raise PuretalkConfigurationError(f"`expect` holds {name!r}; it takes whole fields, without `*`.")
-        expected = [(names[name], Wanted("expect", name, value)) for name, value in given.items()]
+        expected = [(names[name], ExpectedValue("expect", name, value)) for name, value in given.items()]
         object.__setattr__(self, "_expected", expected)
         # Taken once: a generator has nothing more to give when the trigger is told what to wait for.
         object.__setattr__(

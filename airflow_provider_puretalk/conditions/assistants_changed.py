@@ -26,7 +26,7 @@ _CHUNK = 64
 
 
 @dataclass(frozen=True)
-class ChangeWanted:
+class ChangeCondition:
     """A list that differs from a snapshot, in more than the ignored fields.
 
     :param account: whose snapshots they are; None for the connection's.

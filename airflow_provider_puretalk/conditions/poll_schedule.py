@@ -10,7 +10,7 @@ import math
 SHORTEST = 0.1
 
 
-class Pauses:
+class PollSchedule:
     """The pauses of one wait.
 
     :param interval: seconds.

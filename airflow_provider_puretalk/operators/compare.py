@@ -17,7 +17,7 @@ from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.records.field_paths import parse_names
 from airflow_provider_puretalk.templating import TemplatedArguments
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -165,5 +165,5 @@ class _Limit:
         )
         if too_many:
             raise PuretalkDriftError(
-                f"{removed:,} of {counted(count, 'assistant')} are gone, more than `max_removed` allows ({self._told})."
+                f"{removed:,} of {pluralize(count, 'assistant')} are gone, more than `max_removed` allows ({self._told})."
             )

@@ -13,7 +13,7 @@ from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.templating import TemplatedArguments
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 from airflow_provider_puretalk.xcom import NotForXComError, plain
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
             if redactor is not None:
                 records = [redactor(record) for record in records]
             selected = self._select(records, selection, redactor, ceiling, longest)
-            self.log.info("Page %d: %d of %s selected.", page, len(selected), counted(len(records), "assistant"))
+            self.log.info("Page %d: %d of %s selected.", page, len(selected), pluralize(len(records), "assistant"))
             self._warn(selection, redactor, len(records), whole=False)
             return selected
         with hook.scan_assistants(consistency, limit=limit, redact=redactor) as scan:
@@ -120,10 +120,10 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
             self.log.info(
                 "%d of %s selected (%s, method %s, %s, complete: %s).",
                 len(selected),
-                counted(scan.count, "assistant"),
+                pluralize(scan.count, "assistant"),
                 consistency,
                 scan.method,
-                counted(scan.walks, "walk"),
+                pluralize(scan.walks, "walk"),
                 scan.complete,
             )
             self._warn(selection, redactor, scan.count, whole=scan.complete)

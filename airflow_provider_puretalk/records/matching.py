@@ -17,7 +17,7 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.records.field_paths import ABSENT
 
 
-class Wanted:
+class ExpectedValue:
     """A value that a field must have. None matches null and absent.
 
     :param argument: what it was given in, for the message.

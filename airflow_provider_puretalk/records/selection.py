@@ -13,7 +13,7 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.records import field_paths
 from airflow_provider_puretalk.records.field_paths import ABSENT, Pattern
-from airflow_provider_puretalk.records.matching import Wanted
+from airflow_provider_puretalk.records.matching import ExpectedValue
 
 
 class Selection:
@@ -83,12 +83,12 @@ class Selection:
         )
 
 
-def _wanted(name: str, value: Any) -> list[Wanted]:
+def _wanted(name: str, value: Any) -> list[ExpectedValue]:
     accepted = params.elements(value)
-    return [Wanted("filters", name, one) for one in ([value] if accepted is None else accepted)]
+    return [ExpectedValue("filters", name, one) for one in ([value] if accepted is None else accepted)]
 
 
-def _accepts(value: Any, wanted: list[Wanted]) -> bool:
+def _accepts(value: Any, wanted: list[ExpectedValue]) -> bool:
     return any(one.is_met_by(value) for one in wanted) or (
         isinstance(value, list) and any(one.is_met_by(item) for item in value for one in wanted)
     )

@@ -38,7 +38,7 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkPaginationError,
 )
 from airflow_provider_puretalk.scan.spool import ScannedPage, Spool
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ _GATHERING = 0.001
 #: Seconds between two lines of progress in the log.
 _PROGRESS_INTERVAL = 10.0
 #: Seconds after which who waits for pages looks whether they are wanted still.
-_LOOK_EVERY = 0.1
+_LOG_EVERY = 0.1
 
 #: Walks in a row that contradict themselves in the same way before reading again is given up.
 _IDENTICAL_WALKS = 3
@@ -220,11 +220,11 @@ class Scanner:
         self._contradictions = (self._contradictions + 1 if same else 1) if contradicts else 0
         if self._contradictions >= _IDENTICAL_WALKS:
             unique = self._unique(walk)
-            ids = "" if unique == walk.rows else f" with {counted(unique, 'different id')}"
+            ids = "" if unique == walk.rows else f" with {pluralize(unique, 'different id')}"
             count = " and ".join(f"{one:,}" for one in sorted({min(walk.counts), max(walk.counts)}))
             missing = ", and a page that was named is not there" if walk.broke_off else ""
             raise PuretalkInconsistentScanError(
-                f"The list contradicts itself: `count` says {count}, but {counted(walk.rows, 'row')}{ids} came{missing}, "
+                f"The list contradicts itself: `count` says {count}, but {pluralize(walk.rows, 'row')}{ids} came{missing}, "
                 f"the same in each of {self._contradictions} walks. Reading again will not help. Tell PureTalk, or take "
                 f"what comes with consistency='best_effort'. {self._tried[-1]}",
                 transient=False,
@@ -253,7 +253,7 @@ class Scanner:
         if page.size < first.size or page.count < first.count:
             # Rows were deleted just now, or the server takes such a limit for another one: only pages as before can tell.
             self._tried.append(
-                f"A single page of {limit}: {counted(page.size, 'row')} came, with a `count` of {page.count:,}."
+                f"A single page of {limit}: {pluralize(page.size, 'row')} came, with a `count` of {page.count:,}."
             )
             log.info("%s", self._tried[-1])
             return first
@@ -298,7 +298,7 @@ class Scanner:
             self._spool.add(walk.number, page)
             if time.monotonic() - told >= _PROGRESS_INTERVAL:
                 told = time.monotonic()
-                self._tell_progress(walk, told - started)
+                self._log_progress(walk, told - started)
 
     def _judge(self, walk: _Walk) -> Proof | None:
         """Return a proof if the walks so far hold one for the consistency asked for."""
@@ -340,11 +340,11 @@ class Scanner:
         if len(walk.counts) > 1:
             return f"`count` changed while it was read, between {min(walk.counts):,} and {max(walk.counts):,}"
         if walk.counts != {walk.rows}:
-            return f"`count` says {walk.first.count:,}, {counted(walk.rows, 'row')} came"
+            return f"`count` says {walk.first.count:,}, {pluralize(walk.rows, 'row')} came"
         if walk.number == 1 and self._consistency == "verified":
             return "one walk of several pages cannot, a second one with the same assistants can"
         if walk.rows != (unique := self._unique(walk)):
-            return f"{counted(walk.rows - unique, 'row')} came twice"
+            return f"{pluralize(walk.rows - unique, 'row')} came twice"
         return "the assistants were not the same as before"
 
     def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
@@ -408,7 +408,7 @@ class Scanner:
 
     def _time_left(self) -> float:
         """Return how long to wait at most before looking whether to go on."""
-        return max(0.0, min(_LOOK_EVERY, self._deadline - time.monotonic()))
+        return max(0.0, min(_LOG_EVERY, self._deadline - time.monotonic()))
 
     def _check_time(self, cause: Exception | None = None) -> None:
         if time.monotonic() >= self._deadline:
@@ -417,7 +417,7 @@ class Scanner:
                 f"The time set for the reading (`max_seconds`) ran out before it was proven.{last}"
             ) from cause
 
-    def _tell_progress(self, walk: _Walk, seconds: float) -> None:
+    def _log_progress(self, walk: _Walk, seconds: float) -> None:
         rate = walk.rows / seconds
         left = max(0, walk.first.count - walk.rows) / rate if rate else 0.0
         size = max(1, walk.first.size)

@@ -14,7 +14,7 @@ from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 from airflow_provider_puretalk.xcom import NotForXComError, plain
 
 if TYPE_CHECKING:
-    from airflow_provider_puretalk.conditions.assistant import AssistantWanted
+    from airflow_provider_puretalk.conditions.assistant import AssistantCondition
 
 
 class PuretalkAssistantSensor(WaitingSensor):
@@ -69,10 +69,10 @@ class PuretalkAssistantSensor(WaitingSensor):
         self.name = name
         self.expect = expect
 
-    def _wanted(self, began: float) -> AssistantWanted:
-        from airflow_provider_puretalk.conditions.assistant import AssistantWanted
+    def _wanted(self, began: float) -> AssistantCondition:
+        from airflow_provider_puretalk.conditions.assistant import AssistantCondition
 
-        return AssistantWanted(
+        return AssistantCondition(
             params.optional_data("assistant_id", self.rendered("assistant_id")),
             params.optional_data("name", self.rendered("name")),
             {} if (expect := self.rendered("expect")) is None else expect,
@@ -81,7 +81,7 @@ class PuretalkAssistantSensor(WaitingSensor):
     def _resumed(self, told: dict[str, Any], began: float) -> Any:
         # The trigger tells no contents: events are logged. If the assistant has changed back, the waiting goes on.
         self.log.info("The trigger saw assistant %s; reading it.", printable(str(told.get("assistant_id"))))
-        return self._look_or_defer(began)
+        return self._poll_or_defer(began)
 
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         try:

@@ -13,7 +13,7 @@ from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 
 if TYPE_CHECKING:
-    from airflow_provider_puretalk.conditions.assistants_changed import ChangeWanted
+    from airflow_provider_puretalk.conditions.assistants_changed import ChangeCondition
 
 
 class PuretalkAssistantsChangedSensor(WaitingSensor):
@@ -79,13 +79,13 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
         self.baseline = baseline
         self.ignore_fields = ignore_fields
 
-    def _wanted(self, began: float) -> ChangeWanted:
-        from airflow_provider_puretalk.conditions.assistants_changed import ChangeWanted
+    def _wanted(self, began: float) -> ChangeCondition:
+        from airflow_provider_puretalk.conditions.assistants_changed import ChangeCondition
         from airflow_provider_puretalk.records.field_paths import parse_names
 
         given = self.rendered("ignore_fields")
         ignored = parse_names("ignore_fields", () if given is None else given)
-        return ChangeWanted(
+        return ChangeCondition(
             destination=params.location("destination", self.rendered("destination")),
             storage_conn_id=params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
             account=params.optional_text("account", self.rendered("account")),

@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.conditions import evaluation, events
-from airflow_provider_puretalk.conditions.poll_schedule import Pauses
+from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
 from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
@@ -83,7 +83,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             self._prepare(began if deferrable else self._began(context))
         except PuretalkError as error:
             self._end_with(error)
-        return self._look_or_defer(began) if deferrable else super().execute(context)
+        return self._poll_or_defer(began) if deferrable else super().execute(context)
 
     @killable
     def poke(self, context: Context) -> bool | PokeReturnValue:
@@ -93,7 +93,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         try:
             if self._condition is None:
                 self._prepare(self._began(context))
-            found = self._look()
+            found = self._poll_once()
         except PuretalkError as error:
             if not self.reschedule and self._tolerates(error):
                 return False
@@ -125,7 +125,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         params.seconds("max_seconds", self.rendered("max_seconds"))
         self._condition = self._wanted(began)
 
-    def _look(self) -> dict[str, Any] | None:
+    def _poll_once(self) -> dict[str, Any] | None:
         """Look once; return what goes into XCom where the condition holds."""
         from airflow_provider_puretalk.hooks import PuretalkHook
 
@@ -144,10 +144,10 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         except Exception as error:
             raise evaluation.failure(error) from error
 
-    def _look_or_defer(self, began: float) -> Any:
+    def _poll_or_defer(self, began: float) -> Any:
         """Look once, and leave the rest to the trigger."""
         try:
-            found = self._look()
+            found = self._poll_once()
         except PuretalkError as error:
             if not self._tolerates(error):
                 if isinstance(error, AirflowFailException) or not self.silent_fail:
@@ -166,7 +166,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         assert self._condition is not None, "prepared before"
         now = time.time()
         longest = self.max_wait.total_seconds() if self.max_wait else None
-        pause = Pauses(self.poke_interval, self.exponential_backoff, longest, began).after(now)
+        pause = PollSchedule(self.poke_interval, self.exponential_backoff, longest, began).after(now)
         deadline = began + self.timeout
         overtime = min(params.seconds("max_seconds", self.rendered("max_seconds")), _LONGEST_OVERTIME)
         trigger = PuretalkSensorTrigger(

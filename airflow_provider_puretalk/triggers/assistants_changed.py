@@ -17,12 +17,12 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.params import is_path_part
 from airflow_provider_puretalk.records.field_paths import parse_names
 from airflow_provider_puretalk.triggers import fleet_polls
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
-    from airflow_provider_puretalk.triggers.fleet_polls import Look
+    from airflow_provider_puretalk.triggers.fleet_polls import Observation
 
 log = logging.getLogger(__name__)
 
@@ -115,26 +115,26 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         return "puretalk-assistants", self.puretalk_conn_id, self.page_size
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Observation]:
         """Yield looks at the account, for ever."""
-        async for look in fleet_polls.told_later(cls._shared_looks(kwargs)):
+        async for look in fleet_polls.acknowledged_later(cls._shared_observations(kwargs)):
             yield look
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
         """Return what yields looks at the account, for ever, and is told when their events are stored."""
-        from airflow_provider_puretalk.triggers.shared_stream import LookProducer
+        from airflow_provider_puretalk.triggers.shared_stream import ObservationProducer
 
-        return LookProducer(cls._shared_looks(kwargs))
+        return ObservationProducer(cls._shared_observations(kwargs))
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Observation]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each look at which something had changed that this trigger watches."""
         from airflow_provider_puretalk.triggers import checkpoint_store  # Here: importing it takes long.
 
         pace = fleet_polls.shared_pace(self.shared_stream_key(), self.poll_interval, self.max_seconds)
         with pace.joined(self.poll_interval, self.max_seconds):
             store, name = getattr(self, "asset_state_store", None), self._name()
-            memory = await checkpoint_store.recalled(store, name, self._filters(), self._older_names())
+            memory = await checkpoint_store.restored_tracker(store, name, self._filters(), self._older_names())
             entry = checkpoint_store.Entry(store, name, self._filters(), memory)
             is_first = True
             async for look in shared_stream:
@@ -146,10 +146,12 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
                     is_first = False
                     self._watch().warn_of_names(look.fleet, log)
                 if save := memory.unsaved():
-                    look.when_told.append(save)
-                look.when_told.append(entry.renew)
+                    look.when_acknowledged.append(save)
+                look.when_acknowledged.append(entry.renew)
                 if changes is None:
-                    log.info("Watching %s of %s.", counted(len(look.fleet.prints), "assistant"), look.fleet.account)
+                    log.info(
+                        "Watching %s of %s.", pluralize(len(look.fleet.fingerprints), "assistant"), look.fleet.account
+                    )
                 elif changes.are_worth_telling:
                     seen_at = look.fleet.seen_at
                     payload = changes.to_payload(seen_at.isoformat() if seen_at else None, memory.not_compared)
@@ -161,11 +163,11 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         stream = fleet_polls.looks(
             self.puretalk_conn_id, self.page_size, fleet_polls.Pace(self.poll_interval, self.max_seconds)
         )
-        async for event in self.filter_shared_stream(fleet_polls.told_later(stream)):
+        async for event in self.filter_shared_stream(fleet_polls.acknowledged_later(stream)):
             yield event
 
     @classmethod
-    def _shared_looks(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
+    def _shared_observations(cls, kwargs: dict[str, Any]) -> AsyncIterator[Observation]:
         trigger = cls(**kwargs)
         pace = fleet_polls.shared_pace(trigger.shared_stream_key(), trigger.poll_interval, trigger.max_seconds)
         return fleet_polls.looks(trigger.puretalk_conn_id, trigger.page_size, pace)
@@ -196,7 +198,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
             for account in (None, self.account)
         }
 
-    def _is_of_the_account(self, look: Look) -> bool:
+    def _is_of_the_account(self, look: Observation) -> bool:
         if self.account in (None, look.fleet.account):
             return True
         log.error(

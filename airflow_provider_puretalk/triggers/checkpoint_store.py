@@ -8,9 +8,9 @@ import time
 from typing import Any, Final
 
 from airflow_provider_puretalk.change_detection import carry_over
-from airflow_provider_puretalk.change_detection.checkpoint import Cursor
+from airflow_provider_puretalk.change_detection.checkpoint import Checkpoint
 from airflow_provider_puretalk.change_detection.detector import Watch
-from airflow_provider_puretalk.change_detection.tracker import Memory
+from airflow_provider_puretalk.change_detection.tracker import ChangeTracker
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +23,9 @@ _RENEWED_AFTER: Final = 6 * 3600.0
 _ENTERED_AGAIN_AFTER: Final = 60.0
 
 
-async def recalled(
+async def restored_tracker(
     accessors: Any, name: str, arguments: dict[str, Any], older: dict[str, dict[str, Any]] | None = None
-) -> Memory:
+) -> ChangeTracker:
     """Return a memory that holds what an earlier process saw last.
 
     While that cannot be read it waits: to go on without it would lose what changed meanwhile.
@@ -38,9 +38,9 @@ async def recalled(
     watch = Watch(**arguments)
     while accessors is not None:
         store = AssetStateStore(accessors)
-        memory = Memory(watch, Cursor(store, name, watch))
+        memory = ChangeTracker(watch, Checkpoint(store, name, watch))
         try:
-            if not await memory.recall():
+            if not await memory.restore():
                 memory.inherit(*await carry_over.predecessors(store, name, older or {}))
         except Exception as error:
             if _is_of_several_assets(error):
@@ -50,13 +50,13 @@ async def recalled(
             await asyncio.sleep(_PAUSE)
         else:
             return memory
-    return Memory(watch)
+    return ChangeTracker(watch)
 
 
 class Entry:
     """A watcher's entry in the register of its asset: renewed now and then, so that its memory is kept."""
 
-    def __init__(self, accessors: Any, name: str, arguments: dict[str, Any], memory: Memory) -> None:
+    def __init__(self, accessors: Any, name: str, arguments: dict[str, Any], memory: ChangeTracker) -> None:
         self._accessors = accessors
         self._name = name
         self._arguments = arguments

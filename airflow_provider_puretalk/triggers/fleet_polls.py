@@ -1,8 +1,7 @@
-"""Looks at an account again and again, for ever: one poll for all triggers that watch it.
+"""Polls an account for ever: one poll for all triggers that watch it, one :class:`Observation` each time.
 
-In come a connection and a :class:`Pace`; out comes a :class:`Look` each time. It paces itself: before each look there is a
-pause, after a failure a longer one, and no error ends it. Airflow would begin anew a second after an end, for ever, and
-would turn an outage into a storm.
+Before each poll there is a pause, after a failure a longer one, and no error ends the loop. Airflow would begin anew a
+second after an end, for ever, and would turn an outage into a storm.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ log = logging.getLogger(__name__)
 #: Longest pause between two looks that fail, in seconds, unless the poll interval itself is longer.
 LONGEST_PAUSE: Final = 900.0
 #: Longest pause that a server may ask for, in seconds: one that names a year by mistake must not end the watching.
-LONGEST_WISH: Final = 86_400.0
+LONGEST_RETRY_AFTER: Final = 86_400.0
 #: Longest pause before the first look, in seconds. It lets triggers that start together share it.
 FIRST_PAUSE: Final = 1.0
 #: After so many failures in a row they are logged as errors.
-_PATIENCE = 3
+_ERRORS_AFTER = 3
 
 
 @dataclass(slots=True)
-class Look:
+class Observation:
     """What was seen at one moment.
 
     :ivar seen_by: how many have taken it up.
@@ -45,13 +44,13 @@ class Look:
 
     fleet: Fleet
     seen_by: int = 0
-    when_told: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    when_acknowledged: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     async def told(self) -> None:
         """Let everybody remember that they told of it. One that cannot will do so at a later look."""
-        while self.when_told:
+        while self.when_acknowledged:
             try:
-                await self.when_told.pop(0)()
+                await self.when_acknowledged.pop(0)()
             except Exception:
                 log.warning("What was seen could not be remembered; it will be tried again.", exc_info=True)
 
@@ -116,7 +115,7 @@ def shared_pace(key: Hashable, interval: float, max_seconds: float) -> Pace:
     return paces.setdefault(key, Pace(interval, max_seconds))
 
 
-async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> AsyncIterator[Look]:
+async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> AsyncIterator[Observation]:
     """Yield what the account looks like, now and after each pause, for ever.
 
     :param page_size: rows to ask for in each request; the connection's by default.
@@ -138,13 +137,13 @@ async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> Asy
             _tell(puretalk_conn_id, error, failures)
         else:
             failures = 0
-            yield Look(fleet)
+            yield Observation(fleet)
         await pace.pause(_Pause(failures, retry_after))
 
 
-async def told_later(stream: AsyncIterator[Look]) -> AsyncIterator[Look]:
+async def acknowledged_later(stream: AsyncIterator[Observation]) -> AsyncIterator[Observation]:
     """Pass looks on, and take each for told when the next one comes: nobody says when events are stored."""
-    last: Look | None = None
+    last: Observation | None = None
     async for look in stream:
         if last is not None:
             await last.told()
@@ -157,7 +156,7 @@ class _Pause:
 
     def __init__(self, failures: int, retry_after: float) -> None:
         self._factor = 2.0 ** min(failures, 32) * random.uniform(0.75, 1.0) if failures else 1.0
-        self._least = min(retry_after, LONGEST_WISH)
+        self._least = min(retry_after, LONGEST_RETRY_AFTER)
 
     def __call__(self, interval: float) -> float:
         return max(self._least, min(interval * self._factor, max(interval, LONGEST_PAUSE)))
@@ -203,7 +202,7 @@ def _tell(puretalk_conn_id: str, error: Exception, failures: int) -> None:
     """Log a failure: what only people can mend as an error, what may pass as a warning, until it lasts."""
     needs_people = isinstance(error, PuretalkAuthError | PuretalkConfigurationError)
     log.log(
-        logging.ERROR if needs_people or failures >= _PATIENCE else logging.WARNING,
+        logging.ERROR if needs_people or failures >= _ERRORS_AFTER else logging.WARNING,
         "Looking at the assistants of %r failed, %d in a row; it will be tried again: %s",
         puretalk_conn_id,
         failures,

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_puretalk.api.cancellation import LOOK_EVERY
+from airflow_provider_puretalk.api.cancellation import CHECK_EVERY
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkConnectionError,
@@ -82,7 +82,7 @@ async def ask(
 @contextlib.contextmanager
 def _one_at_a_time(lock: threading.Lock, cancelled: threading.Event) -> Iterator[None]:
     """Hold a lock, in a thread that stops waiting for it when nobody waits for its answer any longer."""
-    while not lock.acquire(timeout=LOOK_EVERY):
+    while not lock.acquire(timeout=CHECK_EVERY):
         if cancelled.is_set():
             raise PuretalkInconsistentScanError("The reading was given up before it began: it was cancelled.")
     try:

@@ -11,7 +11,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_puretalk.conditions import condition_of, events
 from airflow_provider_puretalk.conditions.evaluation import failure
-from airflow_provider_puretalk.conditions.poll_schedule import Pauses
+from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
 from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkError, is_transient
 from airflow_provider_puretalk.triggers.shared_poll import Member, joined
 
@@ -102,7 +102,7 @@ class PuretalkSensorTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         condition = condition_of(self.condition)
-        pauses = Pauses(self.poke_interval, self.exponential_backoff, self.max_wait, self.began)
+        pauses = PollSchedule(self.poke_interval, self.exponential_backoff, self.max_wait, self.began)
         member = Member(
             condition,
             pauses,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_puretalk.conditions import Condition, evaluation
-from airflow_provider_puretalk.conditions.poll_schedule import Pauses
+from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
 from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
 from airflow_provider_puretalk.triggers.requests_in_threads import ask
 
@@ -50,7 +50,7 @@ class Member:
     """
 
     condition: Condition
-    pauses: Pauses
+    pauses: PollSchedule
     next_look: float
     deadline: float
     max_seconds: float
@@ -80,7 +80,7 @@ class SharedPoll:
         self._clock = asyncio.get_running_loop().time
         self._not_before = -math.inf
         self._gathered_at = -math.inf
-        self._somebody_came = asyncio.Event()
+        self._joined = asyncio.Event()
         # In a context of its own: what is logged here belongs to none of the tasks that wait.
         self.task = asyncio.create_task(self._run(), context=contextvars.Context())
 
@@ -99,7 +99,7 @@ class SharedPoll:
         member.counted = due - member.pause
         self._plan(member, due)
         self._members[member] = None
-        self._somebody_came.set()
+        self._joined.set()
 
     def leave(self, member: Member) -> bool:
         """Let a member go; tells whether it was the last one, with which everything ends."""
@@ -115,7 +115,7 @@ class SharedPoll:
     async def _run(self) -> None:
         try:
             while True:
-                await self._until_somebody_is_due()
+                await self._until_a_member_is_due()
                 if self._clock() >= self._not_before:
                     await self._poll_once()
                 else:
@@ -128,16 +128,16 @@ class SharedPoll:
                 member.news.put_nowait(evaluation.failure(error))
                 _end(member)
 
-    async def _until_somebody_is_due(self) -> None:
+    async def _until_a_member_is_due(self) -> None:
         while True:
-            self._somebody_came.clear()
+            self._joined.clear()
             # Nobody is there only until the first one joins: when the last one leaves, this ends.
             left = min((member.due for member in self._members), default=math.inf) - self._clock()
             if left <= 0:
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left if left < math.inf else None):
-                    await self._somebody_came.wait()
+                    await self._joined.wait()
 
     async def _poll_once(self) -> None:
         began, members = self._clock(), list(self._members)

@@ -10,21 +10,21 @@ from collections.abc import AsyncIterator, Sequence
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
-from airflow_provider_puretalk.triggers.fleet_polls import Look
+from airflow_provider_puretalk.triggers.fleet_polls import Observation
 
 log = logging.getLogger(__name__)
 
 
-class LookProducer(SharedStreamProducer):
+class ObservationProducer(SharedStreamProducer):
     """Hands looks out, and passes on that they have been told.
 
     :param stream: where the looks come from.
     """
 
-    def __init__(self, stream: AsyncIterator[Look]) -> None:
+    def __init__(self, stream: AsyncIterator[Observation]) -> None:
         self._stream = stream
 
-    async def open_stream(self) -> AsyncIterator[tuple[Look, Look]]:
+    async def open_stream(self) -> AsyncIterator[tuple[Observation, Observation]]:
         """Yield each look, twice: for the watchers, and for :meth:`advance`."""
         async for look in self._stream:
             yield look, look

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.api.rate_limiter import Pacer
+from airflow_provider_puretalk.api.rate_limiter import RateLimiter
 from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkRateLimitError
 
 REFUSAL = {"err": True, "msg": "Something went wrong."}
 
 
-def moments(pacer: Pacer, clock: Any, count: int) -> list[float]:
+def moments(pacer: RateLimiter, clock: Any, count: int) -> list[float]:
     """Let requests start one after the other, and note when."""
     started = []
     for _ in range(count):
@@ -29,13 +29,13 @@ def moments(pacer: Pacer, clock: Any, count: int) -> list[float]:
 def test_requests_are_evenly_spaced(clock: Any, rate: float, interval: float) -> None:
     """The first one starts at once, and no two come closer than the ceiling allows."""
     begin = clock.now
-    started = moments(Pacer(rate), clock, 6)
+    started = moments(RateLimiter(rate), clock, 6)
     assert started == pytest.approx([begin + interval * number for number in range(6)])
 
 
 def test_time_that_passed_is_not_saved_up(clock: Any) -> None:
     """After a rest there is no burst."""
-    pacer = Pacer(1)
+    pacer = RateLimiter(1)
     moments(pacer, clock, 2)
     clock.now += 100
     begin = clock.now
@@ -44,13 +44,13 @@ def test_time_that_passed_is_not_saved_up(clock: Any) -> None:
 
 def test_without_a_ceiling_nobody_waits(clock: Any) -> None:
     """The default."""
-    moments(Pacer(None), clock, 100)
+    moments(RateLimiter(None), clock, 100)
     assert clock.waits == []
 
 
 def test_a_hold_holds_everybody(clock: Any) -> None:
     """Requests that have a slot already wait as well; the longest of several holds counts."""
-    begin, pacer = clock.now, Pacer(None)
+    begin, pacer = clock.now, RateLimiter(None)
     pacer.hold(5)
     pacer.hold(2)
     assert moments(pacer, clock, 2) == [begin + 5, begin + 5]
@@ -58,7 +58,7 @@ def test_a_hold_holds_everybody(clock: Any) -> None:
 
 def test_a_hold_and_the_ceiling_together(clock: Any) -> None:
     """After the hold requests are spaced again: the server has just said that it gets too many."""
-    begin, pacer = clock.now, Pacer(1)
+    begin, pacer = clock.now, RateLimiter(1)
     pacer.hold(5)
     started = moments(pacer, clock, 3)
     assert started[0] == begin + 5
@@ -67,7 +67,7 @@ def test_a_hold_and_the_ceiling_together(clock: Any) -> None:
 
 def test_a_hold_that_comes_while_somebody_waits_for_a_slot(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The slot is given up for a later one, so that those who waited do not all start when the hold ends."""
-    begin, pacer = clock.now, Pacer(1)
+    begin, pacer = clock.now, RateLimiter(1)
     moments(pacer, clock, 1)
     pass_time = clock.wait
 
@@ -82,7 +82,7 @@ def test_a_hold_that_comes_while_somebody_waits_for_a_slot(clock: Any, monkeypat
 
 def test_threads_share_one_ceiling() -> None:
     """Eight threads get eight slots, none twice."""
-    pacer, started, lock = Pacer(200), [], threading.Lock()
+    pacer, started, lock = RateLimiter(200), [], threading.Lock()
 
     def go() -> None:
         pacer.wait(threading.Event())
@@ -99,7 +99,7 @@ def test_threads_share_one_ceiling() -> None:
 
 def test_a_cancelled_wait_ends_at_once() -> None:
     """Somebody else failed: nobody sits out what is left."""
-    pacer, cancelled = Pacer(0.01), threading.Event()
+    pacer, cancelled = RateLimiter(0.01), threading.Event()
     assert pacer.wait(cancelled) is True
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(pacer.wait, cancelled)
@@ -110,7 +110,7 @@ def test_a_cancelled_wait_ends_at_once() -> None:
 
 def test_a_slot_beyond_the_deadline_is_not_waited_for(clock: Any) -> None:
     """Nor is it taken from those who have more time."""
-    pacer, begin = Pacer(0.1), clock.now
+    pacer, begin = RateLimiter(0.1), clock.now
     assert pacer.wait(threading.Event(), deadline=begin + 5) is True
     assert pacer.wait(threading.Event(), deadline=begin + 5) is False
     assert clock.waits == []

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_puretalk.change_detection import checkpoint as cursors
 from airflow_provider_puretalk.change_detection.carry_over import NOT_READ
-from airflow_provider_puretalk.change_detection.checkpoint import Cursor
+from airflow_provider_puretalk.change_detection.checkpoint import Checkpoint
 from airflow_provider_puretalk.change_detection.detector import Watch
 from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Observer
-from airflow_provider_puretalk.change_detection.tracker import Memory
+from airflow_provider_puretalk.change_detection.tracker import ChangeTracker
 from airflow_provider_puretalk.records.equality import KEY_VERSION
 from tests.change_detection.fleets import assistant, fleet
 from tests.change_detection.stores import BrokenStoreError, MemoryStore
@@ -24,21 +24,21 @@ from tests.change_detection.stores import BrokenStoreError, MemoryStore
 WARNED_OF = 65_535
 
 
-def save(store: MemoryStore, seen: Fleet, moved: list[str] | None = None, **watch: Any) -> Cursor:
+def save(store: MemoryStore, seen: Fleet, moved: list[str] | None = None, **watch: Any) -> Checkpoint:
     """Save a fleet with a cursor of its own, and return that."""
-    cursor = Cursor(store, "w", Watch(**watch))
+    checkpoint = Checkpoint(store, "w", Watch(**watch))
 
     async def do() -> None:
-        await cursor.load()
-        await cursor.save(seen, moved)
+        await checkpoint.load()
+        await checkpoint.save(seen, moved)
 
     asyncio.run(do())
-    return cursor
+    return checkpoint
 
 
 def load(store: MemoryStore, **watch: Any) -> Fleet | None:
     """Load what was saved, as a new process would."""
-    return asyncio.run(Cursor(store, "w", Watch(**watch)).load())
+    return asyncio.run(Checkpoint(store, "w", Watch(**watch)).load())
 
 
 def test_nothing_was_saved() -> None:
@@ -64,7 +64,7 @@ def test_comes_back_as_it_was(records: list[dict[str, Any]]) -> None:
     assert (found.account, found.seal) == (seen.account, seen.seal)
     assert found.is_comparable_with(seen)
     assert Watch().compare(found, seen).moved == []
-    assert found.prints == {identity: Watch().view(one) for identity, one in seen.prints.items()}
+    assert found.fingerprints == {identity: Watch().view(one) for identity, one in seen.fingerprints.items()}
 
 
 def test_tells_after_a_restart_what_changed() -> None:
@@ -83,7 +83,7 @@ def test_only_what_is_watched_is_kept() -> None:
     save(store, seen, assistant_ids=["7"], field_classes=["voice"])
     found = load(store)
     assert found is not None
-    assert {one: {field[0] for field in seen.fields} for one, seen in found.prints.items()} == {"7": {"voice"}}
+    assert {one: {field[0] for field in seen.fields} for one, seen in found.fingerprints.items()} == {"7": {"voice"}}
 
 
 def test_contents_are_not_kept() -> None:
@@ -101,16 +101,16 @@ def test_large_fleets_are_cut_into_small_values() -> None:
     """Tens of thousands of assistants, and no value that Airflow warns of; only parts with changes are written anew."""
     records = [assistant(f"{number:032x}", name=f"{number}", created_at=f"{number}") for number in range(20_000)]
     store, seen = MemoryStore(), fleet(*records)
-    cursor = save(store, seen)
+    checkpoint = save(store, seen)
     assert max(map(len, store.values.values())) < WARNED_OF
     assert len(store.values) > 10
     assert sum(map(len, store.values.values())) < 100 * len(records)
-    assert load(store) == Fleet("a", {one: Watch().view(two) for one, two in seen.prints.items()}, seen.seal)
+    assert load(store) == Fleet("a", {one: Watch().view(two) for one, two in seen.fingerprints.items()}, seen.seal)
     store.written.clear()
     moved = records[7:11]
     for record in moved:
         record["prompt"] = "x"
-    asyncio.run(cursor.save(now := fleet(*records), [record["assistant_id"] for record in moved]))
+    asyncio.run(checkpoint.save(now := fleet(*records), [record["assistant_id"] for record in moved]))
     assert 1 < len(store.written) <= len(moved)
     found = load(store)
     assert found is not None
@@ -121,19 +121,19 @@ def test_a_growing_fleet_gets_more_parts(monkeypatch: pytest.MonkeyPatch) -> Non
     """When a part would become too long all are cut anew, and the old ones are forgotten."""
     monkeypatch.setattr(cursors, "LONGEST_PART", 900)
     store = MemoryStore()
-    cursor = save(store, fleet(assistant("0")))
+    checkpoint = save(store, fleet(assistant("0")))
     assert set(store.values) == {"w/head", "w/1/0"}
     records = [assistant("0")]
     for number in range(1, 150):
         records.append(assistant(str(number)))
-        asyncio.run(cursor.save(fleet(*records), [str(number)]))
+        asyncio.run(checkpoint.save(fleet(*records), [str(number)]))
     parts = {name for name in store.values if name != "w/head"}
     assert len(parts) > 2
     assert parts == {f"w/{len(parts)}/{place}" for place in range(len(parts))}
     assert len(max(store.values.values(), key=len)) <= 900 + 2
     found = load(store)
     assert found is not None
-    assert len(found.prints) == 150
+    assert len(found.fingerprints) == 150
 
 
 @pytest.mark.parametrize("damage", ['"AAAA"', '"not base64!"', "7", '"eJwDAAAAAAE="', "{}", None])
@@ -168,8 +168,8 @@ def test_what_another_version_wrote_is_left_alone(head: str, caplog: pytest.LogC
     """The watcher begins anew, and says so: in the log, and in the first event."""
     store, watch = MemoryStore(), Watch()
     store.values["w/head"] = head
-    memory = Memory(watch, Cursor(store, "w", watch))
-    assert asyncio.run(memory.recall()) is False
+    memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
+    assert asyncio.run(memory.restore()) is False
     assert "begins anew" in caplog.text
     assert memory.not_compared == [NOT_READ]
 
@@ -188,7 +188,7 @@ def test_no_change_is_lost_whenever_the_process_dies(steps: list[tuple[str, Any]
     # Who is told keeps, for every assistant, which version was told last.
     told: dict[str, int] = {}
     store, watch, clock = MemoryStore(), Watch(), 0
-    memory = Memory(watch, Cursor(store, "w", watch))
+    memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
 
     async def look(writes: float) -> None:
         nonlocal memory, told
@@ -205,8 +205,8 @@ def test_no_change_is_lost_whenever_the_process_dies(steps: list[tuple[str, Any]
             try:
                 await write()
             except BrokenStoreError:
-                memory = Memory(watch, Cursor(store, "w", watch))
-                await memory.recall()
+                memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
+                await memory.restore()
         store.left = math.inf
 
     async def run() -> None:
@@ -234,7 +234,7 @@ def test_a_save_that_failed_is_made_up_for() -> None:
 
     async def run() -> Fleet | None:
         store, watch = MemoryStore(), Watch()
-        memory = Memory(watch, Cursor(store, "w", watch))
+        memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
         for name, writes in (("old", math.inf), ("new", 0), ("new", math.inf)):
             await memory.notice(fleet(assistant("1", name=name)))
             store.left = writes
@@ -245,7 +245,7 @@ def test_a_save_that_failed_is_made_up_for() -> None:
             except BrokenStoreError:
                 assert not writes
         assert memory.unsaved() is None
-        return await Cursor(store, "w", watch).load()
+        return await Checkpoint(store, "w", watch).load()
 
     found = asyncio.run(run())
     assert found is not None
@@ -259,8 +259,8 @@ def test_another_account_or_key_begins_anew(caplog: pytest.LogCaptureFixture) ->
         store, watch = MemoryStore(), Watch()
         found = []
         for one in fleets:
-            memory = Memory(watch, Cursor(store, "w", watch))
-            await memory.recall()
+            memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
+            await memory.restore()
             found.append(await memory.notice(one))
             save = memory.unsaved()
             assert save is not None
@@ -297,18 +297,18 @@ def test_an_upgrade_is_no_change(now: bytes, fields: list[str]) -> None:
     async def run() -> None:
         store, watch = MemoryStore(), Watch()
         store.values |= STORED_BY_VERSION_1
-        memory = Memory(watch, Cursor(store, "w", watch))
-        await memory.recall()
+        memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
+        await memory.restore()
         changes = await memory.notice(Observer().look("a", [now]))
         assert changes is not None
         assert changes.changed == ({"1": fields} if fields else {})
         assert not changes.added
         if save := memory.unsaved():
             await save()
-            found = await Cursor(store, "w", watch).load()
+            found = await Checkpoint(store, "w", watch).load()
             assert found is not None
             assert found.key_version == KEY_VERSION
-            assert found.prints == Observer().look("a", [now]).prints
+            assert found.fingerprints == Observer().look("a", [now]).fingerprints
         # From here on one number is one number.
         same = now.replace(b"1152921504606846976", b"1152921504606846976.0").replace(b"1e23", b"1" + 23 * b"0")
         assert (await memory.notice(Observer().look("a", [same]))).changed == {}  # type: ignore[union-attr]

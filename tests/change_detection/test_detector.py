@@ -247,14 +247,14 @@ def test_records_that_stay_are_not_looked_into_again() -> None:
     observer = Observer()
     first = fleet(assistant("1"), assistant("2"), observer=observer)
     second = fleet(assistant("1"), assistant("2", name="x"), observer=observer)
-    assert second.prints["1"] is first.prints["1"]
+    assert second.fingerprints["1"] is first.fingerprints["1"]
     assert Watch().compare(first, second).changed == {"2": ["name"]}
 
 
 def test_a_secret_keeps_guesses_out() -> None:
     """Keyed digests differ from plain ones and from those of other keys, and say that they cannot be compared."""
     plain, keyed, other = (fleet(assistant(), secret=secret) for secret in (None, "k", "l"))
-    assert len({one.prints["1"].digests for one in (plain, keyed, other)}) == 3
+    assert len({one.fingerprints["1"].digests for one in (plain, keyed, other)}) == 3
     assert not plain.is_comparable_with(keyed)
     assert not keyed.is_comparable_with(other)
     assert keyed.is_comparable_with(fleet(assistant(name="x"), secret="k"))
@@ -266,7 +266,7 @@ def test_an_observer_notices_another_secret() -> None:
     observer = Observer()
     first = fleet(assistant(), secret="k", observer=observer)
     second = fleet(assistant(), secret="l", observer=observer)
-    assert first.prints["1"].digests != second.prints["1"].digests
+    assert first.fingerprints["1"].digests != second.fingerprints["1"].digests
 
 
 def test_nothing_changed_is_nothing_to_tell() -> None:

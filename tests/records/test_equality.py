@@ -15,7 +15,7 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.equality import comparison_key, equal
 from airflow_provider_puretalk.records.field_diff import differences
-from airflow_provider_puretalk.records.matching import Wanted
+from airflow_provider_puretalk.records.matching import ExpectedValue
 from airflow_provider_puretalk.records.selection import Selection
 
 #: Numbers as JSON spells them, many of them the same number.
@@ -103,7 +103,7 @@ def test_every_user_of_the_rule_agrees(one: str, other: str, same: bool) -> None
             assert (comparison_key(left) == comparison_key(right)) is same
             if depth > params.DEEPEST - 10:
                 continue  # Nobody may give such a value as an argument.
-            assert Wanted("expect", "behavior", right).is_met_by(left) is same
+            assert ExpectedValue("expect", "behavior", right).is_met_by(left) is same
             taken = Selection(None, {"name": [[right]]}).take({"assistant_id": "1", "name": [left]})
             assert (taken is not None) is same
 

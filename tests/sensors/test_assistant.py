@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-from airflow_provider_puretalk.conditions.assistant import AssistantWanted
+from airflow_provider_puretalk.conditions.assistant import AssistantCondition
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.sandbox import Sandbox, make_fleet
 from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
@@ -152,7 +152,7 @@ def test_what_xcom_cannot_carry_is_told_in_every_mode(account: Sandbox, mode: st
 
 def test_an_event_tells_an_id_that_every_database_keeps(account: Sandbox) -> None:
     """NUL and half of a character are spelt out in what the trigger fires."""
-    wanted = AssistantWanted(None, "Odd")
+    wanted = AssistantCondition(None, "Odd")
     assert wanted.told({"assistant_id": "odd\0\ud800"}) == {"assistant_id": "odd\\0\\ud800"}
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_puretalk.conditions.poll_schedule import SHORTEST, Pauses
+from airflow_provider_puretalk.conditions.poll_schedule import SHORTEST, PollSchedule
 
 BEGAN = 1_700_000_000.0
 
 
-def looks(pauses: Pauses, seconds: float) -> list[float]:
+def looks(pauses: PollSchedule, seconds: float) -> list[float]:
     """Return the pauses of one wait, one after the other, until so much time is gone."""
     found, now = [], BEGAN
     while now < BEGAN + seconds:
@@ -25,12 +25,12 @@ def looks(pauses: Pauses, seconds: float) -> list[float]:
 
 def test_without_backoff_they_are_all_the_same() -> None:
     """However long somebody waits."""
-    assert set(looks(Pauses(60, False, 5, BEGAN), 86_400)) == {60}
+    assert set(looks(PollSchedule(60, False, 5, BEGAN), 86_400)) == {60}
 
 
 def test_with_backoff_they_double() -> None:
     """Each lies between the interval times a power of two and twice that, as Airflow has it: half of it is the first."""
-    found = looks(Pauses(60, True, None, BEGAN), 7 * 86_400)
+    found = looks(PollSchedule(60, True, None, BEGAN), 7 * 86_400)
     assert 13 <= len(found) <= 16
     for number, pause in enumerate(found, start=1):
         least = 60 * 2 ** (number - 2)
@@ -39,29 +39,29 @@ def test_with_backoff_they_double() -> None:
 
 def test_they_are_the_same_after_a_restart() -> None:
     """Chance is drawn from the moment at which the wait began: another process goes on alike, another wait differs."""
-    first = looks(Pauses(60, True, None, BEGAN), 86_400)
-    assert looks(Pauses(60, True, None, BEGAN), 86_400) == first
-    assert [Pauses(60, True, None, BEGAN + 1).after(BEGAN + 1 + sum(first[:9]))] != first[9:10]
+    first = looks(PollSchedule(60, True, None, BEGAN), 86_400)
+    assert looks(PollSchedule(60, True, None, BEGAN), 86_400) == first
+    assert [PollSchedule(60, True, None, BEGAN + 1).after(BEGAN + 1 + sum(first[:9]))] != first[9:10]
 
 
 def test_the_longest_wait_bounds_them() -> None:
     """``max_wait`` holds for every pause."""
-    found = looks(Pauses(60, True, 600, BEGAN), 86_400)
+    found = looks(PollSchedule(60, True, 600, BEGAN), 86_400)
     assert max(found) == 600
     assert found[0] < 60
 
 
 def test_a_clock_that_was_set_back() -> None:
     """A look that seems to lie before the beginning is the first one."""
-    pauses = Pauses(60, True, None, BEGAN)
+    pauses = PollSchedule(60, True, None, BEGAN)
     assert pauses.after(BEGAN - 3600) == pauses.after(BEGAN)
 
 
 @pytest.mark.parametrize("exponential", [False, True])
 def test_nobody_keeps_a_triggerer_busy(exponential: bool) -> None:
     """Even an interval of nothing leaves others time, and is reckoned at once however long the wait has lasted."""
-    assert Pauses(0, exponential, 0, BEGAN).after(BEGAN) == SHORTEST
-    assert Pauses(0, exponential, None, BEGAN).after(BEGAN + 10 * 365 * 86_400) >= SHORTEST
+    assert PollSchedule(0, exponential, 0, BEGAN).after(BEGAN) == SHORTEST
+    assert PollSchedule(0, exponential, None, BEGAN).after(BEGAN + 10 * 365 * 86_400) >= SHORTEST
 
 
 def test_airflows_configuration_makes_sensors_deferrable() -> None:

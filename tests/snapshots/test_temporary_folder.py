@@ -21,7 +21,7 @@ from airflow_provider_puretalk import snapshots, temporary
 from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkTemporaryFolderError, is_transient
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.scan.spool import Spool
-from airflow_provider_puretalk.snapshots.comparison.change_store import Ledger
+from airflow_provider_puretalk.snapshots.comparison.change_store import ChangeStore
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from tests.operators.test_snapshot_storage_failures import mounted
 from tests.places import Bucket, Folder, make_place
@@ -73,7 +73,7 @@ def test_full_temporary_folder(
         monkeypatch.setattr(tempfile, "tempdir", None)
 
 
-@pytest.mark.parametrize("make", [Spool, Ledger, lambda: temporary.database("it").execute("CREATE TABLE a (b)")])
+@pytest.mark.parametrize("make", [Spool, ChangeStore, lambda: temporary.database("it").execute("CREATE TABLE a (b)")])
 def test_errors_of_sqlite(make: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever SQLite says of its file, from the first statement on, is an error of the temporary folder."""
 

@@ -13,9 +13,9 @@ pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares str
 
 from airflow_provider_puretalk import sandbox
 from airflow_provider_puretalk.change_detection import carry_over
-from airflow_provider_puretalk.change_detection.checkpoint import Cursor
+from airflow_provider_puretalk.change_detection.checkpoint import Checkpoint
 from airflow_provider_puretalk.change_detection.detector import Watch
-from airflow_provider_puretalk.change_detection.tracker import Memory
+from airflow_provider_puretalk.change_detection.tracker import ChangeTracker
 from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, checkpoint_store, fleet_polls
 from tests.change_detection.fleets import assistant, fleet
 from tests.change_detection.stores import MemoryStore
@@ -191,7 +191,7 @@ async def test_an_entry_that_failed_or_was_undone_is_made_again_soon(monkeypatch
     clock = 1_000.0
     monkeypatch.setattr(checkpoint_store.time, "monotonic", lambda: clock)
     state = AssetState()
-    entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {}, Memory(Watch()))
+    entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {}, ChangeTracker(Watch()))
     state.failing.append(ConnectionError())
     entered = []
     for minutes in (0, 1, 2, 3, 300, 600):
@@ -206,7 +206,7 @@ async def test_a_memory_that_nobody_uses_is_removed(monkeypatch: pytest.MonkeyPa
     store, clock = MemoryStore(), time.time()
     monkeypatch.setattr(carry_over.time, "time", lambda: clock)
     for name in ("puretalk/a", "puretalk/b"):
-        await Cursor(store, name, Watch()).save(fleet(assistant("1")), None)
+        await Checkpoint(store, name, Watch()).save(fleet(assistant("1")), None)
         await carry_over.enter(store, name, {"ignore_fields": ["updated_at"]})
     clock += 30 * 86_400
     await carry_over.enter(store, "puretalk/a", {})
@@ -224,7 +224,7 @@ async def test_a_memory_that_another_watcher_removed_is_saved_whole() -> None:
     """A watcher whose polls failed for long comes back: all that it knows is saved, though one assistant changed."""
     state = AssetState()
     store, watch = checkpoint_store.AssetStateStore(Accessors(state)), Watch()
-    memory = Memory(watch, Cursor(store, "puretalk/a", watch))
+    memory = ChangeTracker(watch, Checkpoint(store, "puretalk/a", watch))
     entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {}, memory)
     await memory.notice(fleet(assistant("1"), assistant("2")))
     await memory.unsaved()()  # type: ignore[misc]
@@ -234,6 +234,6 @@ async def test_a_memory_that_another_watcher_removed_is_saved_whole() -> None:
     await entry.renew()
     await memory.notice(fleet(assistant("1"), assistant("2", name="Renamed")))
     await memory.unsaved()()  # type: ignore[misc]
-    found = await Cursor(store, "puretalk/a", watch).load()
+    found = await Checkpoint(store, "puretalk/a", watch).load()
     assert found is not None
-    assert set(found.prints) == {"1", "2"}
+    assert set(found.fingerprints) == {"1", "2"}

@@ -149,17 +149,17 @@ def test_one_that_is_not_due_causes_no_look(account: Sandbox) -> None:
 
 def test_what_concerns_one_ends_no_other(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that cannot be compared ends the wait of the sensor that expects it, with an error of this package."""
-    from airflow_provider_puretalk.records.matching import Wanted
+    from airflow_provider_puretalk.records.matching import ExpectedValue
 
     name = next(iter(account.fleet))["name"]
-    is_met_by = Wanted.is_met_by
+    is_met_by = ExpectedValue.is_met_by
 
-    def fails(wanted: Wanted, found: Any) -> bool:
+    def fails(wanted: ExpectedValue, found: Any) -> bool:
         if wanted.value == "odd":
             raise RecursionError
         return is_met_by(wanted, found)
 
-    monkeypatch.setattr(Wanted, "is_met_by", fails)
+    monkeypatch.setattr(ExpectedValue, "is_met_by", fails)
 
     async def scenario() -> list[Any]:
         odd = {"kind": "assistant", "assistant_id": None, "name": name, "expect": {"prompt": "odd"}}

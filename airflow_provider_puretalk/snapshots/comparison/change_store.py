@@ -55,7 +55,7 @@ _MEMBER = "INSERT INTO member VALUES (?,?,?,?,?,?,?,?,?)"
 Trait = Literal["language", "voice", "model"]
 
 
-class Ledger:
+class ChangeStore:
     """What a comparison found. All calls come from one thread; first everything is noted, then it is asked for."""
 
     def __init__(self) -> None:

@@ -20,8 +20,8 @@ from airflow_provider_puretalk.records.contract_check import SchemaReport, field
 from airflow_provider_puretalk.records.field_paths import ITEMS, Pattern, covers, parse_names
 from airflow_provider_puretalk.records.ignored_fields import DEFAULT, UNMATCHED_WARNING, IgnoredFields
 from airflow_provider_puretalk.records.models import pointer_path
-from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, THEN, Ledger
-from airflow_provider_puretalk.snapshots.comparison.fleet_stats import Census
+from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, THEN, ChangeStore
+from airflow_provider_puretalk.snapshots.comparison.fleet_stats import FleetStats
 from airflow_provider_puretalk.snapshots.comparison.merge_join import Merge, Records, Row
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison, Side
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest, Redaction
@@ -115,9 +115,9 @@ def compare_listings(
             f"The two were redacted by different policies: changes of {', '.join(f'`{name}`' for name in names)} "
             "are not reported."
         )
-    ledger = Ledger()
+    change_store = ChangeStore()
     try:
-        merge = Merge(ledger, ignored=ignored, concerned=concerned, hidden=hidden)
+        merge = Merge(change_store, ignored=ignored, concerned=concerned, hidden=hidden)
         with collector_paused():
             before, after = Records(older, _told(then)), Records(newer, _told(now))
             merge.run(
@@ -128,9 +128,9 @@ def compare_listings(
             )
         before.check_count(then.count if then else 0)
         after.check_count(now.count)
-        ledger.finish()
+        change_store.finish()
     except BaseException:
-        ledger.close()
+        change_store.close()
         raise
     if then is not None:
         notes.extend(merge.notes())
@@ -138,9 +138,9 @@ def compare_listings(
     notes.extend(UNMATCHED_WARNING % name for name in ignored.unmatched(taken_out))
     appeared, vanished = _fields_that_came_and_went(then, now, ignored.fields, concerned)
     return Comparison(
-        ledger,
-        baseline=None if then is None else _side(then, ledger, THEN),
-        snapshot=_side(now, ledger, NOW),
+        change_store,
+        baseline=None if then is None else _side(then, change_store, THEN),
+        snapshot=_side(now, change_store, NOW),
         counts=dict(merge.counts),
         fields_appeared=appeared,
         fields_vanished=vanished,
@@ -156,14 +156,14 @@ def _rules(ignored: IgnoredFields) -> str:
     return hashlib.sha256("\n".join(ignored.names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _side(listing: Listing, ledger: Ledger, side: int) -> Side:
+def _side(listing: Listing, change_store: ChangeStore, side: int) -> Side:
     return Side(
         account=listing.account,
         snapshot=listing.snapshot,
         count=listing.count,
         complete=listing.complete,
         taken_at=listing.taken_at,
-        census=Census(ledger, side, listing.redaction.policy),
+        fleet_stats=FleetStats(change_store, side, listing.redaction.policy),
         edition=listing.edition,
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.field_paths import ABSENT
 from airflow_provider_puretalk.records.redaction import MASK
-from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, Ledger, Trait
+from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, ChangeStore, Trait
 
 #: Id and name of an assistant.
 Member = tuple[Any, Any]
@@ -33,14 +33,14 @@ _OWN = ("assistant_id", "name", "phone_number", "created_at", "updated_at")
 _NUMBER = re.compile(r"(?:tel:)?\(?(\+?)([./()]*[0-9][0-9./()]*)", re.IGNORECASE | re.ASCII)
 
 
-class Census:
+class FleetStats:
     """What one side of a comparison is made of.
 
     :param policy: how its records were redacted.
     """
 
-    def __init__(self, ledger: Ledger, side: int, policy: Mapping[str, str]) -> None:
-        self._ledger = ledger
+    def __init__(self, change_store: ChangeStore, side: int, policy: Mapping[str, str]) -> None:
+        self._change_store = change_store
         self._side = side
         self._hides_differences = any(
             treatment != "hash" and name.partition(".")[0] not in (*_OWN, "user") for name, treatment in policy.items()
@@ -49,12 +49,12 @@ class Census:
     @cached_property
     def assistants(self) -> int:
         """How many there are."""
-        return self._ledger.members(self._side)
+        return self._change_store.members(self._side)
 
     @cached_property
     def with_number(self) -> int:
         """How many of them have a phone number."""
-        return self._ledger.numbered(self._side)
+        return self._change_store.numbered(self._side)
 
     @property
     def without_number(self) -> int:
@@ -81,7 +81,7 @@ class Census:
 
         However they are spelt: one number is told as its first assistant has it.
         """
-        shared = self._ledger.sharing("line", _GROUPS) if self._side == NOW else ()
+        shared = self._change_store.sharing("line", _GROUPS) if self._side == NOW else ()
         return [(_text(number), members) for number, members in shared if number != MASK]
 
     def twins(self) -> list[list[Member]]:
@@ -92,21 +92,21 @@ class Census:
         """
         if self._side != NOW or self._hides_differences:
             return []
-        return [members for _, members in self._ledger.sharing("likeness", _GROUPS)]
+        return [members for _, members in self._change_store.sharing("likeness", _GROUPS)]
 
     def _count(self, trait: Trait) -> Counter[str]:
         counts: Counter[str] = Counter()
-        for value, count in self._ledger.trait(self._side, trait, _TRAITS):
+        for value, count in self._change_store.trait(self._side, trait, _TRAITS):
             counts[OTHERS if value is ABSENT else _text(value)] += count
         return counts
 
 
-def enter(ledger: Ledger, identity: Any, record: dict[str, Any], side: int) -> None:
+def enter(change_store: ChangeStore, identity: Any, record: dict[str, Any], side: int) -> None:
     """Note what an assistant is made of."""
     voice, number = record.get("voice"), record.get("phone_number") or None
     if not isinstance(voice, dict):
         voice = {}
-    ledger.member(
+    change_store.member(
         identity,
         record.get("name"),
         side,

@@ -19,8 +19,8 @@ from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
 from airflow_provider_puretalk.records.models import json_pointer
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.snapshots.comparison import fleet_stats
-from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, THEN, Ledger
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, THEN, ChangeStore
+from airflow_provider_puretalk.wording import pluralize
 
 #: What is counted: assistants, each under one of the first five, and changed ones under the classes of their fields.
 _COUNTS = ("added", "removed", "changed", "touched", "unchanged", *FIELD_CLASSES)
@@ -92,13 +92,13 @@ class Merge:
 
     def __init__(
         self,
-        ledger: Ledger,
+        change_store: ChangeStore,
         *,
         ignored: IgnoredFields,
         concerned: Sequence[Pattern],
         hidden: Sequence[Pattern] = (),
     ) -> None:
-        self._ledger = ledger
+        self._change_store = change_store
         self._ignored = ignored
         self._leave_out = [*ignored.fields, *concerned]
         self._concerned = concerned
@@ -131,19 +131,19 @@ class Merge:
         """Yield sentences about what could not be told."""
         if self._not_removed:
             yield (
-                f"Not seen: {counted(self._not_removed, 'assistant')} of the baseline, not counted as removed, because not "
-                "both snapshots are complete."
+                f"Not seen: {pluralize(self._not_removed, 'assistant')} of the baseline, not counted as removed, because "
+                "not both snapshots are complete."
             )
         if self._not_added:
             yield (
-                f"Not in the baseline: {counted(self._not_added, 'assistant')}, not counted as added, because the baseline "
-                "is not complete."
+                f"Not in the baseline: {pluralize(self._not_added, 'assistant')}, not counted as added, because the "
+                "baseline is not complete."
             )
 
     def _same(self, record: dict[str, Any]) -> None:
         self.counts["unchanged"] += 1
         self._ignored.notice(record)
-        fleet_stats.enter(self._ledger, record["assistant_id"], record, THEN + NOW)
+        fleet_stats.enter(self._change_store, record["assistant_id"], record, THEN + NOW)
 
     def _only_older(self, side: Records, *, counts: bool) -> None:
         record, line = side.record, side.line or b""
@@ -151,20 +151,20 @@ class Merge:
         if self._hidden:
             record = without(record, self._hidden)
             line = canonical_json.dumps(record)
-        fleet_stats.enter(self._ledger, record["assistant_id"], record, THEN)
+        fleet_stats.enter(self._change_store, record["assistant_id"], record, THEN)
         if counts:
             self.counts["removed"] += 1
-            self._ledger.whole("removed", record["assistant_id"], record.get("name"), line)
+            self._change_store.whole("removed", record["assistant_id"], record.get("name"), line)
         else:
             self._not_removed += 1
 
     def _only_newer(self, side: Records, *, counts: bool) -> None:
         record = side.record
         self._ignored.notice(record)
-        fleet_stats.enter(self._ledger, record["assistant_id"], record, NOW)
+        fleet_stats.enter(self._change_store, record["assistant_id"], record, NOW)
         if counts:
             self.counts["added"] += 1
-            self._ledger.whole("added", record["assistant_id"], record.get("name"), side.line or b"")
+            self._change_store.whole("added", record["assistant_id"], record.get("name"), side.line or b"")
         else:
             self._not_added += 1
 
@@ -172,15 +172,15 @@ class Merge:
         identity, name = new["assistant_id"], new.get("name")
         self._ignored.notice(old)
         self._ignored.notice(new)
-        fleet_stats.enter(self._ledger, identity, without(old, self._hidden) if self._hidden else old, THEN)
-        fleet_stats.enter(self._ledger, identity, new, NOW)
+        fleet_stats.enter(self._change_store, identity, without(old, self._hidden) if self._hidden else old, THEN)
+        fleet_stats.enter(self._change_store, identity, new, NOW)
         kinds: set[FieldClass] = set()
         for path, before, after in differences(
             old, new, leave_out=self._leave_out, unknowable=self._concerned, links=self._ignored.links
         ):
             kind = field_class(str(path[0]))
             kinds.add(kind)
-            self._ledger.field(
+            self._change_store.field(
                 identity,
                 name,
                 pointer=json_pointer(path),
@@ -194,6 +194,6 @@ class Merge:
             self.counts.update(kinds)
         elif any(differences(old, new, leave_out=self._concerned, unknowable=self._concerned)):
             self.counts["touched"] += 1
-            self._ledger.touched(identity)
+            self._change_store.touched(identity)
         else:
             self.counts["unchanged"] += 1

@@ -13,11 +13,11 @@ from typing import Any, Self
 
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
-from airflow_provider_puretalk.snapshots.comparison.change_store import Ledger
+from airflow_provider_puretalk.snapshots.comparison.change_store import ChangeStore
 from airflow_provider_puretalk.snapshots.comparison.changes import Change
-from airflow_provider_puretalk.snapshots.comparison.fleet_stats import Census
+from airflow_provider_puretalk.snapshots.comparison.fleet_stats import FleetStats
 from airflow_provider_puretalk.storable import MOST_BYTES, fitting, storable
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 #: Longest list in :meth:`Comparison.to_dict`.
 LONGEST_LIST = 1_000
@@ -45,7 +45,7 @@ class Side:
     count: int
     complete: bool
     taken_at: datetime
-    census: Census
+    fleet_stats: FleetStats
     edition: str | None = None
 
 
@@ -64,7 +64,7 @@ class Comparison:
 
     def __init__(
         self,
-        ledger: Ledger,
+        change_store: ChangeStore,
         *,
         baseline: Side | None,
         snapshot: Side,
@@ -74,7 +74,7 @@ class Comparison:
         notes: tuple[str, ...],
         rules: str = "",
     ) -> None:
-        self._ledger = ledger
+        self._change_store = change_store
         self.baseline = baseline
         self.snapshot = snapshot
         self.counts = counts
@@ -93,7 +93,7 @@ class Comparison:
 
     def close(self) -> None:
         """Forget the changes. Closing twice is fine."""
-        self._ledger.close()
+        self._change_store.close()
 
     @property
     def is_different(self) -> bool:
@@ -106,13 +106,13 @@ class Comparison:
         First come those that many assistants have in common, by class and field, then the others by assistant, in order
         of ``assistant_id``.
         """
-        return self._ledger.changes()
+        return self._change_store.changes()
 
     @cached_property
     def summary(self) -> str:
         """One line for people."""
         if self.baseline is None:
-            return f"A baseline of {counted(self.snapshot.count, 'assistant')}; there is nothing to compare with yet."
+            return f"A baseline of {pluralize(self.snapshot.count, 'assistant')}; there is nothing to compare with yet."
         counts = self.counts
         told = [f"{counts[name]:,} {name}" for name in ("added", "removed") if counts[name]]
         if counts["changed"]:
@@ -120,14 +120,14 @@ class Comparison:
             told.append(f"{counts['changed']:,} changed ({classes})")
         if counts["touched"]:
             told.append(f"{counts['touched']:,} only touched")
-        alike = self._ledger.in_common(_NAMED + 1)
+        alike = self._change_store.in_common(_NAMED + 1)
         told += [f"`{printable(field)[:_LONGEST_NAME]}` alike on {number:,}" for field, number in alike[:_NAMED]]
         if len(alike) > _NAMED:
             told.append("and more of that kind")
         for what, fields in (("new to the fleet", self.fields_appeared), ("gone from the fleet", self.fields_vanished)):
             if fields:
-                told.append(f"{counted(len(fields), 'field')} {what}")
-        return f"{'; '.join(told) or 'No changes'}. {counted(self.snapshot.count, 'assistant')} now."
+                told.append(f"{pluralize(len(fields), 'field')} {what}")
+        return f"{'; '.join(told) or 'No changes'}. {pluralize(self.snapshot.count, 'assistant')} now."
 
     def to_dict(self, limit: int = LONGEST_LIST, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
         """Return ids and names of fields, never contents, as plain values that XCom can carry.
@@ -140,9 +140,9 @@ class Comparison:
         """
         changed, cut = self._changed(limit)
         lists: dict[str, list[Any]] = {
-            "added": self._ledger.ids("added", limit + 1),
-            "removed": self._ledger.ids("removed", limit + 1),
-            "touched": self._ledger.ids("touched", limit + 1),
+            "added": self._change_store.ids("added", limit + 1),
+            "removed": self._change_store.ids("removed", limit + 1),
+            "touched": self._change_store.ids("touched", limit + 1),
             "fields_appeared": list(self.fields_appeared),
             "fields_vanished": list(self.fields_vanished),
         }
@@ -173,7 +173,9 @@ class Comparison:
         """Return the changed assistants with their fields, and whether there are more of either."""
         found: list[dict[str, Any]] = []
         cut = False
-        for place, (identity, fields) in enumerate(itertools.groupby(self._ledger.changed_fields(), key=itemgetter(0))):
+        for place, (identity, fields) in enumerate(
+            itertools.groupby(self._change_store.changed_fields(), key=itemgetter(0))
+        ):
             if place == limit:
                 return found, True
             names = [storable(field) for _, field in itertools.islice(fields, limit + 1)]

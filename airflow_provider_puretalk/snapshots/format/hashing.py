@@ -24,7 +24,7 @@ _TOKEN = b',"updated_at":'
 _QUOTE = ord('"')
 
 
-class Fingerprint:
+class ContentHasher:
     """Hashes records as they go by, in order of ``assistant_id``, in the two forms of :func:`both_forms`.
 
     :ivar raw: the hash of the one form, for those who hash the two forms side by side.

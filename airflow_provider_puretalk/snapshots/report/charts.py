@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from airflow_provider_puretalk.snapshots.comparison.fleet_stats import Census
+from airflow_provider_puretalk.snapshots.comparison.fleet_stats import FleetStats
 from airflow_provider_puretalk.snapshots.report.values import label
 
 #: Bars of one chart; what is less frequent is put together in one more.
@@ -46,20 +46,20 @@ class Chart:
     bars: list[Bar]
 
 
-def charts(now: Census, then: Census | None) -> Iterator[Chart]:
+def charts(now: FleetStats, then: FleetStats | None) -> Iterator[Chart]:
     """Yield the charts that show what a fleet is made of."""
-    counted: tuple[tuple[str, Callable[[Census], Counter[str]]], ...] = (
-        ("Languages", lambda census: census.languages),
-        ("Voices", lambda census: census.voices),
-        ("Models", lambda census: census.models),
+    counted: tuple[tuple[str, Callable[[FleetStats], Counter[str]]], ...] = (
+        ("Languages", lambda fleet_stats: fleet_stats.languages),
+        ("Voices", lambda fleet_stats: fleet_stats.voices),
+        ("Models", lambda fleet_stats: fleet_stats.models),
         ("Phone number", _numbers),
     )
     for title, count in counted:
         yield _chart(title, count(now), None if then is None else count(then))
 
 
-def _numbers(census: Census) -> Counter[str]:
-    return Counter({"with a number": census.with_number, "without": census.without_number})
+def _numbers(fleet_stats: FleetStats) -> Counter[str]:
+    return Counter({"with a number": fleet_stats.with_number, "without": fleet_stats.without_number})
 
 
 def _chart(title: str, now: Counter[str], then: Counter[str] | None) -> Chart:

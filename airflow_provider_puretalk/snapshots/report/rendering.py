@@ -18,7 +18,7 @@ from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.report.values import fitting, label, visible
 from airflow_provider_puretalk.snapshots.report.view_model import Contents
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 #: Fields named as new to the fleet, or gone from it.
 _MOST_POINTERS = 100
@@ -65,7 +65,7 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters["number"] = "{:,}".format
-    environment.filters["counted"] = counted
+    environment.filters["counted"] = pluralize
     environment.filters["label"] = label
     environment.filters["prose"] = _prose
     environment.filters["spaces"] = lambda text: text if text.strip() else text.translate(_SPACES)

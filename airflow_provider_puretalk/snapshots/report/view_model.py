@@ -109,7 +109,7 @@ class Contents:
         self.comparison = comparison
         self.numbers = Numbers()
         self.findings = Findings()
-        self.findings.look_at_fleet(comparison.snapshot.census)
+        self.findings.look_at_fleet(comparison.snapshot.fleet_stats)
         self._allowance = Allowance(_CHARACTERS)
         self._effort = Effort()
         self._look_through()
@@ -143,7 +143,7 @@ class Contents:
     def charts(self) -> Iterator[Chart]:
         """Yield charts of what the fleet is made of."""
         baseline = self.comparison.baseline
-        return charts(self.comparison.snapshot.census, None if baseline is None else baseline.census)
+        return charts(self.comparison.snapshot.fleet_stats, None if baseline is None else baseline.fleet_stats)
 
     def in_common(self) -> Iterator[InCommon]:
         """Yield the changes that many assistants have in common, as far as they are told."""

@@ -17,10 +17,10 @@ from airflow_provider_puretalk.records.field_classes import field_class
 from airflow_provider_puretalk.records.field_paths import ABSENT
 from airflow_provider_puretalk.records.models import pointer_path
 from airflow_provider_puretalk.snapshots.comparison.changes import Added, Change, ChangedMany, Removed
-from airflow_provider_puretalk.snapshots.comparison.fleet_stats import Census, Member
+from airflow_provider_puretalk.snapshots.comparison.fleet_stats import FleetStats, Member
 from airflow_provider_puretalk.snapshots.report.secret_scan import suspicions
 from airflow_provider_puretalk.snapshots.report.values import label
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 #: Examples of one kind, and ids in one example, that are told.
 MOST_EXAMPLES, MOST_IDS = 20, 5
@@ -101,7 +101,7 @@ class Findings:
         if isinstance(change, Removed):
             return
         if isinstance(change, ChangedMany):
-            who: Sequence[str] = (counted(len(change.assistant_ids), "assistant"),)
+            who: Sequence[str] = (pluralize(len(change.assistant_ids), "assistant"),)
         else:
             who = tuple(filter(None, (label(change.name), label(change.assistant_id))))
         if isinstance(change, Added):
@@ -113,10 +113,10 @@ class Findings:
             self._look_at_length(path, change.old, change.new, who, anchor)
             self._look_at_text(path, change.old, change.new, who, anchor)
 
-    def look_at_fleet(self, census: Census) -> None:
+    def look_at_fleet(self, fleet_stats: FleetStats) -> None:
         """Look at the fleet as it is now."""
-        self._add_groups("number", ((ids, label(number)) for number, ids in census.shared_numbers()))
-        self._add_groups("twins", ((ids, "") for ids in census.twins()))
+        self._add_groups("number", ((ids, label(number)) for number, ids in fleet_stats.shared_numbers()))
+        self._add_groups("twins", ((ids, "") for ids in fleet_stats.twins()))
 
     def _look_at_switch(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
         if path[0] == _RECORDING and (told := _switch_told(old, new)):

@@ -18,11 +18,11 @@ from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.snapshots.format import jsonl, layout, naming, parquet
-from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, Fingerprint, both_forms, file_hash
+from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, ContentHasher, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.format.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 log = logging.getLogger(__name__)
 
@@ -301,7 +301,7 @@ def verify(manifest_path: AnyLocation) -> Manifest:
     :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says; the message names it.
     """
     ids = _AscendingIds(str(manifest_path))
-    fingerprint = Fingerprint()
+    hasher = ContentHasher()
     with _opened(manifest_path) as (manifest, files):
         for file, path in files:
             before, records = ids.count, _records(path, file)
@@ -309,11 +309,11 @@ def verify(manifest_path: AnyLocation) -> Manifest:
                 for record in chunk:
                     ids.see(record)
                 lines = [*map(canonical_json.dumps, chunk)]
-                fingerprint.add(*both_forms(lines, [VOLATILE in record for record in chunk]))
+                hasher.add(*both_forms(lines, [VOLATILE in record for record in chunk]))
             _same(manifest_path, f"the count of {file.name}", ids.count - before, file.count)
     _same(manifest_path, "count", ids.count, manifest.count)
-    _same(manifest_path, "content_sha256", fingerprint.content_sha256, manifest.content_sha256)
-    _same(manifest_path, "raw_sha256", fingerprint.raw_sha256, manifest.raw_sha256)
+    _same(manifest_path, "content_sha256", hasher.content_sha256, manifest.content_sha256)
+    _same(manifest_path, "raw_sha256", hasher.raw_sha256, manifest.raw_sha256)
     if manifest.redaction.policy:
         _warn_of_other_data(manifest_path, manifest)
     return manifest
@@ -460,7 +460,7 @@ def warn_of_names(account: str, in_order: Sequence[_Named]) -> None:
         later.finished_at.isoformat(),
         earlier.snapshot,
         earlier.finished_at.isoformat(),
-        f" So do {counted(more, 'more pair')}." if more else "",
+        f" So do {pluralize(more, 'more pair')}." if more else "",
     )
 
 

@@ -23,7 +23,7 @@ from airflow_provider_puretalk.snapshots.storage.deletion import Debris, Folder,
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.storable import fitting, storable
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +67,9 @@ class Pruned:
         """Return one line for people."""
         verb = "would be" if self.dry_run else "were"
         return (
-            f"{self.account}: {counted(len(self.kept), 'snapshot')} kept, {len(self.removed):,} {verb} removed together "
-            f"with {counted(len(self.debris), 'piece')} of debris ({counted(self.bytes, 'byte')}), "
-            f"{counted(len(self.left_alone), 'thing')} left alone."
+            f"{self.account}: {pluralize(len(self.kept), 'snapshot')} kept, {len(self.removed):,} {verb} removed together "
+            f"with {pluralize(len(self.debris), 'piece')} of debris ({pluralize(self.bytes, 'byte')}), "
+            f"{pluralize(len(self.left_alone), 'thing')} left alone."
         )
 
     def to_dict(self) -> dict[str, Any]:

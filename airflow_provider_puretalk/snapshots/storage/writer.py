@@ -25,7 +25,7 @@ from airflow_provider_puretalk.records.contract_check import Profile, SchemaCoun
 from airflow_provider_puretalk.records.models import Violation
 from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.format.background import Background
-from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, Fingerprint, both_forms, file_hash
+from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, ContentHasher, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.format.jsonl import JsonlWriter
 from airflow_provider_puretalk.snapshots.format.manifest import DataFile, Manifest, parse_manifest
 from airflow_provider_puretalk.snapshots.format.parquet import ParquetWriter
@@ -71,9 +71,9 @@ def stage(
     :param progress: called with the number of records written so far.
     :raises PuretalkResponseError: ``strict``, and a record breaks the documentation.
     """
-    schema, fingerprint, count = SchemaCounter(), Fingerprint(), 0
+    schema, hasher, count = SchemaCounter(), ContentHasher(), 0
     remaining = iter(rows)
-    with _writer(path, file_format, compression, fingerprint) as write:
+    with _writer(path, file_format, compression, hasher) as write:
         while chunk := list(itertools.islice(remaining, _CHUNK)):
             lines, profiles = zip(*chunk, strict=True)
             if strict:
@@ -85,7 +85,7 @@ def stage(
             progress(count)
     # What was hashed on the way need not be read again.
     plain = file_format == "jsonl" and compression is None
-    sha256, size = (fingerprint.raw_sha256, path.stat().st_size) if plain else file_hash(path)
+    sha256, size = (hasher.raw_sha256, path.stat().st_size) if plain else file_hash(path)
     file = DataFile.model_validate(
         {
             "name": layout.data_file(sha256, file_format, compression),
@@ -96,7 +96,7 @@ def stage(
             "sha256": sha256,
         }
     )
-    return Staged(path, file, fingerprint.content_sha256, fingerprint.raw_sha256, schema.report())
+    return Staged(path, file, hasher.content_sha256, hasher.raw_sha256, schema.report())
 
 
 def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: str = "replace_own") -> Manifest:
@@ -172,7 +172,7 @@ def _take_back(storage: Storage, folder: str, file: DataFile) -> None:
 
 @contextmanager
 def _writer(
-    path: Path, file_format: str, compression: str | None, fingerprint: Fingerprint
+    path: Path, file_format: str, compression: str | None, hasher: ContentHasher
 ) -> Iterator[Callable[[Sequence[bytes], bytes, bytes], None]]:
     """Yield a function that writes and hashes records, given as canonical lines and in both their forms."""
     if file_format == "parquet":
@@ -181,7 +181,7 @@ def _writer(
             def write(lines: Sequence[bytes], text: bytes, content: bytes) -> None:
                 # Here, not in the background: decoding needs the interpreter lock all the time, and waiting for each
                 # other would cost more than the hashing.
-                fingerprint.add(text, content)
+                hasher.add(text, content)
                 for line, record in zip(lines, canonical_json.loads_lines(text), strict=True):
                     parquet.write(record, len(line))
 
@@ -190,8 +190,8 @@ def _writer(
         with JsonlWriter(path, compression=compression) as jsonl, Background() as one, Background() as other:
 
             def write(lines: Sequence[bytes], text: bytes, content: bytes) -> None:
-                one.call(fingerprint.raw.update, text)
-                other.call(fingerprint.content.update, content)
+                one.call(hasher.raw.update, text)
+                other.call(hasher.content.update, content)
                 jsonl.write(text)
 
             yield write

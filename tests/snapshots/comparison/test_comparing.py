@@ -310,7 +310,7 @@ def test_the_census_counts_both_fleets(keep: Keep) -> None:
     newer[2] |= {"voice": None, "model": "", "phone_number": "+2"}
     with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
         assert comparison.baseline is not None
-        then, now = comparison.baseline.census, comparison.snapshot.census
+        then, now = comparison.baseline.fleet_stats, comparison.snapshot.fleet_stats
         assert (then.assistants, then.with_number, then.without_number) == (2, 2, 0)
         assert (now.assistants, now.with_number, now.without_number) == (3, 1, 2)
         assert (then.languages, now.languages) == ({"en-US": 2}, {"de-DE": 2, "(none)": 1})
@@ -323,10 +323,12 @@ def test_shared_numbers_and_twins_are_found_in_the_newer_fleet(keep: Keep) -> No
     newer[1]["prompt"] = "another"
     newer[3]["phone_number"] = "+2"
     with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
-        assert comparison.snapshot.census.shared_numbers() == [
+        assert comparison.snapshot.fleet_stats.shared_numbers() == [
             ("+1", [(f"id-00{number}", f"Agent {number}") for number in range(3)])
         ]
-        assert comparison.snapshot.census.twins() == [[(f"id-00{number}", f"Agent {number}") for number in (0, 2, 3)]]
+        assert comparison.snapshot.fleet_stats.twins() == [
+            [(f"id-00{number}", f"Agent {number}") for number in (0, 2, 3)]
+        ]
 
 
 @pytest.mark.parametrize(
@@ -356,8 +358,8 @@ def test_one_number_may_be_spelt_in_many_ways(keep: Keep, spellings: list[Any], 
     for agent, spelling in zip(agents, spellings, strict=True):
         agent["phone_number"] = spelling
     with snapshots.compare(None, keep("a", agents)) as comparison:
-        shared = comparison.snapshot.census.shared_numbers()
-        assert comparison.snapshot.census.with_number == len(spellings)
+        shared = comparison.snapshot.fleet_stats.shared_numbers()
+        assert comparison.snapshot.fleet_stats.with_number == len(spellings)
     assert [len(members) for _, members in shared] == groups
     for number, members in shared:
         assert number == next(agent["phone_number"] for agent in agents if agent["assistant_id"] == members[0][0])
@@ -366,7 +368,7 @@ def test_one_number_may_be_spelt_in_many_ways(keep: Keep, spellings: list[Any], 
 def test_masked_numbers_are_not_shared(keep: Keep) -> None:
     path = keep("a", fleet(2, phone_number="+1"), redact={"phone_number": "mask"})
     with snapshots.compare(None, path) as comparison:
-        assert comparison.snapshot.census.shared_numbers() == []
+        assert comparison.snapshot.fleet_stats.shared_numbers() == []
 
 
 @pytest.mark.parametrize(
@@ -388,7 +390,7 @@ def test_who_may_differ_in_what_was_taken_out_is_no_twin(
     records = fleet(2, prompt="alike", phone_number="+1", user={"email": "a@example.com"})
     records[1][differs_in] = "another"
     with snapshots.compare(None, keep("a", records, redact=policy)) as comparison:
-        assert bool(comparison.snapshot.census.twins()) is twins
+        assert bool(comparison.snapshot.fleet_stats.twins()) is twins
 
 
 def test_snapshots_of_two_accounts_are_refused(keep: Keep, connection: Any, sandbox: Sandbox) -> None:

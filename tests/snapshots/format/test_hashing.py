@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_puretalk.records import canonical_json
-from airflow_provider_puretalk.snapshots.format.hashing import Fingerprint, both_forms
+from airflow_provider_puretalk.snapshots.format.hashing import ContentHasher, both_forms
 
 TIME = "2026-03-14T09:26:53Z"
 
@@ -27,7 +27,7 @@ records = st.fixed_dictionaries(
 
 
 def taken(*pieces: list[dict[str, Any]]) -> tuple[str, str]:
-    fingerprint = Fingerprint()
+    fingerprint = ContentHasher()
     for piece in pieces:
         lines = [*map(canonical_json.dumps, piece)]
         text, content = both_forms(lines, ["updated_at" in record for record in piece])
