@@ -23,7 +23,7 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkNotFoundError,
     PuretalkPaginationError,
 )
-from airflow_provider_puretalk.once import once
+from airflow_provider_puretalk.once import once, without_made
 from airflow_provider_puretalk.records.models import Assistant, AssistantPage
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
 from airflow_provider_puretalk.scan.prover import CONSISTENCIES, Consistency
@@ -47,12 +47,13 @@ class PuretalkHook(BaseHook):
     default_conn_name = "puretalk_default"
     conn_type = "puretalk"
     hook_name = "PureTalk"
+    #: Gives the context in which the whole list is read.
+    reading: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __init__(self, puretalk_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.puretalk_conn_id = puretalk_conn_id
         self._connection: Any = None
-        self.reading: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @classmethod
     def of_connection(
@@ -72,6 +73,10 @@ class PuretalkHook(BaseHook):
         hook._connection = connection
         hook.reading = reading
         return hook
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy begins with: no locks, no sockets and no key; it makes its own at its first request."""
+        return {name: value for name, value in without_made(self).items() if name not in ("_log", "reading")}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -345,7 +346,35 @@ def test_threads_that_share_a_hook_share_its_client(monkeypatch: pytest.MonkeyPa
     assert len({id(client) for client in clients}) == 1
 
 
-def test_a_hook_that_knows_its_settings_can_be_copied(hook: PuretalkHook) -> None:
-    """Whatever kept threads apart is gone by then."""
+@pytest.mark.parametrize("state", ["fresh", "failed", "set up", "used", "closed", "of a fetched connection"])
+def test_a_hook_can_be_copied_and_sent_around(connection: Callable[..., str], sandbox: Sandbox, state: str) -> None:
+    """Whatever was done with it: a copy reads the connection anew, and a pickle holds no key."""
+    hook = PuretalkHook()
+    if state == "failed":
+        connection(host="::::")
+        for _ in range(2):
+            with pytest.raises(PuretalkConfigurationError):
+                hook.get_conn()
+        connection(host=sandbox.base_url, password=sandbox.api_key)
+    elif state == "of a fetched connection":
+        in_turn = partial(lambda lock: lock, threading.Lock())
+        hook = PuretalkHook.of_connection("fetched", hook.get_connection("puretalk_default"), reading=in_turn)
+        hook.get_assistants_page()
+    elif state != "fresh":
+        assert hook.account == "puretalk_default"
+        if state != "set up":
+            hook.log.info("A line.")
+            hook.get_assistants_page()
+        if state == "closed":
+            hook.get_conn().close()
+    pickled = pickle.dumps(hook)
+    assert sandbox.api_key.encode() not in pickled or state == "of a fetched connection"
+    for twin in (pickle.loads(pickled), copy.copy(hook), copy.deepcopy(hook)):
+        assert twin.get_conn() is not hook.get_conn()
+        with twin.scan_assistants() as scan:
+            assert scan.count == 250
+
+
+def test_settings_can_be_copied(hook: PuretalkHook) -> None:
+    """They are values."""
     assert copy.deepcopy(hook.settings) == hook.settings
-    assert copy.deepcopy(hook).settings == hook.settings
