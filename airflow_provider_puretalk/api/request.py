@@ -7,9 +7,10 @@ once, and does not look into a body: trying again and decoding are the client's 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 import urllib3
 
-from airflow_provider_puretalk.api.cancellation import CHECK_EVERY
+from airflow_provider_puretalk.api.cancellation import CHECK_EVERY, Cancellation
 from airflow_provider_puretalk.api.deadline import TimeLimit, time_limit
 from airflow_provider_puretalk.api.response_body import read_body
 from airflow_provider_puretalk.api.retry import parse_retry_after
@@ -43,16 +44,23 @@ _HOLD_AT_ONCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer with status 200, not decoded.
+    """A whole answer, not decoded; with status 200, but from :meth:`Exchange.send_any`.
 
     :ivar facts: ``url``, ``status_code`` and ``request_id``, for errors that are found later.
+    :ivar redirected: whether another address of the same origin gave it.
     :ivar fits: whether it answers what was asked; a redirect can lose the question.
     """
 
     body: bytes
-    content_type: str
+    headers: Mapping[str, str]
     facts: dict[str, Any]
+    redirected: bool = False
     fits: bool = True
+
+    @property
+    def content_type(self) -> str:
+        """The kind of the body; empty where it has none."""
+        return self.headers.get("Content-Type", "")
 
 
 class BrokenBodyError(PuretalkResponseError):
@@ -81,19 +89,36 @@ class Exchange:
         :param deadline: moment on the monotonic clock at which the answer must be there.
         :param cancelled: set by another thread, it ends the wait for a turn, and shuts the connection down.
         """
-        reply = self._send(params, deadline, cancelled)
+        reply = self._send(params, deadline, cancelled, self._read_page)
         if not reply.fits:
             # A rewrite rule dropped the query: this is another page. Its own address has been learnt.
-            reply = self._send(params, deadline, cancelled)
+            reply = self._send(params, deadline, cancelled, self._read_page)
         if not reply.fits:
             raise PuretalkResponseError("The API redirects to an address that loses the page asked for.", **reply.facts)
         return reply
+
+    def send_any(self, params: Mapping[str, int], *, with_key: bool = True) -> Reply:
+        """Send one request and read its answer, whatever its status; a redirect teaches nothing.
+
+        :param with_key: False leaves the API key out.
+        """
+        auth = None if with_key else _without_key
+        return self._send(
+            params, math.inf, Cancellation(), lambda response, _, facts: self._read(response, facts), auth
+        )
 
     def hold(self, seconds: float) -> None:
         """Let no request start for so many seconds."""
         self.session.pacer.hold(seconds)
 
-    def _send(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Reply:
+    def _send(
+        self,
+        params: Mapping[str, int],
+        deadline: float,
+        cancelled: threading.Event,
+        read: Callable[[requests.Response, Mapping[str, int], dict[str, Any]], Reply],
+        auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
+    ) -> Reply:
         url = self._settings.base_url + self._path
         facts: dict[str, Any] = {"url": f"{url}?{'&'.join(f'{name}={value}' for name, value in params.items())}"}
         with self._turn(deadline, cancelled):
@@ -101,8 +126,11 @@ class Exchange:
             silence = min(self._settings.timeout, left)
             with time_limit(self._settings.timeout * WHOLE_ANSWER_FACTOR, cancelled, deadline) as limit:
                 try:
-                    with self.session.get(url, params=params, timeout=(silence, silence), stream=True) as response:
-                        reply = self._read(response, params, facts)
+                    with self.session.get(
+                        url, params=params, timeout=(silence, silence), stream=True, auth=auth
+                    ) as response:
+                        facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
+                        reply = read(response, params, facts)
                 except requests.TooManyRedirects:
                     raise PuretalkResponseError("The API redirects in circles.", **facts) from None
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -140,9 +168,8 @@ class Exchange:
         finally:
             self._slots.release()
 
-    def _read(self, response: requests.Response, params: Mapping[str, int], facts: dict[str, Any]) -> Reply:
-        """Read an answer to its end; adds what is known of it to the facts."""
-        facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
+    def _read_page(self, response: requests.Response, params: Mapping[str, int], facts: dict[str, Any]) -> Reply:
+        """Read an answer to its end, if it is one to what was asked."""
         if response.status_code == requests.codes.too_many_requests:
             self.session.pacer.hold(_HOLD_AT_ONCE)
         if response.status_code == requests.codes.proxy_authentication_required and (proxy := self.session.proxy):
@@ -150,15 +177,16 @@ class Exchange:
         if response.status_code != requests.codes.ok:
             raise _refusal(response, facts)
         if not self._was_asked(response, params):
-            return Reply(b"", "", facts, fits=False)
-        body = self._body(response, facts)
-        return Reply(body, response.headers.get("Content-Type", ""), facts)
+            return Reply(b"", response.headers, facts, fits=False)
+        return self._read(response, facts)
 
-    def _body(self, response: requests.Response, facts: dict[str, Any]) -> bytes:
+    def _read(self, response: requests.Response, facts: dict[str, Any]) -> Reply:
+        """Read an answer to its end."""
         try:
-            return read_body(response, self._settings.max_response_bytes)
+            body = read_body(response, self._settings.max_response_bytes)
         except PuretalkResponseError as error:
             raise PuretalkResponseError(error.message, transient=error.transient, **facts) from None
+        return Reply(body, response.headers, facts, redirected=bool(response.history))
 
     def _request_id(self, response: requests.Response) -> str | None:
         """Return the answer's id, unless the server put something odd there."""
@@ -179,6 +207,10 @@ class Exchange:
             self._path = moved
         query = parse_qs(parts.query)
         return all(query.get(name) == [str(value)] for name, value in params.items())
+
+
+def _without_key(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 #: How servers and gateways say that a request, or what it asks for, is more than they take.

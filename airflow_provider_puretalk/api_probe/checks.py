@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 import platform
 import re
-from contextlib import closing
+import statistics
+import time
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from airflow_provider_puretalk import __version__
 from airflow_provider_puretalk.api.client import ApiClient
+from airflow_provider_puretalk.api.request import Exchange
 from airflow_provider_puretalk.api.session import origin
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.api_probe.report import Report
-from airflow_provider_puretalk.api_probe.requests_sent import Asker, Reply, telling_headers
-from airflow_provider_puretalk.exceptions import PuretalkResponseError
+from airflow_provider_puretalk.api_probe.responses import ProbeResponse, shown_headers
+from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkResponseError
 from airflow_provider_puretalk.records.contract_check import SchemaCounter, profile
 from airflow_provider_puretalk.records.models import json_type
 from airflow_provider_puretalk.records.record_id import record_id
@@ -52,8 +54,9 @@ def probe(settings: ApiSettings) -> Report:
         except PuretalkResponseError as error:
             report.add("one_row", read=error.message)  # Which never quotes an answer.
             report.findings.append("The package cannot read an ordinary answer of this API.")
-    with closing(Asker(settings)) as asker:
-        questions = _Questions(asker, settings, report)
+    exchange = Exchange(settings)
+    with exchange.session:
+        questions = _Questions(exchange, settings, report)
         try:
             questions.ask_all()
         except _StopError as stopped:
@@ -69,12 +72,13 @@ class _StopError(Exception):
 class _Questions:
     """Asks in turn and remembers what several questions have in common."""
 
-    def __init__(self, asker: Asker, settings: ApiSettings, report: Report) -> None:
-        self._asker = asker
+    def __init__(self, exchange: Exchange, settings: ApiSettings, report: Report) -> None:
+        self._exchange = exchange
         self._settings = settings
         self._report = report
         self._counts: set[Any] = set()
         self._headers: set[str] = set()
+        self._milliseconds: list[float] = []
         self._longest: list[dict[str, Any]] = []
 
     def ask_all(self) -> None:
@@ -94,7 +98,14 @@ class _Questions:
     def sum_up(self) -> None:
         """Report what all answers together show."""
         report = self._report
-        report.add("time_in_ms", **self._asker.times)
+        taken = self._milliseconds or [0.0]
+        report.add(
+            "time_in_ms",
+            answers=len(self._milliseconds),
+            shortest=min(taken),
+            median=round(statistics.median(taken), 1),
+            longest=max(taken),
+        )
         report.add("headers", names=sorted(self._headers))
         if len(self._counts) > 1:
             report.findings.append("`count` was not the same in all answers: the list changed, or counts otherwise.")
@@ -113,35 +124,41 @@ class _Questions:
         if schema.violations:
             report.findings.append("Some values break the documentation, see violations.")
 
-    def _ask(self, *, with_key: bool = True, **query: int) -> Reply:
-        reply = self._asker.ask(with_key=with_key, **query)
-        if reply.status == 429:
-            self._report.add("throttled", **telling_headers(reply, self._settings.api_key))
+    def _ask(self, *, with_key: bool = True, **query: int) -> ProbeResponse:
+        begun = time.perf_counter()
+        try:
+            raw = self._exchange.send_any(query, with_key=with_key)
+        except PuretalkError as error:
+            return ProbeResponse(None, error.message)
+        self._milliseconds.append(round((time.perf_counter() - begun) * 1000, 1))
+        response = ProbeResponse.of(raw)
+        if response.status == 429:
+            self._report.add("throttled", **shown_headers(response, self._settings.api_key))
             raise _StopError("The API throttled us; no further question was asked.")
-        if reply.status in (401, 403) and with_key:
+        if response.status in (401, 403) and with_key:
             raise _StopError("The API refuses the key now; no further question was asked.")
-        self._headers.update(_names(reply))
-        return reply
+        self._headers.update(response.header_names)
+        return response
 
-    def _first_page(self) -> Reply:
-        reply = self._ask()
-        following = _envelope(reply).get("next")
+    def _first_page(self) -> ProbeResponse:
+        response = self._ask()
+        following = _envelope(response).get("next")
         self._report.add(
             "first_page",
-            status=reply.status,
-            body=reply.shape,
-            rows=len(self._rows(reply)),
-            redirected=reply.redirected,
-            request_id="x-request-id" in _names(reply),
+            status=response.status,
+            body=response.shape,
+            rows=len(self._rows(response)),
+            redirected=response.redirected,
+            request_id="x-request-id" in response.header_names,
             next=self._next_form(following) if isinstance(following, str) else json_type(following),
-            headers=telling_headers(reply, self._settings.api_key),
+            headers=shown_headers(response, self._settings.api_key),
         )
-        return reply
+        return response
 
     def _without_key(self) -> None:
-        reply = self._ask(with_key=False)
-        self._report.add("without_key", status=reply.status, body=reply.shape)
-        if reply.status == 200:
+        response = self._ask(with_key=False)
+        self._report.add("without_key", status=response.status, body=response.shape)
+        if response.status == 200:
             self._report.findings.append("The API answers without a key.")
 
     def _same_order(self, rows: list[dict[str, Any]]) -> None:
@@ -175,7 +192,7 @@ class _Questions:
         if rows_at_end != count - (last - 1) * len(rows):
             self._report.findings.append("The last page does not hold as many rows as `count` says.")
 
-    def _limits(self, first: Reply, default: int, count: int) -> None:
+    def _limits(self, first: ProbeResponse, default: int, count: int) -> None:
         """Find out what the greatest limit is, as far as the fleet is large enough to show it."""
         bytes_a_row = first.size / default
         asked: list[dict[str, Any]] = []
@@ -184,10 +201,10 @@ class _Questions:
             if bytes_a_row * min(limit, count) > LARGEST_ANSWER:
                 asked.append({"limit": limit, "status": None, "rows": None})  # Too much to ask for.
                 break
-            reply = self._ask(limit=limit)
-            rows = len(self._rows(reply))
-            asked.append({"limit": limit, "status": reply.status, "rows": rows})
-            following = _envelope(reply).get("next")
+            response = self._ask(limit=limit)
+            rows = len(self._rows(response))
+            asked.append({"limit": limit, "status": response.status, "rows": rows})
+            following = _envelope(response).get("next")
             if isinstance(following, str):
                 keeps = "limit" in parse_qs(urlsplit(following).query)
             if rows < min(limit, count):
@@ -200,13 +217,13 @@ class _Questions:
             "limits", assistants=count, asked=asked, greatest_honoured=honoured, cap=cap, next_keeps_limit=keeps
         )
 
-    def _odd(self, name: str, reply: Reply) -> None:
-        self._report.add(name, status=reply.status, body=reply.shape, rows=len(self._rows(reply)))
+    def _odd(self, name: str, response: ProbeResponse) -> None:
+        self._report.add(name, status=response.status, body=response.shape, rows=len(self._rows(response)))
 
-    def _rows(self, reply: Reply) -> list[dict[str, Any]]:
+    def _rows(self, response: ProbeResponse) -> list[dict[str, Any]]:
         """Return an answer's records; the longest list so far is kept to be held against the contract."""
-        envelope = _envelope(reply)
-        if reply.status == 200 and isinstance(envelope.get("count"), int):
+        envelope = _envelope(response)
+        if response.status == 200 and isinstance(envelope.get("count"), int):
             self._counts.add(envelope["count"])
         found = envelope.get("results")
         rows = [record for record in found if isinstance(record, dict)] if isinstance(found, list) else []
@@ -235,9 +252,9 @@ class _Questions:
         }
 
 
-def _envelope(reply: Reply) -> dict[str, Any]:
+def _envelope(response: ProbeResponse) -> dict[str, Any]:
     """Return the object that holds ``count`` and ``results``; some pages of the API wrap it once more."""
-    body = reply.body if isinstance(reply.body, dict) else {}
+    body = response.body if isinstance(response.body, dict) else {}
     inner = body.get("results")
     return inner if isinstance(inner, dict) else body
 
@@ -245,10 +262,6 @@ def _envelope(reply: Reply) -> dict[str, Any]:
 def _field_name(pointer: str) -> str:
     """Return the pointer of an undocumented field, unless its name could be something else than a name."""
     return pointer if _FIELD.fullmatch(pointer) else "(an odd name)"
-
-
-def _names(reply: Reply) -> set[str]:
-    return {name.lower() for name in reply.headers or ()}
 
 
 def _ids(rows: list[dict[str, Any]]) -> list[str | None]:
