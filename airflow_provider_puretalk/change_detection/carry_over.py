@@ -56,19 +56,20 @@ async def predecessors(
                 await store.set(f"{old_name}/watch", arguments)
                 register[old_name] = {"seen": 0.0, "missing": None}
                 await store.set(REGISTER, register)
-    found, lost = [], False
+    found, is_unreadable, lost = [], False, dict[str, None]()
     for other in sorted(register.keys() - {name}, key=lambda one: register[one]["seen"]):
         arguments = await store.get(f"{other}/watch")
         try:
             watch = Watch(**arguments)
         except (TypeError, PuretalkConfigurationError):  # Those of a later release, or damaged.
-            lost = lost or await store.get(f"{other}/head") is not None
+            is_unreadable = is_unreadable or await store.get(f"{other}/head") is not None
             continue
         checkpoint = Checkpoint(store, other, watch)
         if (fleet := await checkpoint.load()) is not None:
             found.append((fleet, watch))
-        lost = lost or checkpoint.is_unreadable
-    return found, [NOT_READ] if lost else []
+            lost |= dict.fromkeys(checkpoint.not_compared)  # No event has said it yet.
+        is_unreadable = is_unreadable or checkpoint.is_unreadable
+    return found, [*lost, *([NOT_READ] if is_unreadable and NOT_READ not in lost else ())]
 
 
 async def enter(store: Store, name: str, arguments: dict[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 In come and go :class:`~airflow_provider_puretalk.change_detection.fingerprints.Fleet`; the store holds
 
 =====================  ================================================================================================
-``<name>/head``        ``{"format": 1, "parts": n, "account", "seal", "key_version"}``
+``<name>/head``        ``{"format": 1, "parts": n, "account", "seal", "key_version", "not_compared": [sentences]}``
 ``<name>/<n>/<i>``     part *i* of *n*: the assistants whose hashed id falls there, compressed, as text of base64
 =====================  ================================================================================================
 
@@ -29,6 +29,7 @@ import msgspec
 from airflow_provider_puretalk.change_detection.detector import Watch
 from airflow_provider_puretalk.change_detection.fingerprints import DIGEST_BYTES, Fingerprint, Fleet, Path
 from airflow_provider_puretalk.records.equality import KEY_VERSION
+from airflow_provider_puretalk.storable import fitting, storable
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Checkpoint:
     :param name: what its keys begin with.
     :param watch: what is remembered: of the assistants and fields that it sees, nothing else.
     :ivar is_unreadable: whether something was there, when it was loaded, that this version cannot read.
+    :ivar not_compared: what could not be compared and no event has said yet, a sentence each, when it was loaded.
     """
 
     def __init__(self, store: Store, name: str, watch: Watch) -> None:
@@ -70,6 +72,7 @@ class Checkpoint:
         self._parts = 0
         self._head: dict[str, Any] | None = None
         self.is_unreadable = False
+        self.not_compared: list[str] = []
 
     async def load(self) -> Fleet | None:
         """Return what was saved last, or None where nothing was, or nothing that this version can read.
@@ -85,6 +88,7 @@ class Checkpoint:
             log.warning("What the watcher remembered cannot be read by this version; it begins anew.")
             return None
         self._head, self._parts = head, head["parts"]
+        self.not_compared = _not_compared(head)
         fingerprints: dict[str, Fingerprint] = {}
         for place in range(self._parts):
             try:
@@ -98,19 +102,23 @@ class Checkpoint:
         # Heads did not say it before the second version.
         return Fleet(head["account"], fingerprints, head["seal"], key_version=head.get("key_version", 1))
 
-    async def save(self, fleet: Fleet, moved: Collection[str] | None) -> None:
+    async def save(self, fleet: Fleet, moved: Collection[str] | None, *, not_compared: Iterable[str] = ()) -> None:
         """Remember a fleet.
 
         :param moved: the assistants that changed since it was saved last; None for all.
+        :param not_compared: what could not be compared and no event has said yet, a sentence each.
         """
+        fitting_sentences, _ = fitting({"not_compared": [*map(storable, not_compared)]}, LONGEST_PART)
         if moved is not None and self._head is not None and self._head.get("key_version") == KEY_VERSION:
             places = {_place(identity, self._parts) for identity in moved}
             packed = await asyncio.to_thread(self._pack, fleet, self._parts, places)
             if all(len(text) <= LONGEST_PART for text in packed.values()):
                 for place, text in packed.items():
                     await self._store.set(self._key(place), text)
+                if _not_compared(self._head) != fitting_sentences["not_compared"]:
+                    await self._save_head(self._head | fitting_sentences)
                 return
-        await self._save_all(fleet)
+        await self._save_all(fleet, fitting_sentences)
 
     async def forget(self) -> None:
         """Remove all that was saved, the head at last."""
@@ -120,7 +128,11 @@ class Checkpoint:
                 await self._store.delete(f"{self._name}/{head['parts']}/{place}")
         await self._store.delete(f"{self._name}/head")
 
-    async def _save_all(self, fleet: Fleet) -> None:
+    async def _save_head(self, head: dict[str, Any]) -> None:
+        await self._store.set(f"{self._name}/head", head)
+        self._head, self._parts = head, head["parts"]
+
+    async def _save_all(self, fleet: Fleet, sentences: dict[str, list[str]]) -> None:
         old_parts = self._parts
         parts, packed = await asyncio.to_thread(self._cut, fleet)
         for place, text in packed.items():
@@ -132,8 +144,7 @@ class Checkpoint:
             "seal": fleet.seal,
             "key_version": KEY_VERSION,
         }
-        await self._store.set(f"{self._name}/head", head)
-        self._head, self._parts = head, parts
+        await self._save_head(head | sentences)
         if old_parts != parts:
             for place in range(old_parts):
                 await self._store.delete(f"{self._name}/{old_parts}/{place}")
@@ -233,3 +244,9 @@ def _is_head(head: Any) -> bool:
         and all(isinstance(head.get(name), str) for name in ("account", "seal"))
         and isinstance(head.get("key_version", 1), int)
     )
+
+
+def _not_compared(head: dict[str, Any]) -> list[str]:
+    """Return what a head holds of that; those of earlier releases hold nothing."""
+    sentences = head.get("not_compared")
+    return [one for one in sentences if isinstance(one, str)] if isinstance(sentences, list) else []

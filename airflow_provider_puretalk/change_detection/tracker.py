@@ -43,16 +43,18 @@ class ChangeTracker:
         self._inherited: Predecessors = ()
         #: Whether an earlier process had saved something.
         self.is_recalled = False
-        #: What could not be compared, a sentence each, until an event has said so.
-        self.not_compared: list[str] = []
+        #: What could not be compared, a sentence each, until an event that says so has been acknowledged; and the
+        #: observation of that event, None as long as there was none.
+        self._not_compared: dict[str, int | None] = {}
 
     async def restore(self) -> bool:
         """Bring back what an earlier process saw last, and tell whether there was anything. Do so before the first look."""
         if self._checkpoint is not None:
             self._then = await self._checkpoint.load()
             self.is_recalled = self._then is not None
+            self._is_not_compared(self._checkpoint.not_compared)
             if self._checkpoint.is_unreadable:
-                self.not_compared.append(NOT_READ)
+                self._is_not_compared([NOT_READ])
         return self._then is not None
 
     def inherit(self, memories: Predecessors, lost: Sequence[str] = ()) -> None:
@@ -62,8 +64,8 @@ class ChangeTracker:
         """
         self._inherited = memories
         for sentence in lost:
-            log.warning("%s", sentence)
-        self.not_compared += (sentence for sentence in lost if sentence not in self.not_compared)
+            log.warning("%s", printable(sentence))
+        self._is_not_compared(lost)
 
     async def notice(self, now: Fleet) -> Changes | None:
         """Return what changed since the last look; None for a first one, with which later ones will be compared."""
@@ -73,7 +75,7 @@ class ChangeTracker:
         if then is None and self._inherited:
             then, unknown = await asyncio.to_thread(carry_over, self._inherited, self._watch, now)
             self._inherited, self._all_since = (), self._looks
-            self.not_compared += unknown
+            self._is_not_compared(unknown)
             for sentence in unknown:
                 log.warning("%s", printable(sentence))
         if then is not None and then.is_comparable_with(now):
@@ -86,12 +88,21 @@ class ChangeTracker:
                 log.warning(
                     "The connection's account or its redaction key is another one now: changes are told from here on."
                 )
-                self.not_compared.append(
-                    "The account or its redaction key is another one now: changes made before that was seen are unknown."
+                self._is_not_compared(
+                    [
+                        "The account or its redaction key is another one now: "
+                        "changes made before that was seen are unknown."
+                    ]
                 )
             self._all_since = self._looks
         self._then = now
         return changes
+
+    def not_compared(self) -> list[str]:
+        """Return what could not be compared and no event has said yet, for the event of the last observation."""
+        unsaid = [sentence for sentence, said_at in self._not_compared.items() if said_at is None]
+        self._not_compared |= dict.fromkeys(unsaid, self._looks)
+        return unsaid
 
     def save_all(self) -> None:
         """Let the next save write everything: what was saved may be gone."""
@@ -110,7 +121,17 @@ class ChangeTracker:
             return  # A quiet look after an event that was lost: to remember it would be to forget what the event told.
         moved = [identity for identity, moved_at in self._moved_at.items() if moved_at <= look]
         everything = self._all_since is not None and self._all_since <= look
-        await checkpoint.save(fleet, None if everything else moved)
+        await checkpoint.save(fleet, None if everything else moved, not_compared=self._unsaid_after(look))
+        self._not_compared = self._unsaid_after(look)
         if everything:
             self._all_since = None
         self._moved_at = {identity: moved_at for identity, moved_at in self._moved_at.items() if moved_at > look}
+
+    def _is_not_compared(self, sentences: Sequence[str]) -> None:
+        """Let the next event say what could not be compared."""
+        self._not_compared |= dict.fromkeys(sentences)
+
+    def _unsaid_after(self, look: int) -> dict[str, int | None]:
+        return {
+            sentence: said_at for sentence, said_at in self._not_compared.items() if said_at is None or said_at > look
+        }

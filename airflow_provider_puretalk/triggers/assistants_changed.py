@@ -154,8 +154,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
                     )
                 elif changes.are_worth_telling:
                     seen_at = look.fleet.seen_at
-                    payload = changes.to_payload(seen_at.isoformat() if seen_at else None, memory.not_compared)
-                    memory.not_compared = []
+                    payload = changes.to_payload(seen_at.isoformat() if seen_at else None, memory.not_compared())
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow's constructor has no types
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from typing import Any
 
@@ -171,7 +172,31 @@ def test_what_another_version_wrote_is_left_alone(head: str, caplog: pytest.LogC
     memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
     assert asyncio.run(memory.restore()) is False
     assert "begins anew" in caplog.text
-    assert memory.not_compared == [NOT_READ]
+    assert memory.not_compared() == [NOT_READ]
+
+
+@pytest.mark.parametrize("odd", ["", ', "not_compared": null', ', "not_compared": "x"', ', "not_compared": [7, {}]'])
+def test_heads_without_sentences_are_read(odd: str) -> None:
+    """Those that earlier releases stored, and damaged ones: there is nothing to say."""
+    store, watch = MemoryStore(), Watch()
+    asyncio.run(Checkpoint(store, "w", watch).save(fleet(assistant("1")), None))
+    head = json.loads(store.values["w/head"])
+    del head["not_compared"]
+    store.values["w/head"] = json.dumps(head)[:-1] + odd + "}"
+    memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
+    assert asyncio.run(memory.restore()) is True
+    assert memory.not_compared() == []
+
+
+def test_sentences_in_a_checkpoint_are_storable_and_bounded() -> None:
+    """Names of fields are anything; what is stored stays below the size that Airflow warns of."""
+    store, watch = MemoryStore(), Watch()
+    sentences = ["a \ud800 \0 b", "x" * 40_000, "y" * 40_000]
+    asyncio.run(Checkpoint(store, "w", watch).save(fleet(assistant("1")), None, not_compared=sentences))
+    checkpoint = Checkpoint(store, "w", watch)
+    asyncio.run(checkpoint.load())
+    assert checkpoint.not_compared[0] == "a \\ud800 \\0 b"
+    assert len(store.values["w/head"]) < 64_000
 
 
 #: A step of the world: an edit of an assistant, or a look after which so many writes succeed before the process dies.

@@ -46,6 +46,24 @@ async def baseline(state: AssetState, *watchers: PuretalkAssistantsChangedTrigge
                 await asyncio.sleep(0.01)
 
 
+async def baseline_of(state: AssetState, one: PuretalkAssistantsChangedTrigger) -> None:
+    """Let a watcher run until its checkpoint is stored."""
+    async with Triggerer() as triggerer:
+        triggerer.start(one, state)
+        async with asyncio.timeout(30):
+            while f"{one._name()}/head" not in state.values:
+                triggerer.check()
+                await asyncio.sleep(0.01)
+
+
+async def observed(box: sandbox.Sandbox) -> None:
+    """Wait until the account has been polled twice from now on."""
+    goal = box.request_count + 2
+    async with asyncio.timeout(30):
+        while box.request_count < goal:
+            await asyncio.sleep(0.01)
+
+
 async def first_event(state: AssetState, one: PuretalkAssistantsChangedTrigger) -> dict[str, Any]:
     """Return the first event of a watcher that starts."""
     async with Triggerer() as triggerer:
@@ -87,6 +105,40 @@ async def test_what_nobody_watched_is_named(box: sandbox.Sandbox, caplog: pytest
     assert "the fields prompt." in event["not_compared"][0]
     assert "15 assistants" in event["not_compared"][1]
     assert event["not_compared"][0] in caplog.text
+
+
+@pytest.mark.parametrize("successor", [{}, {"page_size": 500}])
+async def test_what_nobody_watched_is_named_after_restarts(box: sandbox.Sandbox, successor: dict[str, Any]) -> None:
+    """Also where triggerers end before the first event, or while it is on its way, and where arguments change again."""
+    await baseline(state := AssetState(), watcher(ignore_fields=["prompt", "updated_at"]))
+    for _ in range(2):
+        await baseline_of(state, watcher())
+    box.fleet.change(box.fleet.ids()[0], {"prompt": "New."})
+    named = ["Watched from now on, earlier changes are unknown: the fields prompt."]
+    for triggerer in (Triggerer(events_arrive=False), Triggerer(events_arrive=False)):
+        async with triggerer:
+            triggerer.start(watcher(), state)
+            assert [event["not_compared"] for event in await triggerer.wait_for(1)] == [named]
+    one = watcher(**successor)
+    assert (await first_event(state, one))["not_compared"] == named
+
+
+async def test_what_an_event_has_named_is_not_named_again(box: sandbox.Sandbox) -> None:
+    """Once it is acknowledged, neither the next event nor one after a restart says it."""
+    await baseline(state := AssetState(), watcher(ignore_fields=["prompt", "updated_at"]))
+    said = []
+    for number in range(2):
+        async with Triggerer() as triggerer:
+            triggerer.start(watcher(), state)
+            for version in range(2):
+                await observed(box)
+                writes = state.writes
+                box.fleet.change(box.fleet.ids()[0], {"prompt": f"{number} {version}"})
+                said.append(len((await triggerer.wait_for(version + 1))[-1]["not_compared"]))
+                while state.writes == writes:  # A few of them: it is in the checkpoint.
+                    await asyncio.sleep(0.01)
+                await observed(box)
+    assert said == [1, 0, 0, 0]
 
 
 async def test_log_hides_nothing(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
