@@ -1,5 +1,5 @@
-"""Tells, look after look, what changed in a fleet, and remembers across restarts what it saw last.
+"""Change detection: what changed in a fleet from one poll to the next, with a checkpoint that outlives restarts.
 
-Knows no HTTP and no Airflow: in come records in canonical spelling, and a store that keeps a few JSON values. What is
-remembered are digests, never contents.
+Knows no HTTP and no Airflow: it takes records in canonical spelling, and a store of a few JSON values. What is saved are
+digests, never contents.
 """

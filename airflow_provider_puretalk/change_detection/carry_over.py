@@ -1,14 +1,14 @@
-"""What a watcher whose arguments were changed takes over from those that watched the same asset before.
+"""The checkpoint of a watcher whose arguments were changed, made of those of earlier watchers of the same asset.
 
-Each watcher remembers under a name of its own, made of all its arguments, and enters itself in a register:
+Each watcher saves under a name of its own, made of all its arguments, and enters itself in a register:
 
 =====================  ================================================================================================
 ``puretalk/watchers``  ``{name: {"seen": seconds since 1970, "missing": the same or null}}``
 ``<name>/watch``       what it watches, as arguments of :class:`~airflow_provider_puretalk.change_detection.detector.Watch`
 =====================  ================================================================================================
 
-One that remembers nothing yet begins with what the others remember, as far as both watch the same; the rest is a baseline,
-and is named. A memory that no watcher uses any more is removed a week after another one has noticed that.
+A watcher without a checkpoint begins with those of the others, as far as both watch the same; the rest is a baseline, and
+is named. A checkpoint that no watcher uses any more is removed a week after another one has noticed that.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from airflow_provider_puretalk.wording import pluralize
 log = logging.getLogger(__name__)
 
 REGISTER: Final = "puretalk/watchers"
-#: Seconds after which a watcher that did not enter itself again is missing, and after which a missing one is forgotten.
+#: Seconds after which a watcher that did not enter itself again is missing, and after which a missing one is removed.
 MISSING_AFTER: Final = 86_400.0
-FORGOTTEN_AFTER: Final = 7 * 86_400.0
-#: What is said where something is remembered that this version cannot read.
-NOT_READ: Final = "What was remembered cannot be read by this version of the provider: earlier changes are unknown."
+REMOVED_AFTER: Final = 7 * 86_400.0
+#: Stands in the log and in the next event where a checkpoint cannot be read.
+UNREADABLE: Final = "The checkpoint cannot be read by this version of the provider: earlier changes are unknown."
 #: Names of fields that a sentence holds.
 _MOST_NAMES = 20
 
-#: What an earlier watcher remembers, and what it watched.
+#: Earlier watchers' checkpoints, each with what it watched.
 Predecessors = Sequence[tuple[Fleet, Watch]]
 
 
-async def predecessors(
+async def load_predecessors(
     store: Store, name: str, older: dict[str, dict[str, Any]]
 ) -> tuple[list[tuple[Fleet, Watch]], list[str]]:
-    """Return what others remember of the asset, the one that was seen last at the end, and sentences on what is lost.
+    """Return the other watchers' checkpoints of the asset, the latest one at the end, and sentences on what is lost.
 
     :param name: the watcher that begins.
-    :param older: names under which earlier releases may have remembered, with what they watched.
+    :param older: names under which earlier releases may have saved, with what they watched.
     """
-    async with _changing():
+    async with _register_lock():
         register = await _register(store)
         for old_name, arguments in older.items():
             if old_name not in register and await store.get(f"{old_name}/head") is not None:
@@ -67,24 +67,24 @@ async def predecessors(
         checkpoint = Checkpoint(store, other, watch)
         if (fleet := await checkpoint.load()) is not None:
             found.append((fleet, watch))
-            lost |= dict.fromkeys(checkpoint.not_compared)  # No event has said it yet.
+            lost |= dict.fromkeys(checkpoint.not_compared)  # No event has named it yet.
         is_unreadable = is_unreadable or checkpoint.is_unreadable
-    return found, [*lost, *([NOT_READ] if is_unreadable and NOT_READ not in lost else ())]
+    return found, [*lost, *([UNREADABLE] if is_unreadable and UNREADABLE not in lost else ())]
 
 
 async def enter(store: Store, name: str, arguments: dict[str, Any]) -> bool:
-    """Enter a watcher, and forget those that have long been missing. To be called again and again while it runs.
+    """Enter a watcher, and remove those that have long been missing. To be called again and again while it runs.
 
-    Returns whether it was not there: where it had been, another watcher has removed its memory since.
+    Returns whether it was not there: where it had been, another watcher has removed its checkpoint since.
     """
-    async with _changing():
+    async with _register_lock():
         now, register = time.time(), await _register(store)
         if is_new := name not in register:
             await store.set(f"{name}/watch", arguments)
         register[name] = {"seen": now, "missing": None}
         for other, entry in list(register.items()):
-            if entry["missing"] is not None and entry["missing"] < now - FORGOTTEN_AFTER:
-                await Checkpoint(store, other, Watch()).forget()
+            if entry["missing"] is not None and entry["missing"] < now - REMOVED_AFTER:
+                await Checkpoint(store, other, Watch()).delete()
                 await store.delete(f"{other}/watch")
                 del register[other]
             elif entry["missing"] is None and entry["seen"] < now - MISSING_AFTER:
@@ -93,32 +93,33 @@ async def enter(store: Store, name: str, arguments: dict[str, Any]) -> bool:
     return is_new
 
 
-def carry_over(memories: Predecessors, watch: Watch, now: Fleet) -> tuple[Fleet | None, list[str]]:
-    """Return what a watcher would remember had it watched before, and sentences that say what nobody knows.
+def carry_over(predecessors: Predecessors, watch: Watch, current: Fleet) -> tuple[Fleet | None, list[str]]:
+    """Return the baseline of a watcher as if it had watched before, and sentences that say what is unknown.
 
-    :param memories: the one that counts most at the end.
-    :param now: what the fleet looks like; what nobody remembers is taken from it.
+    :param predecessors: the one that counts most at the end.
+    :param current: the fleet as observed now; what no predecessor watched is taken from it.
     """
-    usable = [(fleet, other) for fleet, other in memories if fleet.is_comparable_with(now)]
+    usable = [(fleet, other) for fleet, other in predecessors if fleet.is_comparable_with(current)]
     if not usable:
-        lost = "Nothing that was remembered can be compared: the account or its redaction key is another one now."
-        return None, [lost] if memories else []
+        lost = "No earlier checkpoint can be compared: the account or its redaction key is another one now."
+        return None, [lost] if predecessors else []
     version = usable[-1][0].key_version
     usable = [(fleet, other) for fleet, other in usable if fleet.key_version == version]
-    seen = dict(now.fingerprints) if version == now.key_version else {**now.fingerprints, **now.former}
-    fingerprints = {identity: watch.view(one) for identity, one in seen.items() if watch.sees(identity)}
+    observed = current.as_of_version(version)
+    fingerprints = {identity: watch.view(one) for identity, one in observed.items() if watch.includes(identity)}
     fields = {field for one in fingerprints.values() for field in one.fields}
     unknown_fields = {field for field in fields if not any(watch.compares(other, field) for _, other in usable)}
-    unknown_ids = [one for one in fingerprints if not any(other.sees(one) for _, other in usable)]
+    unknown_ids = [one for one in fingerprints if not any(other.includes(one) for _, other in usable)]
     for fleet, other in usable:
-        _lay_over(fingerprints, fleet, other, watch)
-    return Fleet(now.account, fingerprints, now.seal, key_version=version), _sentences(unknown_fields, unknown_ids)
+        _overlay(fingerprints, fleet, other, watch)
+    baseline = Fleet(current.account, fingerprints, current.key_fingerprint, key_version=version)
+    return baseline, _sentences(unknown_fields, unknown_ids)
 
 
-def _lay_over(fingerprints: dict[str, Fingerprint], fleet: Fleet, other: Watch, watch: Watch) -> None:
-    """Put in place what another watcher knows, as far as both watch it."""
+def _overlay(fingerprints: dict[str, Fingerprint], fleet: Fleet, other: Watch, watch: Watch) -> None:
+    """Replace what another watcher's checkpoint holds, as far as both watch it."""
     for identity in [*fingerprints, *(one for one in fleet.fingerprints if one not in fingerprints)]:
-        if not (watch.sees(identity) and other.sees(identity)):
+        if not (watch.includes(identity) and other.includes(identity)):
             continue
         old, new = fleet.fingerprints.get(identity), fingerprints.get(identity)
         if old is None:
@@ -144,17 +145,17 @@ def _sentences(fields: set[Path], ids: list[str]) -> list[str]:
     return found
 
 
-#: By event loop, who changes a register: it is read and written whole.
+#: By event loop, held while a register is changed: it is read and written whole.
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
-def _changing() -> asyncio.Lock:
-    """Return what to hold while a register is changed, so that no watcher of this process undoes what another did."""
+def _register_lock() -> asyncio.Lock:
+    """Return the lock under which a register is changed, so that no watcher of this process undoes another's entry."""
     return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 async def _register(store: Store) -> dict[str, dict[str, Any]]:
-    """Return the register, without what makes no sense in it."""
+    """Return the valid entries of the register."""
     register = await store.get(REGISTER)
     entries = register.items() if isinstance(register, dict) else ()
     return {

@@ -1,16 +1,14 @@
-"""What a watch saw last, kept in a store of small JSON values so that it outlives the process.
-
-In come and go :class:`~airflow_provider_puretalk.change_detection.fingerprints.Fleet`; the store holds
+"""The checkpoint of a watch: the fleet as observed last, in a store of small JSON values, so that it outlives the process.
 
 =====================  ================================================================================================
 ``<name>/head``        ``{"format": 1, "parts": n, "account", "seal", "key_version", "not_compared": [sentences]}``
 ``<name>/<n>/<i>``     part *i* of *n*: the assistants whose hashed id falls there, compressed, as text of base64
 =====================  ================================================================================================
 
-Only parts in which something changed are written anew. Each part is written whole, and only after its changes were told.
-So a process that dies between two parts leaves behind, part by part, either what was told already or what was known
-before: what is told once more is a repetition, and nothing is lost. When a part gets too large there will be more of them:
-all are written under new names, and the head, last of all, names them.
+Only parts in which something changed are written anew. Each part is written whole, and only after the events of its changes
+were acknowledged. So a process that dies between two parts leaves behind, part by part, either what was acknowledged or what
+was known before: some events are repeated, and none is lost. When a part gets too large there will be more of them: all are
+written under new names, and the head, last of all, names them.
 """
 
 from __future__ import annotations
@@ -52,17 +50,17 @@ class Store(Protocol):
         """Keep a value."""
 
     async def delete(self, name: str) -> None:
-        """Forget a value, if there is one."""
+        """Remove a value, if there is one."""
 
 
 class Checkpoint:
-    """The memory of one watch.
+    """The checkpoint of one watch.
 
     :param store: where it is kept.
     :param name: what its keys begin with.
-    :param watch: what is remembered: of the assistants and fields that it sees, nothing else.
+    :param watch: the assistants and fields that are saved, and no others.
     :ivar is_unreadable: whether something was there, when it was loaded, that this version cannot read.
-    :ivar not_compared: what could not be compared and no event has said yet, a sentence each, when it was loaded.
+    :ivar not_compared: what could not be compared and no event names yet, a sentence each, when it was loaded.
     """
 
     def __init__(self, store: Store, name: str, watch: Watch) -> None:
@@ -77,15 +75,15 @@ class Checkpoint:
     async def load(self) -> Fleet | None:
         """Return what was saved last, or None where nothing was, or nothing that this version can read.
 
-        A part that is missing or damaged is left out: its assistants will be told of as new ones, which is better than to
-        keep silent about a change.
+        A part that is missing or damaged is left out: its assistants will count as added, which is better than to miss a
+        change.
         """
         head = await self._store.get(f"{self._name}/head")
         if head is None:
             return None
         self.is_unreadable = not _is_head(head)
         if self.is_unreadable:
-            log.warning("What the watcher remembered cannot be read by this version; it begins anew.")
+            log.warning("The checkpoint of the watcher cannot be read by this version; it begins anew.")
             return None
         self._head, self._parts = head, head["parts"]
         self.not_compared = _not_compared(head)
@@ -95,18 +93,18 @@ class Checkpoint:
                 fingerprints.update(await asyncio.to_thread(_unpack, await self._store.get(self._key(place))))
             except (TypeError, ValueError, zlib.error, msgspec.MsgspecError):
                 log.warning(
-                    "Part %d of %d of what the watcher remembered is damaged; changes may be told twice.",
+                    "Part %d of %d of the watcher's checkpoint is damaged; its assistants will count as added.",
                     place + 1,
                     self._parts,
                 )
-        # Heads did not say it before the second version.
+        # Heads had no version before the second one.
         return Fleet(head["account"], fingerprints, head["seal"], key_version=head.get("key_version", 1))
 
     async def save(self, fleet: Fleet, moved: Collection[str] | None, *, not_compared: Iterable[str] = ()) -> None:
-        """Remember a fleet.
+        """Save a fleet.
 
         :param moved: the assistants that changed since it was saved last; None for all.
-        :param not_compared: what could not be compared and no event has said yet, a sentence each.
+        :param not_compared: what could not be compared and no event names yet, a sentence each.
         """
         fitting_sentences, _ = fitting({"not_compared": [*map(storable, not_compared)]}, LONGEST_PART)
         if moved is not None and self._head is not None and self._head.get("key_version") == KEY_VERSION:
@@ -120,7 +118,7 @@ class Checkpoint:
                 return
         await self._save_all(fleet, fitting_sentences)
 
-    async def forget(self) -> None:
+    async def delete(self) -> None:
         """Remove all that was saved, the head at last."""
         head = await self._store.get(f"{self._name}/head")
         if _is_head(head):
@@ -141,7 +139,7 @@ class Checkpoint:
             "format": FORMAT,
             "parts": parts,
             "account": fleet.account,
-            "seal": fleet.seal,
+            "seal": fleet.key_fingerprint,
             "key_version": KEY_VERSION,
         }
         await self._save_head(head | sentences)
@@ -151,7 +149,7 @@ class Checkpoint:
 
     def _cut(self, fleet: Fleet) -> tuple[int, dict[int, str]]:
         """Cut a fleet into as many parts as it takes; their number is a power of two."""
-        members = sum(map(self._watch.sees, fleet.fingerprints))
+        members = sum(map(self._watch.includes, fleet.fingerprints))
         parts = 1
         while parts * _USUAL_MEMBERS < members and parts < _MOST_PARTS:
             parts *= 2
@@ -163,10 +161,10 @@ class Checkpoint:
 
     def _pack(self, fleet: Fleet, parts: int, places: Iterable[int]) -> dict[int, str]:
         groups: dict[int, dict[str, Fingerprint]] = {place: {} for place in places}
-        for identity, seen in fleet.fingerprints.items():
+        for identity, fingerprint in fleet.fingerprints.items():
             group = groups.get(_place(identity, parts))
-            if group is not None and self._watch.sees(identity):
-                group[identity] = self._watch.view(seen)
+            if group is not None and self._watch.includes(identity):
+                group[identity] = self._watch.view(fingerprint)
         return {place: _pack(group) for place, group in groups.items()}
 
     def _key(self, place: int) -> str:
@@ -186,10 +184,10 @@ _unpacker = msgspec.msgpack.Decoder(list[_Alike])
 
 
 def _pack(fingerprints: Mapping[str, Fingerprint]) -> str:
-    """Spell prints as text. Equal values stand together, so that they take little room."""
+    """Encode fingerprints as text. Equal values stand together, so that they compress well."""
     alike: defaultdict[tuple[Path, ...], list[tuple[str, bytes]]] = defaultdict(list)
-    for identity, seen in sorted(fingerprints.items()):
-        alike[seen.fields].append((identity, seen.digests))
+    for identity, fingerprint in sorted(fingerprints.items()):
+        alike[fingerprint.fields].append((identity, fingerprint.digests))
     groups = [
         _Alike(
             [list(map(_to_bytes, field)) for field in fields],
@@ -247,6 +245,6 @@ def _is_head(head: Any) -> bool:
 
 
 def _not_compared(head: dict[str, Any]) -> list[str]:
-    """Return what a head holds of that; those of earlier releases hold nothing."""
+    """Return the sentences in a head; those of earlier releases hold none."""
     sentences = head.get("not_compared")
     return [one for one in sentences if isinstance(one, str)] if isinstance(sentences, list) else []

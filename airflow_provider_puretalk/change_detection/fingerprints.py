@@ -34,7 +34,7 @@ _OTHER_BEFORE = re.compile(rb"[0-9][eE][-+0-9]|[0-9.]{17}")
 
 
 class Fingerprint(NamedTuple):
-    """What an assistant looked like.
+    """The fingerprint of an assistant.
 
     :ivar fields: paths of its fields. An object that is taken apart stands before its own fields.
     :ivar digests: their digests, one after another.
@@ -56,65 +56,68 @@ class Fingerprint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What all assistants of an account looked like.
+    """The fingerprints of all assistants of an account.
 
-    :ivar prints: by assistant id.
-    :ivar seal: tells apart what digests were made with; those of different seals cannot be compared.
-    :ivar seen_at: when, in UTC; None for one that was remembered.
+    :ivar fingerprints: by assistant id.
+    :ivar key_fingerprint: of the key that the digests were made with; those of different keys cannot be compared.
+    :ivar observed_at: in UTC; None for one from a checkpoint.
     :ivar key_version: which :data:`~airflow_provider_puretalk.records.equality.KEY_VERSION` the digests were made with.
-    :ivar former: the prints that version 1 would have made, where they differ: what was remembered with it is compared
-        with these, so that an upgrade is no change.
+    :ivar former: the fingerprints that version 1 would have made, where they differ.
     """
 
     account: str
     fingerprints: Mapping[str, Fingerprint]
-    seal: str
-    seen_at: datetime | None = None
+    key_fingerprint: str
+    observed_at: datetime | None = None
     key_version: int = field(default=KEY_VERSION, compare=False)
     former: Mapping[str, Fingerprint] = field(default_factory=dict, compare=False)
 
     def is_comparable_with(self, other: Fleet) -> bool:
-        """Tell whether differences between the two would be changes of assistants."""
-        return (self.account, self.seal) == (other.account, other.seal)
+        """Return whether differences between the two would be changes of assistants."""
+        return (self.account, self.key_fingerprint) == (other.account, other.key_fingerprint)
+
+    def as_of_version(self, key_version: int) -> Mapping[str, Fingerprint]:
+        """Return the fingerprints to compare with those of a checkpoint of that version, so that an upgrade is no change."""
+        return {**self.fingerprints, **self.former} if key_version < self.key_version else self.fingerprints
 
 
 class Observer:
-    """Makes prints of one look after another. A record that is spelled as before costs the hashing of its line."""
+    """Makes the fingerprints of each poll. A record that is spelled as before costs the hashing of its line."""
 
     def __init__(self) -> None:
-        self._seal: str | None = None
-        self._known: dict[bytes, _Seen] = {}
+        self._key_fingerprint: str | None = None
+        self._known: dict[bytes, _Observed] = {}
         self._shapes: dict[tuple[Path, ...], tuple[Path, ...]] = {}
 
-    def look(
-        self, account: str, lines: Iterable[bytes], *, seen_at: datetime | None = None, secret: str | None = None
+    def observe(
+        self, account: str, lines: Iterable[bytes], *, observed_at: datetime | None = None, secret: str | None = None
     ) -> Fleet:
-        """Return what the fleet looks like.
+        """Return the fingerprints of a fleet.
 
         :param lines: its records in canonical spelling.
-        :param secret: what the digests are keyed with, so that nobody can test guesses against them.
+        :param secret: what the digests are keyed with, so that guesses cannot be tested against them.
         """
         key = b"" if secret is None else hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-        seal = hashlib.blake2b(b"seal of a fleet's digests", key=key, digest_size=8).hexdigest()
-        known = self._known if seal == self._seal else {}
-        seen: dict[bytes, _Seen] = {}
+        key_fingerprint = hashlib.blake2b(b"seal of a fleet's digests", key=key, digest_size=8).hexdigest()
+        known = self._known if key_fingerprint == self._key_fingerprint else {}
+        observed: dict[bytes, _Observed] = {}
         for line in lines:
             whole = hashlib.blake2b(line, digest_size=_WHOLE_BYTES).digest()
-            seen[whole] = known.get(whole) or self._of_line(line, key)
-        self._known, self._seal = seen, seal
-        fingerprints = {one.identity: one.print for one in seen.values()}
-        former = {one.identity: one.former for one in seen.values() if one.former is not None}
-        return Fleet(account, fingerprints, seal, seen_at, former=former)
+            observed[whole] = known.get(whole) or self._of_line(line, key)
+        self._known, self._key_fingerprint = observed, key_fingerprint
+        fingerprints = {one.identity: one.fingerprint for one in observed.values()}
+        former = {one.identity: one.former for one in observed.values() if one.former is not None}
+        return Fleet(account, fingerprints, key_fingerprint, observed_at, former=former)
 
-    def _of_line(self, line: bytes, key: bytes) -> _Seen:
+    def _of_line(self, line: bytes, key: bytes) -> _Observed:
         record = canonical_json.loads(line)
-        now = self._fingerprint(record, key, comparison_key)
-        former = self._fingerprint(record, key, _former_key) if _OTHER_BEFORE.search(line) else now
-        return _Seen(record_id(record) or "", now, None if former == now else former)
+        current = self._fingerprint(record, key, comparison_key)
+        former = self._fingerprint(record, key, _former_key) if _OTHER_BEFORE.search(line) else current
+        return _Observed(record_id(record) or "", current, None if former == current else former)
 
     def _fingerprint(self, record: dict[str, Any], key: bytes, spell: Callable[[Any], bytes]) -> Fingerprint:
         fields, digests, links = [], [], []
-        for place, (path, spelled) in enumerate(_parts(record, spell)):
+        for place, (path, spelled) in enumerate(fields_of(record, spell)):
             fields.append(path)
             digests.append(_digest(spelled, key))
             if (cut := without_queries(spelled)) != spelled:
@@ -124,11 +127,11 @@ class Observer:
         return Fingerprint(self._shapes.setdefault(shape, shape), b"".join(digests), tuple(links))
 
 
-class _Seen(NamedTuple):
-    """A record's id and print, and the print of an earlier release where it was another one."""
+class _Observed(NamedTuple):
+    """A record's id and fingerprint, and that of an earlier release where it was another one."""
 
     identity: str
-    print: Fingerprint
+    fingerprint: Fingerprint
     former: Fingerprint | None
 
 
@@ -136,8 +139,8 @@ def _digest(spelled: bytes, key: bytes) -> bytes:
     return hashlib.blake2b(spelled, key=key, digest_size=DIGEST_BYTES).digest()
 
 
-def _parts(record: dict[str, Any], spell: Callable[[Any], bytes]) -> Iterator[tuple[Path, bytes]]:
-    """Yield the path and the spelling of each value that has a digest of its own."""
+def fields_of(record: dict[str, Any], spell: Callable[[Any], bytes]) -> Iterator[tuple[Path, bytes]]:
+    """Yield the path and the spelling of each field that has a digest of its own."""
     for name, value in sorted(record.items()):
         if isinstance(value, dict) and len(value) <= _MOST_KEYS:
             yield (name,), b"{}"
@@ -148,11 +151,11 @@ def _parts(record: dict[str, Any], spell: Callable[[Any], bytes]) -> Iterator[tu
 
 
 def _former_key(value: Any) -> bytes:
-    """Return what version 1 made digests of."""
+    """Return the bytes that version 1 made digests of."""
     try:
         return canonical_json.dumps(_plain(value))
     except (RecursionError, canonical_json.InvalidJSONError):
-        return comparison_key(value)  # Nothing so deep was ever remembered.
+        return comparison_key(value)  # Version 1 saved nothing so deep.
 
 
 def _plain(value: Any) -> Any:

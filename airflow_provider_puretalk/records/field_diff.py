@@ -1,8 +1,9 @@
-"""Where two JSON values differ, field by field.
+"""Where two JSON values differ, field by field: what counts as a changed assistant in a comparison of snapshots.
 
 Objects are compared by key, lists in order by index, all else by
 :func:`~airflow_provider_puretalk.records.equality.equal`. Null is not absent. A value that is there on one side only,
-or of another kind, is one difference, however much it holds.
+or of another kind, is one difference, however much it holds. A watcher, which keeps fingerprints instead of records, finds
+the same fields one level deep (:mod:`~airflow_provider_puretalk.change_detection.detector`).
 """
 
 from __future__ import annotations

@@ -134,27 +134,29 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         pace = fleet_polls.shared_pace(self.shared_stream_key(), self.poll_interval, self.max_seconds)
         with pace.joined(self.poll_interval, self.max_seconds):
             store, name = getattr(self, "asset_state_store", None), self._name()
-            memory = await checkpoint_store.restored_tracker(store, name, self._filters(), self._older_names())
-            entry = checkpoint_store.Entry(store, name, self._filters(), memory)
+            tracker = await checkpoint_store.restored_tracker(store, name, self._filters(), self._older_names())
+            entry = checkpoint_store.Entry(store, name, self._filters(), tracker)
             is_first = True
             async for look in shared_stream:
                 look.seen_by += 1
                 if not self._is_of_the_account(look):
                     continue
-                changes = await memory.notice(look.fleet)
+                changes = await tracker.observe(look.fleet)
                 if is_first:
                     is_first = False
                     self._watch().warn_of_names(look.fleet, log)
-                if save := memory.unsaved():
+                if save := tracker.pending_save():
                     look.when_acknowledged.append(save)
                 look.when_acknowledged.append(entry.renew)
                 if changes is None:
                     log.info(
                         "Watching %s of %s.", pluralize(len(look.fleet.fingerprints), "assistant"), look.fleet.account
                     )
-                elif changes.are_worth_telling:
-                    seen_at = look.fleet.seen_at
-                    payload = changes.to_payload(seen_at.isoformat() if seen_at else None, memory.not_compared())
+                elif changes.call_for_event:
+                    observed_at = look.fleet.observed_at
+                    payload = changes.to_payload(
+                        observed_at.isoformat() if observed_at else None, tracker.not_compared()
+                    )
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow's constructor has no types
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

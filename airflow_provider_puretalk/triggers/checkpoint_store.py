@@ -38,10 +38,10 @@ async def restored_tracker(
     watch = Watch(**arguments)
     while accessors is not None:
         store = AssetStateStore(accessors)
-        memory = ChangeTracker(watch, Checkpoint(store, name, watch))
+        tracker = ChangeTracker(watch, Checkpoint(store, name, watch))
         try:
-            if not await memory.restore():
-                memory.inherit(*await carry_over.predecessors(store, name, older or {}))
+            if not await tracker.restore():
+                tracker.inherit(*await carry_over.load_predecessors(store, name, older or {}))
         except Exception as error:
             if _is_of_several_assets(error):
                 log.warning("A trigger watches for several assets: what it sees is kept in memory alone.")
@@ -49,18 +49,18 @@ async def restored_tracker(
             log.warning("What was seen last cannot be read; it will be tried again.", exc_info=True)
             await asyncio.sleep(_PAUSE)
         else:
-            return memory
+            return tracker
     return ChangeTracker(watch)
 
 
 class Entry:
     """A watcher's entry in the register of its asset: renewed now and then, so that its memory is kept."""
 
-    def __init__(self, accessors: Any, name: str, arguments: dict[str, Any], memory: ChangeTracker) -> None:
+    def __init__(self, accessors: Any, name: str, arguments: dict[str, Any], tracker: ChangeTracker) -> None:
         self._accessors = accessors
         self._name = name
         self._arguments = arguments
-        self._memory = memory
+        self._tracker = tracker
         self._due = 0.0
         self._is_entered = False
 
@@ -79,9 +79,9 @@ class Entry:
                 "The watcher could not be entered in its asset's register; it will be tried again.", exc_info=True
             )
         else:
-            if is_new and (self._is_entered or self._memory.is_recalled):
+            if is_new and (self._is_entered or self._tracker.is_restored):
                 # After a week of failing polls another watcher has removed what was saved.
-                self._memory.save_all()
+                self._tracker.save_all()
             if self._is_entered:
                 self._due = time.monotonic() + _RENEWED_AFTER
             self._is_entered = True

@@ -188,10 +188,10 @@ def _question(
                 reading=hook.reading,
             ) as found,
         ):
-            return observer.look(
+            return observer.observe(
                 settings.account,
                 (line for line, _ in found.rows()),
-                seen_at=found.finished_at,
+                observed_at=found.finished_at,
                 secret=settings.redaction_key,
             )
 

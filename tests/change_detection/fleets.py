@@ -1,4 +1,4 @@
-"""Fleets as an observer sees them, from plain records."""
+"""Fleets as an observer returns them, from plain records."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from airflow_provider_puretalk.records import canonical_json
 def fleet(
     *records: dict[str, Any], account: str = "a", secret: str | None = None, observer: Observer | None = None
 ) -> Fleet:
-    """Look at records."""
-    return (observer or Observer()).look(account, lines(records), secret=secret)
+    """Return the fleet of these records."""
+    return (observer or Observer()).observe(account, lines(records), secret=secret)
 
 
 def lines(records: Iterable[dict[str, Any]]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What a watch saw last outlives the process, in small values, and nothing that breaks loses a change."""
+"""The checkpoint of a watch outlives the process, in small values, and nothing that breaks loses a change."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_puretalk.change_detection import checkpoint as cursors
-from airflow_provider_puretalk.change_detection.carry_over import NOT_READ
+from airflow_provider_puretalk.change_detection import checkpoint as checkpoints
+from airflow_provider_puretalk.change_detection.carry_over import UNREADABLE
 from airflow_provider_puretalk.change_detection.checkpoint import Checkpoint
 from airflow_provider_puretalk.change_detection.detector import Watch
 from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Observer
@@ -25,13 +25,13 @@ from tests.change_detection.stores import BrokenStoreError, MemoryStore
 WARNED_OF = 65_535
 
 
-def save(store: MemoryStore, seen: Fleet, moved: list[str] | None = None, **watch: Any) -> Checkpoint:
-    """Save a fleet with a cursor of its own, and return that."""
+def save(store: MemoryStore, current: Fleet, moved: list[str] | None = None, **watch: Any) -> Checkpoint:
+    """Save a fleet with a checkpoint of its own, and return that."""
     checkpoint = Checkpoint(store, "w", Watch(**watch))
 
     async def do() -> None:
         await checkpoint.load()
-        await checkpoint.save(seen, moved)
+        await checkpoint.save(current, moved)
 
     asyncio.run(do())
     return checkpoint
@@ -58,17 +58,17 @@ def test_nothing_was_saved() -> None:
 )
 def test_comes_back_as_it_was(records: list[dict[str, Any]]) -> None:
     """All that is watched: the ignored fields are not kept at all."""
-    store, seen = MemoryStore(), fleet(*records, secret="k")
-    save(store, seen)
+    store, current = MemoryStore(), fleet(*records, secret="k")
+    save(store, current)
     found = load(store)
     assert found is not None
-    assert (found.account, found.seal) == (seen.account, seen.seal)
-    assert found.is_comparable_with(seen)
-    assert Watch().compare(found, seen).moved == []
-    assert found.fingerprints == {identity: Watch().view(one) for identity, one in seen.fingerprints.items()}
+    assert (found.account, found.key_fingerprint) == (current.account, current.key_fingerprint)
+    assert found.is_comparable_with(current)
+    assert Watch().compare(found, current).moved == []
+    assert found.fingerprints == {identity: Watch().view(one) for identity, one in current.fingerprints.items()}
 
 
-def test_tells_after_a_restart_what_changed() -> None:
+def test_changes_are_found_after_a_restart() -> None:
     """Field by field, as if nothing had happened, with the digest that it would have had."""
     store, then = MemoryStore(), fleet(assistant("1"), assistant("2"), assistant("3"))
     save(store, then)
@@ -80,11 +80,13 @@ def test_tells_after_a_restart_what_changed() -> None:
 
 def test_only_what_is_watched_is_kept() -> None:
     """Of a watch of one assistant, that one; of one class, its fields."""
-    store, seen = MemoryStore(), fleet(*(assistant(str(number)) for number in range(50)))
-    save(store, seen, assistant_ids=["7"], field_classes=["voice"])
+    store, current = MemoryStore(), fleet(*(assistant(str(number)) for number in range(50)))
+    save(store, current, assistant_ids=["7"], field_classes=["voice"])
     found = load(store)
     assert found is not None
-    assert {one: {field[0] for field in seen.fields} for one, seen in found.fingerprints.items()} == {"7": {"voice"}}
+    assert {one: {field[0] for field in fingerprint.fields} for one, fingerprint in found.fingerprints.items()} == {
+        "7": {"voice"}
+    }
 
 
 def test_contents_are_not_kept() -> None:
@@ -101,12 +103,14 @@ def test_contents_are_not_kept() -> None:
 def test_large_fleets_are_cut_into_small_values() -> None:
     """Tens of thousands of assistants, and no value that Airflow warns of; only parts with changes are written anew."""
     records = [assistant(f"{number:032x}", name=f"{number}", created_at=f"{number}") for number in range(20_000)]
-    store, seen = MemoryStore(), fleet(*records)
-    checkpoint = save(store, seen)
+    store, current = MemoryStore(), fleet(*records)
+    checkpoint = save(store, current)
     assert max(map(len, store.values.values())) < WARNED_OF
     assert len(store.values) > 10
     assert sum(map(len, store.values.values())) < 100 * len(records)
-    assert load(store) == Fleet("a", {one: Watch().view(two) for one, two in seen.fingerprints.items()}, seen.seal)
+    assert load(store) == Fleet(
+        "a", {one: Watch().view(two) for one, two in current.fingerprints.items()}, current.key_fingerprint
+    )
     store.written.clear()
     moved = records[7:11]
     for record in moved:
@@ -119,8 +123,8 @@ def test_large_fleets_are_cut_into_small_values() -> None:
 
 
 def test_a_growing_fleet_gets_more_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a part would become too long all are cut anew, and the old ones are forgotten."""
-    monkeypatch.setattr(cursors, "LONGEST_PART", 900)
+    """When a part would become too long all are cut anew, and the old ones are removed."""
+    monkeypatch.setattr(checkpoints, "LONGEST_PART", 900)
     store = MemoryStore()
     checkpoint = save(store, fleet(assistant("0")))
     assert set(store.values) == {"w/head", "w/1/0"}
@@ -138,19 +142,19 @@ def test_a_growing_fleet_gets_more_parts(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("damage", ['"AAAA"', '"not base64!"', "7", '"eJwDAAAAAAE="', "{}", None])
-def test_a_damaged_part_tells_too_much_rather_than_too_little(
+def test_a_damaged_part_repeats_changes_rather_than_lose_them(
     damage: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its assistants count as new, and the log says why."""
-    store, seen = MemoryStore(), fleet(assistant("1"), assistant("2"))
-    save(store, seen)
+    store, current = MemoryStore(), fleet(assistant("1"), assistant("2"))
+    save(store, current)
     if damage is None:
         del store.values["w/1/0"]
     else:
         store.values["w/1/0"] = damage
     found = load(store)
     assert found is not None
-    assert Watch().compare(found, seen).added == ["1", "2"]
+    assert Watch().compare(found, current).added == ["1", "2"]
     assert "damaged" in caplog.text
 
 
@@ -165,14 +169,14 @@ def test_a_damaged_part_tells_too_much_rather_than_too_little(
         '{"format": 1, "parts": 1, "account": "a", "seal": "x", "key_version": "2"}',
     ],
 )
-def test_what_another_version_wrote_is_left_alone(head: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_another_version_wrote_is_skipped(head: str, caplog: pytest.LogCaptureFixture) -> None:
     """The watcher begins anew, and says so: in the log, and in the first event."""
     store, watch = MemoryStore(), Watch()
     store.values["w/head"] = head
-    memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
-    assert asyncio.run(memory.restore()) is False
+    tracker = ChangeTracker(watch, Checkpoint(store, "w", watch))
+    assert asyncio.run(tracker.restore()) is False
     assert "begins anew" in caplog.text
-    assert memory.not_compared() == [NOT_READ]
+    assert tracker.not_compared() == [UNREADABLE]
 
 
 @pytest.mark.parametrize("odd", ["", ', "not_compared": null', ', "not_compared": "x"', ', "not_compared": [7, {}]'])
@@ -183,9 +187,9 @@ def test_heads_without_sentences_are_read(odd: str) -> None:
     head = json.loads(store.values["w/head"])
     del head["not_compared"]
     store.values["w/head"] = json.dumps(head)[:-1] + odd + "}"
-    memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
-    assert asyncio.run(memory.restore()) is True
-    assert memory.not_compared() == []
+    tracker = ChangeTracker(watch, Checkpoint(store, "w", watch))
+    assert asyncio.run(tracker.restore()) is True
+    assert tracker.not_compared() == []
 
 
 def test_sentences_in_a_checkpoint_are_storable_and_bounded() -> None:
@@ -199,48 +203,48 @@ def test_sentences_in_a_checkpoint_are_storable_and_bounded() -> None:
     assert len(store.values["w/head"]) < 64_000
 
 
-#: A step of the world: an edit of an assistant, or a look after which so many writes succeed before the process dies.
+#: A step of the world: an edit of an assistant, or a poll after which so many writes succeed before the process dies.
 edits = st.tuples(st.sampled_from(["edit", "add", "remove"]), st.integers(0, 40))
-looks = st.tuples(st.just("look"), st.sampled_from([math.inf, math.inf, 0, 1, 2, 3, 5, 8]))
+polls = st.tuples(st.just("poll"), st.sampled_from([math.inf, math.inf, 0, 1, 2, 3, 5, 8]))
 
 
 @settings(max_examples=200)
-@given(st.lists(edits | edits | looks, max_size=60))
+@given(st.lists(edits | edits | polls, max_size=60))
 def test_no_change_is_lost_whenever_the_process_dies(steps: list[tuple[str, Any]]) -> None:
-    """Between two parts, before the head, while the parts are cut anew: every change is told, some of them twice."""
+    """Between two parts, before the head, while the parts are cut anew: every change has its event, some of them twice."""
     world = {str(number): 0 for number in range(30)}
     gone: set[str] = set()
-    # Who is told keeps, for every assistant, which version was told last.
-    told: dict[str, int] = {}
+    # The receiver of the events keeps, for every assistant, the version of the last one.
+    received: dict[str, int] = {}
     store, watch, clock = MemoryStore(), Watch(), 0
-    memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
+    tracker = ChangeTracker(watch, Checkpoint(store, "w", watch))
 
-    async def look(writes: float) -> None:
-        nonlocal memory, told
-        seen = fleet(*(assistant(identity, name=f"{version}") for identity, version in world.items()))
-        changes = await memory.notice(seen)
+    async def poll(writes: float) -> None:
+        nonlocal tracker, received
+        current = fleet(*(assistant(identity, name=f"{version}") for identity, version in world.items()))
+        changes = await tracker.observe(current)
         if changes is None:
-            told = dict(world)
+            received = dict(world)
         else:
-            told |= {identity: world[identity] for identity in [*changes.added, *changes.changed]}
+            received |= {identity: world[identity] for identity in [*changes.added, *changes.changed]}
             for identity in changes.removed:
-                told.pop(identity, None)
+                received.pop(identity, None)
         store.left = writes
-        if write := memory.unsaved():
+        if write := tracker.pending_save():
             try:
                 await write()
             except BrokenStoreError:
-                memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
-                await memory.restore()
+                tracker = ChangeTracker(watch, Checkpoint(store, "w", watch))
+                await tracker.restore()
         store.left = math.inf
 
     async def run() -> None:
         nonlocal clock
-        for step, value in [*steps, ("look", math.inf)]:
+        for step, value in [*steps, ("poll", math.inf)]:
             clock += 1
             identity = str(value)
-            if step == "look":
-                await look(value)
+            if step == "poll":
+                await poll(value)
             elif step == "remove":
                 gone.add(identity)
                 world.pop(identity, None)
@@ -249,27 +253,27 @@ def test_no_change_is_lost_whenever_the_process_dies(steps: list[tuple[str, Any]
 
     small = pytest.MonkeyPatch()
     with small.context() as patch:
-        patch.setattr(cursors, "LONGEST_PART", 500)
+        patch.setattr(checkpoints, "LONGEST_PART", 500)
         asyncio.run(run())
-    assert told == world
+    assert received == world
 
 
 def test_a_save_that_failed_is_made_up_for() -> None:
-    """At the next look, even if nothing changed since; after that there is nothing more to save."""
+    """At the next poll, even if nothing changed since; after that there is nothing more to save."""
 
     async def run() -> Fleet | None:
         store, watch = MemoryStore(), Watch()
-        memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
+        tracker = ChangeTracker(watch, Checkpoint(store, "w", watch))
         for name, writes in (("old", math.inf), ("new", 0), ("new", math.inf)):
-            await memory.notice(fleet(assistant("1", name=name)))
+            await tracker.observe(fleet(assistant("1", name=name)))
             store.left = writes
-            save = memory.unsaved()
+            save = tracker.pending_save()
             assert save is not None
             try:
                 await save()
             except BrokenStoreError:
                 assert not writes
-        assert memory.unsaved() is None
+        assert tracker.pending_save() is None
         return await Checkpoint(store, "w", watch).load()
 
     found = asyncio.run(run())
@@ -278,16 +282,16 @@ def test_a_save_that_failed_is_made_up_for() -> None:
 
 
 def test_another_account_or_key_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is told of assistants that only seem to have changed."""
+    """There is no event of assistants that only seem to have changed."""
 
     async def run(*fleets: Fleet) -> list[Any]:
         store, watch = MemoryStore(), Watch()
         found = []
         for one in fleets:
-            memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
-            await memory.restore()
-            found.append(await memory.notice(one))
-            save = memory.unsaved()
+            tracker = ChangeTracker(watch, Checkpoint(store, "w", watch))
+            await tracker.restore()
+            found.append(await tracker.observe(one))
+            save = tracker.pending_save()
             assert save is not None
             await save()
         return found
@@ -322,20 +326,20 @@ def test_an_upgrade_is_no_change(now: bytes, fields: list[str]) -> None:
     async def run() -> None:
         store, watch = MemoryStore(), Watch()
         store.values |= STORED_BY_VERSION_1
-        memory = ChangeTracker(watch, Checkpoint(store, "w", watch))
-        await memory.restore()
-        changes = await memory.notice(Observer().look("a", [now]))
+        tracker = ChangeTracker(watch, Checkpoint(store, "w", watch))
+        await tracker.restore()
+        changes = await tracker.observe(Observer().observe("a", [now]))
         assert changes is not None
         assert changes.changed == ({"1": fields} if fields else {})
         assert not changes.added
-        if save := memory.unsaved():
+        if save := tracker.pending_save():
             await save()
             found = await Checkpoint(store, "w", watch).load()
             assert found is not None
             assert found.key_version == KEY_VERSION
-            assert found.fingerprints == Observer().look("a", [now]).fingerprints
+            assert found.fingerprints == Observer().observe("a", [now]).fingerprints
         # From here on one number is one number.
         same = now.replace(b"1152921504606846976", b"1152921504606846976.0").replace(b"1e23", b"1" + 23 * b"0")
-        assert (await memory.notice(Observer().look("a", [same]))).changed == {}  # type: ignore[union-attr]
+        assert (await tracker.observe(Observer().observe("a", [same]))).changed == {}  # type: ignore[union-attr]
 
     asyncio.run(run())

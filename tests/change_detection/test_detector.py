@@ -1,4 +1,4 @@
-"""What counts as a change, which fields it names, and what an event says of it."""
+"""What counts as a change, which fields it names, and the payload of its event."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_large_objects_are_one_value() -> None:
 
 
 def test_a_dot_in_a_key_is_no_level() -> None:
-    """Fields whose names look alike are told apart, so that neither hides the other's change."""
+    """Fields with similar names are distinguished, so that neither hides the other's change."""
     record = assistant(**{"voice.language": "en-US"})
     assert compare(record, record | {"voice.language": "xx"}) == ["voice.language"]
     assert compare(record, assistant(**{"voice.language": "en-US"}, voice={"language": "xx"})) != []
@@ -84,7 +84,7 @@ records = st.dictionaries(st.sampled_from(["name", "prompt", "voice", "tools", "
 @many_examples
 @given(records, records)
 def test_it_agrees_with_the_comparison_of_snapshots(old: dict[str, Any], new: dict[str, Any]) -> None:
-    """The same assistants count as changed, in the same fields, as far as a watcher tells them apart."""
+    """The same assistants count as changed, in the same fields, as far as a watcher distinguishes them."""
     expected = {".".join(map(str, difference.path[:2])) for difference in differences(old, new)}
     whole = {
         name for name in ("name", "prompt", "voice", "tools", "x") if not _both_objects(old.get(name), new.get(name))
@@ -103,7 +103,7 @@ def test_assistants_come_and_go() -> None:
         fleet(assistant("1"), assistant("3")), fleet(assistant("2"), assistant("4"), assistant("1"))
     )
     assert (changes.added, changes.removed, changes.changed) == (["2", "4"], ["3"], {})
-    assert changes.are_worth_telling
+    assert changes.call_for_event
 
 
 def test_only_the_watched_assistants() -> None:
@@ -111,7 +111,7 @@ def test_only_the_watched_assistants() -> None:
     then, now = fleet(assistant("1"), assistant("2")), fleet(assistant("1", name="x"), assistant("3"))
     assert Watch(assistant_ids=["2"]).compare(then, now).removed == ["2"]
     assert Watch(assistant_ids=["3"]).compare(then, now).added == ["3"]
-    assert not Watch(assistant_ids=["4"]).compare(then, now).are_worth_telling
+    assert not Watch(assistant_ids=["4"]).compare(then, now).call_for_event
 
 
 def test_only_the_watched_classes() -> None:
@@ -122,9 +122,9 @@ def test_only_the_watched_classes() -> None:
     assert compare(old, new, field_classes=["compliance"]) == ["call_recording_enabled"]
     assert compare(old, new, field_classes=["compliance", "behaviour"]) == ["call_recording_enabled", "prompt"]
     assert Watch(field_classes=["identity"]).compare(fleet(), fleet(old)).added == ["1"]
-    unsaid = Watch(field_classes=["voice"]).compare(fleet(), fleet(old))
-    assert not unsaid.are_worth_telling
-    assert unsaid.moved == ["1"]
+    suppressed = Watch(field_classes=["voice"]).compare(fleet(), fleet(old))
+    assert not suppressed.call_for_event
+    assert suppressed.moved == ["1"]
 
 
 def test_ignored_fields() -> None:
@@ -221,7 +221,7 @@ def test_what_databases_refuse_is_spelled_out() -> None:
 
 
 def test_the_same_change_has_the_same_digest_and_no_other_has() -> None:
-    """So that who is told twice can know it."""
+    """So that a receiver can recognise a repeated event."""
 
     def digest(then: Any, now: Any, **watch: Any) -> str:
         return Watch(**watch).compare(then, now).digest
@@ -242,8 +242,8 @@ def test_the_same_change_has_the_same_digest_and_no_other_has() -> None:
     assert len({digest(base, brief), *others}) == 7
 
 
-def test_records_that_stay_are_not_looked_into_again() -> None:
-    """What is known of a record that is spelled as before is the very same object, made once."""
+def test_unchanged_records_are_not_hashed_field_by_field_again() -> None:
+    """The fingerprint of a record that is spelled as before is the very same object, made once."""
     observer = Observer()
     first = fleet(assistant("1"), assistant("2"), observer=observer)
     second = fleet(assistant("1"), assistant("2", name="x"), observer=observer)
@@ -262,18 +262,18 @@ def test_a_secret_keeps_guesses_out() -> None:
 
 
 def test_an_observer_notices_another_secret() -> None:
-    """What it knows of records was made with the old one."""
+    """Its fingerprints were made with the old one."""
     observer = Observer()
     first = fleet(assistant(), secret="k", observer=observer)
     second = fleet(assistant(), secret="l", observer=observer)
     assert first.fingerprints["1"].digests != second.fingerprints["1"].digests
 
 
-def test_nothing_changed_is_nothing_to_tell() -> None:
+def test_without_a_change_there_is_no_event() -> None:
     """An empty list of changes has nothing in it."""
     changes = Watch().compare(fleet(assistant()), fleet(assistant()))
     assert isinstance(changes, Changes)
-    assert not changes.are_worth_telling
+    assert not changes.call_for_event
     assert changes.moved == []
 
 
@@ -316,8 +316,8 @@ def test_what_is_no_link_counts_whole() -> None:
     assert changes.changed == {"1": ["prompt"]}
 
 
-def test_names_to_ignore_that_nobody_has() -> None:
-    """A JSON pointer, a wrong case, a name in no record: each is told of. The default and null are not."""
+def test_names_to_ignore_that_no_record_has() -> None:
+    """A JSON pointer, a wrong case, a name in no record: a warning for each. The default and null are not."""
     names = [
         "updated_at",
         "voice.avatar",

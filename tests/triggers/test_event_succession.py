@@ -205,8 +205,8 @@ async def test_arguments_that_cannot_be_read_blind_nobody(
                 await asyncio.sleep(0.01)
         box.fleet.change(box.fleet.ids()[0], {"prompt": "New."})
         (event,) = await triggerer.wait_for(1)
-    assert event["not_compared"] == [carry_over.NOT_READ]
-    assert carry_over.NOT_READ in caplog.text
+    assert event["not_compared"] == [carry_over.UNREADABLE]
+    assert carry_over.UNREADABLE in caplog.text
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], {"w": 1}, {"w": {"seen": "x"}}, {"w": {"seen": 1, "missing": "x"}}])
@@ -216,7 +216,7 @@ async def test_a_register_that_makes_no_sense_is_begun_anew(odd: Any) -> None:
     store.values[carry_over.REGISTER] = json.dumps(odd)
     await carry_over.enter(store, "puretalk/a", {})
     assert list(json.loads(store.values[carry_over.REGISTER])) == ["puretalk/a"]
-    assert await carry_over.predecessors(store, "puretalk/b", {}) == ([], [])
+    assert await carry_over.load_predecessors(store, "puretalk/b", {}) == ([], [])
 
 
 class _SlowStore(MemoryStore):
@@ -276,16 +276,16 @@ async def test_a_memory_that_another_watcher_removed_is_saved_whole() -> None:
     """A watcher whose polls failed for long comes back: all that it knows is saved, though one assistant changed."""
     state = AssetState()
     store, watch = checkpoint_store.AssetStateStore(Accessors(state)), Watch()
-    memory = ChangeTracker(watch, Checkpoint(store, "puretalk/a", watch))
-    entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {}, memory)
-    await memory.notice(fleet(assistant("1"), assistant("2")))
-    await memory.unsaved()()  # type: ignore[misc]
+    tracker = ChangeTracker(watch, Checkpoint(store, "puretalk/a", watch))
+    entry = checkpoint_store.Entry(Accessors(state), "puretalk/a", {}, tracker)
+    await tracker.observe(fleet(assistant("1"), assistant("2")))
+    await tracker.pending_save()()  # type: ignore[misc]
     await entry.renew()
     state.values.clear()
     entry._due = 0.0
     await entry.renew()
-    await memory.notice(fleet(assistant("1"), assistant("2", name="Renamed")))
-    await memory.unsaved()()  # type: ignore[misc]
+    await tracker.observe(fleet(assistant("1"), assistant("2", name="Renamed")))
+    await tracker.pending_save()()  # type: ignore[misc]
     found = await Checkpoint(store, "puretalk/a", watch).load()
     assert found is not None
     assert set(found.fingerprints) == {"1", "2"}
