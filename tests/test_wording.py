@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_puretalk.wording import counted
+from airflow_provider_puretalk.wording import pluralize
 
 
 @pytest.mark.parametrize(
@@ -12,4 +12,4 @@ from airflow_provider_puretalk.wording import counted
 )
 def test_one_is_singular(number: int, text: str) -> None:
     """One thing is told in the singular, any other number of them in the plural, thousands apart."""
-    assert counted(number, "assistant") == text
+    assert pluralize(number, "assistant") == text
