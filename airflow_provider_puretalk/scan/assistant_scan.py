@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -25,7 +26,11 @@ from airflow_provider_puretalk.exceptions import (
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.scan.prover import Consistency, Method, Proof, Scanner
+from airflow_provider_puretalk.scan.single_page import SinglePageTries
 from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
+
+#: By base URL and account, for as long as this process lasts: watchers and sensors read the same list again and again.
+_single_pages: defaultdict[tuple[str, str], SinglePageTries] = defaultdict(SinglePageTries)
 
 
 class AssistantScan:
@@ -167,6 +172,7 @@ def scan(
             parallel=client.settings.max_parallel_requests,
             cancelled=stop,
             fetch_once=fetch_once,
+            single_pages=_single_pages[client.settings.base_url, client.settings.account],
         )
         found = AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
         requesting.close()

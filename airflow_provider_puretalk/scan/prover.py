@@ -37,6 +37,7 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkNotFoundError,
     PuretalkPaginationError,
 )
+from airflow_provider_puretalk.scan.single_page import SinglePageTries
 from airflow_provider_puretalk.scan.spool import ScannedPage, Spool
 from airflow_provider_puretalk.wording import pluralize
 
@@ -138,6 +139,7 @@ class Scanner:
     :param cancelled: ends the reading when it is set. It is set when the reading fails, to end what is in flight.
     :param fetch_once: the same as ``fetch`` with a single request, however that fails, and with time left when it does; for
         what is worth one only.
+    :param single_pages: how trying the account's list as a single page went in earlier readings.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class Scanner:
         parallel: int = 1,
         cancelled: threading.Event | None = None,
         fetch_once: Fetch | None = None,
+        single_pages: SinglePageTries | None = None,
     ) -> None:
         if consistency not in CONSISTENCIES:
             raise PuretalkConfigurationError(
@@ -170,6 +173,7 @@ class Scanner:
         self._parallel = parallel
         self._cancelled = cancelled or threading.Event()
         self._fetch_once = fetch_once or fetch
+        self._single_pages = single_pages or SinglePageTries()
         self._cap = math.inf
         self._counts: dict[int, int] = {}
         self._tried: list[str] = []
@@ -240,13 +244,15 @@ class Scanner:
 
     def _single_page(self, first: ScannedPage) -> ScannedPage:
         """Ask for the whole list as one page; where that is not to be had, return the first page as it is."""
-        limit = first.count + _SINGLE_PAGE_SLACK
+        limit, began = first.count + _SINGLE_PAGE_SLACK, time.monotonic()
         try:
             page = self._first_page(self._fetch_once, limit)
         except PuretalkError as error:
             # Servers and gateways refuse a limit with any status, or give up on a long answer. Whatever it was: if it has
             # nothing to do with the limit, the next page tells.
             self._check_time(error)
+            if not self._cancelled.is_set():
+                self._single_pages.failed(time.monotonic() - began + (error.retry_after or 0.0))
             self._tried.append(f"A single page of {limit} failed: {error}")
             log.info("%s", self._tried[-1])
             return first
@@ -279,6 +285,7 @@ class Scanner:
             and page.has_next
             and page.size > 0
             and page.limit <= page.count <= LARGEST_SINGLE_PAGE
+            and self._single_pages.are_due
         )
 
     def _one_page(self, walk: _Walk) -> Proof | None:

@@ -19,6 +19,7 @@ from airflow_provider_puretalk.exceptions import (
     is_transient,
 )
 from airflow_provider_puretalk.scan.assistant_scan import scan
+from airflow_provider_puretalk.scan.single_page import SinglePageTries
 
 
 @pytest.fixture
@@ -294,6 +295,52 @@ def test_a_server_that_refuses_a_larger_limit(
         assert "A single page of 125" in found.tried[0]
     assert large == [125]
     assert len(service.requests) == 7
+
+
+@pytest.mark.parametrize("refusal", ["silent", "throttled"])
+def test_a_single_page_that_costs_time_is_not_asked_for_at_each_reading(
+    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, refusal: str
+) -> None:
+    """A watcher that polls a server which is silent at a large limit, or wants a pause then, is held up once."""
+    ids = [f"{number:02}" for number in range(25)]
+    large: list[int] = []
+
+    def by_limit(connection: Any) -> None:
+        query = dict(re.findall(r"(\w+)=(\d+)", service.targets[-1]))
+        number, limit = int(query["page"]), int(query["limit"])
+        if limit > 10:
+            large.append(limit)
+            if refusal == "throttled":
+                connection.sendall(answers.answer({"err": True}, 429, Retry_After="1"))
+            else:
+                connection.recv(1)  # Until the other side has given up.
+            return
+        more = f"?page={number + 1}" if number < 3 else None
+        connection.sendall(answers.answer(answers.page(*ids[(number - 1) * 10 : number * 10], count=25, next=more)))
+
+    service = serve(by_limit)
+    for _ in range(3):
+        client = make_client(service.address, extra={"max_parallel_requests": 1, "timeout": 1})
+        with scan(client, page_size=10) as found:
+            assert (found.method, found.count) == ("two_walks", 25)
+    assert large == [125]
+    client = make_client(service.address, extra={"account": "other", "max_parallel_requests": 1, "timeout": 1})
+    with scan(client, page_size=10) as found:
+        assert found.count == 25
+    assert large == [125, 125]
+
+
+def test_a_single_page_is_tried_again_the_later_the_more_a_try_cost(clock: Any) -> None:
+    """After a refusal at once soon, after half a minute of silence in most of an hour, in a day at the latest."""
+    tries = SinglePageTries()
+    pauses = []
+    for seconds in (0.05, 30.0, 10.0**9):
+        began = clock.now
+        tries.failed(seconds)
+        while not tries.are_due:
+            clock.now += 1
+        pauses.append(clock.now - began)
+    assert pauses == [5, 3_000, 86_400]
 
 
 def test_an_outage_stays_an_outage(serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any) -> None:
