@@ -23,6 +23,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from benchmarks import arrow
+
 ACCOUNT = "benchmark"
 #: One assistant of so many has another prompt in the second snapshot.
 CHANGED_ONE_IN = 100
@@ -187,12 +189,11 @@ def main() -> None:
     """Do one thing and print its figures."""
     what, destination, file_format, assistants = sys.argv[1:]
     # What the task would import first is imported before the clock starts.
-    import pyarrow.parquet  # noqa: F401
-
     from airflow_provider_puretalk.snapshots.comparison import comparing  # noqa: F401
     from airflow_provider_puretalk.snapshots.report import publishing  # noqa: F401
     from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
+    arrow.import_all()
     Storage(destination).check()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from benchmarks import arrow
+
 Contender = Callable[[], int]
 
 API_KEY = "benchmark-key"
@@ -145,8 +147,7 @@ def ours(
         Storage(str(folder)).check()
         puretalk_assistants_asset("benchmark")
         if file_format == "parquet":
-            import pyarrow.compute
-            import pyarrow.parquet  # noqa: F401
+            arrow.import_all()
         context: Any = {
             "ti": SimpleNamespace(dag_id="benchmark", task_id="snapshot", run_id="run"),
             "outlet_events": {},
