@@ -1,4 +1,4 @@
-"""What can be waited for, and how: conditions that are looked at once, and the pauses between two looks.
+"""Conditions that sensors wait for, and the rules of polling for them.
 
 The sensors' three modes and their trigger share this room, so that they wait for the same thing. It knows a hook and
 snapshots, but no task and no event loop. Cheap to import.
@@ -20,17 +20,17 @@ class Condition(Protocol):
 
     @property
     def group(self) -> Hashable:
-        """Conditions of the same group are answered by one reading."""
+        """Conditions of the same group are evaluated on one reading."""
 
     @property
     def storage(self) -> Hashable:
-        """What it reads beside the API, the same for all of a group; None for nothing."""
+        """The storage it reads beside the API, the same for all of a group; None for none."""
 
     @classmethod
-    def look(
+    def evaluate(
         cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
     ) -> list[dict[str, Any] | PuretalkError | None]:
-        """Read once, and say of each condition of a group what was found; None where it does not hold yet.
+        """Read once, and return for each condition of a group what was found; None where it does not hold yet.
 
         An error that concerns one of them alone takes the place of its find.
 
@@ -39,21 +39,21 @@ class Condition(Protocol):
         """
 
     def pinned(self, hook: PuretalkHook) -> Self:
-        """Return the same condition, made independent of what is stored while somebody waits for it."""
+        """Return the same condition, made independent of what is stored during the wait."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON primitives, for a database."""
 
-    def told(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what may be told of a find in places that are logged: ids and names of fields, never contents."""
+    def event_payload(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an event may hold of a find, since events are logged: ids and names of fields, never contents."""
 
 
-def condition_of(told: Mapping[str, Any]) -> Condition:
-    """Return the condition that :meth:`Condition.to_dict` wrote down."""
+def condition_of(serialized: Mapping[str, Any]) -> Condition:
+    """Return the condition that :meth:`Condition.to_dict` serialized."""
     from airflow_provider_puretalk.conditions.assistant import AssistantCondition
     from airflow_provider_puretalk.conditions.assistants_changed import ChangeCondition
 
-    values = dict(told)
+    values = dict(serialized)
     kinds: dict[str, Any] = {AssistantCondition.kind: AssistantCondition, ChangeCondition.kind: ChangeCondition}
     condition: Condition = kinds[values.pop("kind")].of(**values)
     return condition

@@ -1,4 +1,4 @@
-"""Waiting for an assistant: whether it is there, and its fields have the values that somebody waits for."""
+"""The condition that an assistant exists and its fields have the values expected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class AssistantCondition:
     """An assistant with this id, or this name, or both, whose fields have the values expected.
 
-    One walk over the list is enough: what was seen was there. What an unlucky walk misses, the next one finds.
+    One walk over the list is enough: what it holds was there. What an unlucky walk misses, the next one finds.
 
     :param expect: dotted names mapped to values. Null means null or absent.
     :raises PuretalkConfigurationError: neither id nor name, or ``expect`` makes no sense.
@@ -49,14 +49,14 @@ class AssistantCondition:
                 raise PuretalkConfigurationError(f"`expect` holds {name!r}; it takes whole fields, without `*`.")
         expected = [(names[name], ExpectedValue("expect", name, value)) for name, value in given.items()]
         object.__setattr__(self, "_expected", expected)
-        # Taken once: a generator has nothing more to give when the trigger is told what to wait for.
+        # Copied: a generator would be empty when the condition is serialized for the trigger.
         object.__setattr__(
-            self, "expect", {name: wanted.value for name, (_, wanted) in zip(given, expected, strict=True)}
+            self, "expect", {name: value.value for name, (_, value) in zip(given, expected, strict=True)}
         )
 
     @classmethod
     def of(cls, assistant_id: Any = None, name: Any = None, expect: Any = None, **_: Any) -> Self:
-        """Rebuild it from what :meth:`to_dict` gave; what a later release added is left aside."""
+        """Rebuild it from what :meth:`to_dict` gave; what a later release added is skipped."""
         return cls(assistant_id, name, expect or {})
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class AssistantCondition:
         return self
 
     @classmethod
-    def look(
+    def evaluate(
         cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
     ) -> list[dict[str, Any] | PuretalkError | None]:
         """Walk over the list once; return for each condition the first assistant, by id, that meets it."""
@@ -108,11 +108,11 @@ class AssistantCondition:
                 found.append(failure(error))
         return found
 
-    def told(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the id of an assistant that was found."""
+    def event_payload(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the id of the assistant that was found."""
         return {"assistant_id": storable(found["assistant_id"])}
 
     def _is_met_by(self, record: dict[str, Any]) -> bool:
         if self.name is not None and as_text(record.get("name")) != self.name:
             return False
-        return all(wanted.is_met_by(find(record, name)) for name, wanted in self._expected)
+        return all(expected.is_met_by(find(record, name)) for name, expected in self._expected)

@@ -1,4 +1,4 @@
-"""Waiting for a change: whether the live list differs from a stored snapshot."""
+"""The condition that the live list differs from a stored snapshot."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class ChangeCondition:
 
     :param account: whose snapshots they are; None for the connection's.
     :param baseline: the snapshot's name; None for the newest complete one at the moment ``began``.
-    :param began: when the waiting began, in seconds since 1970. A snapshot that is taken while somebody waits holds the
-        very change that he waits for, and is no baseline.
+    :param began: when the wait began, in seconds since 1970. A snapshot that is taken during the wait holds the very
+        change that is waited for, and is no baseline.
     """
 
     kind: ClassVar[str] = "change"
@@ -55,7 +55,7 @@ class ChangeCondition:
         began: float,
         **_: Any,
     ) -> Self:
-        """Rebuild it from what :meth:`to_dict` gave; what a later release added is left aside."""
+        """Rebuild it from what :meth:`to_dict` gave; what a later release added is skipped."""
         return cls(destination, storage_conn_id, account, baseline, tuple(ignore_fields), began)
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class ChangeCondition:
 
     @property
     def group(self) -> Hashable:
-        """All that decides what a look finds."""
+        """All that decides what a poll finds."""
         pinned = self.baseline is not None
         return replace(self, began=0.0) if pinned else self
 
@@ -103,7 +103,7 @@ class ChangeCondition:
         return replace(self, account=account, baseline=manifest.snapshot)
 
     @classmethod
-    def look(
+    def evaluate(
         cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
     ) -> list[dict[str, Any] | PuretalkError | None]:
         """Read the list, proven, and compare it with the snapshot; return the summary where they differ.
@@ -111,14 +111,14 @@ class ChangeCondition:
         :raises PuretalkSnapshotError: the snapshot is missing, incomplete or torn.
         """
         condition = conditions[0].pinned(hook)  # In a group all of them are the same.
-        summary = condition._look(hook, max_seconds, cancelled)
+        summary = condition._compare(hook, max_seconds, cancelled)
         return [summary for _ in conditions]
 
-    def told(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def event_payload(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return the summary: it holds no contents."""
         return dict(found)
 
-    def _look(self, hook: PuretalkHook, max_seconds: float, cancelled: Event | None) -> dict[str, Any] | None:
+    def _compare(self, hook: PuretalkHook, max_seconds: float, cancelled: Event | None) -> dict[str, Any] | None:
         from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
         from airflow_provider_puretalk.records.redaction import Redactor
         from airflow_provider_puretalk.snapshots.comparison import comparing
@@ -128,34 +128,36 @@ class ChangeCondition:
         path = self._manifest_path()
         manifest = reader.read_manifest(path)
         if not manifest.complete:
-            raise PuretalkSnapshotError(f"{path} is incomplete: what it lacks cannot be told from what is new.")
+            raise PuretalkSnapshotError(
+                f"{path} is incomplete: an assistant it lacks would count as added. Name a complete snapshot as `baseline`."
+            )
         policy = manifest.redaction.policy
         redactor = Redactor(policy, hook.settings.redaction_key) if policy else None
         ignored = IgnoredFields(self.ignore_fields)
         with hook.scan_assistants(
             max_seconds=max_seconds, examine=profiler(redactor, ignored), redact=redactor, cancelled=cancelled
         ) as scan:
-            now = _listing(scan, manifest, redactor)
-            if self._is_the_same(manifest, now, scan):
+            current = _listing(scan, manifest, redactor)
+            if self._is_unchanged(manifest, current, scan):
                 ignored.warn(log, hidden=policy)  # A comparison does so itself.
                 return None
             rows: Iterator[tuple[bytes, None]] = ((line, None) for line, _ in scan.rows())
             with (
-                reader.opened_rows(path) as (then, older),
+                reader.opened_rows(path) as (baseline, baseline_rows),
                 comparing.compare_listings(
-                    comparing.Listing.of(then), older, now, rows, ignore_fields=self.ignore_fields
+                    comparing.Listing.of(baseline), baseline_rows, current, rows, ignore_fields=self.ignore_fields
                 ) as comparison,
             ):
                 return comparison.to_dict() if comparison.is_different else None
 
-    def _is_the_same(self, manifest: Manifest, now: Any, scan: AssistantScan) -> bool:
-        """Tell by a hash alone whether nothing has changed: mostly nothing has, and nothing need be fetched then."""
+    def _is_unchanged(self, manifest: Manifest, current: Any, scan: AssistantScan) -> bool:
+        """Return, by a hash alone, whether nothing has changed: the usual case, in which no data need be fetched."""
         from airflow_provider_puretalk.records.canonical_json import CANONICAL_VERSION
         from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, both_forms
 
         if manifest.canonical_version != CANONICAL_VERSION or manifest.count != scan.count:
             return False
-        if not manifest.redaction.by_the_same_rules_as(now.redaction):
+        if not manifest.redaction.by_the_same_rules_as(current.redaction):
             return False
         without_volatile = VOLATILE in self.ignore_fields
         rows, digest = scan.rows(), hashlib.sha256()
@@ -179,7 +181,7 @@ class ChangeCondition:
 
 
 def _listing(scan: AssistantScan, manifest: Manifest, redactor: Redactor | None) -> Any:
-    """Describe the live list as one side of a comparison."""
+    """Return the live list as the current side of a comparison."""
     from airflow_provider_puretalk.records.contract_check import SchemaCounter
     from airflow_provider_puretalk.snapshots.comparison.comparing import Listing
     from airflow_provider_puretalk.snapshots.format.manifest import Redaction
@@ -202,20 +204,20 @@ def _listing(scan: AssistantScan, manifest: Manifest, redactor: Redactor | None)
     )
 
 
-def checked_summary(told: Mapping[str, Any]) -> dict[str, Any]:
+def checked_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return a summary that came back from a trigger, if it is one.
 
     :raises PuretalkError: it is not.
     """
     lists = ("added", "removed", "changed", "touched", "fields_appeared", "fields_vanished", "notes")
-    counts = told.get("counts")
+    counts = summary.get("counts")
     if (
-        all(isinstance(told.get(name), list) for name in lists)
-        and all(isinstance(told.get(name), str) for name in ("baseline", "summary"))
-        and isinstance(told.get("truncated"), bool)
+        all(isinstance(summary.get(name), list) for name in lists)
+        and all(isinstance(summary.get(name), str) for name in ("baseline", "summary"))
+        and isinstance(summary.get("truncated"), bool)
         and isinstance(counts, Mapping)
         and all(isinstance(count, int) for count in counts.values())
         and any(counts.get(name) for name in ("added", "removed", "changed"))
     ):
-        return dict(told)
+        return dict(summary)
     raise PuretalkError("The trigger sent a summary that is none.")

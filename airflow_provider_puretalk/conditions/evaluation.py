@@ -1,8 +1,4 @@
-"""One poll for conditions, and what is made of everything that goes wrong in it.
-
-In come a hook and conditions of a group; out comes for each what was found, None, or the error that concerns it alone. All
-else is raised. Whatever it was, it is a :class:`PuretalkError`: it ends no more than it must, and ``soft_fail`` applies.
-"""
+"""One poll for the conditions of a group. Every failure of it is a :class:`PuretalkError`, so that ``soft_fail`` applies."""
 
 from __future__ import annotations
 
@@ -20,19 +16,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What the machine refuses at the moment (files, memory, disk, network): waiting helps, or somebody who is told of it.
+#: What the machine refuses at the moment (files, memory, disk, network): it may pass, so polls are tried again.
 _OF_THE_MACHINE = (OSError, MemoryError, sqlite3.OperationalError)
 
 
 def poll(
     hook: PuretalkHook, conditions: Sequence[Condition], *, max_seconds: float, cancelled: Event | None = None
 ) -> list[dict[str, Any] | PuretalkError | None]:
-    """Poll once for conditions of a group.
+    """Return for each condition what was found, None where it does not hold, or the error that concerns it alone.
 
-    :raises PuretalkError: there is nothing for any of them.
+    :raises PuretalkError: the poll failed for all of them.
     """
     try:
-        return conditions[0].look(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
+        return conditions[0].evaluate(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
     except PuretalkError:
         raise
     except Exception as error:
@@ -40,20 +36,20 @@ def poll(
 
 
 def failure(error: Exception) -> PuretalkError:
-    """Return an error as one of this package; one that nobody foresaw is logged where it happened.
+    """Return an error as one of this package; an unexpected one is logged with its traceback.
 
-    Its text may hold anything and ends up in databases: of such errors only the type is told, and what the operating system
-    says.
+    Its text may hold anything and ends up in databases: of such errors only the type is repeated, and what the operating
+    system says.
     """
     if isinstance(error, PuretalkError):
         return error
-    log.error("Polling failed with an error that was not foreseen.", exc_info=error)
+    log.error("Poll failed with an unexpected error.", exc_info=error)
     kind = type(error).__name__
     if isinstance(error, _OF_THE_MACHINE):
         reason = getattr(error, "strerror", None) or (str(error) if isinstance(error, sqlite3.Error) else "")
         return PuretalkError(
-            f"Polling failed on this machine: {kind}{f' ({reason})' if reason else ''}. Its disk, its memory or its open "
-            "files may be used up; the log says where it happened.",
+            f"Poll failed on this machine: {kind}{f' ({reason})' if reason else ''}. Its disk, its memory or its open "
+            "files may be used up; the log has the traceback.",
             transient=True,
         )
-    return PuretalkError(f"Polling failed with {kind}, which was not foreseen; the log says where it happened.")
+    return PuretalkError(f"Poll failed with an unexpected {kind}; the log has the traceback.")

@@ -1,6 +1,6 @@
-"""What a trigger tells its sensor, written and read in one place.
+"""The events that a trigger sends to its sensor, written and read in one place.
 
-A message crosses a database and a log, so it holds JSON primitives and no secrets, and is checked when it comes back.
+An event crosses a database and a log, so it holds JSON primitives and no secrets, and is checked when it comes back.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _MOST = 1e11
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a trigger said.
+    """An event, read.
 
-    :ivar began: when the waiting began, in seconds since 1970; the sensor itself is another object by now.
+    :ivar began: when the wait began, in seconds since 1970; the sensor itself is another object by now.
     :ivar found: what was found; None where the time was up.
     """
 
@@ -32,26 +32,26 @@ class Message:
     found: dict[str, Any] | None
 
 
-def found(told: Mapping[str, Any], *, began: float) -> dict[str, Any]:
-    """Say that the condition held, and what may be told of it."""
-    return {"status": "found", "result": dict(told), "began": began}
+def found(payload: Mapping[str, Any], *, began: float) -> dict[str, Any]:
+    """Return the event that the condition held."""
+    return {"status": "found", "result": dict(payload), "began": began}
 
 
 def timed_out(*, began: float) -> dict[str, Any]:
-    """Say that the time was up."""
+    """Return the event that the time was up."""
     return {"status": "timeout", "began": began}
 
 
 def failed(error: PuretalkError) -> dict[str, Any]:
-    """Say that waiting has come to an end, and why."""
+    """Return the event that an error ended the wait."""
     facts = {name: value for name in _NUMBERS + _TEXTS + _FLAGS if (value := getattr(error, name, None)) is not None}
     return {"status": "error", "error": type(error).__name__, "message": storable(error.message), "facts": facts}
 
 
 def read(event: Any) -> Message:
-    """Return what a trigger said.
+    """Return an event of a trigger, checked.
 
-    :raises PuretalkError: the one that the trigger met, or because the message makes no sense.
+    :raises PuretalkError: the one that the trigger met, or because the event is invalid.
     """
     if isinstance(event, Mapping):
         status, began, result = event.get("status"), event.get("began"), event.get("result")
@@ -62,7 +62,7 @@ def read(event: Any) -> Message:
                 return Message(began, None)
             if status == "found" and isinstance(result, Mapping):
                 return Message(began, dict(result))
-    raise PuretalkError("The trigger sent a message that this version of the provider does not understand.")
+    raise PuretalkError("The trigger sent an event that this version of the provider does not understand.")
 
 
 def _error_of(event: Mapping[str, Any]) -> PuretalkError:

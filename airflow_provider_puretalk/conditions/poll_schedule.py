@@ -1,4 +1,4 @@
-"""How long to wait between two looks: what Airflow's sensors do, for those who wait outside of a task."""
+"""The pauses between the polls of a wait, as Airflow's sensors make them, for waits outside of a task."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bisect
 import hashlib
 import math
 
-#: Shortest pause in seconds: many wait in one process, and none of them may keep it busy.
+#: Shortest pause in seconds: many sensors wait in one process, and none of them may keep it busy.
 SHORTEST = 0.1
 
 
@@ -14,9 +14,9 @@ class PollSchedule:
     """The pauses of one wait.
 
     :param interval: seconds.
-    :param exponential_backoff: whether they double from look to look, with jitter.
+    :param exponential_backoff: whether they double from poll to poll, with jitter.
     :param longest: seconds at most; None for no limit.
-    :param began: when the waiting began, in seconds since 1970: how often was looked follows from the time gone by.
+    :param began: when the wait began, in seconds since 1970: the number of polls follows from the time gone by.
     """
 
     def __init__(self, interval: float, exponential_backoff: bool, longest: float | None, began: float) -> None:
@@ -28,7 +28,7 @@ class PollSchedule:
         self._ends: list[float] = [self._of(1)]
 
     def after(self, now: float) -> float:
-        """Return the pause after a look.
+        """Return the pause after a poll.
 
         :param now: seconds since 1970.
         """
@@ -40,7 +40,7 @@ class PollSchedule:
         return max(SHORTEST, min(self._longest, self._of(bisect.bisect_right(self._ends, elapsed) + 1)))
 
     def _of(self, number: int) -> float:
-        """Return the pause after so many looks, as ``BaseSensorOperator`` reckons it."""
+        """Return the pause after so many polls, as ``BaseSensorOperator`` computes it."""
         least = max(int(self._interval * 2 ** min(number - 2, 40)), 1)
         jitter = int(hashlib.sha256(f"{self._began}#{number}".encode()).hexdigest(), 16) % least
         return float(least + jitter)

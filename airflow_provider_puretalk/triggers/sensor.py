@@ -120,7 +120,7 @@ class PuretalkSensorTrigger(BaseTrigger):
                         if news is None:
                             return events.timed_out(began=self.began)
                         if isinstance(news, dict):
-                            return events.found(condition.told(news), began=self.began)
+                            return events.found(condition.event_payload(news), began=self.began)
                         if not self._is_tolerated(news, member.failures):
                             return events.failed(news)
         except TimeoutError:

@@ -153,7 +153,7 @@ def test_what_xcom_cannot_carry_is_told_in_every_mode(account: Sandbox, mode: st
 def test_an_event_tells_an_id_that_every_database_keeps(account: Sandbox) -> None:
     """NUL and half of a character are spelt out in what the trigger fires."""
     wanted = AssistantCondition(None, "Odd")
-    assert wanted.told({"assistant_id": "odd\0\ud800"}) == {"assistant_id": "odd\\0\\ud800"}
+    assert wanted.event_payload({"assistant_id": "odd\0\ud800"}) == {"assistant_id": "odd\\0\\ud800"}
 
 
 def test_log_hides_nothing(
