@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_puretalk import connection_form, params
 from airflow_provider_puretalk.api.client import ApiClient
-from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.api.settings import ApiSettings, misspelled
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkError,
@@ -98,9 +98,7 @@ class PuretalkHook(BaseHook):
         try:
             connection = self._connection or self.get_connection(self.puretalk_conn_id)
         except AirflowNotFoundException:
-            raise PuretalkConfigurationError(
-                f"There is no Airflow connection {self.puretalk_conn_id!r}; create one of type `puretalk`."
-            ) from None
+            raise params.missing_connection(self.puretalk_conn_id, "; create one of type `puretalk`") from None
         extra = _extra_of(self.puretalk_conn_id, connection)
         # Before anything can fail and be logged. Airflow masks the password itself, but knows nothing of these extras.
         for secret in (connection.password, extra.get("redaction_secret"), extra.get("redaction_key")):
@@ -111,6 +109,13 @@ class PuretalkHook(BaseHook):
                 "Connection %r: rename its extra field `redaction_key` to `redaction_secret`. Airflow hides extras by their "
                 "names, and shows this one to everybody who may list connections. The value, and all hashes, stay.",
                 self.puretalk_conn_id,
+            )
+        for name, meant in misspelled(extra):
+            log.warning(
+                "Connection %r: its extra field `%s` is unknown and has no effect; is `%s` meant?",
+                self.puretalk_conn_id,
+                name,
+                meant,
             )
         return ApiSettings.from_fields(
             self.puretalk_conn_id,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -37,6 +38,20 @@ def text(name: str, value: Any) -> str:
     if found.strip() in ("", "None"):
         raise PuretalkConfigurationError(f"`{name}` must be text, and not empty; it is {value!r} after rendering.")
     return found
+
+
+def missing_connection(conn_id: str, advice: str) -> PuretalkConfigurationError:
+    """Return the error for a connection that Airflow does not find; it passes over a variable that it cannot read.
+
+    :param advice: what to do where there is none.
+    """
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if variable in os.environ:
+        return PuretalkConfigurationError(
+            f"Airflow cannot read the connection {conn_id!r} from the environment variable {variable}: it must be a URI, or "
+            "a JSON object with `conn_type`, `host`, `password` and the like, and all fields of its own in `extra`."
+        )
+    return PuretalkConfigurationError(f"There is no Airflow connection {conn_id!r}{advice}.")
 
 
 def location(name: str, value: Any) -> str:

@@ -378,3 +378,22 @@ def test_a_hook_can_be_copied_and_sent_around(connection: Callable[..., str], sa
 def test_settings_can_be_copied(hook: PuretalkHook) -> None:
     """They are values."""
     assert copy.deepcopy(hook.settings) == hook.settings
+
+
+def test_a_misspelled_extra_is_warned_about(connection: Define, caplog: pytest.LogCaptureFixture) -> None:
+    """A typo would leave the default in place unnoticed; the warning names both fields and no value."""
+    connection("fleet", extra={"page_sise": "never-shown"})
+    assert PuretalkHook("fleet").settings.page_size == 100
+    assert (
+        "Connection 'fleet': its extra field `page_sise` is unknown and has no effect; is `page_size` meant?"
+        in caplog.text
+    )
+    assert "never-shown" not in caplog.text
+
+
+def test_a_connection_that_airflow_cannot_read_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow passes over a variable that holds neither a URI nor the JSON it knows; the error names the variable alone."""
+    monkeypatch.setenv("AIRFLOW_CONN_FLEET", '{"conn_type": "puretalk", "password": "s3cr3t", "page_size": 5}')
+    with pytest.raises(PuretalkConfigurationError, match="cannot read .*variable AIRFLOW_CONN_FLEET") as caught:
+        PuretalkHook("fleet").settings  # noqa: B018
+    assert "s3cr3t" not in str(caught.value)

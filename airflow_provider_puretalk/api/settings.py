@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
@@ -84,6 +85,17 @@ class ApiSettings:
             verify=options.verify,
             redaction_key=_redaction_key(conn_id, options),
         )
+
+
+def misspelled(extra: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the extra fields that are unknown and look like a known one, each with the one that seems to be meant.
+
+    Other unknown fields may be somebody else's. Airflow's form once wrote ``extra__puretalk__timeout`` for ``timeout``.
+    """
+    for name in extra.keys() - _Extra.model_fields.keys():
+        plain = name.lower().removeprefix("extra__puretalk__").replace("-", "_")
+        if meant := get_close_matches(plain, _Extra.model_fields, n=1, cutoff=0.8):
+            yield name, meant[0]
 
 
 def _truth_or_bundle(value: Any) -> Any:

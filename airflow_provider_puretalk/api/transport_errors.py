@@ -57,6 +57,8 @@ def explain(error: BaseException, proxy: Proxy | None) -> Cause:
     return Cause(_why_no_answer(chain))
 
 
+#: How OpenSSL, older and newer, says that what came is no TLS.
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 #: How ``requests`` says that the CA bundle is not there.
 _NO_BUNDLE = "suitable TLS CA certificate bundle"
 #: How the standard library says that a proxy refused the tunnel.
@@ -115,7 +117,9 @@ def _why_no_answer(chain: list[BaseException]) -> str:
             ignored = hint if os.environ.get("SSL_CERT_FILE") else ""
             return f"No answer: the API's TLS certificate was refused ({cause.verify_message}).{ignored}"
         if isinstance(cause, ssl.SSLError):
-            return f"No answer: TLS failed ({cause.reason or 'no reason given'})."
+            hint = " What answers there may not speak TLS: for plain HTTP the Host field begins with http://."
+            plain = hint if cause.reason in _NOT_TLS else ""
+            return f"No answer: TLS failed ({cause.reason or 'no reason given'}).{plain}"
         if isinstance(cause, socket.gaierror):
             return f"No answer: the host name cannot be resolved ({cause.strerror})."
         if isinstance(cause, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError) and not isinstance(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_puretalk import snapshots
-from airflow_provider_puretalk.cli.connection import account_in, manifest_at, place
+from airflow_provider_puretalk.cli.connection import account_in, local_path, manifest_at, place
 from airflow_provider_puretalk.cli.output import Output, cell
 from airflow_provider_puretalk.cli.parser import CHANGED, DONE
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
@@ -59,11 +59,11 @@ def _check_files(options: argparse.Namespace) -> None:
     """
     wanted = {option: name for option, name in (("--changes", options.changes), ("--report", options.report)) if name}
     for option, name in wanted.items():
-        if layout.is_of_a_snapshot(Path(os.path.realpath(name)).name):
+        if layout.is_of_a_snapshot(Path(os.path.realpath(local_path(name))).name):
             raise PuretalkConfigurationError(
                 f"{option} {name} has the name of a snapshot's own file; choose another one."
             )
-    if len({os.path.realpath(name) for name in wanted.values()}) < len(wanted):
+    if len({os.path.realpath(local_path(name)) for name in wanted.values()}) < len(wanted):
         raise PuretalkConfigurationError("--changes and --report name the same file; each needs one of its own.")
 
 
@@ -71,7 +71,7 @@ def _check_files(options: argparse.Namespace) -> None:
 def _writing(option: str, name: str) -> Iterator[Path]:
     """Name the file and the option in what goes wrong: a full disk does not say which file it was."""
     try:
-        yield Path(name)
+        yield local_path(name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise PuretalkConfigurationError(f"{option} {name} cannot be written: {reason}.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from airflow.providers.common.compat.sdk import mask_secret
@@ -20,6 +21,9 @@ from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 #: Stand in for the connection ``puretalk_default`` where nobody named one: for a terminal or cron without Airflow's own.
 KEY_VARIABLE = "PURETALK_API_KEY"
 URL_VARIABLE = "PURETALK_BASE_URL"
+
+#: What begins as a URL does and lacks the two slashes (``s3:bucket``, ``file:/data``).
+_HALF_A_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:)/*")
 
 
 def hook_for(conn_id: str | None) -> PuretalkHook:
@@ -64,8 +68,37 @@ class _HookOfEnvironment(PuretalkHook):
 
 
 def place(location: str) -> str:
-    """Return a location as the storage takes it: in a terminal, a path may be relative."""
-    return location if "://" in location and not location.startswith("/") else str(Path(location).absolute())
+    """Return a location as the storage takes it: in a terminal, a path may be relative or begin with ``~``.
+
+    :raises PuretalkConfigurationError: it is neither a path nor a URL, or nobody knows where a path begins.
+    """
+    if "://" in location and not location.startswith("/"):
+        return location
+    if slip := _HALF_A_URL.match(location):
+        shown = locations.shown(location)
+        raise PuretalkConfigurationError(
+            f"{shown!r} is not a URL: `{slip[1]}` must be followed by two slashes, as in s3://bucket/prefix and "
+            f"file:///data. A folder of that name is written as './{shown}'."
+        )
+    return str(local_path(location))
+
+
+def local_path(text: str) -> Path:
+    """Return the absolute path of a file or folder of this machine that was named in a terminal.
+
+    :raises PuretalkConfigurationError: the home directory or the working directory that it begins at is not there.
+    """
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise PuretalkConfigurationError(
+            f"{text!r} begins in a home directory that is not known: write the whole path."
+        ) from None
+    except FileNotFoundError:
+        raise PuretalkConfigurationError(
+            f"{text!r} is relative, and the working directory has been removed: change to another one, or write the whole "
+            "path."
+        ) from None
 
 
 def account_in(storage: Storage, account: str | None) -> str:

@@ -106,8 +106,9 @@ def _sentence(error: Exception) -> str:
     try:
         from airflow.providers.common.compat.sdk import AirflowException
     except Exception:  # What was raised then is why: a configuration or a locale that Airflow cannot read.
+        hint = " For a locale that is not UTF-8, set LC_ALL=C.UTF-8." if isinstance(error, UnicodeError) else ""
         return (
-            f"Airflow cannot be loaded ({type(error).__name__}): its configuration or the locale is wrong. "
+            f"Airflow cannot be loaded ({type(error).__name__}): its configuration or the locale is wrong.{hint} "
             "--debug tells where."
         )
     if isinstance(error, AirflowException):

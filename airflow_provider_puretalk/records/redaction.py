@@ -75,7 +75,7 @@ class Redactor:
             if not key:
                 raise PuretalkConfigurationError(
                     f"`redact` hashes `{hashed[0]}`, but the connection has no key to hash with. Set the extra field "
-                    "`redaction_secret` of the PureTalk connection, or use 'mask' or 'drop'."
+                    "`redaction_secret` of the Airflow connection of type `puretalk`, or use 'mask' or 'drop'."
                 )
             self._key = key.encode("utf-8", "surrogatepass")
             self.key_fingerprint = self._hmac(_FINGERPRINTED)[:_FINGERPRINT_DIGITS]

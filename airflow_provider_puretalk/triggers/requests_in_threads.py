@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_puretalk import params
 from airflow_provider_puretalk.api.cancellation import CHECK_EVERY
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
@@ -59,9 +60,7 @@ async def ask(
     try:
         connection = await get_async_connection(puretalk_conn_id)
     except AirflowNotFoundException:
-        raise PuretalkConfigurationError(
-            f"There is no Airflow connection {puretalk_conn_id!r}; create one of type `puretalk`."
-        ) from None
+        raise params.missing_connection(puretalk_conn_id, "; create one of type `puretalk`") from None
     except (
         Exception
     ) as error:  # Airflow's API server or a secrets backend is out of reach; the text may quote anything.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.api.settings import ApiSettings, misspelled
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
 KEY = "test-key-0123456789"
@@ -169,6 +169,22 @@ def test_out_of_range_is_refused(name: str, value: Any) -> None:
 def test_fields_of_others_are_ignored() -> None:
     """Airflow and other tools keep fields of their own in the same place."""
     assert settings({"__owner": "team", "extra__something": 1}) == settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("page_sise", "page_size"),
+        ("timout", "timeout"),
+        ("Max-Retries", "max_retries"),
+        ("requests_per_seconds", "requests_per_second"),
+        ("extra__puretalk__verify", "verify"),
+        ("redaction_secrets", "redaction_secret"),
+    ],
+)
+def test_a_misspelled_field_is_found(name: str, meant: str) -> None:
+    """A name that is nearly a known one comes with the one that is meant; known names and those of others do not."""
+    assert list(misspelled({name: 1, "timeout": 5, "__owner": "team", "browse_url": "x", "": 1})) == [(name, meant)]
 
 
 def test_verify_is_a_file_or_a_folder_of_certificates(tmp_path: Path) -> None:

@@ -140,7 +140,8 @@ def split_manifest_path(path: Any) -> tuple[str, str, str]:
             return destination or "/", account, snapshot
     raise PuretalkSnapshotError(
         f"{locations.shown(text or str(path))} is not the path of a snapshot's manifest "
-        f"(.../account=<name>/snapshot=<name>/{MANIFEST})."
+        f"(.../account=<name>/snapshot=<name>/{MANIFEST}); `list_snapshots`, or `snapshots list` on the "
+        "command line, names those below a destination."
     )
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_puretalk import locations, temporary
+from airflow_provider_puretalk import locations, params, temporary
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied, as_ours, says_no_reason
@@ -40,6 +40,12 @@ _LONGEST_FILE = 160
 _LONGEST_KEY = 1024
 #: What the folder of a file that is not finished is called, where it must have a name.
 _STAGING = ".staging-"
+#: What brings a file system.
+_PACKAGES = {
+    ("s3", "s3a", "s3n"): "'airflow-provider-puretalk[s3]'",
+    ("gs", "gcs"): "apache-airflow-providers-google",
+    ("abfs", "abfss", "adl"): "apache-airflow-providers-microsoft-azure",
+}
 #: What says that a file system has no files without names.
 _NOT_UNNAMED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.EPERM)
 #: What says that a file cannot be given its name in one step: the name is taken, the file is on another disk, ...
@@ -78,13 +84,12 @@ class Storage:
                 BaseHook.get_connection(where.conn_id)  # Storage hooks do without any credentials where it is missing.
             self._fs: Any = attach(where.scheme or "file", where.conn_id).fs
         except AirflowNotFoundException:
-            raise PuretalkConfigurationError(
-                f"There is no Airflow connection {where.conn_id!r} for the storage."
+            raise params.missing_connection(
+                where.conn_id or "", " for the storage; create it, or name none where the storage needs none"
             ) from None
         except (ValueError, ImportError) as error:
             raise PuretalkConfigurationError(
-                f"The destination's file system ({where.scheme}://) is not installed; install the provider that brings it, "
-                "for s3:// `pip install 'airflow-provider-puretalk[s3]'`."
+                f"The destination's file system ({where.scheme}://) is not installed; {_how_to_install(where.scheme)}."
             ) from error
         if not where.place and not where.is_local and self._fs.root_marker != "/":
             raise PuretalkConfigurationError(f"The destination {where.url} names no bucket.")
@@ -468,6 +473,13 @@ class Storage:
             if ours is error:
                 raise
             raise ours from error
+
+
+def _how_to_install(scheme: str) -> str:
+    package = next((package for schemes, package in _PACKAGES.items() if scheme in schemes), None)
+    if package is None:
+        return "correct its name, or install the Airflow provider that brings it"
+    return f"install it: `pip install {package}`"
 
 
 def _can_create(filesystem: Any) -> bool:
