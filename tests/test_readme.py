@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -9,10 +10,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk import exceptions
+from airflow_provider_puretalk import exceptions, operators, sensors, snapshots
+from airflow_provider_puretalk.assets import puretalk_assistants_asset
+from airflow_provider_puretalk.compat import has
 from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator, PuretalkSnapshotAssistantsOperator
 from airflow_provider_puretalk.provider_info import get_provider_info
 
+OPERATORS = [getattr(operators, name) for name in operators.__all__ if name.endswith("Operator")]
+SENSORS = [getattr(sensors, name) for name in sensors.__all__]
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -55,6 +60,35 @@ def test_a_comparison_returns_what_is_shown(sandbox: Any, context: dict[str, Any
     result, shown = compare.execute(context), json.loads(blocks("json")[1])
     assert list(shown) == list(result)
     assert list(shown["counts"]) == list(result["counts"])
+
+
+@pytest.mark.skipif(not has("retry policies"), reason="a page shows what only Airflow 3.3 has")
+@pytest.mark.parametrize("page", ["comparing.md", "retention.md", "waiting.md"])
+def test_the_code_of_a_page_runs_as_it_stands(page: str) -> None:
+    """Nothing has to be imported or filled in that the page does not show."""
+    names: dict[str, Any] = {}
+    shown = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert shown
+    for block in shown:
+        exec(compile(block, page, "exec"), names)
+
+
+def test_pruning_returns_what_is_shown(tmp_path: Path) -> None:
+    """The result in docs/retention.md has the keys that the operator returns, in their order."""
+    (tmp_path / "account=support").mkdir()
+    page = (ROOT / "docs" / "retention.md").read_text()
+    shown = json.loads(re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0])
+    result = snapshots.prune(str(tmp_path), "support", keep_daily=1).to_dict()
+    assert list(shown) == list(result)
+    assert list(shown["counts"]) == list(result["counts"])
+
+
+@pytest.mark.parametrize("of", [*OPERATORS, *SENSORS, puretalk_assistants_asset, snapshots.prune])
+def test_every_argument_is_in_the_pages(of: Any) -> None:
+    """The README or a page of the docs names each argument of what people write into DAGs."""
+    pages = "\n".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+    named = {word for code in re.findall(r"`[^`\n]+`|\b\w+=", pages) for word in re.findall(r"\w+", code)}
+    assert inspect.signature(of).parameters.keys() - {"kwargs"} <= named
 
 
 def test_every_connection_field_is_explained() -> None:
