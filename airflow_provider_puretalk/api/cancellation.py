@@ -1,7 +1,7 @@
-"""How another thread ends what this one is doing: by an event that everything that waits looks at.
+"""Cancellation: how another thread ends what this one is doing, by an event that everything that waits checks.
 
 A reading has a :class:`Cancellation` of its own. It is set by its own failure, and counts as set when the caller's event or
-that of the task is. Whoever may be killed opens :func:`cancelled_by` around what it does.
+that of the task is. A task that may be killed opens :func:`cancelled_by` around what it does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-#: Seconds between two looks at the events of others, and at what is in flight.
+#: Seconds between two checks of the events of others, and of what is in flight.
 CHECK_EVERY = 0.1
 
 _current: ContextVar[threading.Event | None] = ContextVar("puretalk_cancelled", default=None)
@@ -29,11 +29,11 @@ class Cancellation(threading.Event):
         self._others = tuple({id(other): other for other in (*others, _current.get()) if other is not None}.values())
 
     def is_set(self) -> bool:
-        """Tell whether to end."""
+        """Return whether to end."""
         return super().is_set() or any(other.is_set() for other in self._others)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, or so many seconds; tells whether it is."""
+        """Wait until it is set, or so many seconds; returns whether it is."""
         if not self._others:
             return super().wait(timeout)
         ends = None if timeout is None else time.monotonic() + timeout

@@ -1,10 +1,10 @@
-"""Connections that end when they must: at their deadline, and as soon as nobody wants the answer any more.
+"""Deadlines: connections that end when their time is up, and as soon as the request is cancelled.
 
-``requests`` and ``urllib3`` bound the silence between two bytes, not the time that an answer takes as a whole: a server that
-drips its answer, byte by byte, is never silent and never done. While they connect, the timeout counts for each address of
-a name anew, and not at all for looking the name up. And nothing can stop them from another thread. Here a watchdog can: it
-shuts the connection down under the thread that reads from it. What cannot be shut down, a name being looked up, happens in
-a daemon thread that nobody waits for.
+``requests`` and ``urllib3`` bound the silence between two bytes, not the time that a response takes as a whole: one that
+arrives byte by byte is never silent and never done. While they connect, the timeout counts for each address of a name
+anew, and not at all for its DNS lookup. And nothing can stop them from another thread. Here a watchdog can: it shuts the
+connection down under the thread that reads from it. A DNS lookup cannot be shut down: it happens in a daemon thread that
+is abandoned.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from airflow_provider_puretalk.api.cancellation import CHECK_EVERY, Cancellation
 
 
 class TimeLimit:
-    """The time that the answers to one request may take; the connection that is read from can change with a redirect.
+    """The time that one request may take, redirects included; the connection that is read from can change with each.
 
     :param seconds: how long.
     :param cancelled: ends it before.
@@ -62,7 +62,7 @@ class TimeLimit:
 
     def watch(self, sock: Any) -> None:
         """Name the connection that is to be shut down."""
-        # A descriptor of our own: TLS takes the socket's away to shake hands, and whoever closes it may do so at any time.
+        # A descriptor of our own: TLS takes the socket's away to shake hands, and it may be closed at any time.
         descriptor = os.dup(sock.fileno())
         with self._lock:
             descriptor, self._descriptor = self._descriptor, descriptor  # type: ignore[assignment]
@@ -72,14 +72,14 @@ class TimeLimit:
             self._shut()
 
     def end(self) -> None:
-        """Forget the connection: the answers are there."""
+        """Drop the connection: the response is there."""
         with self._lock:
             self._over = True
             descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Shut the connection down where its time is up, which wakes the thread that reads from it; closing would not."""
         if not self.expired and (time.monotonic() >= min(self._ends, self.deadline) or self.cancelled.is_set()):
             with self._lock:
@@ -98,7 +98,7 @@ class TimeLimit:
 def time_limit(
     seconds: float, cancelled: threading.Event | None = None, deadline: float = math.inf
 ) -> Iterator[TimeLimit]:
-    """Bound what this thread reads through a :class:`LimitedAdapter`; whoever uses it looks at ``expired`` afterwards."""
+    """Bound what this thread reads through a :class:`LimitedAdapter`; ``expired`` has to be checked afterwards."""
     limit = TimeLimit(seconds, Cancellation() if cancelled is None else cancelled, deadline)
     outer = current_limit()
     _watchdog.add(limit)
@@ -117,13 +117,13 @@ def current_limit() -> TimeLimit | None:
 
 
 class _Watchdog:
-    """One thread that looks at all limits; a timer for each request would be a thread for each request."""
+    """One thread that checks all limits; a timer for each request would be a thread for each request."""
 
     def __init__(self) -> None:
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)  # A fork takes no threads along.
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)  # A fork takes no threads along.
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._changed = threading.Condition()
         self._limits: dict[int, TimeLimit] = {}
         self._is_idle = False
@@ -143,15 +143,15 @@ class _Watchdog:
 
     def _run(self) -> None:
         while True:
-            self._look_once()
+            self._check_once()
 
-    def _look_once(self) -> None:  # A call of its own: between two looks it keeps nothing of any request.
+    def _check_once(self) -> None:  # A call of its own: between two checks it keeps nothing of any request.
         with self._changed:
             self._is_idle = not self._limits
             self._changed.wait(None if self._is_idle else CHECK_EVERY)
             limits = list(self._limits.values())
         for limit in limits:
-            limit.look()
+            limit.check()
 
 
 _watchdog = _Watchdog()
@@ -191,7 +191,7 @@ class LimitedAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
-        """Send a request; the body of a redirect is not read, however long it is: nobody wants it.
+        """Send a request; the body of a redirect is not read, however long it is.
 
         :raises PuretalkConfigurationError: what the environment says of proxies and certificates cannot be used.
         """
@@ -218,7 +218,7 @@ def watched(sock: Any) -> Any:
 
 
 def connect(host: str, port: int, timeout: float | None, source: Any, options: Any) -> socket.socket:
-    """Connect to the first address of a host that answers, in so many seconds for all of them and for looking them up.
+    """Connect to the first address of a host that answers, in so many seconds for all of them and for the DNS lookup.
 
     :raises OSError: none answered; the last one's error.
     """
@@ -257,25 +257,25 @@ def connect(host: str, port: int, timeout: float | None, source: Any, options: A
 
 
 def addresses(host: str, port: int, ends: float | None, family: int | None = None) -> list[Any]:
-    """Look a name up. The system's resolver takes as long as it likes and cannot be stopped, so nobody waits for it.
+    """Look up a name. The system's resolver takes as long as it likes and cannot be stopped, so it is abandoned in time.
 
     :param ends: when the time is up, on the monotonic clock.
-    :param family: of which addresses; any that this machine has, unless told.
+    :param family: of which addresses; any that this machine has by default.
     """
-    asked = (host, port, allowed_gai_family() if family is None else family, socket.SOCK_STREAM)
+    query = (host, port, allowed_gai_family() if family is None else family, socket.SOCK_STREAM)
     try:
         host.encode("idna")
     except UnicodeError:
         raise LocationParseError(host) from None
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
-        return socket.getaddrinfo(*asked)
+        return socket.getaddrinfo(*query)
     found: list[Any] = []
     done = threading.Event()
 
     def look_up() -> None:
         try:
-            found.append(socket.getaddrinfo(*asked))
+            found.append(socket.getaddrinfo(*query))
         except Exception as error:
             found.append(error)
         done.set()
@@ -287,8 +287,8 @@ def addresses(host: str, port: int, ends: float | None, family: int | None = Non
     (outcome,) = found
     if isinstance(outcome, Exception):
         raise outcome
-    looked_up: list[Any] = outcome
-    return looked_up
+    resolved: list[Any] = outcome
+    return resolved
 
 
 def moment_after(seconds: float | None) -> float | None:
@@ -342,7 +342,7 @@ class Limited:
         return watched(sock)
 
     def getresponse(self) -> Any:
-        """Wait for an answer."""
+        """Wait for the response."""
         watched(self.sock)  # A connection that was kept is not new.
         return super().getresponse()  # type: ignore[misc]
 

@@ -25,7 +25,7 @@ _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 
 
 class Proxy(NamedTuple):
-    """What a URL is asked through.
+    """The proxy that requests for a URL go through.
 
     :ivar named: who names it, for messages.
     :ivar is_socks: whether it is a SOCKS proxy, about which the libraries have errors of their own.
@@ -38,7 +38,7 @@ class Proxy(NamedTuple):
 
 
 def check(url: str, proxies: Mapping[str, str], verify: bool | str | None) -> None:
-    """Check what a URL will be asked through, and which certificates it will be held against.
+    """Check the proxy that requests for a URL will go through, and the certificates that they will be held against.
 
     :raises PuretalkConfigurationError: one of them cannot be used.
     """
@@ -52,7 +52,7 @@ def check(url: str, proxies: Mapping[str, str], verify: bool | str | None) -> No
 
 
 def proxy_of(url: str, proxies: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy that a URL is asked through.
+    """Return the proxy that requests for a URL go through.
 
     :raises PuretalkConfigurationError: its address is none.
     """
@@ -134,7 +134,7 @@ def _check_bundle(path: str, named: str) -> None:
 
 
 def _check_folder(path: str, named: str) -> None:
-    """Check a folder of certificates: OpenSSL looks one up by the hash of its subject, and passes over all other files."""
+    """Check a folder of certificates: OpenSSL finds one by the hash of its subject, and skips all other files."""
     if not any(re.fullmatch(r"[0-9a-f]{8}\.[0-9]+", file.name) for file in Path(path).iterdir()):
         raise PuretalkConfigurationError(
             f"{named} names the folder {path!r}, where no certificate has the name that it is looked up by: name one file "

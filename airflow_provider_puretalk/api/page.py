@@ -1,7 +1,7 @@
-"""One page of the list, taken out of its envelope.
+"""One page of the list, parsed out of its envelope.
 
-In comes a decoded JSON body; out comes a :class:`Page` with raw records, or an error that says which part of the answer is
-not the documented shape. Knows no HTTP, and looks no further into a record than its ``assistant_id``.
+Where the decoded body is not the documented shape, the error says which part is not. Knows no HTTP, and no more of a
+record than its ``assistant_id``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from airflow_provider_puretalk.records.record_id import record_id
 class Page:
     """One page as the server sent it.
 
-    :ivar number: the page asked for, from 1.
-    :ivar limit: rows asked for; the server may have sent fewer.
+    :ivar number: the page that was requested, from 1.
+    :ivar limit: rows requested; the server may have sent fewer.
     :ivar count: how many assistants there are in all, says the server.
     :ivar next: the address of the next page, None on the last. Says only *whether* there is more.
     :ivar previous: the address of the page before, as it came; not reliable.
@@ -39,11 +39,11 @@ class Page:
         return self.next is not None
 
 
-def read_page(body: Any, *, number: int, limit: int) -> Page:
-    """Take a page out of its envelope.
+def parse_page(body: Any, *, number: int, limit: int) -> Page:
+    """Parse a page out of its envelope.
 
-    The documented envelope is ``{count, next, previous, results}``. The vendor's other pages wrap their answers once more,
-    as ``{err, msg, results: {count, ..., results}}``, which is read as well.
+    The documented envelope is ``{count, next, previous, results}``. The vendor's other pages wrap their responses once
+    more, as ``{err, msg, results: {count, ..., results}}``, which is read as well.
 
     :raises PuretalkResponseError: anything else, ``err: true``, or a record without ``assistant_id``.
     :raises PuretalkPaginationError: ``next`` does not lead past this page.

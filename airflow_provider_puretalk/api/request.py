@@ -1,7 +1,7 @@
-"""One request and its whole answer: how many at once, how soon after another, and for how long.
+"""One request for a page and its whole response: how many at once, how soon after another, and for how long.
 
-In come the parameters of a page; out come the bytes of an answer with status 200, or an exception of this package. Asks
-once, and does not look into a body: trying again and decoding are the client's business.
+A status other than 200 becomes an exception of this package. Nothing is retried here and no body is decoded: that is the
+client's part.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import urllib3
 from airflow_provider_puretalk.api.cancellation import CHECK_EVERY, Cancellation
 from airflow_provider_puretalk.api.deadline import TimeLimit, time_limit
 from airflow_provider_puretalk.api.response_body import read_body
-from airflow_provider_puretalk.api.retry import parse_retry_after
+from airflow_provider_puretalk.api.retry import BrokenBodyError, parse_retry_after
 from airflow_provider_puretalk.api.session import given_up, open_session
 from airflow_provider_puretalk.api.settings import ApiSettings
-from airflow_provider_puretalk.api.transport_errors import explain, wants_credentials
+from airflow_provider_puretalk.api.transport_errors import credentials_refused, explain
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
@@ -36,19 +36,19 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkServerError,
 )
 
-#: An answer as a whole may take this many times the longest silence.
-WHOLE_ANSWER_FACTOR = 5
-#: Seconds for which a 429 stops everybody before its turn ends; for how long in all, the client says then.
-_HOLD_AT_ONCE = 0.05
+#: A response as a whole may take this many times the longest silence.
+WHOLE_RESPONSE_FACTOR = 5
+#: Seconds for which a 429 pauses all requests before its slot is free again; how long in all, the retry says then.
+_IMMEDIATE_PAUSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer, not decoded; with status 200, but from :meth:`Exchange.send_any`.
+class RawResponse:
+    """A whole response, not decoded; with status 200, but from :meth:`Exchange.send_unchecked`.
 
     :ivar facts: ``url``, ``status_code`` and ``request_id``, for errors that are found later.
     :ivar redirected: whether another address of the same origin gave it.
-    :ivar fits: whether it answers what was asked; a redirect can lose the question.
+    :ivar fits: whether it is the page that was requested; a redirect can lose the query.
     """
 
     body: bytes
@@ -63,14 +63,6 @@ class Reply:
         return self.headers.get("Content-Type", "")
 
 
-class BrokenBodyError(PuretalkResponseError):
-    """A body that broke on its way: unlike a wrong shape, it may be whole at the next try. Never leaves the client."""
-
-    def facts(self) -> dict[str, Any]:
-        """Return what a plain error in its place must carry."""
-        return {name: getattr(self, name) for name in ("status_code", "request_id", "retry_after", "url")}
-
-
 class Exchange:
     """Sends requests for pages. Safe to use from several threads at once; more than the connection allows have to wait.
 
@@ -83,54 +75,57 @@ class Exchange:
         self._path = "/ai-assistants"
         self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
 
-    def ask(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> Reply:
-        """Send one request and read its answer.
+    def send(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> RawResponse:
+        """Send one request and read its response.
 
-        :param deadline: moment on the monotonic clock at which the answer must be there.
-        :param cancelled: set by another thread, it ends the wait for a turn, and shuts the connection down.
+        :param deadline: moment on the monotonic clock at which the response must be there.
+        :param cancelled: set by another thread, it ends the wait for a slot, and shuts the connection down.
         """
-        reply = self._send(params, deadline, cancelled, self._read_page)
-        if not reply.fits:
+        response = self._exchange(params, deadline, cancelled, self._read_page)
+        if not response.fits:
             # A rewrite rule dropped the query: this is another page. Its own address has been learnt.
-            reply = self._send(params, deadline, cancelled, self._read_page)
-        if not reply.fits:
-            raise PuretalkResponseError("The API redirects to an address that loses the page asked for.", **reply.facts)
-        return reply
+            response = self._exchange(params, deadline, cancelled, self._read_page)
+        if not response.fits:
+            raise PuretalkResponseError(
+                "The API redirects to an address that loses the requested page: check the connection's Host.",
+                **response.facts,
+            )
+        return response
 
-    def send_any(self, params: Mapping[str, int], *, with_key: bool = True) -> Reply:
-        """Send one request and read its answer, whatever its status; a redirect teaches nothing.
+    def send_unchecked(self, params: Mapping[str, int], *, with_key: bool = True) -> RawResponse:
+        """Send one request and read its response, whatever its status; a redirect teaches nothing.
 
         :param with_key: False leaves the API key out.
         """
         auth = None if with_key else _without_key
-        return self._send(
+        return self._exchange(
             params, math.inf, Cancellation(), lambda response, _, facts: self._read(response, facts), auth
         )
 
-    def hold(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         """Let no request start for so many seconds."""
-        self.session.pacer.hold(seconds)
+        self.session.rate_limiter.pause(seconds)
 
-    def _send(
+    def _exchange(
         self,
         params: Mapping[str, int],
         deadline: float,
         cancelled: threading.Event,
-        read: Callable[[requests.Response, Mapping[str, int], dict[str, Any]], Reply],
+        read: Callable[[requests.Response, Mapping[str, int], dict[str, Any]], RawResponse],
         auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
-    ) -> Reply:
+    ) -> RawResponse:
         url = self._settings.base_url + self._path
         facts: dict[str, Any] = {"url": f"{url}?{'&'.join(f'{name}={value}' for name, value in params.items())}"}
-        with self._turn(deadline, cancelled):
+        with self._slot(deadline, cancelled):
             left = max(0.001, deadline - time.monotonic())
             silence = min(self._settings.timeout, left)
-            with time_limit(self._settings.timeout * WHOLE_ANSWER_FACTOR, cancelled, deadline) as limit:
+            with time_limit(self._settings.timeout * WHOLE_RESPONSE_FACTOR, cancelled, deadline) as limit:
                 try:
                     with self.session.get(
                         url, params=params, timeout=(silence, silence), stream=True, auth=auth
                     ) as response:
                         facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
-                        reply = read(response, params, facts)
+                        whole = read(response, params, facts)
                 except requests.TooManyRedirects:
                     raise PuretalkResponseError("The API redirects in circles.", **facts) from None
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -139,16 +134,19 @@ class Exchange:
                     raise self._failure(error, facts) from None  # Their messages may hold proxy credentials.
             if limit.expired:
                 raise self._cut_off(limit, facts)
-            return reply
+            return whole
 
     def _cut_off(self, limit: TimeLimit, facts: dict[str, Any]) -> PuretalkError:
-        """Say why an answer was not waited for."""
+        """Return the error of a response that was cut off."""
         if limit.cancelled.is_set() or time.monotonic() >= limit.deadline:
             return given_up(limit.cancelled)
-        return PuretalkConnectionError("The answer took too long as a whole: it came in drips.", **facts)
+        return PuretalkConnectionError(
+            f"The answer took too long as a whole: {WHOLE_RESPONSE_FACTOR} times the connection's `timeout` are over.",
+            **facts,
+        )
 
     def _failure(self, error: Exception, facts: dict[str, Any]) -> PuretalkError:
-        """Say why no whole answer came."""
+        """Return the error of a request without a whole response."""
         cause = explain(error, self.session.proxy)
         if cause.is_lasting:
             return PuretalkConfigurationError(cause.message, **facts)
@@ -156,8 +154,8 @@ class Exchange:
         return (BrokenBodyError if broken else PuretalkConnectionError)(cause.message, **facts)
 
     @contextlib.contextmanager
-    def _turn(self, deadline: float, cancelled: threading.Event) -> Iterator[None]:
-        """Wait until one more request may be in flight. Its moment comes afterwards: it would pass while others are."""
+    def _slot(self, deadline: float, cancelled: threading.Event) -> Iterator[None]:
+        """Wait for one of the slots in flight. The rate limiter's slot comes afterwards: it would pass meanwhile."""
         while not self._slots.acquire(timeout=CHECK_EVERY):
             if cancelled.is_set() or time.monotonic() >= deadline:
                 raise given_up(cancelled)
@@ -168,36 +166,36 @@ class Exchange:
         finally:
             self._slots.release()
 
-    def _read_page(self, response: requests.Response, params: Mapping[str, int], facts: dict[str, Any]) -> Reply:
-        """Read an answer to its end, if it is one to what was asked."""
+    def _read_page(self, response: requests.Response, params: Mapping[str, int], facts: dict[str, Any]) -> RawResponse:
+        """Read a response to its end, if it is the requested page."""
         if response.status_code == requests.codes.too_many_requests:
-            self.session.pacer.hold(_HOLD_AT_ONCE)
+            self.session.rate_limiter.pause(_IMMEDIATE_PAUSE)
         if response.status_code == requests.codes.proxy_authentication_required and (proxy := self.session.proxy):
-            raise PuretalkConfigurationError(wants_credentials(proxy).message, **facts)
+            raise PuretalkConfigurationError(credentials_refused(proxy).message, **facts)
         if response.status_code != requests.codes.ok:
             raise _refusal(response, facts)
-        if not self._was_asked(response, params):
-            return Reply(b"", response.headers, facts, fits=False)
+        if not self._is_requested_page(response, params):
+            return RawResponse(b"", response.headers, facts, fits=False)
         return self._read(response, facts)
 
-    def _read(self, response: requests.Response, facts: dict[str, Any]) -> Reply:
-        """Read an answer to its end."""
+    def _read(self, response: requests.Response, facts: dict[str, Any]) -> RawResponse:
+        """Read a response to its end."""
         try:
             body = read_body(response, self._settings.max_response_bytes)
         except PuretalkResponseError as error:
             raise PuretalkResponseError(error.message, transient=error.transient, **facts) from None
-        return Reply(body, response.headers, facts, redirected=bool(response.history))
+        return RawResponse(body, response.headers, facts, redirected=bool(response.history))
 
     def _request_id(self, response: requests.Response) -> str | None:
-        """Return the answer's id, unless the server put something odd there."""
+        """Return the response's id, unless the server put something odd there."""
         given = response.headers.get("X-Request-ID", "")
         fit = 0 < len(given) <= 200 and given.isprintable() and self._settings.api_key not in given
         return given if fit else None
 
-    def _was_asked(self, response: requests.Response, params: Mapping[str, int]) -> bool:
-        """Tell whether an answer is to what was asked, also where a redirect led to it.
+    def _is_requested_page(self, response: requests.Response, params: Mapping[str, int]) -> bool:
+        """Return whether a response is the requested page, also where a redirect led to it.
 
-        From then on the API is asked where it redirected us to, so that each page costs one request and not two.
+        From then on requests go where the API redirected to, so that each page costs one request and not two.
         """
         if not response.history:
             return True
@@ -213,7 +211,7 @@ def _without_key(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-#: How servers and gateways say that a request, or what it asks for, is more than they take.
+#: How servers and gateways say that a request, or the page that it requests, is more than they take.
 _TOO_LARGE = (400, 413, 414, 422)
 
 
@@ -222,7 +220,7 @@ def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkErro
     status = response.status_code
     retry_after = parse_retry_after(response.headers.get("Retry-After"))
     if 400 <= status < 500 and status not in (401, 404, 429) and retry_after is not None:
-        # A gateway's: who refuses a key or a request for good does not ask to come back.
+        # A gateway's: what refuses a key or a request for good names no time to come back.
         return PuretalkRateLimitError(
             f"The API, or a gateway before it, throttled us for {retry_after:.0f} s.", retry_after=retry_after, **facts
         )

@@ -1,4 +1,4 @@
-"""The bytes of an answer, decoded, and never more of them than the connection allows.
+"""The bytes of a response, decoded, and never more of them than the connection allows.
 
 A body of 0.4 MB can become 770 MB when it is unpacked. ``requests`` and ``urllib3`` unpack whatever comes, so it is done
 here, where both what arrives and what it becomes are counted.
@@ -13,11 +13,11 @@ import urllib3
 
 from airflow_provider_puretalk.exceptions import PuretalkResponseError
 
-#: What the API is told that it may use, and all that is understood.
+#: The codings that the API may use, and all that are understood.
 ACCEPTED = "gzip, deflate"
-#: Bytes that are asked for at once where nobody says how many there are.
+#: Bytes that are read at once where the response does not say how many there are.
 _PIECE = 2**24
-#: Codings one within the other that are undone; nobody uses two.
+#: Codings one within the other that are undone; two are unheard of.
 _MOST_CODINGS = 5
 #: Compressed parts one after the other that are undone: a part may hold nothing, so that a ceiling on bytes bounds none.
 _MOST_PARTS = 10_000
@@ -27,7 +27,7 @@ _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
 def read_body(response: requests.Response, most: int) -> bytes:
-    """Read the body of an answer that was sent for with ``stream=True``.
+    """Read the body of a response that was requested with ``stream=True``.
 
     :param most: bytes that it may have, as sent and decoded.
     :raises PuretalkResponseError: it has more.
@@ -51,7 +51,7 @@ def read_body(response: requests.Response, most: int) -> bytes:
         elif coding == "deflate":
             body = _inflate(body, most)
         elif coding in ("br", "zstd", "compress", "x-compress"):
-            raise urllib3.exceptions.DecodeError("It is compressed in a way that was not asked for.")
+            raise urllib3.exceptions.DecodeError("It is compressed in a way that was not offered.")
         # Anything else is no coding: servers that put a character set there mean nothing by it.
     return body
 

@@ -1,11 +1,14 @@
 """When a request is sent again, how often, and after which pause.
 
 ==========================  ===========================================================================================
-sent again                  429 and what gateways say in its place, 5xx, no answer, an answer whose body broke
-never                       all other errors, and a ``Retry-After`` of more than :data:`LONGEST_RETRY_AFTER`
-how often                   the connection's ``max_retries``, as long as no deadline lies before the end of the pause
-pause                       ``retry_backoff`` seconds, doubled with each try, with jitter, :data:`LONGEST_BACKOFF` at most;
+what                        429 and what gateways say in its place, 5xx, no answer, an answer whose body broke; not where
+                            ``Retry-After`` is more than :data:`LONGEST_RETRY_AFTER`, and no other error
+how often                   the connection's ``max_retries`` for each page, as long as no deadline lies before the end of
+                            the pause; not at all where a reading only tries something (one page for all, or the first
+                            request after polls that failed)
+how long                    ``retry_backoff`` seconds, doubled with each try, with jitter, :data:`LONGEST_BACKOFF` at most;
                             a longer ``Retry-After`` counts instead
+everything else meanwhile   a throttled request pauses the requests of all threads for as long
 ==========================  ===========================================================================================
 
 All requests are GETs, so sending one again is always safe. Airflow's own retries of a task are another matter:
@@ -15,56 +18,77 @@ All requests are GETs, so sending one again is always safe. Airflow's own retrie
 from __future__ import annotations
 
 import email.utils
+import logging
 import random
 import re
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import tenacity
 
-from airflow_provider_puretalk.exceptions import PuretalkConnectionError, PuretalkRateLimitError, PuretalkServerError
+from airflow_provider_puretalk.exceptions import (
+    PuretalkConnectionError,
+    PuretalkRateLimitError,
+    PuretalkResponseError,
+    PuretalkServerError,
+)
+
+log = logging.getLogger(__name__)
 
 #: Longest ``Retry-After`` in seconds that is waited for inside a task; a longer one is the scheduler's business.
 LONGEST_RETRY_AFTER = 120.0
 #: Longest pause in seconds between two tries where the server names none.
 LONGEST_BACKOFF = 60.0
 
-_TRANSIENT = (PuretalkRateLimitError, PuretalkServerError, PuretalkConnectionError)
+
+class BrokenBodyError(PuretalkResponseError):
+    """A body that broke on its way: unlike a wrong shape, it may be whole at the next try. Never leaves the client."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a plain error in its place must carry."""
+        return {name: getattr(self, name) for name in ("status_code", "request_id", "retry_after", "url")}
+
+
+_RETRIED = (PuretalkRateLimitError, PuretalkServerError, PuretalkConnectionError, BrokenBodyError)
 
 
 def retrying(
+    operation: str,
     attempts: int,
     *,
     backoff: float,
     deadline: float,
     cancelled: threading.Event,
-    also_transient: type[BaseException],
-    before_pause: Callable[[tenacity.RetryCallState], None],
+    throttled: Callable[[float], None],
 ) -> tenacity.Retrying:
     """Return what calls a function again while it raises transient errors; the last error is raised as it is.
 
+    :param operation: what the function does, for the log.
     :param attempts: how many calls there may be in all.
     :param backoff: seconds of the first pause.
     :param deadline: moment on the monotonic clock beyond which no pause may last.
     :param cancelled: ends pauses and further attempts when it is set.
-    :param also_transient: an error of the caller's own that is worth another try.
-    :param before_pause: called before each pause.
+    :param throttled: pauses all other requests for so many seconds.
     """
 
-    def is_worth_another_try(error: BaseException) -> bool:
-        retry_after = getattr(error, "retry_after", None) or 0.0
-        return isinstance(error, (*_TRANSIENT, also_transient)) and retry_after <= LONGEST_RETRY_AFTER
+    def is_retried(error: BaseException) -> bool:
+        return isinstance(error, _RETRIED) and _retry_after(error) <= LONGEST_RETRY_AFTER
 
     def pause(state: tenacity.RetryCallState) -> float:
         doubled: float = tenacity.wait_exponential(multiplier=backoff, max=LONGEST_BACKOFF)(state)
-        error = state.outcome.exception() if state.outcome else None
-        retry_after = getattr(error, "retry_after", None) or 0.0
-        return max(min(LONGEST_BACKOFF, doubled + random.uniform(0, backoff)), retry_after)
+        return max(min(LONGEST_BACKOFF, doubled + random.uniform(0, backoff)), _retry_after(_error_of(state)))
+
+    def before_pause(state: tenacity.RetryCallState) -> None:
+        error, seconds = _error_of(state), state.upcoming_sleep
+        if isinstance(error, PuretalkRateLimitError):
+            throttled(seconds)
+        log.warning("%s failed, retry in %.1f s (try %d): %s", operation, seconds, state.attempt_number + 1, error)
 
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_worth_another_try),
+        retry=tenacity.retry_if_exception(is_retried),
         stop=tenacity.stop_any(
             tenacity.stop_after_attempt(attempts), tenacity.stop_when_event_set(cancelled), _StopBefore(deadline)
         ),
@@ -73,6 +97,23 @@ def retrying(
         before_sleep=before_pause,
         reraise=True,
     )
+
+
+def pause_after(error: PuretalkRateLimitError) -> float:
+    """Return for how many seconds a throttled request that is not retried pauses the others.
+
+    0 where ``Retry-After`` is missing or too long: then the next request ends in the same error.
+    """
+    seconds = _retry_after(error)
+    return seconds if seconds <= LONGEST_RETRY_AFTER else 0.0
+
+
+def _retry_after(error: BaseException | None) -> float:
+    return getattr(error, "retry_after", None) or 0.0
+
+
+def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
 
 
 class _StopBefore(tenacity.stop.stop_base):

@@ -1,8 +1,8 @@
-"""A ``requests.Session`` that gives the API key to one origin and to nobody else.
+"""The session: a ``requests.Session`` that gives the API key to one origin only.
 
 ``requests`` takes ``Authorization`` off a redirect to another host but forwards every other header, ``X-API-KEY`` among
-them. So the key is no header of the session: it is added per request, after a look at where the request goes, and a
-redirect that leaves the origin is not followed. What lies on this machine is never asked through a proxy.
+them. So the key is no header of the session: it is added per request, by where the request goes, and a redirect that
+leaves the origin is not followed. Requests to this machine never go through a proxy.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def origin(url: str) -> Origin:
 
 
 def leads_to(place: Origin, address: str, *, seen_from: str) -> bool:
-    """Tell whether an address, absolute or as seen from another, lies in an origin. What is no address lies nowhere."""
+    """Return whether an address, absolute or as seen from another, lies in an origin. What is no address lies nowhere."""
     try:
         return origin(urljoin(seen_from, address)) == place
     except ValueError:
@@ -59,7 +59,7 @@ def leads_to(place: Origin, address: str, *, seen_from: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether a URL leads to this machine, however its address is spelt."""
+    """Return whether a URL leads to this machine, however its address is spelt."""
     host = (origin(url)[1] or "").rstrip(".")
     if host in _LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
@@ -77,7 +77,7 @@ def is_loopback(url: str) -> bool:
 def open_session(settings: ApiSettings) -> PuretalkSession:
     """Return a session with a connection pool as large as the connection allows, and the package's headers."""
     session = PuretalkSession(settings)
-    # Retries live in one place, the client; the adapter must not add its own.
+    # Retries live in one place, `retry`; the adapter must not add its own.
     adapter = LimitedAdapter(pool_connections=1, pool_maxsize=settings.max_parallel_requests, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -92,14 +92,14 @@ def open_session(settings: ApiSettings) -> PuretalkSession:
 
 
 class PuretalkSession(requests.Session):
-    """A session that is safe to hand out: whatever is asked with it, the key stays with the connection's origin.
+    """A session that is safe to hand out: whatever is requested with it, the key stays with the connection's origin.
 
-    :ivar pacer: decides when the next request may go out, whoever sends it, redirects included.
+    :ivar rate_limiter: decides when the next request may start, of whichever thread, redirects included.
     """
 
     def __init__(self, settings: ApiSettings) -> None:
         super().__init__()
-        self.pacer = RateLimiter(settings.requests_per_second)
+        self.rate_limiter = RateLimiter(settings.requests_per_second)
         self._base_url = settings.base_url
         self._origin = origin(settings.base_url)
         self.auth = _KeyForOrigin(settings)
@@ -108,35 +108,35 @@ class PuretalkSession(requests.Session):
         self._environment: dict[Any, Any] = {}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send a request when its moment has come, however it was made; without a ``timeout`` it gets the connection's.
+        """Send a request in its slot, however it was made; without a ``timeout`` it gets the connection's.
 
-        :raises PuretalkInconsistentScanError: nobody wants it any more, before its moment came.
+        :raises PuretalkInconsistentScanError: it was cancelled, or its deadline passed, before its slot came.
         """
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = self._timeout
         if "proxies" not in kwargs and is_loopback(str(request.url)):
             kwargs["proxies"] = dict(self.proxies)
-        self._wait_for_the_moment()
+        self._wait_for_slot()
         return super().send(request, **kwargs)
 
     @property
     def proxy(self) -> environment.Proxy | None:
-        """What the connection's origin is asked through, None for nothing."""
+        """The proxy that requests for the connection's origin go through, None for none."""
         url = self._base_url
         merged = self.merge_environment_settings(url, {}, True, None, None)
         return environment.proxy_of(url, merged["proxies"])
 
-    def _wait_for_the_moment(self) -> None:
+    def _wait_for_slot(self) -> None:
         limit = current_limit()
         if limit is None:
-            self.pacer.wait(Cancellation())
+            self.rate_limiter.wait(Cancellation())
             return
         with limit.standing_still():
-            if not self.pacer.wait(limit.cancelled, limit.deadline):
+            if not self.rate_limiter.wait(limit.cancelled, limit.deadline):
                 raise given_up(limit.cancelled)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Name where to go next, but only within the origin; the answer itself is returned otherwise."""
+        """Return where to go next, but only within the origin; the response itself is returned otherwise."""
         try:
             target = super().get_redirect_target(resp)
         except UnicodeDecodeError:
@@ -159,7 +159,7 @@ class PuretalkSession(requests.Session):
     ) -> Any:
         """Let a CA bundle or ``false`` from the connection win over ``REQUESTS_CA_BUNDLE``; ``true`` honours it.
 
-        The environment is looked up once for each origin: its proxy variables cost a tenth of a request.
+        The environment is read once for each origin: its proxy variables cost a tenth of a request.
         """
         if verify is None and self.verify is not True:
             verify = self.verify
@@ -179,7 +179,7 @@ class PuretalkSession(requests.Session):
 
 
 def given_up(cancelled: threading.Event) -> PuretalkInconsistentScanError:
-    """Return the error of a request that nobody wants any more."""
+    """Return the error of a request that was cancelled or whose deadline passed."""
     why = "it was cancelled" if cancelled.is_set() else "the time set for it (`max_seconds`) ran out"
     return PuretalkInconsistentScanError(f"The reading was given up: {why}.")
 

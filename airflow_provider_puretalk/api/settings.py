@@ -1,7 +1,7 @@
-"""What a connection says, checked: where the API is, with which key, and how patiently and how fast to ask.
+"""A connection's fields, checked: where the API is, with which key, and how patiently and how fast to send requests.
 
-In come the plain values of a connection; out comes :class:`ApiSettings`, or a sentence that names the wrong field.
-Knows nothing of Airflow's connection object, and never repeats a value that could hold a secret.
+An error names the wrong field, and never repeats a value that could hold a secret. Knows nothing of Airflow's connection
+object.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _truth_or_bundle(value: Any) -> Any:
 
 
 def _not_a_boolean(value: Any) -> Any:
-    """Refuse ``true`` where a number is wanted; pydantic would read it as 1."""
+    """Refuse ``true`` where a number is expected; pydantic would read it as 1."""
     if isinstance(value, bool):
         raise ValueError("a boolean")
     return value
@@ -211,7 +211,7 @@ def _base_url(conn_id: str, host: str | None, schema: str | None, port: int | No
 
 
 def _with_brackets(host: str) -> str:
-    """Put a bare IPv6 address into the brackets that URLs want."""
+    """Put a bare IPv6 address into the brackets that URLs have."""
     name, slash, path = host.partition("/")
     try:
         ipaddress.IPv6Address(name)
@@ -221,7 +221,7 @@ def _with_brackets(host: str) -> str:
 
 
 def _split(conn_id: str, url: str, given: str, *, whole: bool) -> SplitResult:
-    """Take a URL apart; no error repeats it, because people put keys into it by mistake.
+    """Split a URL; no error repeats it, because people put keys into it by mistake.
 
     :param given: what stands in the Host field.
     :param whole: whether that is the whole URL, and no bare name.
@@ -251,7 +251,7 @@ _LIKE_A_SCHEME = re.compile(r"(?i)/|[^/\[]*:(/|$)|[^/]+//|https?(:|/|$)")
 
 
 def _is_a_host(name: str, netloc: str) -> bool:
-    """Tell whether something can be a host: a name, an IPv4 address, or an IPv6 address in brackets."""
+    """Return whether something can be a host: a name, an IPv4 address, or an IPv6 address in brackets."""
     if not netloc.startswith("["):  # Python takes other things out of brackets, too.
         return is_host_name(name) and name not in ("http", "https")
     try:

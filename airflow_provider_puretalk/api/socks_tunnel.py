@@ -1,7 +1,7 @@
-"""Connections through a SOCKS proxy that end when they must, from the first look at the proxy's name on.
+"""Deadlines for connections through a SOCKS proxy, from the DNS lookup of the proxy's name on.
 
-Left to itself, the library for SOCKS connects, looks names up and shakes hands on a socket that nobody else knows, so that a
-proxy that drips its answers could not be cut off. It is optional: only who has it imports this module.
+Left to itself, the library for SOCKS connects, resolves names and shakes hands on a socket of its own, so that a proxy that
+answers byte by byte could not be cut off. It is optional: this module is imported only where it is installed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Says in one sentence why no whole answer came.
+"""Transport errors: one sentence for why no whole response came.
 
 The messages of ``requests`` and ``urllib3`` are not passed on: they can hold a proxy's credentials, and their first
-line seldom names the cause. The cause is looked up in the chain of exceptions instead.
+line seldom names the cause. The cause is found in the chain of exceptions instead.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from airflow_provider_puretalk.api.environment import Proxy
 
 
 class Cause(NamedTuple):
-    """Why no whole answer came.
+    """Why no whole response came.
 
     :ivar message: a sentence.
-    :ivar broke_off: whether an answer had begun.
-    :ivar is_lasting: whether it will be the same at each try, until somebody corrects the environment.
+    :ivar broke_off: whether a response had begun.
+    :ivar is_lasting: whether it will be the same at each try, until the environment is corrected.
     """
 
     message: str
@@ -34,9 +34,9 @@ class Cause(NamedTuple):
 
 
 def explain(error: BaseException, proxy: Proxy | None) -> Cause:
-    """Return why no whole answer came.
+    """Return why no whole response came.
 
-    :param proxy: what the API was asked through.
+    :param proxy: what the request went through.
     """
     chain = list(_chain(error))
     for cause in chain:
@@ -69,7 +69,7 @@ def _why_no_proxy(chain: list[BaseException], proxy: Proxy | None) -> Cause:
     named = proxy.named if proxy else "the environment"
     status = next((found[1] for cause in chain if (found := _REFUSED_TUNNEL.search(str(cause)))), None)
     if status == "407":
-        return wants_credentials(proxy)
+        return credentials_refused(proxy)
     if status is not None:
         return Cause(f"No answer: the proxy that {named} names refused to connect to the API (HTTP {status}).")
     if proxy is not None and not proxy.has_port:
@@ -101,7 +101,7 @@ def _why_no_socks(chain: list[BaseException], proxy: Proxy) -> Cause | None:
     return _why_no_proxy(chain, proxy)
 
 
-def wants_credentials(proxy: Proxy | None) -> Cause:
+def credentials_refused(proxy: Proxy | None) -> Cause:
     """Return what a proxy's refusal (407) means."""
     named = proxy.named if proxy else "the environment"
     return Cause(

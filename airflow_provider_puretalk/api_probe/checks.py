@@ -127,7 +127,7 @@ class _Questions:
     def _ask(self, *, with_key: bool = True, **query: int) -> ProbeResponse:
         begun = time.perf_counter()
         try:
-            raw = self._exchange.send_any(query, with_key=with_key)
+            raw = self._exchange.send_unchecked(query, with_key=with_key)
         except PuretalkError as error:
             return ProbeResponse(None, error.message)
         self._milliseconds.append(round((time.perf_counter() - begun) * 1000, 1))

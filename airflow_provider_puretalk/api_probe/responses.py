@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from airflow_provider_puretalk.api.request import Reply
+from airflow_provider_puretalk.api.request import RawResponse
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.models import json_type
 
@@ -40,7 +40,7 @@ class ProbeResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, raw: Reply) -> Self:
+    def of(cls, raw: RawResponse) -> Self:
         """Decode what the API sent."""
         problem, body = None, None
         try:

@@ -1,1 +1,1 @@
-"""Reads the whole list, page by page, and proves that it is whole."""
+"""Scans the whole list, page by page, and proves that it is complete."""

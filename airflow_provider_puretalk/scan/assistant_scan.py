@@ -1,7 +1,7 @@
-"""A proven reading of the whole list, from a client to records on disk.
+"""The scan: a proven reading of the whole list, from a client to records on disk.
 
-In comes a client; out comes an :class:`AssistantScan` for as long as its context is open. This is where the room that
-proves (:mod:`airflow_provider_puretalk.scan.prover`) meets the one that sends.
+The result is an :class:`AssistantScan`, for as long as the scan's context is open. This is where the prover
+(:mod:`airflow_provider_puretalk.scan.prover`) meets the client.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_puretalk.api.cancellation import Cancellation
-from airflow_provider_puretalk.api.client import Answer, ApiClient
+from airflow_provider_puretalk.api.client import ApiClient, RawPage
 from airflow_provider_puretalk.api.page import Page
-from airflow_provider_puretalk.api.retry import LONGEST_RETRY_AFTER
+from airflow_provider_puretalk.api.retry import pause_after
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkRateLimitError,
@@ -34,9 +34,9 @@ _single_pages: defaultdict[tuple[str, str], SinglePageTries] = defaultdict(Singl
 
 
 class AssistantScan:
-    """What a reading found; iterating yields the raw records in order of ``assistant_id``, as often as you like.
+    """The result of a scan; iterating yields the raw records in order of ``assistant_id``, any number of times.
 
-    :ivar consistency: what was asked for.
+    :ivar consistency: what was requested.
     :ivar started_at: when the first request was about to go out, in UTC.
     :ivar finished_at: when the proof was found, in UTC.
     """
@@ -65,12 +65,12 @@ class AssistantScan:
 
     @property
     def complete(self) -> bool:
-        """Whether every check of the consistency asked for held; only ``best_effort`` can leave it false."""
+        """Whether every check of the requested consistency held; only ``best_effort`` can leave it false."""
         return self._proof.complete
 
     @property
     def count_reported(self) -> int:
-        """What the API said the count was, in the first answer of the last walk."""
+        """What the API said the count was, on the first page of the last walk."""
         return self._proof.count_reported
 
     @property
@@ -113,7 +113,7 @@ def scan(
 ) -> Iterator[AssistantScan]:
     """Read the whole list until the reading is proven, see :class:`airflow_provider_puretalk.scan.prover.Scanner`.
 
-    :param page_size: rows to ask for in each request.
+    :param page_size: rows to request in each page.
     :param max_seconds: absolute ceiling on the reading's time.
     :param examine: called with each record as it comes in; what it returns comes back with the
         record in :meth:`AssistantScan.rows`. There should be few different results, each is kept in memory.
@@ -139,32 +139,29 @@ def scan(
 
         probing = probe
 
-        def fetch(number: int, limit: int) -> Answer:
+        def fetch(number: int, limit: int) -> RawPage:
             nonlocal probing  # The first request of a reading is answered before any other is sent.
             retries, probing = 0 if probing else None, False
-            return client.ask(number, limit, hashed=hashed, retries=retries, deadline=deadline, cancelled=stop)
+            return client.fetch(number, limit, hashed=hashed, retries=retries, deadline=deadline, cancelled=stop)
 
-        def fetch_once(number: int, limit: int) -> Answer:
+        def fetch_once(number: int, limit: int) -> RawPage:
             half = (time.monotonic() + deadline) / 2  # However long it is silent, there is time for the other way.
             try:
-                return client.ask(number, limit, hashed=hashed, deadline=half, cancelled=stop, retries=0)
+                return client.fetch(number, limit, hashed=hashed, deadline=half, cancelled=stop, retries=0)
             except PuretalkRateLimitError as error:
-                if (
-                    pause := error.retry_after or 0.0
-                ) <= LONGEST_RETRY_AFTER:  # Else the next request ends the reading.
-                    client.hold(pause)
+                client.pause(pause_after(error))
                 raise
 
-        def read(answer: Answer) -> ScannedPage:
-            if answer.digest is not None and (seen := spool.known(answer.digest)):
-                return seen
-            page, digest = client.read(answer, deadline=deadline, cancelled=stop)
+        def parse(raw: RawPage) -> ScannedPage:
+            if raw.digest is not None and (known := spool.known(raw.digest)):
+                return known
+            page, digest = client.parse(raw, deadline=deadline, cancelled=stop)
             return _scanned(page, digest, examine, redact)
 
         scanner = Scanner(
             fetch,
             spool,
-            read=read,
+            parse=parse,
             page_size=page_size,
             consistency=consistency,
             max_walks=max_walks,
@@ -174,9 +171,9 @@ def scan(
             fetch_once=fetch_once,
             single_pages=_single_pages[client.settings.base_url, client.settings.account],
         )
-        found = AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
+        result = AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
         requesting.close()
-        yield found
+        yield result
 
 
 def _scanned(
@@ -185,11 +182,11 @@ def _scanned(
     examine: Callable[[dict[str, Any]], Hashable],
     redact: Callable[[dict[str, Any]], dict[str, Any]] | None,
 ) -> ScannedPage:
-    """Write a page's records down, so that none of their objects outlives it."""
+    """Encode a page's records, so that none of their objects outlives it."""
     records = page.records if redact is None else [redact(record) for record in page.records]
     try:
         rows = [
-            # read_page has refused records without an id. Lone surrogates, passed like this, still sort by code point.
+            # `parse_page` has refused records without an id. Lone surrogates, passed like this, still sort by code point.
             Row(
                 (record_id(record) or "").encode("utf-8", "surrogatepass"),
                 canonical_json.dumps(record),

@@ -1,11 +1,10 @@
-"""A reading of the list that is proven, or an error that says why there is none.
+"""The prover: a scan of the list that is proven complete, or an error that says why there is no proof.
 
 The list is paged by number over a table that people edit meanwhile. A row deleted between two requests moves all later
 rows up, and one of them is never seen; a row inserted shows another one twice. ``count`` alone proves nothing: a deletion
 and an insertion cancel out in it.
 
-In comes something that fetches page *n* with limit *m*, and a spool to keep records in; out comes a :class:`Proof`. Knows
-no HTTP, no files and no Airflow.
+It fetches page *n* with limit *m* through a function that it is given, and knows no HTTP, no files and no Airflow.
 
 The proofs, given that an id once deleted does not come back and that walks do not overlap:
 
@@ -52,33 +51,33 @@ CONSISTENCIES: tuple[str, ...] = get_args(Consistency)
 LARGEST_SINGLE_PAGE = 1_000
 #: How many more rows than ``count`` such a page asks for, so that a few rows added meanwhile do not spoil it.
 _SINGLE_PAGE_SLACK = 100
-#: So many pages more than may be in flight are asked for or at hand: one is read, and the others keep the threads busy while
-#: reading it takes longer than usual. Each is held in memory.
+#: So many pages more than may be in flight are requested or at hand: one is parsed, and the others keep the threads busy
+#: while parsing it takes longer than usual. Each is held in memory.
 _PAGES_AT_HAND = 3
-#: Seconds that pages at hand wait for those right behind them. Answers to requests sent together come together, and their
-#: threads send the next requests sooner while nobody computes.
+#: Seconds that pages at hand wait for those right behind them. Responses to requests sent together come together, and their
+#: threads send the next requests sooner while no thread computes.
 _GATHERING = 0.001
 #: Seconds between two lines of progress in the log.
 _PROGRESS_INTERVAL = 10.0
-#: Seconds after which who waits for pages looks whether they are wanted still.
-_LOG_EVERY = 0.1
+#: Seconds between two checks, while waiting for pages, of whether the scan is to go on.
+_CHECK_EVERY = 0.1
 
 #: Walks in a row that contradict themselves in the same way before reading again is given up.
 _IDENTICAL_WALKS = 3
 
-#: Fetches page n with limit m, as whatever can be read. Called from several threads at once where that is allowed.
+#: Fetches page n with limit m, as whatever can be parsed. Called from several threads at once where that is allowed.
 Fetch = Callable[[int, int], Any]
-#: Reads what was fetched. Called from the thread of the reading only: it is work for the interpreter, which does one thing
+#: Parses what was fetched. Called from the thread of the scan only: it is work for the interpreter, which does one thing
 #: at a time anyway, and threads that only wait for the network must not queue behind several that compute.
-Read = Callable[[Any], ScannedPage]
+Parse = Callable[[Any], ScannedPage]
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a reading found and why it may be believed.
+    """The result of a scan and why it is complete.
 
     :ivar method: how it was proven; ``one_walk`` proves nothing beyond the checks of that walk.
-    :ivar complete: whether every check of the consistency asked for held.
+    :ivar complete: whether every check of the requested consistency held.
     :ivar count: how many assistants the reading holds.
     :ivar walks: how many walks it took.
     :ivar count_reported: what the last walk's first answer said.
@@ -113,30 +112,30 @@ class _Walk:
 
     @property
     def is_clean(self) -> bool:
-        """Whether it would look right to somebody who reads the list once."""
+        """Whether nothing in it contradicts itself; a walk that missed a row may still be clean."""
         return not self.broke_off and self.is_clean_of(self.unique)
 
     def is_clean_of(self, unique: int | None) -> bool:
-        """Whether its rows are as many as every answer said, and none came twice."""
+        """Whether its rows are as many as every page said, and none came twice."""
         return self.counts == {self.rows} and self.rows == unique
 
-    def see(self, page: ScannedPage) -> None:
+    def add(self, page: ScannedPage) -> None:
         self.counts.add(page.count)
         self.rows += page.size
 
 
 class Scanner:
-    """Reads the list into a spool until the reading is proven.
+    """Scans the list into a spool until the scan is proven complete.
 
     :param fetch: fetches one page; raises :class:`PuretalkNotFoundError` past the end.
     :param spool: where the records go.
-    :param read: reads what was fetched, which is the page itself by default; raises the same where it had to ask again.
-    :param page_size: rows to ask for in a page.
+    :param parse: parses what was fetched, which is the page itself by default; raises the same where it had to fetch again.
+    :param page_size: rows to request in a page.
     :param consistency: ``verified``, ``checked`` or ``best_effort``.
     :param max_walks: after so many walks without a proof it gives up.
     :param deadline: moment on the monotonic clock at which it gives up.
-    :param parallel: how many pages may be in flight at once, while some more are at hand to be read.
-    :param cancelled: ends the reading when it is set. It is set when the reading fails, to end what is in flight.
+    :param parallel: how many pages may be in flight at once, while some more are at hand to be parsed.
+    :param cancelled: ends the scan when it is set. It is set when the scan fails, to end what is in flight.
     :param fetch_once: the same as ``fetch`` with a single request, however that fails, and with time left when it does; for
         what is worth one only.
     :param single_pages: how trying the account's list as a single page went in earlier readings.
@@ -147,7 +146,7 @@ class Scanner:
         fetch: Fetch,
         spool: Spool,
         *,
-        read: Read = lambda page: page,
+        parse: Parse = lambda page: page,
         page_size: int,
         consistency: Consistency = "verified",
         max_walks: int = 10,
@@ -164,7 +163,7 @@ class Scanner:
         if max_walks < 1:
             raise PuretalkConfigurationError("`max_walks` must be at least 1.")
         self._fetch = fetch
-        self._read = read
+        self._parse = parse
         self._spool = spool
         self._limit = page_size
         self._consistency = consistency
@@ -182,7 +181,7 @@ class Scanner:
         self._contradiction: tuple[set[int], bool] = set(), False
 
     def run(self) -> Proof:
-        """Read until the reading is proven.
+        """Scan until the scan is proven complete.
 
         :raises PuretalkInconsistentScanError: no proof within ``max_walks`` or before the deadline; never for
             ``best_effort`` unless the deadline passes.
@@ -213,7 +212,7 @@ class Scanner:
             )
 
     def _check_that_walks_differ(self, walk: _Walk) -> None:
-        """Give up where the list contradicts itself in the same way again and again: nobody edits it, it is wrong."""
+        """Give up where the list contradicts itself in the same way again and again: it is not edited, it is wrong."""
         contradicts = walk.broke_off or not walk.is_clean_of(self._unique(walk))
         same = (
             (walk.counts, walk.broke_off) == self._contradiction
@@ -229,13 +228,13 @@ class Scanner:
             missing = ", and a page that was named is not there" if walk.broke_off else ""
             raise PuretalkInconsistentScanError(
                 f"The list contradicts itself: `count` says {count}, but {pluralize(walk.rows, 'row')}{ids} came{missing}, "
-                f"the same in each of {self._contradictions} walks. Reading again will not help. Tell PureTalk, or take "
-                f"what comes with consistency='best_effort'. {self._tried[-1]}",
+                f"the same in each of {self._contradictions} walks. Reading again will not help. Report it to PureTalk, or "
+                f"take what comes with consistency='best_effort'. {self._tried[-1]}",
                 transient=False,
             )
 
     def _start(self, number: int) -> _Walk:
-        """Send the walk's first request and wait for its answer: the moment that proofs are about."""
+        """Fetch the walk's first page: the moment that proofs are about."""
         page = self._first_page(self._fetch, self._limit)
         if number == 1 and self._is_worth_a_single_page(page):
             page = self._single_page(page)
@@ -243,13 +242,13 @@ class Scanner:
         return _Walk(number, page)
 
     def _single_page(self, first: ScannedPage) -> ScannedPage:
-        """Ask for the whole list as one page; where that is not to be had, return the first page as it is."""
+        """Fetch the whole list as one page; where that is not to be had, return the first page as it is."""
         limit, began = first.count + _SINGLE_PAGE_SLACK, time.monotonic()
         try:
             page = self._first_page(self._fetch_once, limit)
         except PuretalkError as error:
             # Servers and gateways refuse a limit with any status, or give up on a long answer. Whatever it was: if it has
-            # nothing to do with the limit, the next page tells.
+            # nothing to do with the limit, the next page shows it.
             self._check_time(error)
             if not self._cancelled.is_set():
                 self._single_pages.failed(time.monotonic() - began + (error.retry_after or 0.0))
@@ -257,7 +256,7 @@ class Scanner:
             log.info("%s", self._tried[-1])
             return first
         if page.size < first.size or page.count < first.count:
-            # Rows were deleted just now, or the server takes such a limit for another one: only pages as before can tell.
+            # Rows were deleted just now, or the server takes such a limit for another one: only pages as before show which.
             self._tried.append(
                 f"A single page of {limit}: {pluralize(page.size, 'row')} came, with a `count` of {page.count:,}."
             )
@@ -274,7 +273,7 @@ class Scanner:
 
     def _first_page(self, fetch: Fetch, limit: int) -> ScannedPage:
         self._check_time()
-        page = self._read_in_time(lambda: fetch(1, limit))
+        page = self._parse_in_time(lambda: fetch(1, limit))
         if page.has_next and 0 < page.size < limit:
             self._cap = min(self._cap, page.size)
         return page
@@ -289,26 +288,26 @@ class Scanner:
         )
 
     def _one_page(self, walk: _Walk) -> Proof | None:
-        """Prove the reading by its first page alone, where that is possible."""
+        """Prove the scan by its first page alone, where that is possible."""
         page = walk.first
         if page.has_next or page.size != page.count or page.count >= min(page.limit, self._cap):
             return None
         self._spool.add(walk.number, page)
         if self._spool.seen_in(walk.number) != page.count:
-            return None  # An id twice in one answer: no query over ids gives that.
+            return None  # An id twice on one page: no query over ids gives that.
         return Proof("one_page", True, page.count, walk.number, page.count, 0)
 
     def _read_the_rest(self, walk: _Walk) -> None:
-        started, told = time.monotonic(), time.monotonic()
+        started = logged = time.monotonic()
         for page in self._pages(walk):
-            walk.see(page)
+            walk.add(page)
             self._spool.add(walk.number, page)
-            if time.monotonic() - told >= _PROGRESS_INTERVAL:
-                told = time.monotonic()
-                self._log_progress(walk, told - started)
+            if time.monotonic() - logged >= _PROGRESS_INTERVAL:
+                logged = time.monotonic()
+                self._log_progress(walk, logged - started)
 
     def _judge(self, walk: _Walk) -> Proof | None:
-        """Return a proof if the walks so far hold one for the consistency asked for."""
+        """Return a proof if the walks so far hold one for the requested consistency."""
         if self._consistency == "verified":
             return self._proof_around_a_moment(walk)
         unique = self._unique(walk)
@@ -330,7 +329,7 @@ class Scanner:
         return None
 
     def _is_all_in_the_walk_before(self, walk: _Walk) -> bool:
-        """Tell whether the walk before saw the same, given that all that this one saw was seen before it."""
+        """Return whether the walk before saw the same, given that all that this one saw was seen before it."""
         if walk.number == 2 and not self._tried_single:
             return True  # There was nothing else before it.
         return self._spool.seen_in_both(walk.number, walk.number - 1) == walk.unique
@@ -341,7 +340,7 @@ class Scanner:
         return walk.unique
 
     def _what_failed(self, walk: _Walk) -> str:
-        """Say what this walk lacked, for the log and the manifest."""
+        """Return what this walk lacked, for the log and the manifest."""
         if walk.broke_off:
             return "the list shrank while it was read"
         if len(walk.counts) > 1:
@@ -357,15 +356,15 @@ class Scanner:
     def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
         """Yield the walk's pages as they come in, the first one first, with a bounded number in flight.
 
-        ``next`` decides where the list ends. ``count`` only says how far ahead pages can be asked for.
+        ``next`` decides where the list ends. ``count`` only says how far ahead pages can be fetched.
         """
         first = walk.first
         yield first
         if not first.has_next:
             return
-        wanted = max(2, -(-first.count // max(1, first.size or self._limit)))  # rounded up, whatever its size
+        last_known = max(2, -(-first.count // max(1, first.size or self._limit)))  # rounded up, whatever its size
         # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
-        ceiling = 2 * wanted + 10
+        ceiling = 2 * last_known + 10
         number, end = 2, math.inf
         ahead = self._parallel + (_PAGES_AT_HAND if self._parallel > 1 else 0)
         pending: set[Future[Any]] = set()
@@ -373,7 +372,7 @@ class Scanner:
         with _Here() if self._parallel == 1 else DaemonPool(self._parallel, "puretalk-page") as pool:
             try:
                 while True:
-                    while len(pending) + len(done) < ahead and number <= min(wanted, end):
+                    while len(pending) + len(done) < ahead and number <= min(last_known, end):
                         pending.add(pool.submit(self._fetch, number, self._limit))
                         number += 1
                     if not done and not pending:
@@ -388,16 +387,16 @@ class Scanner:
                         done |= right_behind
                     self._check_time()
                     try:
-                        page = self._read_in_time(done.pop().result)
+                        page = self._parse_in_time(done.pop().result)
                     except PuretalkNotFoundError:
                         walk.broke_off = True
-                        end = 0  # Ask for no more; what is in flight still counts as seen.
+                        end = 0  # Fetch no more; what is in flight still counts as seen.
                         continue
                     if page.has_next:
-                        wanted = max(wanted, page.number + 1)
+                        last_known = max(last_known, page.number + 1)
                     else:
                         end = min(end, page.number)
-                    if wanted > ceiling:
+                    if last_known > ceiling:
                         raise PuretalkPaginationError(
                             f"The list does not end: page {page.number} of about {(ceiling - 10) // 2} names another."
                         )
@@ -406,16 +405,16 @@ class Scanner:
                 self._cancelled.set()  # What is in flight ends, and the pool need not wait for it.
                 raise
 
-    def _read_in_time(self, fetched: Callable[[], Any]) -> ScannedPage:
+    def _parse_in_time(self, fetch: Callable[[], Any]) -> ScannedPage:
         try:
-            return self._read(fetched())
+            return self._parse(fetch())
         except PuretalkError as error:
             self._check_time(error)  # What the deadline cut off failed because of the deadline.
             raise
 
     def _time_left(self) -> float:
-        """Return how long to wait at most before looking whether to go on."""
-        return max(0.0, min(_LOG_EVERY, self._deadline - time.monotonic()))
+        """Return how long to wait at most before the next check of whether to go on."""
+        return max(0.0, min(_CHECK_EVERY, self._deadline - time.monotonic()))
 
     def _check_time(self, cause: Exception | None = None) -> None:
         if time.monotonic() >= self._deadline:

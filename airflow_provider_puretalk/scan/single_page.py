@@ -1,8 +1,8 @@
 """When a whole list is worth trying as a single page.
 
-Servers and gateways that refuse a large limit mostly do so at once, and asking them costs nothing. One that is silent until
-the timeout, or wants a pause, would hold up each poll by that: it is tried again so late that what a failed try costs stays
-a small share of the time, however often the list is read by this process.
+Servers and gateways that refuse a large limit mostly do so at once, which costs nothing. One that is silent until the
+timeout, or throttles, would delay each poll by that: it is tried again so late that what a failed try costs stays a small
+share of the time, however often the list is read by this process.
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ class SinglePageTries:
         return time.monotonic() >= self._not_before
 
     def failed(self, seconds: float) -> None:
-        """Take note of a try that failed, and of what it cost."""
+        """Record a failed try, and what it cost."""
         self._not_before = time.monotonic() + min(seconds * _PAUSE_PER_SECOND, _LONGEST_PAUSE)

@@ -1,8 +1,8 @@
-"""Where the records of a reading wait, sorted, on the local disk: memory must not grow with the fleet.
+"""The spool: the records of a scan, sorted, on the local disk, because memory must not grow with the fleet.
 
-In come the pages of one walk after the other; out come canonical lines in order of ``assistant_id``. The spool also knows
-which ids each walk saw, which is what the proofs of :mod:`airflow_provider_puretalk.scan.prover` count, and which answers it
-has already, so that the same bytes need not be decoded twice.
+It takes the pages of one walk after the other and gives canonical lines in order of ``assistant_id``. It also knows which
+ids each walk saw, which is what the proofs of :mod:`airflow_provider_puretalk.scan.prover` count, and which pages it has
+already, so that the same bytes need not be decoded twice.
 
 Lines go to the end of a flat file, one write a page. SQLite keeps where they lie and does the sorting and counting. Neither
 file has a name: they go with the spool, and with a killed process as well.
@@ -25,7 +25,7 @@ _CACHE_KIB = 2_000
 #: What the temporary folder is to hold, in a sentence.
 _HELD = "the reading"
 
-# A batch is the rows of one answer, kept once however many walks got that answer.
+# A batch is the rows of one page, kept once however many walks got the same bytes.
 _TABLES = """
 CREATE TABLE record (batch INT, place INT, id BLOB, position INT, length INT, note INT, PRIMARY KEY (batch, place))
     WITHOUT ROWID;
@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
     :ivar id: its ``assistant_id``, encoded so that bytes sort as code points do.
     :ivar line: its canonical spelling.
-    :ivar note: whatever the caller's examination found out about it; equal notes are kept once.
+    :ivar note: the result of the caller's ``examine``; equal notes are kept once.
     """
 
     id: bytes
@@ -61,15 +61,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScannedPage:
-    """One answer of the API, as far as a reading needs it.
+    """One page, as far as a scan needs it.
 
-    :ivar number: the page asked for, from 1.
-    :ivar limit: rows asked for.
+    :ivar number: the page that was requested, from 1.
+    :ivar limit: rows requested.
     :ivar count: how many assistants there are in all, says the server.
     :ivar has_next: whether the server says that there is more.
     :ivar size: rows in it.
-    :ivar rows: the rows; None where the spool has an answer with this digest already.
-    :ivar digest: hash of the answer's bytes; None where nobody will ask for it.
+    :ivar rows: the rows; None where the spool has a page with this digest already.
+    :ivar digest: hash of the page's bytes; None where it is not needed.
     """
 
     number: int
@@ -82,7 +82,7 @@ class ScannedPage:
 
 
 class Spool:
-    """The pages of a reading. A context manager; closing it deletes everything. All calls come from one thread."""
+    """The pages of a scan. A context manager; closing it deletes everything. All calls come from one thread."""
 
     def __init__(self) -> None:
         self._lines = temporary.unnamed(_HELD)
@@ -110,7 +110,7 @@ class Spool:
         self._lines.close()
 
     def known(self, digest: bytes) -> ScannedPage | None:
-        """Return the page of an answer that is kept already, without its rows, ready to be added again."""
+        """Return the page with this digest that is kept already, without its rows, ready to be added again."""
         return self._known[digest][1] if digest in self._known else None
 
     def add(self, walk: int, page: ScannedPage) -> None:
@@ -133,13 +133,13 @@ class Spool:
         return self._count_found(_SEEN_AROUND, walk, walk)
 
     def saw_the_same(self, walk: int, other: int) -> bool:
-        """Tell whether two walks got the same ids, each as often."""
+        """Return whether two walks got the same ids, each as often."""
         return not any(
             self._count(f"({_ROWS_OF} EXCEPT {_ROWS_OF})", *walks) for walks in ((walk, other), (other, walk))
         )
 
     def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
-        """Yield line and note of what a walk saw, each id once, in order of id. Until they end nothing else can be asked."""
+        """Yield line and note of what a walk saw, each id once, in order of id. Until they end, call nothing else."""
         return self._rows(_SEEN_IN, walk)
 
     def rows_seen_around(self, walk: int) -> Iterator[tuple[bytes, Any]]:
@@ -147,7 +147,7 @@ class Spool:
         return self._rows(_SEEN_AROUND, walk, walk)
 
     def _keep(self, page: ScannedPage) -> int:
-        """Keep the rows of an answer that is new."""
+        """Keep the rows of a page that is new."""
         rows = page.rows or []
         self._batch_count += 1
         batch, position, index = self._batch_count, self._end, []

@@ -195,7 +195,7 @@ def answers() -> Any:
 
 
 @pytest.fixture
-def ask(serve: Callable[..., Service], make_client: Callable[..., Any]) -> Callable[..., Any]:
+def fetch_page(serve: Callable[..., Service], make_client: Callable[..., Any]) -> Callable[..., Any]:
     """Ask a service with these answers for page 1 with limit 10, through a client; returns page and service."""
 
     def run(*answers: Answer, number: int = 1, limit: int = 10, **extra: Any) -> tuple[Any, Service]:

@@ -22,10 +22,10 @@ from airflow_provider_puretalk.exceptions import (
 SECRET = "the caller's name is Sam"
 
 
-def test_a_page(ask: Callable[..., Any], answers: Any) -> None:
+def test_a_page(fetch_page: Callable[..., Any], answers: Any) -> None:
     """One request, with page and limit, gives count, records and whether there is more."""
     body = answers.page("a", "b", count=5, next="https://puretalk.test/api/ai-assistants/?page=4", previous="x")
-    page, service = ask(answers.answer(body), number=3, limit=2)
+    page, service = fetch_page(answers.answer(body), number=3, limit=2)
     assert (page.number, page.limit, page.count, page.has_next) == (3, 2, 5, True)
     assert page.records == [{"assistant_id": "a"}, {"assistant_id": "b"}]
     assert (page.next, page.previous) == (body["next"], "x")
@@ -35,34 +35,34 @@ def test_a_page(ask: Callable[..., Any], answers: Any) -> None:
 
 @pytest.mark.parametrize("envelope", [{"err": False, "msg": "ok"}, {"err": None}, {}, {"status": 1}])
 def test_the_envelope_of_the_vendors_other_pages(
-    ask: Callable[..., Any], answers: Any, envelope: dict[str, Any]
+    fetch_page: Callable[..., Any], answers: Any, envelope: dict[str, Any]
 ) -> None:
     """``{err, msg, results: {count, ..., results}}`` is read like the documented one."""
-    page, _ = ask(answers.answer({**envelope, "results": answers.page("a", count=7)}))
+    page, _ = fetch_page(answers.answer({**envelope, "results": answers.page("a", count=7)}))
     assert (page.count, page.records) == (7, [{"assistant_id": "a"}])
 
 
-def test_the_empty_list_is_an_answer(ask: Callable[..., Any], answers: Any) -> None:
+def test_the_empty_list_is_an_answer(fetch_page: Callable[..., Any], answers: Any) -> None:
     """An account without assistants is no error."""
-    page, _ = ask(answers.answer(answers.page()))
+    page, _ = fetch_page(answers.answer(answers.page()))
     assert (page.count, page.records, page.has_next) == (0, [], False)
 
 
-def test_records_come_exactly(ask: Callable[..., Any], answers: Any) -> None:
+def test_records_come_exactly(fetch_page: Callable[..., Any], answers: Any) -> None:
     """Unknown fields, null, numbers of any size and lone surrogates arrive as they were sent."""
     raw = (
         b'{"count":1,"next":null,"previous":null,"results":[{"assistant_id":"a","x":null,"n":1e400,"s":"\\ud800",'
         b'"i":' + b"9" * 5000 + b"}]}"
     )
-    page, _ = ask(answers.answer(raw))
+    page, _ = fetch_page(answers.answer(raw))
     (record,) = page.records
     assert record == {"assistant_id": "a", "x": None, "n": Decimal("1e400"), "s": "\ud800", "i": Decimal("9" * 5000)}
 
 
 @pytest.mark.parametrize("identity", [5, True, 0, 1.5, ["a"], {"a": 1}])
-def test_an_id_that_is_no_text_still_is_one(ask: Callable[..., Any], answers: Any, identity: Any) -> None:
+def test_an_id_that_is_no_text_still_is_one(fetch_page: Callable[..., Any], answers: Any, identity: Any) -> None:
     """It breaks the documentation, which is counted elsewhere; the record is not lost."""
-    page, _ = ask(answers.answer(answers.page("a", results=[{"assistant_id": identity}])))
+    page, _ = fetch_page(answers.answer(answers.page("a", results=[{"assistant_id": identity}])))
     assert page.records == [{"assistant_id": identity}]
 
 
@@ -188,22 +188,22 @@ def test_a_request_id_is_kept_unless_it_is_odd(
 
 
 @pytest.mark.parametrize(("name", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_compressed_answers_are_read(ask: Callable[..., Any], answers: Any, name: str, compress: Any) -> None:
+def test_compressed_answers_are_read(fetch_page: Callable[..., Any], answers: Any, name: str, compress: Any) -> None:
     """The client says that it takes them."""
     body = json.dumps(answers.page("a")).encode()
-    page, service = ask(answers.answer(compress(body), Content_Encoding=name))
+    page, service = fetch_page(answers.answer(compress(body), Content_Encoding=name))
     assert page.records == [{"assistant_id": "a"}]
     assert "gzip" in service.requests[0].headers["accept-encoding"]
 
 
-def test_chunked_answers_and_answers_without_a_length_are_read(ask: Callable[..., Any], answers: Any) -> None:
+def test_chunked_answers_and_answers_without_a_length_are_read(fetch_page: Callable[..., Any], answers: Any) -> None:
     """Both are usual for servers that write while they compute."""
     body = json.dumps(answers.page("a")).encode()
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (body[:7], body[7:]))
-    page, _ = ask(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+    page, _ = fetch_page(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
     assert page.records == [{"assistant_id": "a"}]
-    page, _ = ask(head + b"\r\n" + body)
+    page, _ = fetch_page(head + b"\r\n" + body)
     assert page.records == [{"assistant_id": "a"}]
 
 
@@ -219,9 +219,9 @@ def test_chunked_answers_and_answers_without_a_length_are_read(ask: Callable[...
         "?p=1",
     ],
 )
-def test_a_next_that_leads_on(ask: Callable[..., Any], answers: Any, following: str) -> None:
+def test_a_next_that_leads_on(fetch_page: Callable[..., Any], answers: Any, following: str) -> None:
     """Whatever else stands in it, it only says that there is more."""
-    page, _ = ask(answers.answer(answers.page("a", count=9, next=following)), number=2)
+    page, _ = fetch_page(answers.answer(answers.page("a", count=9, next=following)), number=2)
     assert page.has_next
 
 

@@ -254,7 +254,7 @@ def test_a_limit_that_expired_cuts_off_what_is_connected_afterwards() -> None:
     cancelled.set()
     one, other = socket.socketpair()
     with one, other, time_limit(600, cancelled) as limit:
-        limit.look()
+        limit.check()
         limit.watch(one)
         assert limit.expired
         assert other.recv(1) == b""

@@ -174,7 +174,7 @@ def test_who_waits_for_a_turn_can_be_told_to_stop(hung: Hung) -> None:
     cancelled = threading.Event()
     threading.Timer(0.2, cancelled.set).start()
     with pytest.raises(e.PuretalkInconsistentScanError, match="given up"):
-        hung.client.ask(2, 2, cancelled=cancelled)
+        hung.client.fetch(2, 2, cancelled=cancelled)
     assert not hung.has_answered.is_set()
     assert len(hung.server.requests) == 1
 
@@ -182,7 +182,7 @@ def test_who_waits_for_a_turn_can_be_told_to_stop(hung: Hung) -> None:
 def test_who_waits_for_a_turn_waits_no_longer_than_the_deadline(hung: Hung) -> None:
     """A reading's ceiling holds while others use up what the connection allows."""
     with pytest.raises(e.PuretalkInconsistentScanError, match="given up"):
-        hung.client.ask(2, 2, deadline=time.monotonic() + 0.3)
+        hung.client.fetch(2, 2, deadline=time.monotonic() + 0.3)
     assert not hung.has_answered.is_set()
     assert len(hung.server.requests) == 1
 

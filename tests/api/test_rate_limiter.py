@@ -1,4 +1,4 @@
-"""When requests may start: evenly spaced below the ceiling, and none while the server wants to be left alone."""
+"""When requests may start: evenly spaced below the ceiling, and none while the server throttles."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkRateLimi
 REFUSAL = {"err": True, "msg": "Something went wrong."}
 
 
-def moments(pacer: RateLimiter, clock: Any, count: int) -> list[float]:
+def moments(rate_limiter: RateLimiter, clock: Any, count: int) -> list[float]:
     """Let requests start one after the other, and note when."""
     started = []
     for _ in range(count):
-        pacer.wait(threading.Event())
+        rate_limiter.wait(threading.Event())
         started.append(clock.now)
     return started
 
@@ -35,57 +35,57 @@ def test_requests_are_evenly_spaced(clock: Any, rate: float, interval: float) ->
 
 def test_time_that_passed_is_not_saved_up(clock: Any) -> None:
     """After a rest there is no burst."""
-    pacer = RateLimiter(1)
-    moments(pacer, clock, 2)
+    rate_limiter = RateLimiter(1)
+    moments(rate_limiter, clock, 2)
     clock.now += 100
     begin = clock.now
-    assert moments(pacer, clock, 3) == pytest.approx([begin, begin + 1, begin + 2])
+    assert moments(rate_limiter, clock, 3) == pytest.approx([begin, begin + 1, begin + 2])
 
 
-def test_without_a_ceiling_nobody_waits(clock: Any) -> None:
+def test_without_a_ceiling_no_thread_waits(clock: Any) -> None:
     """The default."""
     moments(RateLimiter(None), clock, 100)
     assert clock.waits == []
 
 
-def test_a_hold_holds_everybody(clock: Any) -> None:
-    """Requests that have a slot already wait as well; the longest of several holds counts."""
-    begin, pacer = clock.now, RateLimiter(None)
-    pacer.hold(5)
-    pacer.hold(2)
-    assert moments(pacer, clock, 2) == [begin + 5, begin + 5]
+def test_a_pause_pauses_every_thread(clock: Any) -> None:
+    """Requests that have a slot already wait as well; the longest of several pauses counts."""
+    begin, rate_limiter = clock.now, RateLimiter(None)
+    rate_limiter.pause(5)
+    rate_limiter.pause(2)
+    assert moments(rate_limiter, clock, 2) == [begin + 5, begin + 5]
 
 
-def test_a_hold_and_the_ceiling_together(clock: Any) -> None:
-    """After the hold requests are spaced again: the server has just said that it gets too many."""
-    begin, pacer = clock.now, RateLimiter(1)
-    pacer.hold(5)
-    started = moments(pacer, clock, 3)
+def test_a_pause_and_the_ceiling_together(clock: Any) -> None:
+    """After the pause requests are spaced again: the server has just said that it gets too many."""
+    begin, rate_limiter = clock.now, RateLimiter(1)
+    rate_limiter.pause(5)
+    started = moments(rate_limiter, clock, 3)
     assert started[0] == begin + 5
     assert started == pytest.approx([begin + 5, begin + 6, begin + 7])
 
 
-def test_a_hold_that_comes_while_somebody_waits_for_a_slot(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The slot is given up for a later one, so that those who waited do not all start when the hold ends."""
-    begin, pacer = clock.now, RateLimiter(1)
-    moments(pacer, clock, 1)
+def test_a_pause_that_comes_while_a_thread_waits_for_a_slot(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot is given up for a later one, so that those who waited do not all start when the pause ends."""
+    begin, rate_limiter = clock.now, RateLimiter(1)
+    moments(rate_limiter, clock, 1)
     pass_time = clock.wait
 
     def wait(seconds: float) -> None:
         pass_time(seconds)
         if clock.now == begin + 1:  # another thread was refused in the very moment at which this one would start
-            pacer.hold(5)
+            rate_limiter.pause(5)
 
     monkeypatch.setattr(clock, "wait", wait)
-    assert moments(pacer, clock, 3) == pytest.approx([begin + 6, begin + 7, begin + 8])
+    assert moments(rate_limiter, clock, 3) == pytest.approx([begin + 6, begin + 7, begin + 8])
 
 
 def test_threads_share_one_ceiling() -> None:
     """Eight threads get eight slots, none twice."""
-    pacer, started, lock = RateLimiter(200), [], threading.Lock()
+    rate_limiter, started, lock = RateLimiter(200), [], threading.Lock()
 
     def go() -> None:
-        pacer.wait(threading.Event())
+        rate_limiter.wait(threading.Event())
         with lock:
             started.append(time.monotonic())
 
@@ -99,22 +99,22 @@ def test_threads_share_one_ceiling() -> None:
 
 def test_a_cancelled_wait_ends_at_once() -> None:
     """Somebody else failed: nobody sits out what is left."""
-    pacer, cancelled = RateLimiter(0.01), threading.Event()
-    assert pacer.wait(cancelled) is True
+    rate_limiter, cancelled = RateLimiter(0.01), threading.Event()
+    assert rate_limiter.wait(cancelled) is True
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(pacer.wait, cancelled)
+        waiting = pool.submit(rate_limiter.wait, cancelled)
         cancelled.set()
         assert waiting.result(5) is False
-    assert pacer.wait(cancelled) is False
+    assert rate_limiter.wait(cancelled) is False
 
 
 def test_a_slot_beyond_the_deadline_is_not_waited_for(clock: Any) -> None:
     """Nor is it taken from those who have more time."""
-    pacer, begin = RateLimiter(0.1), clock.now
-    assert pacer.wait(threading.Event(), deadline=begin + 5) is True
-    assert pacer.wait(threading.Event(), deadline=begin + 5) is False
+    rate_limiter, begin = RateLimiter(0.1), clock.now
+    assert rate_limiter.wait(threading.Event(), deadline=begin + 5) is True
+    assert rate_limiter.wait(threading.Event(), deadline=begin + 5) is False
     assert clock.waits == []
-    assert pacer.wait(threading.Event(), deadline=begin + 15) is True
+    assert rate_limiter.wait(threading.Event(), deadline=begin + 15) is True
     assert clock.now == begin + 10
 
 
@@ -156,7 +156,7 @@ def test_a_429_holds_back_other_requests_too(
     client = make_client(service.address)
     with ThreadPoolExecutor(2) as pool:
         refused = pool.submit(client.get_page, 1, 10)
-        while not any("Trying again" in record.getMessage() for record in caplog.records):
+        while not any("retry in" in record.getMessage() for record in caplog.records):
             time.sleep(0.01)
         other = pool.submit(client.get_page, 2, 10)
         assert (refused.result().count, other.result().count) == (1, 1)
@@ -176,13 +176,13 @@ def test_nothing_is_sent_after_a_cancellation(
     client = make_client(service.address, extra=extra)
     cancelled = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(client.ask, 1, 10, cancelled=cancelled)
+        fetching = pool.submit(client.fetch, 1, 10, cancelled=cancelled)
         while not service.requests:
             time.sleep(0.01)
         time.sleep(0.1)  # by now it waits
         cancelled.set()
         with pytest.raises(PuretalkError):
-            asked.result()
+            fetching.result()
     assert len(service.requests) == 1
 
 
@@ -192,7 +192,7 @@ def test_no_further_try_begins_after_the_deadline(
     """A pause that would end later is not even begun."""
     service = serve(answers.answer(REFUSAL, 429, Retry_After="60"))
     with pytest.raises(PuretalkRateLimitError):
-        make_client(service.address).ask(1, 10, deadline=clock.now + 100)
+        make_client(service.address).fetch(1, 10, deadline=clock.now + 100)
     assert len(service.requests) == 2
     assert sum(clock.waits) == 60
 
@@ -202,9 +202,9 @@ def test_no_wait_for_a_slot_lasts_beyond_the_deadline(
 ) -> None:
     """``max_seconds`` is a ceiling on the time of a reading, with a slow ``requests_per_second`` too."""
     client = make_client(serve(answers.ok).address, extra={"requests_per_second": 0.01})
-    client.ask(1, 10, deadline=clock.now + 10)
+    client.fetch(1, 10, deadline=clock.now + 10)
     with pytest.raises(PuretalkError):
-        client.ask(1, 10, deadline=clock.now + 10)
+        client.fetch(1, 10, deadline=clock.now + 10)
     assert sum(clock.waits) <= 10
 
 

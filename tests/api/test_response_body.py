@@ -44,11 +44,11 @@ CODINGS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-def test_what_fits_is_read(ask: Callable[..., Any], answers: Any, coding: str) -> None:
+def test_what_fits_is_read(fetch_page: Callable[..., Any], answers: Any, coding: str) -> None:
     """In each coding."""
     named, pack = CODINGS[coding]
     body = pack(json.dumps(answers.page("a", "b")).encode())
-    page, _ = ask(answers.answer(body, Content_Encoding=named), max_response_bytes=MOST)
+    page, _ = fetch_page(answers.answer(body, Content_Encoding=named), max_response_bytes=MOST)
     assert [record["assistant_id"] for record in page.records] == ["a", "b"]
 
 
@@ -73,21 +73,21 @@ def test_what_is_larger_is_refused_before_it_is_unpacked(
     assert len(service.requests) == 1
 
 
-def test_exactly_as_much_is_not_too_much(ask: Callable[..., Any], answers: Any) -> None:
+def test_exactly_as_much_is_not_too_much(fetch_page: Callable[..., Any], answers: Any) -> None:
     """The ceiling belongs to what is allowed."""
     body = json.dumps(answers.page("a")).encode().ljust(MOST)
     for named, sent in (("", body), ("gzip", gzip.compress(body))):
-        page, _ = ask(answers.answer(sent, Content_Encoding=named), max_response_bytes=MOST)
+        page, _ = fetch_page(answers.answer(sent, Content_Encoding=named), max_response_bytes=MOST)
         assert page.count == 1
 
 
-def test_an_answer_of_countless_parts_is_refused(ask: Callable[..., Any], answers: Any) -> None:
+def test_an_answer_of_countless_parts_is_refused(fetch_page: Callable[..., Any], answers: Any) -> None:
     """They may hold nothing, so that the ceiling on bytes is never reached, and each costs time."""
     few = gzip.compress(b"") * 5_000 + gzip.compress(json.dumps(answers.page("a")).encode())
-    page, _ = ask(answers.answer(few, Content_Encoding="gzip"), max_response_bytes=MOST)
+    page, _ = fetch_page(answers.answer(few, Content_Encoding="gzip"), max_response_bytes=MOST)
     assert page.count == 1
     with pytest.raises(PuretalkResponseError, match="cannot be decoded"):
-        ask(answers.answer(few * 3, Content_Encoding="gzip"), max_response_bytes=MOST, max_retries=0)
+        fetch_page(answers.answer(few * 3, Content_Encoding="gzip"), max_response_bytes=MOST, max_retries=0)
 
 
 def test_the_body_of_a_redirect_is_not_read(
@@ -108,7 +108,7 @@ def test_the_body_of_a_redirect_is_not_read(
     assert make_client(f"{service.address}/api").get_page(1, 10).count == 1
 
 
-def test_only_what_can_be_bounded_is_asked_for(ask: Callable[..., Any], answers: Any) -> None:
+def test_only_what_can_be_bounded_is_asked_for(fetch_page: Callable[..., Any], answers: Any) -> None:
     """Whatever libraries are installed beside it."""
-    _, service = ask(answers.ok)
+    _, service = fetch_page(answers.ok)
     assert service.requests[0].headers["accept-encoding"] == "gzip, deflate"

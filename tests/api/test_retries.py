@@ -69,10 +69,10 @@ BROKEN = [
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_what_may_get_better_is_asked_again(
-    ask: Callable[..., Any], answers: Any, broken: Any, kind: str, clock: Any
+    fetch_page: Callable[..., Any], answers: Any, broken: Any, kind: str, clock: Any
 ) -> None:
     """One bad answer costs a second request and nothing else; the question stays the same, and so does the key."""
-    page, service = ask(broken[kind][0], answers.ok)
+    page, service = fetch_page(broken[kind][0], answers.ok)
     assert [record["assistant_id"] for record in page.records] == ["a"]
     assert service.targets == ["/api/ai-assistants?page=1&limit=10"] * 2
     assert service.keys == ["test-key-0123456789"] * 2
@@ -248,12 +248,12 @@ def test_no_retry_after_can_break_anything(
 
 
 def test_each_further_try_is_logged(
-    ask: Callable[..., Any], answers: Any, clock: Any, caplog: pytest.LogCaptureFixture
+    fetch_page: Callable[..., Any], answers: Any, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What went wrong, how long the pause is, and which try comes next."""
     caplog.set_level(logging.INFO)
-    ask(answers.answer(REFUSAL, 503, X_Request_ID="id-7"), answers.ok, retry_backoff=2)
-    (line,) = [record.getMessage() for record in caplog.records if "Trying again" in record.getMessage()]
+    fetch_page(answers.answer(REFUSAL, 503, X_Request_ID="id-7"), answers.ok, retry_backoff=2)
+    (line,) = [record.getMessage() for record in caplog.records if "retry in" in record.getMessage()]
     assert "HTTP 503" in line
     assert "id-7" in line
     assert "try 2" in line
@@ -261,11 +261,11 @@ def test_each_further_try_is_logged(
 
 @pytest.mark.parametrize("status", [400, 403, 408, 413, 420, 425, 430, 498])
 def test_a_gateway_that_says_when_to_come_back(
-    ask: Callable[..., Any], serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any,
+    fetch_page: Callable[..., Any], serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, clock: Any,
     status: int
 ) -> None:  # fmt: skip
     """A 4xx with ``Retry-After`` is a throttle, not a key or a request that is refused: it is waited for as 429 is."""
-    page, _ = ask(answers.answer(REFUSAL, status, Retry_After="7"), answers.ok)
+    page, _ = fetch_page(answers.answer(REFUSAL, status, Retry_After="7"), answers.ok)
     assert page.count == 1
     assert sum(clock.waits) >= 7
     client = make_client(serve(answers.answer(REFUSAL, status, Retry_After="3600")).address)
@@ -276,15 +276,15 @@ def test_a_gateway_that_says_when_to_come_back(
 
 @pytest.mark.parametrize(("status", "error_class"), [(401, PuretalkAuthError), (404, PuretalkNotFoundError)])
 def test_what_is_refused_or_not_there_stays_so(
-    ask: Callable[..., Any], answers: Any, status: int, error_class: Any
+    fetch_page: Callable[..., Any], answers: Any, status: int, error_class: Any
 ) -> None:
     """Whatever ``Retry-After`` says beside it: a key is wrong, a page is gone."""
     with pytest.raises(error_class):
-        ask(answers.answer(REFUSAL, status, Retry_After="1"), answers.ok)
+        fetch_page(answers.answer(REFUSAL, status, Retry_After="1"), answers.ok)
 
 
 @pytest.mark.parametrize("status", [400, 413, 414, 422])
-def test_a_page_size_that_the_server_refuses(ask: Callable[..., Any], answers: Any, status: int) -> None:
+def test_a_page_size_that_the_server_refuses(fetch_page: Callable[..., Any], answers: Any, status: int) -> None:
     """The field to change stands in the message."""
     with pytest.raises(PuretalkResponseError, match="`page_size`"):
-        ask(answers.answer(REFUSAL, status))
+        fetch_page(answers.answer(REFUSAL, status))

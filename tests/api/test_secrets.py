@@ -163,7 +163,7 @@ def test_redirects_that_always_forget_the_question_are_an_error(
     service = serve(forget)
     error = fail(make_client(f"{service.address}/api"))
     assert type(error) is PuretalkResponseError
-    assert "loses the page" in str(error)
+    assert "loses the requested page" in str(error)
     assert (error.status_code, error.request_id) == (200, "id-7")
     assert len(service.requests) == 4
 

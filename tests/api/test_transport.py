@@ -181,9 +181,9 @@ def test_half_a_body_is_a_wrong_answer(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_half_a_body_may_be_whole_the_next_time(ask: Callable[..., Any], answers: Any, kind: str) -> None:
+def test_half_a_body_may_be_whole_the_next_time(fetch_page: Callable[..., Any], answers: Any, kind: str) -> None:
     """It is asked again."""
-    page, _ = ask(broken_bodies(answers)[kind], answers.ok)
+    page, _ = fetch_page(broken_bodies(answers)[kind], answers.ok)
     assert page.records == [{"assistant_id": "a"}]
 
 

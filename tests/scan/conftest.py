@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.api.conftest import answers, ask, clock, make_client, serve  # noqa: F401
+from tests.api.conftest import answers, clock, fetch_page, make_client, serve  # noqa: F401

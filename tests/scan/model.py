@@ -143,7 +143,7 @@ def read(seed: int, consistency: Consistency, *, atomic: bool = True) -> tuple[s
         scanner = Scanner(
             fetch,
             spool,
-            read=recognise,
+            parse=recognise,
             page_size=server.page_size,
             consistency=consistency,
             max_walks=6,
