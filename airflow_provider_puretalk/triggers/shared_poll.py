@@ -119,14 +119,22 @@ class SharedPoll:
                 if self._clock() >= self._not_before:
                     await self._poll_once()
                 else:
-                    # The server does not want to be asked before their deadlines have passed.
-                    for member in self._members:
-                        if member.due <= self._clock():
-                            _end(member)
+                    self._wait_on()
         except Exception as error:  # Nobody foresaw it. All who wait must end with it, and none of them hang.
             for member in self._members:
                 member.news.put_nowait(evaluation.failure(error))
                 _end(member)
+
+    def _wait_on(self) -> None:
+        """Let those who are due wait until the server wants to be asked, and end those whose deadline comes before that."""
+        now = self._clock()
+        for member in self._members:
+            if member.due <= now:
+                self._plan(
+                    member, member.due
+                )  # Those who came before one that knew of the pause were planned without it.
+                if member.due <= now:
+                    _end(member)
 
     async def _until_a_member_is_due(self) -> None:
         while True:

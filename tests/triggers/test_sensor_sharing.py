@@ -247,6 +247,23 @@ def test_a_pause_that_the_server_asks_for_holds_for_all(account: Sandbox) -> Non
     assert account.request_count == 1
 
 
+def test_a_pause_of_one_that_joins_ends_nobody_else(account: Sandbox) -> None:
+    """After a restart one knows of a pause that the server wanted: the others wait for its end, in whatever order."""
+    rename(account, 0, "There")
+
+    async def scenario() -> list[Any]:
+        now = time.time()
+        tasks = (
+            waiting("There"),
+            waiting(deadline=now + 0.5, not_before=now + 1),
+            waiting("There", poke_interval=30),
+            waiting("There", deadline=now + 0.5),
+        )
+        return [await task for task in tasks]
+
+    assert [event["status"] for event in asyncio.run(scenario())] == ["found", "timeout", "found", "timeout"]
+
+
 def test_connections_are_asked_apart_and_a_silent_one_keeps_nobody_waiting(
     account: Sandbox, connection: Define
 ) -> None:
