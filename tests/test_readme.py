@@ -91,6 +91,14 @@ def test_every_argument_is_in_the_pages(of: Any) -> None:
     assert inspect.signature(of).parameters.keys() - {"kwargs"} <= named
 
 
+def test_every_field_of_a_manifest_is_explained() -> None:
+    """The table in docs/format.md names each field that a manifest may have, whatever object it is in."""
+    page = (ROOT / "docs" / "format.md").read_text().split("## manifest.json")[1].split("\n## ")[0]
+    form = snapshots.Manifest.model_json_schema()
+    fields = {field for part in [form, *form["$defs"].values()] for field in part["properties"]}
+    assert fields <= set(re.findall(r"\w+", page))
+
+
 def test_every_connection_field_is_explained() -> None:
     """The connection table names each extra field of the form, and no other."""
     listed = set(re.findall(r"^\| extra `(\w+)`", README, re.MULTILINE))
