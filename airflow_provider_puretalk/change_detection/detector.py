@@ -32,7 +32,7 @@ MOST_IDS: Final = 100
 MOST_FIELDS: Final = 20
 #: The class of the change that an assistant is added or removed.
 _EXISTENCE: Final = "identity"
-#: How deep fields are told apart.
+#: How deep fields are distinguished.
 _DEEPEST = 2
 
 

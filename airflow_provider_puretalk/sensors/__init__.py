@@ -1,6 +1,6 @@
 """Sensors: wait for an assistant, or for any change, in a worker, between reschedules, or in the triggerer.
 
-Cheap to import: what talks to PureTalk is imported when a task runs.
+Cheap to import: the hook is imported when a task runs.
 """
 
 from __future__ import annotations

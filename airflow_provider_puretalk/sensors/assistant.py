@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class PuretalkAssistantSensor(WaitingSensor):
     """Wait until an assistant exists and its fields have the values expected.
 
-    Each look is one walk over the list. What it sees was there; what it misses, because somebody edits meanwhile, the next
-    one finds. Where several assistants of that name meet ``expect``, the one with the smallest id is returned.
+    Each poll is one walk over the list. What it finds was there; what it misses, because the list is edited meanwhile, the
+    next one finds. Where several assistants of that name meet ``expect``, the one with the smallest id is returned.
 
     :param puretalk_conn_id: the connection that holds the API key.
     :param assistant_id: its id.
     :param name: its name. At least one of the two must be given; with both, both must be right.
     :param expect: dotted names (``voice.language``) mapped to the value that each must have. None matches null and
         absent; a list must be equal, not contain. Templates give text: ``"{{ 1 }}"`` expects ``"1"``, not 1.
-    :param max_consecutive_failures: transient failures in a row that are tolerated, beyond the connection's retries.
-    :param max_seconds: seconds that one look may take.
-    :param deferrable: wait in the triggerer. There, all sensors that ask with the same connection share their looks.
+    :param max_consecutive_failures: consecutive transient failures that are tolerated, beyond the connection's retries.
+    :param max_seconds: seconds that one poll may take.
+    :param deferrable: wait in the triggerer. There, all sensors with the same connection share their polls.
     :returns: the assistant as a dict, all fields as the API sent them.
     """
 
@@ -69,7 +69,7 @@ class PuretalkAssistantSensor(WaitingSensor):
         self.name = name
         self.expect = expect
 
-    def _wanted(self, began: float) -> AssistantCondition:
+    def _make_condition(self, began: float) -> AssistantCondition:
         from airflow_provider_puretalk.conditions.assistant import AssistantCondition
 
         return AssistantCondition(
@@ -78,9 +78,9 @@ class PuretalkAssistantSensor(WaitingSensor):
             {} if (expect := self.rendered("expect")) is None else expect,
         )
 
-    def _resumed(self, told: dict[str, Any], began: float) -> Any:
-        # The trigger tells no contents: events are logged. If the assistant has changed back, the waiting goes on.
-        self.log.info("The trigger saw assistant %s; reading it.", printable(str(told.get("assistant_id"))))
+    def _resumed(self, found: dict[str, Any], began: float) -> Any:
+        # The event has no contents, since events are logged. If the assistant has changed back, the wait goes on.
+        self.log.info("The trigger found assistant %s; reading it.", printable(str(found.get("assistant_id"))))
         return self._poll_or_defer(began)
 
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 class PuretalkAssistantsChangedSensor(WaitingSensor):
     """Wait until the live list differs from a stored snapshot.
 
-    Each look is a proven reading, redacted as the snapshot was before anything is compared. By default the snapshot is the
-    newest complete one whose reading was finished when the waiting began; what is stored later is not looked at, since it
-    may hold the very change. Name ``baseline`` to be independent of clocks.
+    Each poll is a proven reading, redacted as the snapshot was before anything is compared. By default the snapshot is the
+    newest complete one whose reading was finished when the wait began; what is stored later is skipped, since it may hold
+    the very change. Name ``baseline`` to be independent of clocks.
 
     :param puretalk_conn_id: the connection that holds the API key.
     :param destination: where the snapshots are: what the snapshot operator was given.
     :param account: whose snapshots they are; the connection's account by default.
     :param storage_conn_id: the Airflow connection of the storage.
-    :param baseline: name of the snapshot to compare with; by default the newest complete one when the waiting began. An
+    :param baseline: name of the snapshot to compare with; by default the newest complete one when the wait began. An
         earlier task whose result this is may return None for the default.
     :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count.
-    :param max_consecutive_failures: transient failures in a row that are tolerated, beyond the connection's retries.
-    :param max_seconds: seconds that one look may take.
-    :param deferrable: wait in the triggerer. There, sensors that watch the same share their looks.
+    :param max_consecutive_failures: consecutive transient failures that are tolerated, beyond the connection's retries.
+    :param max_seconds: seconds that one poll may take.
+    :param deferrable: wait in the triggerer. There, sensors that watch the same share their polls.
     :returns: the summary of a comparison, as
         :class:`~airflow_provider_puretalk.operators.PuretalkCompareSnapshotsOperator` returns it, without paths:
         ``snapshot`` is None, ``baseline`` the snapshot's name; ids and names of fields, never contents.
@@ -79,7 +79,7 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
         self.baseline = baseline
         self.ignore_fields = ignore_fields
 
-    def _wanted(self, began: float) -> ChangeCondition:
+    def _make_condition(self, began: float) -> ChangeCondition:
         from airflow_provider_puretalk.conditions.assistants_changed import ChangeCondition
         from airflow_provider_puretalk.records.field_paths import parse_names
 
@@ -94,10 +94,10 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
             began=began,
         )
 
-    def _resumed(self, told: dict[str, Any], began: float) -> Any:
+    def _resumed(self, found: dict[str, Any], began: float) -> Any:
         from airflow_provider_puretalk.conditions.assistants_changed import checked_summary
 
-        return self._result(checked_summary(told))
+        return self._result(checked_summary(found))
 
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         for note in found["notes"]:

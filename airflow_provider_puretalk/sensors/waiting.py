@@ -1,4 +1,4 @@
-"""What both sensors have in common: one condition, waited for alike in all three modes."""
+"""The base of both sensors: one condition, waited for alike in all three modes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LONGEST_OVERTIME = 900.0
 class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
     """Waits for a condition.
 
-    Failures end the wait alike in all modes. Transient ones are tolerated, so many in a row; only in reschedule mode,
+    Failures end the wait alike in all modes. So many consecutive transient ones are tolerated; only in reschedule mode,
     where nothing can be counted, the first one fails the try. Where a wait ends with an error, ``soft_fail`` and
     ``never_fail`` skip the task instead. ``silent_fail`` goes on in spite of all but wrong arguments and a refused key.
     """
@@ -63,10 +63,10 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         self._not_before = 0.0
 
     @abstractmethod
-    def _wanted(self, began: float) -> Condition:
-        """Check the arguments and return what they say to wait for.
+    def _make_condition(self, began: float) -> Condition:
+        """Check the arguments and return the condition that they describe.
 
-        :param began: when the waiting began, in seconds since 1970.
+        :param began: when the wait began, in seconds since 1970.
         """
 
     @abstractmethod
@@ -75,7 +75,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
 
     @killable
     def execute(self, context: Context) -> Any:
-        """Look, and wait as long as the condition does not hold."""
+        """Poll, and wait as long as the condition does not hold."""
         self._failures, self._not_before = 0, 0.0
         began = time.time()
         try:
@@ -87,9 +87,9 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
 
     @killable
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look once, in a worker."""
+        """Poll once, in a worker."""
         if time.monotonic() < self._not_before:
-            return False  # So long the server does not want to be asked.
+            return False  # The server's `Retry-After` has not ended yet.
         try:
             if self._condition is None:
                 self._prepare(self._began(context))
@@ -114,19 +114,19 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             self._end_with(error)
         return self._time_out(message.began)
 
-    def _resumed(self, told: dict[str, Any], began: float) -> Any:
-        """Return what goes into XCom, now that the trigger has found something."""
-        return self._result(told)
+    def _resumed(self, found: dict[str, Any], began: float) -> Any:
+        """Return what goes into XCom, now that the condition held in the trigger."""
+        return self._result(found)
 
     def _prepare(self, began: float) -> None:
         """Check all arguments, before the first request."""
         params.text("puretalk_conn_id", self.rendered("puretalk_conn_id"))
         params.whole_number("max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0)
         params.seconds("max_seconds", self.rendered("max_seconds"))
-        self._condition = self._wanted(began)
+        self._condition = self._make_condition(began)
 
     def _poll_once(self) -> dict[str, Any] | None:
-        """Look once; return what goes into XCom where the condition holds."""
+        """Poll once; return what goes into XCom where the condition holds."""
         from airflow_provider_puretalk.hooks import PuretalkHook
 
         assert self._condition is not None, "prepared before"
@@ -145,7 +145,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             raise evaluation.failure(error) from error
 
     def _poll_or_defer(self, began: float) -> Any:
-        """Look once, and leave the rest to the trigger."""
+        """Poll once, and leave the rest to the trigger."""
         try:
             found = self._poll_once()
         except PuretalkError as error:
@@ -195,7 +195,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         raise AssertionError("deferring does not return")
 
     def _tolerates(self, error: PuretalkError) -> bool:
-        """Tell whether to look again in spite of a failure."""
+        """Return whether to poll again in spite of a failure."""
         limit = params.whole_number("max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0)
         if not is_transient(error) or self._failures >= limit:
             return False
@@ -219,7 +219,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message)
 
     def _began(self, context: Context) -> float:
-        """Return when the waiting began, in seconds since 1970. Of earlier tries of a rescheduled task, Airflow knows."""
+        """Return when the wait began, in seconds since 1970. Of earlier tries of a rescheduled task, Airflow knows."""
         if not self.reschedule:
             return time.time()
         instance: Any = context["ti"]

@@ -1,4 +1,4 @@
-"""Triggers: what waits in Airflow's triggerer instead of in a worker."""
+"""Triggers: waits in Airflow's triggerer instead of in a worker."""
 
 from __future__ import annotations
 

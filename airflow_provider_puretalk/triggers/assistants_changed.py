@@ -30,16 +30,16 @@ log = logging.getLogger(__name__)
 class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     """Fires when assistants were added, removed or changed; for an ``AssetWatcher`` (Airflow 3.0 and newer).
 
-    Each look is a proven reading of the whole list. The first one is a baseline and fires nothing; a change that is
-    undone before the next look is no change. The event's payload holds ids, names of fields and counts, never contents:
+    Each poll is a proven reading of the whole list. The first one is a baseline and fires nothing; a change that is
+    undone before the next poll is no change. The event's payload holds ids, names of fields and counts, never contents:
     ``{"account", "added": [ids], "removed": [ids], "changed": [{"assistant_id", "fields": [...]}], "counts",
     "truncated", "digest", "seen_at"}``. Lists end at 100 ids and 20 fields with ``truncated`` true; ``counts`` stays
-    exact. Fields are told apart one level deep (``voice.language``).
+    exact. Fields are distinguished one level deep (``voice.language``).
 
-    **Delivery** is at least once: an event is stored before it is remembered as told, and a repeated one has the same
-    ``digest``. On Airflow 3.3 what was seen last is kept in the asset state store, so changes made while no triggerer ran
-    are told after it has started, in one event. On 3.0 to 3.2 it is kept in memory: there the first look after a start is
-    a baseline again. So it is on 3.3 where one and the same trigger watches for several assets.
+    **Delivery** is at least once: an event is stored before its changes go into the checkpoint, and a repeated one has the
+    same ``digest``. On Airflow 3.3 the checkpoint is in the asset state store, so changes made while no triggerer ran come
+    after its start, in one event. On 3.0 to 3.2 the baseline is kept in memory: there the first poll after a start is a
+    baseline again. So it is on 3.3 where one and the same trigger watches for several assets.
 
     **Requests**: on Airflow 3.3 all watchers of a connection and page size share one poll, at the shortest of their
     intervals; before, each has its own. No error ends a watcher: after failures the pauses double, up to a quarter of an
@@ -47,20 +47,20 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     as errors and tried again likewise: correct the connection, and the watcher goes on.
 
     **What is kept** of a field is four bytes of a hash, keyed with the connection's ``redaction_secret``. Without one,
-    somebody who may read the asset state store can test guesses about short values.
+    guesses about short values can be tested by all who may read the asset state store.
 
-    :param puretalk_conn_id: the connection to look with.
+    :param puretalk_conn_id: the connection to poll with.
     :param account: the account that the connection must be of; by default none is expected.
-    :param poll_interval: seconds between two looks.
-    :param page_size: rows to ask for in each request; the connection's by default.
-    :param max_seconds: seconds that one look may take; where watchers share their looks, the largest of theirs counts.
-        A look that needs more fails, at every try: let it be twice what one walk over the list takes, at least.
-    :param assistant_ids: tell of these assistants only.
-    :param field_classes: tell of changes in fields of these classes only: ``behaviour``, ``compliance``, ``routing``,
-        ``voice``, ``cosmetic``, ``identity``. An assistant that comes or goes is a change of ``identity``.
+    :param poll_interval: seconds between two polls.
+    :param page_size: rows a page, the ``limit`` of each request; the connection's by default.
+    :param max_seconds: seconds that one poll may take; where watchers share their polls, the largest value counts.
+        A poll that needs more fails, at every try: let it be twice what one walk over the list takes, at least.
+    :param assistant_ids: events of these assistants only.
+    :param field_classes: events of changes in fields of these classes only: ``behaviour``, ``compliance``, ``routing``,
+        ``voice``, ``cosmetic``, ``identity``. An assistant that is added or removed is a change of ``identity``.
     :param ignore_fields: names of fields whose changes do not count (``voice.avatar``); with a ``?`` behind it, the query of
         a link does not (``voice.avatar?``). A name that no assistant has as a field is warned of.
-    :raises PuretalkConfigurationError: on Airflow 2, or, once a DAG is stored, where an argument makes no sense.
+    :raises PuretalkConfigurationError: on Airflow 2, or, once a DAG is stored, where an argument is invalid.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the trigger is built from, the same at each parse of the DAG.
 
-        :raises PuretalkConfigurationError: an argument makes no sense; the sentence says which.
+        :raises PuretalkConfigurationError: an argument is invalid; the message names it.
         """
         account = self.account
         if account is not None and not (isinstance(account, str) and is_path_part(account)):
@@ -116,19 +116,19 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Observation]:
-        """Yield looks at the account, for ever."""
-        async for look in fleet_polls.acknowledged_later(cls._shared_observations(kwargs)):
-            yield look
+        """Yield observations of the account, for ever."""
+        async for observation in fleet_polls.acknowledged_later(cls._shared_observations(kwargs)):
+            yield observation
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
-        """Return what yields looks at the account, for ever, and is told when their events are stored."""
+        """Return the producer of observations, which acknowledges them when their events are stored."""
         from airflow_provider_puretalk.triggers.shared_stream import ObservationProducer
 
         return ObservationProducer(cls._shared_observations(kwargs))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Observation]) -> AsyncIterator[TriggerEvent]:
-        """Yield an event for each look at which something had changed that this trigger watches."""
+        """Yield an event for each observation in which anything watched has changed."""
         from airflow_provider_puretalk.triggers import checkpoint_store  # Here: importing it takes long.
 
         pace = fleet_polls.shared_pace(self.shared_stream_key(), self.poll_interval, self.max_seconds)
@@ -137,31 +137,33 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
             tracker = await checkpoint_store.restored_tracker(store, name, self._filters(), self._older_names())
             entry = checkpoint_store.Entry(store, name, self._filters(), tracker)
             is_first = True
-            async for look in shared_stream:
-                look.seen_by += 1
-                if not self._is_of_the_account(look):
+            async for observation in shared_stream:
+                observation.received_by += 1
+                if not self._is_of_the_account(observation):
                     continue
-                changes = await tracker.observe(look.fleet)
+                changes = await tracker.observe(observation.fleet)
                 if is_first:
                     is_first = False
-                    self._watch().warn_of_names(look.fleet, log)
+                    self._watch().warn_of_names(observation.fleet, log)
                 if save := tracker.pending_save():
-                    look.when_acknowledged.append(save)
-                look.when_acknowledged.append(entry.renew)
+                    observation.when_acknowledged.append(save)
+                observation.when_acknowledged.append(entry.renew)
                 if changes is None:
                     log.info(
-                        "Watching %s of %s.", pluralize(len(look.fleet.fingerprints), "assistant"), look.fleet.account
+                        "Watching %s of %s.",
+                        pluralize(len(observation.fleet.fingerprints), "assistant"),
+                        observation.fleet.account,
                     )
                 elif changes.call_for_event:
-                    observed_at = look.fleet.observed_at
+                    observed_at = observation.fleet.observed_at
                     payload = changes.to_payload(
                         observed_at.isoformat() if observed_at else None, tracker.not_compared()
                     )
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow's constructor has no types
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Do the same with a poll of its own, where Airflow shares none."""
-        stream = fleet_polls.looks(
+        """Poll for this trigger alone, where Airflow shares no streams."""
+        stream = fleet_polls.observations(
             self.puretalk_conn_id, self.page_size, fleet_polls.Pace(self.poll_interval, self.max_seconds)
         )
         async for event in self.filter_shared_stream(fleet_polls.acknowledged_later(stream)):
@@ -171,7 +173,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
     def _shared_observations(cls, kwargs: dict[str, Any]) -> AsyncIterator[Observation]:
         trigger = cls(**kwargs)
         pace = fleet_polls.shared_pace(trigger.shared_stream_key(), trigger.poll_interval, trigger.max_seconds)
-        return fleet_polls.looks(trigger.puretalk_conn_id, trigger.page_size, pace)
+        return fleet_polls.observations(trigger.puretalk_conn_id, trigger.page_size, pace)
 
     def _filters(self) -> dict[str, list[str] | None]:
         return {
@@ -186,7 +188,7 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
         )
 
     def _name(self) -> str:
-        """Return what the keys in the store begin with: two watchers that differ in anything share no memory."""
+        """Return what the keys in the store begin with: two watchers that differ in anything share no checkpoint."""
         _, kwargs = self.serialize()
         return _key(kwargs)
 
@@ -199,13 +201,13 @@ class PuretalkAssistantsChangedTrigger(BaseEventTrigger):
             for account in (None, self.account)
         }
 
-    def _is_of_the_account(self, look: Observation) -> bool:
-        if self.account in (None, look.fleet.account):
+    def _is_of_the_account(self, observation: Observation) -> bool:
+        if self.account in (None, observation.fleet.account):
             return True
         log.error(
-            "The connection %r is of the account %r, but %r is watched: correct one of them.",
+            "Poll skipped: the connection %r is of the account %r, but %r is watched; correct one of them.",
             self.puretalk_conn_id,
-            look.fleet.account,
+            observation.fleet.account,
             self.account,
         )
         return False

@@ -1,4 +1,4 @@
-"""Where watchers remember what they saw last: in Airflow's asset state store, where there is one (3.3 and newer)."""
+"""The checkpoints of watchers in Airflow's asset state store, where there is one (3.3 and newer)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_puretalk.change_detection.tracker import ChangeTracker
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two tries to read what was remembered.
+#: Seconds between two tries to read a checkpoint.
 _PAUSE: Final = 10.0
 #: Seconds between two entries of a watcher in the register of its asset.
 _RENEWED_AFTER: Final = 6 * 3600.0
@@ -26,14 +26,14 @@ _ENTERED_AGAIN_AFTER: Final = 60.0
 async def restored_tracker(
     accessors: Any, name: str, arguments: dict[str, Any], older: dict[str, dict[str, Any]] | None = None
 ) -> ChangeTracker:
-    """Return a memory that holds what an earlier process saw last.
+    """Return a tracker with the baseline that an earlier process saved.
 
     While that cannot be read it waits: to go on without it would lose what changed meanwhile.
 
-    :param accessors: the store that Airflow gave the trigger; None for a memory that lasts as long as the process.
+    :param accessors: the store that Airflow gave the trigger; None for a baseline that lasts as long as the process.
     :param name: what its keys begin with.
     :param arguments: what is watched.
-    :param older: names under which earlier releases may have remembered, with what was watched.
+    :param older: names under which earlier releases may have saved, with what was watched.
     """
     watch = Watch(**arguments)
     while accessors is not None:
@@ -44,9 +44,9 @@ async def restored_tracker(
                 tracker.inherit(*await carry_over.load_predecessors(store, name, older or {}))
         except Exception as error:
             if _is_of_several_assets(error):
-                log.warning("A trigger watches for several assets: what it sees is kept in memory alone.")
+                log.warning("The trigger watches for several assets: its baseline is kept in memory only.")
                 break
-            log.warning("What was seen last cannot be read; it will be tried again.", exc_info=True)
+            log.warning("Reading the watcher's checkpoint failed, next try in %d s.", _PAUSE, exc_info=True)
             await asyncio.sleep(_PAUSE)
         else:
             return tracker
@@ -54,7 +54,7 @@ async def restored_tracker(
 
 
 class Entry:
-    """A watcher's entry in the register of its asset: renewed now and then, so that its memory is kept."""
+    """A watcher's entry in the register of its asset: renewed now and then, so that its checkpoint is kept."""
 
     def __init__(self, accessors: Any, name: str, arguments: dict[str, Any], tracker: ChangeTracker) -> None:
         self._accessors = accessors
@@ -76,7 +76,9 @@ class Entry:
                 self._accessors = None  # There is nothing to keep.
                 return
             log.warning(
-                "The watcher could not be entered in its asset's register; it will be tried again.", exc_info=True
+                "Entering the watcher in its asset's register failed, next try in %d s.",
+                _ENTERED_AGAIN_AFTER,
+                exc_info=True,
             )
         else:
             if is_new and (self._is_entered or self._tracker.is_restored):
@@ -88,7 +90,7 @@ class Entry:
 
 
 def _is_of_several_assets(error: Exception) -> bool:
-    """Tell whether the store says that it cannot know which asset is meant.
+    """Return whether the store's error is that it cannot know which asset is meant.
 
     What it fails to decode is a ValueError too, of a kind of its own: that passes, or is mended.
     """
@@ -113,7 +115,7 @@ class AssetStateStore:
         await self._call("set", name, value)
 
     async def delete(self, name: str) -> None:
-        """Forget a value, if there is one."""
+        """Remove a value, if there is one."""
         await self._call("delete", name)
 
     async def _call(self, verb: str, *arguments: Any) -> Any:

@@ -1,11 +1,11 @@
-"""Threads in which triggers do what blocks, so that the triggerer's event loop never waits for PureTalk.
+"""Threads for the blocking calls of triggers, so that the triggerer's event loop never waits for PureTalk.
 
-Each call gets a thread of its own: however many APIs do not answer, no other call waits for theirs to end. How many there
-are is bounded by who calls: one for each connection (:mod:`airflow_provider_puretalk.triggers.requests_in_threads`).
-The threads are daemons, so that one that still waits for an answer does not hold up the end of the process.
+Each call gets a thread of its own: however many APIs do not answer, no other call waits for them. The number of threads is
+bounded by the callers: one for each connection (:mod:`airflow_provider_puretalk.triggers.requests_in_threads`).
+The threads are daemons, so that one that still waits for a response does not hold up the end of the process.
 
-What is called may itself ask Airflow for something, or tell it what to mask. On Airflow 3.0 and 3.1 such a request must
-reach the event loop that the call came from, or it ends the triggerer: they find it by a mark that asgiref leaves.
+The call may itself send requests to Airflow, or register what to mask. On Airflow 3.0 and 3.1 such a request must reach the
+event loop that the call came from, or it ends the triggerer: they find it by a mark that asgiref leaves.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _Result = TypeVar("_Result")
 async def run(function: Callable[..., _Result], *arguments: Any) -> _Result:
     """Call a blocking function in a thread and return what it returns.
 
-    When the caller is cancelled the call goes on and its result is dropped: let the caller tell it to stop, by an event
-    that it looks at.
+    When the caller is cancelled the call goes on and its result is dropped: let the caller stop it, by an event that the
+    call checks.
     """
     return await sync_to_async(function, thread_sensitive=False, executor=_threads)(*arguments)
 
 
 class _Threads(Executor):
-    """A thread for each call, as those who know executors want it."""
+    """A thread for each call, as an executor."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Start a call."""
@@ -41,7 +41,7 @@ class _Threads(Executor):
         return future
 
 
-_threads: Any = _Threads()  # asgiref's types ask for one of the standard library's; any executor will do.
+_threads: Any = _Threads()  # asgiref's types name one of the standard library's; any executor will do.
 
 
 def _work(future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Polls an account for ever: one poll for all triggers that watch it, one :class:`Observation` each time.
+"""The poll loop of watchers: one poll for all triggers that watch an account, one :class:`Observation` each time, for ever.
 
 Before each poll there is a pause, after a failure a longer one, and no error ends the loop. Airflow would begin anew a
 second after an end, for ever, and would turn an outage into a storm.
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Longest pause between two looks that fail, in seconds, unless the poll interval itself is longer.
+#: Longest pause between two polls that fail, in seconds, unless the poll interval itself is longer.
 LONGEST_PAUSE: Final = 900.0
-#: Longest pause that a server may ask for, in seconds: one that names a year by mistake must not end the watching.
+#: Longest `Retry-After` that is kept, in seconds: one that names a year by mistake must not end the polls.
 LONGEST_RETRY_AFTER: Final = 86_400.0
-#: Longest pause before the first look, in seconds. It lets triggers that start together share it.
+#: Longest pause before the first poll, in seconds. It lets triggers that start together share it.
 FIRST_PAUSE: Final = 1.0
 #: After so many failures in a row they are logged as errors.
 _ERRORS_AFTER = 3
@@ -36,63 +36,63 @@ _ERRORS_AFTER = 3
 
 @dataclass(slots=True)
 class Observation:
-    """What was seen at one moment.
+    """The fleet at one moment.
 
-    :ivar seen_by: how many have taken it up.
-    :ivar when_told: what those who look add, to be called once the events that they made of it are stored.
+    :ivar received_by: how many watchers have received it.
+    :ivar when_acknowledged: what they add to be called once their events of it are stored.
     """
 
     fleet: Fleet
-    seen_by: int = 0
+    received_by: int = 0
     when_acknowledged: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
-    async def told(self) -> None:
-        """Let everybody remember that they told of it. One that cannot will do so at a later look."""
+    async def acknowledge(self) -> None:
+        """Save the checkpoints of all watchers that received it. One that cannot is saved at a later poll."""
         while self.when_acknowledged:
             try:
                 await self.when_acknowledged.pop(0)()
             except Exception:
-                log.warning("What was seen could not be remembered; it will be tried again.", exc_info=True)
+                log.warning("Saving the watcher's checkpoint failed, next try after the next poll.", exc_info=True)
 
 
 class Pace:
-    """How often to look: as often as the most eager of those who share the looks wants.
+    """How often to poll: at the shortest interval of the watchers that share the polls.
 
-    :param interval: seconds between two looks while nobody has joined yet.
-    :param max_seconds: ceiling on the time of one look while nobody has joined yet, in seconds.
+    :param interval: seconds between two polls while no watcher has joined yet.
+    :param max_seconds: ceiling on the time of one poll while no watcher has joined yet, in seconds.
     """
 
     def __init__(self, interval: float, max_seconds: float) -> None:
         self._alone = interval, max_seconds
-        self._wanted: list[tuple[float, float]] = []
+        self._members: list[tuple[float, float]] = []
         self._changed = asyncio.Event()
 
     @property
     def interval(self) -> float:
-        """Seconds between two looks."""
-        return min(interval for interval, _ in self._wanted or [self._alone])
+        """Seconds between two polls."""
+        return min(interval for interval, _ in self._members or [self._alone])
 
     @property
     def max_seconds(self) -> float:
-        """How long a look may take: as long as the most patient of those who share it allows."""
-        return max(max_seconds for _, max_seconds in self._wanted or [self._alone])
+        """Seconds that a poll may take: the largest value of the watchers that share it."""
+        return max(max_seconds for _, max_seconds in self._members or [self._alone])
 
     @contextmanager
     def joined(self, interval: float, max_seconds: float) -> Iterator[None]:
-        """Want a look every so many seconds that may take so many, for as long as the context lasts."""
-        wanted = interval, max_seconds
-        self._wanted.append(wanted)
+        """Request polls at this interval that may take so many seconds, for as long as the context lasts."""
+        member = interval, max_seconds
+        self._members.append(member)
         self._changed.set()
         try:
             yield
         finally:
-            self._wanted.remove(wanted)
+            self._members.remove(member)
             self._changed.set()
 
     async def pause(self, seconds: Callable[[float], float]) -> None:
-        """Sleep; somebody who joins meanwhile shortens it.
+        """Sleep; a watcher that joins meanwhile shortens it.
 
-        :param seconds: says how long, given the interval.
+        :param seconds: how long, by the interval.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -105,20 +105,20 @@ class Pace:
                 return
 
 
-#: By event loop, since what wakes sleepers belongs to one.
+#: By event loop, since the events that end pauses belong to one.
 _paces: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[Hashable, Pace]] = WeakKeyDictionary()
 
 
 def shared_pace(key: Hashable, interval: float, max_seconds: float) -> Pace:
-    """Return the pace of those who share the looks of this key; it lasts as long as somebody holds it."""
+    """Return the pace of the watchers that share the polls of this key; it lasts as long as it is referenced."""
     paces = _paces.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
     return paces.setdefault(key, Pace(interval, max_seconds))
 
 
-async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> AsyncIterator[Observation]:
-    """Yield what the account looks like, now and after each pause, for ever.
+async def observations(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> AsyncIterator[Observation]:
+    """Yield observations of the account, now and after each pause, for ever.
 
-    :param page_size: rows to ask for in each request; the connection's by default.
+    :param page_size: rows a page; the connection's by default.
     """
     from airflow_provider_puretalk.change_detection.fingerprints import Observer
     from airflow_provider_puretalk.triggers import requests_in_threads
@@ -129,12 +129,12 @@ async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> Asy
     while True:
         retry_after = 0.0
         try:
-            question = _question(observer, page_size, max_seconds=pace.max_seconds, is_failing=failures > 0)
-            fleet = await requests_in_threads.ask(puretalk_conn_id, question)
+            call = _call(observer, page_size, max_seconds=pace.max_seconds, is_failing=failures > 0)
+            fleet = await requests_in_threads.run_with_hook(puretalk_conn_id, call)
         except Exception as error:
             failures += 1
             retry_after = getattr(error, "retry_after", None) or 0.0
-            _tell(puretalk_conn_id, error, failures)
+            _log_failure(puretalk_conn_id, error, failures)
         else:
             failures = 0
             yield Observation(fleet)
@@ -142,13 +142,13 @@ async def looks(puretalk_conn_id: str, page_size: int | None, pace: Pace) -> Asy
 
 
 async def acknowledged_later(stream: AsyncIterator[Observation]) -> AsyncIterator[Observation]:
-    """Pass looks on, and take each for told when the next one comes: nobody says when events are stored."""
+    """Pass observations on, and acknowledge each when the next one comes: Airflow does not say when events are stored."""
     last: Observation | None = None
-    async for look in stream:
+    async for observation in stream:
         if last is not None:
-            await last.told()
-        yield look
-        last = look
+            await last.acknowledge()
+        yield observation
+        last = observation
 
 
 class _Pause:
@@ -162,16 +162,16 @@ class _Pause:
         return max(self._least, min(interval * self._factor, max(interval, LONGEST_PAUSE)))
 
 
-def _question(
+def _call(
     observer: Observer, page_size: int | None, *, max_seconds: float, is_failing: bool
 ) -> Callable[[PuretalkHook, threading.Event], Fleet]:
-    """Return what to ask in a thread.
+    """Return the call of one poll, for a thread.
 
-    After a failure the first request is sent once only: while the API fails, each look is one request, and the pauses are
-    long enough. Once it is answered the others are tried again as usual, or an API that throttles would never be read.
+    After a failure the first request is sent once only: while the API fails, each poll is one request, and the pauses are
+    long enough. Once it is answered the others are retried as usual, or an API that throttles would never be read.
     """
 
-    def look(hook: PuretalkHook, cancelled: threading.Event) -> Fleet:
+    def observe(hook: PuretalkHook, cancelled: threading.Event) -> Fleet:
         from airflow_provider_puretalk.api.client import ApiClient
         from airflow_provider_puretalk.scan.assistant_scan import scan
 
@@ -195,11 +195,11 @@ def _question(
                 secret=settings.redaction_key,
             )
 
-    return look
+    return observe
 
 
-def _tell(puretalk_conn_id: str, error: Exception, failures: int) -> None:
-    """Log a failure: what only people can mend as an error, what may pass as a warning, until it lasts."""
+def _log_failure(puretalk_conn_id: str, error: Exception, failures: int) -> None:
+    """Log a failed poll: what only people can correct as an error, what may pass as a warning, until it lasts."""
     needs_people = isinstance(error, PuretalkAuthError | PuretalkConfigurationError)
     log.log(
         logging.ERROR if needs_people or failures >= _ERRORS_AFTER else logging.WARNING,
@@ -207,6 +207,6 @@ def _tell(puretalk_conn_id: str, error: Exception, failures: int) -> None:
         puretalk_conn_id,
         failures,
         error if isinstance(error, PuretalkError) else type(error).__name__,
-        # What no one expected is shown where it happened; our own errors say all there is to say.
+        # An unexpected error needs its traceback; our own ones say all there is to say.
         exc_info=None if isinstance(error, PuretalkError) else error,
     )

@@ -1,9 +1,8 @@
-"""Lets triggers ask PureTalk without ever holding up the event loop that they share with all others.
+"""Requests of triggers, in threads, so that they never hold up the event loop that all triggers share.
 
-In come a connection id and a function that asks with a hook; out comes what it returned. The connection is looked up on
-the loop, everything else happens in a thread, and of a connection's readings one at a time: so there are never more
-requests in flight than the connection allows, however many triggers share it. Questions that also read a storage take turns
-with those of the same storage only: while one does not answer, the connection is free for all others.
+The connection is looked up on the loop, everything else happens in a thread, and of a connection's readings one at a time:
+so there are never more requests in flight than the connection allows, however many triggers share it. Calls that also read
+a storage take turns with those of the same storage only: while one does not answer, the connection is free for all others.
 """
 
 from __future__ import annotations
@@ -34,24 +33,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: By event loop, connection and storage, whose turn it is to ask: a thread is begun for no other.
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, defaultdict[Hashable, asyncio.Lock]] = WeakKeyDictionary()
+#: By event loop, connection and storage, held by the call whose thread runs.
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, defaultdict[Hashable, asyncio.Lock]] = WeakKeyDictionary()
 #: By connection, held while its list is read.
 _readings: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
-async def ask(
-    puretalk_conn_id: str, question: Callable[[PuretalkHook, threading.Event], T], *, storage: Hashable = None
+async def run_with_hook(
+    puretalk_conn_id: str, call: Callable[[PuretalkHook, threading.Event], T], *, storage: Hashable = None
 ) -> T:
-    """Put a question in a thread, when those of the same connection and storage that came before have been answered.
+    """Run a call in a thread, when the earlier ones of the same connection and storage have ended, and return its result.
 
-    The connection is looked up anew each time, so that a new key is used from the next question on. A caller that is
-    cancelled leaves at once; its turn ends when its thread has really finished with the requests in flight.
+    The connection is looked up anew each time, so that a new key is used from the next call on. A caller that is cancelled
+    leaves at once; the lock is released when its thread has really finished with the requests in flight.
 
-    :param question: is given a hook that looks nothing up any more, and an event that is set when nobody waits for the
-        answer any longer: hand it to :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants` as
-        ``cancelled``.
-    :param storage: what the question reads beside the API; None for nothing.
+    :param call: is given a hook whose connection is known, and an event that is set when the caller was cancelled: hand it
+        to :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants` as ``cancelled``.
+    :param storage: the storage that the call reads beside the API; None for none.
     :raises PuretalkConfigurationError: there is no such connection, or a field of it is wrong.
     :raises PuretalkConnectionError: the connection could not be looked up.
     """
@@ -68,19 +66,19 @@ async def ask(
             f"The Airflow connection {puretalk_conn_id!r} could not be looked up: {type(error).__name__}."
         ) from None
 
-    def put(cancelled: threading.Event) -> T:
+    def work(cancelled: threading.Event) -> T:
         from airflow_provider_puretalk.hooks import PuretalkHook  # Here: importing it takes long.
 
         reading = partial(_one_at_a_time, _readings[puretalk_conn_id], cancelled)
-        return question(PuretalkHook.of_connection(puretalk_conn_id, connection, reading=reading), cancelled)
+        return call(PuretalkHook.of_connection(puretalk_conn_id, connection, reading=reading), cancelled)
 
-    turn = _turns.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))[puretalk_conn_id, storage]
-    return await _in_turn(turn, put)
+    lock = _locks.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))[puretalk_conn_id, storage]
+    return await _run_locked(lock, work)
 
 
 @contextlib.contextmanager
 def _one_at_a_time(lock: threading.Lock, cancelled: threading.Event) -> Iterator[None]:
-    """Hold a lock, in a thread that stops waiting for it when nobody waits for its answer any longer."""
+    """Hold a lock, in a thread that stops waiting for it when the caller was cancelled."""
     while not lock.acquire(timeout=CHECK_EVERY):
         if cancelled.is_set():
             raise PuretalkInconsistentScanError("The reading was given up before it began: it was cancelled.")
@@ -90,20 +88,20 @@ def _one_at_a_time(lock: threading.Lock, cancelled: threading.Event) -> Iterator
         lock.release()
 
 
-async def _in_turn(turn: asyncio.Lock, work: Callable[[threading.Event], T]) -> T:
+async def _run_locked(lock: asyncio.Lock, work: Callable[[threading.Event], T]) -> T:
     cancelled = threading.Event()
-    await turn.acquire()
-    answer = asyncio.ensure_future(daemon_threads.run(work, cancelled))
-    answer.add_done_callback(lambda _: turn.release())
+    await lock.acquire()
+    result = asyncio.ensure_future(daemon_threads.run(work, cancelled))
+    result.add_done_callback(lambda _: lock.release())
     try:
-        return await asyncio.shield(answer)
+        return await asyncio.shield(result)
     except asyncio.CancelledError:
         cancelled.set()
-        answer.add_done_callback(_forget)
+        result.add_done_callback(_retrieve_error)
         raise
 
 
-def _forget(answer: asyncio.Future[T]) -> None:
-    """Look at an answer that nobody waits for, so that asyncio does not complain of its error."""
-    if not answer.cancelled():
-        answer.exception()
+def _retrieve_error(result: asyncio.Future[T]) -> None:
+    """Retrieve the error of a call whose caller was cancelled, so that asyncio does not complain of it."""
+    if not result.cancelled():
+        result.exception()

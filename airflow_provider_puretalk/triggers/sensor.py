@@ -1,4 +1,4 @@
-"""The trigger that waits on behalf of the sensors, so that they hold no worker meanwhile."""
+"""The trigger of deferred sensors, which hold no worker meanwhile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_puretalk.triggers.shared_poll import Member, joined
 
 
 class PuretalkSensorTrigger(BaseTrigger):
-    """Wait until a sensor's condition holds, its time is up, or waiting makes no sense any more; fires once.
+    """Wait until a sensor's condition holds, its time is up, or an error ends the wait; fires once.
 
     All arguments are JSON primitives without secrets, so that they survive in a database. Moments are seconds since 1970,
     so that a triggerer that takes over waits no longer than the one before.
@@ -25,16 +25,16 @@ class PuretalkSensorTrigger(BaseTrigger):
     :param puretalk_conn_id: the connection that holds the API key.
     :param condition: what to wait for, see :func:`airflow_provider_puretalk.conditions.condition_of`.
     :param began: when the sensor began to wait.
-    :param next_look: when to look next.
+    :param next_look: when to poll next.
     :param deadline: when to give up.
-    :param poke_interval: seconds between two looks; ``exponential_backoff`` and ``max_wait`` as of Airflow's sensors.
-    :param failures: transient failures in a row so far.
+    :param poke_interval: seconds between two polls; ``exponential_backoff`` and ``max_wait`` as of Airflow's sensors.
+    :param failures: consecutive transient failures so far.
     :param max_consecutive_failures: how many of them are tolerated.
     :param silent_fail: whether all failures but a refused key are.
-    :param max_seconds: how long one look may take.
-    :param overtime: seconds after the deadline in which the last look, which begins then, must have ended. Airflow's own
+    :param max_seconds: how long one poll may take.
+    :param overtime: seconds after the deadline in which the last poll, which begins then, must have ended. Airflow's own
         limit on the deferral must lie behind it.
-    :param not_before: until when the server does not want to be asked, also not for a last look.
+    :param not_before: when the server's ``Retry-After`` ends; until then there is no poll, not even a last one.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class PuretalkSensorTrigger(BaseTrigger):
             "overtime",
             "not_before",
         )
-        # The path that people import it from: it stays when modules move.
+        # The public import path: it stays when modules move.
         return "airflow_provider_puretalk.triggers.PuretalkSensorTrigger", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -116,13 +116,13 @@ class PuretalkSensorTrigger(BaseTrigger):
             async with asyncio.timeout(max(0.0, self.deadline + self.overtime - time.time())) as limit:
                 async with joined(self.puretalk_conn_id, member):
                     while True:
-                        news = await member.news.get()
-                        if news is None:
+                        outcome = await member.outcomes.get()
+                        if outcome is None:
                             return events.timed_out(began=self.began)
-                        if isinstance(news, dict):
-                            return events.found(condition.event_payload(news), began=self.began)
-                        if not self._is_tolerated(news, member.failures):
-                            return events.failed(news)
+                        if isinstance(outcome, dict):
+                            return events.found(condition.event_payload(outcome), began=self.began)
+                        if not self._is_tolerated(outcome, member.failures):
+                            return events.failed(outcome)
         except TimeoutError:
             if not limit.expired():
                 raise

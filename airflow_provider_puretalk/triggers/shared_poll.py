@@ -1,10 +1,8 @@
-"""One poll for all who wait for the same: a thousand deferred sensors ask no more often than one.
+"""The poll loop of deferred sensors: one poll for all that wait for the same, so a thousand poll no more often than one.
 
-In come members, each with a condition, its pauses, when it wants to be polled first and its deadline; out comes, in each
-member's queue, what was found for it or what went wrong, and in the end that its time is up. Every poll serves all members,
-whoever it was due for; the next one is due when the first member's pause is over. Members that are overdue when they join,
-because no triggerer ran meanwhile, are gathered for a moment and served by one poll. At its deadline each member is served
-once more. Lives in one event loop and knows no triggers.
+Every poll serves all members; the next one is due when the first member's pause is over. Members that are overdue when they
+join, because no triggerer ran meanwhile, are gathered for a moment and served by one poll. At its deadline each member is
+served once more. Lives in one event loop and knows no triggers.
 """
 
 from __future__ import annotations
@@ -24,14 +22,14 @@ from weakref import WeakKeyDictionary
 from airflow_provider_puretalk.conditions import Condition, evaluation
 from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
 from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
-from airflow_provider_puretalk.triggers.requests_in_threads import ask
+from airflow_provider_puretalk.triggers.requests_in_threads import run_with_hook
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.hooks import PuretalkHook
 
 #: Seconds for which members that join overdue wait for others: triggers that start together are to share a poll.
 GATHERING = 1.0
-#: Members that are told something before the event loop may do something else.
+#: Members that get an outcome before the event loop may do something else.
 _BATCH = 50
 #: Share of a pause that must have gone by for a failure to count: timers are not exact.
 _ALMOST = 0.9
@@ -39,24 +37,24 @@ _ALMOST = 0.9
 
 @dataclass(eq=False)
 class Member:
-    """One that waits.
+    """A deferred sensor.
 
-    :ivar next_look: when it wants to be polled first, in seconds since 1970.
+    :ivar next_poll: when it is polled first, in seconds since 1970.
     :ivar deadline: when it is polled for the last time, in seconds since 1970.
     :ivar max_seconds: how long a poll may take.
-    :ivar not_before: until when the server does not want to be asked, in seconds since 1970.
-    :ivar failures: polls in a row that failed.
-    :ivar news: what was found, or what went wrong; None once the time is up. Nothing as long as it only has to wait on.
+    :ivar not_before: when the server's ``Retry-After`` ends, in seconds since 1970.
+    :ivar failures: consecutive polls that failed.
+    :ivar outcomes: what was found, or the error; None once the time is up. Nothing as long as it only has to wait on.
     """
 
     condition: Condition
     pauses: PollSchedule
-    next_look: float
+    next_poll: float
     deadline: float
     max_seconds: float
     not_before: float = 0.0
     failures: int = 0
-    news: asyncio.Queue[dict[str, Any] | PuretalkError | None] = field(default_factory=asyncio.Queue)
+    outcomes: asyncio.Queue[dict[str, Any] | PuretalkError | None] = field(default_factory=asyncio.Queue)
     #: On the loop's clock: when it is due, its deadline, and until when its polls have been counted.
     due: float = 0.0
     ends: float = math.inf
@@ -71,7 +69,7 @@ class Member:
 class SharedPoll:
     """Polls again and again, as long as it has members.
 
-    :param puretalk_conn_id: the connection to ask with.
+    :param puretalk_conn_id: the connection to poll with.
     """
 
     def __init__(self, puretalk_conn_id: str) -> None:
@@ -85,11 +83,11 @@ class SharedPoll:
         self.task = asyncio.create_task(self._run(), context=contextvars.Context())
 
     def join(self, member: Member) -> None:
-        """Take in a member. It is polled when it is due, with all others who are there by then."""
+        """Add a member. It is polled when it is due, with all others that have joined by then."""
         now, moment = self._clock(), time.time()
         member.ends = now + member.deadline - moment
         self._not_before = max(self._not_before, now + member.not_before - moment)
-        due = now + min(member.next_look, member.deadline) - moment
+        due = now + min(member.next_poll, member.deadline) - moment
         if due <= now:
             if self._gathered_at <= now:
                 self._gathered_at = now + GATHERING
@@ -102,14 +100,14 @@ class SharedPoll:
         self._joined.set()
 
     def leave(self, member: Member) -> bool:
-        """Let a member go; tells whether it was the last one, with which everything ends."""
+        """Remove a member; return whether it was the last one, with which the polling ends."""
         self._members.pop(member, None)
         if not self._members:
             self.task.cancel()
         return not self._members
 
     def _plan(self, member: Member, due: float) -> None:
-        """Say when a member is due: when it wants to be and the server allows it, at its deadline at the latest."""
+        """Plan a member's next poll: not before the server's ``Retry-After`` ends, at its deadline at the latest."""
         member.due = min(max(due, self._not_before), member.ends)
 
     async def _run(self) -> None:
@@ -120,26 +118,24 @@ class SharedPoll:
                     await self._poll_once()
                 else:
                     self._wait_on()
-        except Exception as error:  # Nobody foresaw it. All who wait must end with it, and none of them hang.
+        except Exception as error:  # Unexpected. All members must end with it, and none of them hang.
             for member in self._members:
-                member.news.put_nowait(evaluation.failure(error))
+                member.outcomes.put_nowait(evaluation.failure(error))
                 _end(member)
 
     def _wait_on(self) -> None:
-        """Let those who are due wait until the server wants to be asked, and end those whose deadline comes before that."""
+        """Let the members that are due wait for the end of ``Retry-After``, and end those whose deadline comes before it."""
         now = self._clock()
         for member in self._members:
             if member.due <= now:
-                self._plan(
-                    member, member.due
-                )  # Those who came before one that knew of the pause were planned without it.
+                self._plan(member, member.due)  # It may have been planned before the pause was known.
                 if member.due <= now:
                     _end(member)
 
     async def _until_a_member_is_due(self) -> None:
         while True:
             self._joined.clear()
-            # Nobody is there only until the first one joins: when the last one leaves, this ends.
+            # There is no member only until the first one joins: when the last one leaves, this ends.
             left = min((member.due for member in self._members), default=math.inf) - self._clock()
             if left <= 0:
                 return
@@ -156,53 +152,53 @@ class SharedPoll:
         )
         found: list[dict[str, Any] | PuretalkError | None]
         try:
-            found = list(await ask(self._conn_id, poll, storage=members[0].condition.storage))
+            found = list(await run_with_hook(self._conn_id, poll, storage=members[0].condition.storage))
         except Exception as error:
             failure = evaluation.failure(error)
             self._not_before = max(self._not_before, self._clock() + (failure.retry_after or 0.0))
             found = [failure] * len(members)
-        for place, (member, find) in enumerate(zip(members, found, strict=True)):
-            if self._tell(member, find, is_last=began >= member.ends):
-                await _breathe(place)
+        for place, (member, outcome) in enumerate(zip(members, found, strict=True)):
+            if self._deliver(member, outcome, is_last=began >= member.ends):
+                await _yield_to_loop(place)
         for member in self._members.keys() - members:
             self._plan(
                 member, member.due
             )  # They came meanwhile: they are due as they were, unless the server wants a pause.
 
-    def _tell(self, member: Member, find: dict[str, Any] | PuretalkError | None, *, is_last: bool) -> bool:
-        """Tell a member what came of a poll, if there is anything to tell, and begin its next pause."""
+    def _deliver(self, member: Member, outcome: dict[str, Any] | PuretalkError | None, *, is_last: bool) -> bool:
+        """Give a member the outcome of a poll, if there is any, and plan its next one; return whether it got any."""
         now, pause = self._clock(), member.pause
         # Others may be polled more often than this one would: of their failures it counts those that it would meet itself.
         has_paused = now - member.counted >= _ALMOST * pause
-        counts = has_paused or not (isinstance(find, PuretalkError) and is_transient(find))
-        if isinstance(find, PuretalkError):
+        counts = has_paused or not (isinstance(outcome, PuretalkError) and is_transient(outcome))
+        if isinstance(outcome, PuretalkError):
             member.failures += counts
         else:
             member.failures = 0
         if counts:
             member.counted = now
-            if find is not None:
-                member.news.put_nowait(find)
+            if outcome is not None:
+                member.outcomes.put_nowait(outcome)
         if is_last:
             _end(member)
         else:
             self._plan(member, now + pause)
-        return is_last or (counts and find is not None)
+        return is_last or (counts and outcome is not None)
 
 
 def _end(member: Member) -> None:
-    """Tell a member that its time is up."""
+    """End the wait of a member: its time is up."""
     member.due = math.inf
-    member.news.put_nowait(None)
+    member.outcomes.put_nowait(None)
 
 
-#: By event loop, the polls that have members, by connection and what they look for.
+#: By event loop, the polls that have members, by connection and group of conditions.
 _polls: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, SharedPoll]] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
 async def joined(puretalk_conn_id: str, member: Member) -> AsyncIterator[Member]:
-    """Take part in the poll of all who wait for the same with the same connection."""
+    """Join the poll of all that wait for the same with the same connection."""
     polls = _polls.setdefault(asyncio.get_running_loop(), {})
     key = (puretalk_conn_id, member.condition.group)
     poll = polls.get(key)
@@ -222,6 +218,6 @@ def _poll(
     return evaluation.poll(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
 
 
-async def _breathe(place: int) -> None:
+async def _yield_to_loop(place: int) -> None:
     if place % _BATCH == _BATCH - 1:
         await asyncio.sleep(0)

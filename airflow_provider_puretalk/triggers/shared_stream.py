@@ -1,4 +1,4 @@
-"""The looks that watchers share, as Airflow 3.3 wants them: with word of when the events made of them are stored.
+"""The observations that watchers share, as a producer of Airflow 3.3, which acknowledges them when their events are stored.
 
 Only importable where Airflow shares streams.
 """
@@ -16,27 +16,27 @@ log = logging.getLogger(__name__)
 
 
 class ObservationProducer(SharedStreamProducer):
-    """Hands looks out, and passes on that they have been told.
+    """Yields observations, and acknowledges them.
 
-    :param stream: where the looks come from.
+    :param stream: where the observations come from.
     """
 
     def __init__(self, stream: AsyncIterator[Observation]) -> None:
         self._stream = stream
 
     async def open_stream(self) -> AsyncIterator[tuple[Observation, Observation]]:
-        """Yield each look, twice: for the watchers, and for :meth:`advance`."""
-        async for look in self._stream:
-            yield look, look
+        """Yield each observation, twice: for the watchers, and for :meth:`advance`."""
+        async for observation in self._stream:
+            yield observation, observation
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
-        """Let watchers remember the looks of which all events are stored.
+        """Acknowledge the observations of which all events are stored.
 
-        Where one failed that had taken the look up, nobody can say which, nor whether its event was stored. What changed
-        then stays unremembered, by all of them: it is told again after their next start.
+        Where a watcher failed that had received the observation, it is unknown which, and whether its event was stored. Then
+        no watcher saves the changes: their events are repeated after the next start.
         """
-        for look, outcome in batch:
-            if outcome.acked == look.seen_by:
-                await look.told()
+        for observation, outcome in batch:
+            if outcome.acked == observation.received_by:
+                await observation.acknowledge()
             else:
-                log.warning("Perhaps an event was not stored; what it told will be told again after the next start.")
+                log.warning("An event may not have been stored; it will be repeated after the next start.")

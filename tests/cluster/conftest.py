@@ -21,7 +21,7 @@ from tests.cluster.deployment import Deployment
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let those be last that look at what all others have left behind."""
+    """Let those be last that check what all others have left behind."""
     items.sort(key=lambda item: item.path.name == "test_what_is_left_behind.py")
 
 
@@ -30,7 +30,7 @@ def airflow(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """A running Airflow 3.3 on PostgreSQL, with the DAGs of this folder, all paused."""
     from demo.processes import end_on_signals
 
-    end_on_signals()  # whoever ends the tests ends the components as well
+    end_on_signals()  # the components end with the tests
     home = Path(tempfile.mkdtemp(prefix="puretalk-cluster-"))
     failed = True
     try:

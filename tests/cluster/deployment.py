@@ -33,7 +33,7 @@ _SETTINGS = {
     "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
     # A worker's supervisor may sleep so many seconds on after its task has ended. A task that was deferred and goes on
-    # meanwhile is then taken for one that somebody has killed; real waits are longer than the default of 5.
+    # meanwhile is then taken for a killed one; real waits are longer than the default of 5.
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     # What no log may hold must not stand in these either.
     "LOGGING__LOGGING_LEVEL": "DEBUG",
@@ -87,15 +87,15 @@ class Deployment:
         found = self.get(f"/dags/{dag}/dagRuns?order_by=id&limit=100")["dag_runs"]
         return [Run(self, dag, one["dag_run_id"]) for one in found]
 
-    def until(self, what: str, look: Callable[[], Value], seconds: float = PATIENCE) -> Value:
-        """Look again and again until something is there, and return it.
+    def until(self, what: str, check: Callable[[], Value], seconds: float = PATIENCE) -> Value:
+        """Check again and again until something is there, and return it.
 
         :param what: completes the sentence "Waited in vain until ...".
         :raises AssertionError: it is not there after so many seconds.
         """
         deadline = time.monotonic() + seconds
         while True:
-            if value := look():
+            if value := check():
                 return value
             self._cluster.programs.check()
             if time.monotonic() > deadline:
@@ -112,7 +112,7 @@ class Deployment:
         self._cluster.programs.start(self._triggerer, "airflow", "triggerer", "--skip-serve-logs")
 
     def get(self, path: str) -> Any:
-        """Ask the REST API for what is at a path."""
+        """Return what the REST API has at a path."""
         return self._api.get(path)
 
     def logs(self) -> dict[Path, str]:
@@ -148,14 +148,14 @@ class Run:
         :raises AssertionError: it ended in another one, or nothing happened for too long.
         """
 
-        def look() -> dict[str, Any] | None:
+        def check() -> dict[str, Any] | None:
             task = self.task(task_id)
             if task["state"] in states:
                 return task
             assert task["state"] not in _ENDED, f"{task_id} of {self} is {task['state']}:\n{self.log(task_id)}"
             return None
 
-        return self._deployment.until(f"{task_id} of {self} was {' or '.join(states)}", look)
+        return self._deployment.until(f"{task_id} of {self} was {' or '.join(states)}", check)
 
     def result(self, task_id: str) -> Any:
         """Return what a task has returned."""

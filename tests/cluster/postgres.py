@@ -1,4 +1,4 @@
-"""A PostgreSQL server of its own: a free port, a folder that is thrown away, and nobody else's settings.
+"""A PostgreSQL server of its own: a free port, a folder that is thrown away, and no settings of others.
 
 In come nothing but the server's programs, as Debian's package ``postgresql`` installs them; out comes an empty
 database. It knows nothing of Airflow.
@@ -116,7 +116,7 @@ def _programs() -> Path:
 
 
 def _user() -> str | None:
-    """Return whom to run the server as; None is whoever runs this. It refuses to be root."""
+    """Return whom to run the server as; None is the current user. It refuses to be root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -159,9 +159,9 @@ def _start(programs: Path, data: Path, port: int, user: str | None, printed: Bin
 
 
 def _wait_for(server: subprocess.Popen[bytes], programs: Path, port: int, log: Path) -> None:
-    ask = [programs / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={port}"]
+    command = [programs / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={port}"]
     deadline = time.monotonic() + START_LIMIT
-    while subprocess.run(ask, env=_ENVIRONMENT).returncode:
+    while subprocess.run(command, env=_ENVIRONMENT).returncode:
         if server.poll() is not None or time.monotonic() > deadline:
             raise PostgresError(f"PostgreSQL did not start; see {log}.")
         time.sleep(0.1)

@@ -1,6 +1,6 @@
 """Sensors that wait in the triggerer of a running Airflow.
 
-Fleets are so small that one request is a look at all of it, and connections try no request twice: so requests are looks.
+Fleets are so small that one request is a poll of all of it, and connections retry no request: so requests are polls.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ def test_a_deferred_sensor_ends_within_two_polls_after_the_assistant_appears(
     box = account("waiting", assistants=25)
     run = airflow.trigger("wait_for_assistant")
     run.until("wait", "deferred")
-    airflow.until("the triggerer had looked", lambda: box.request_count >= 2)  # the first look was the worker's
+    airflow.until("the triggerer had polled", lambda: box.request_count >= 2)  # the first poll was the worker's
 
     added = box.fleet.add({"name": "Night line", "voice": {"language": "en-GB"}})
     appeared, before = datetime.now(UTC), box.request_count
     task = run.until("wait", "success")
 
-    # The triggerer's look that finds it, perhaps one that was under way, and that of the worker which goes on.
+    # The triggerer's poll that finds it, perhaps one that was under way, and that of the worker which goes on.
     assert box.request_count - before <= 3
     assert (datetime.fromisoformat(task["end_date"]) - appeared).total_seconds() <= 2 * POKE_INTERVAL
     assert run.result("wait") == added
 
 
-def test_a_wrong_key_ends_the_sensor_at_its_first_look(airflow: Deployment, account: Account) -> None:
-    box = account("wrong_key", password="a-key-that-nobody-knows", assistants=25)
+def test_a_wrong_key_ends_the_sensor_at_its_first_poll(airflow: Deployment, account: Account) -> None:
+    box = account("wrong_key", password="a-key-that-is-wrong", assistants=25)
     run = airflow.trigger("wait_with_wrong_key")
     task = run.until("wait", "failed")
     assert task["try_number"] == 1
@@ -46,7 +46,7 @@ def test_a_wrong_key_ends_the_sensor_at_its_first_look(airflow: Deployment, acco
     assert "PuretalkAuthError" in run.log("wait")
 
 
-def test_a_key_that_is_revoked_ends_a_deferred_sensor_at_its_next_look(airflow: Deployment, account: Account) -> None:
+def test_a_key_that_is_revoked_ends_a_deferred_sensor_at_its_next_poll(airflow: Deployment, account: Account) -> None:
     box = account("revoked_key", assistants=25)
     box.before_request(4, lambda _: setattr(box.rules, "api_key", "another-key"))
     run = airflow.trigger("wait_with_revoked_key")
@@ -56,7 +56,7 @@ def test_a_key_that_is_revoked_ends_a_deferred_sensor_at_its_next_look(airflow: 
     assert "PuretalkAuthError" in run.log("wait")
 
 
-def test_an_outage_costs_a_deferred_sensor_the_looks_that_it_tolerates_and_one(
+def test_an_outage_costs_a_deferred_sensor_the_polls_that_it_tolerates_and_one(
     airflow: Deployment, account: Account
 ) -> None:
     box = account("outage", assistants=25)

@@ -1,6 +1,6 @@
 """DAGs that a watcher starts, in a running Airflow.
 
-Fleets are so small that one request is a look at all of it, and connections try no request twice: so requests are looks.
+Fleets are so small that one request is a poll of all of it, and connections retry no request: so requests are polls.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.cluster
 
 Account = Callable[..., Sandbox]
 
-#: Looks after which a change must have been noticed, and a run that is not to be would be there.
-LOOKS = 6
+#: Polls after which a change must have been found, and a run that is not to be would be there.
+POLLS = 6
 
 
 def payloads(airflow: Deployment, dag: str) -> list[Any]:
@@ -32,9 +32,9 @@ def payloads(airflow: Deployment, dag: str) -> list[Any]:
 
 
 def look_on(airflow: Deployment, box: Sandbox) -> None:
-    """Let the watcher look some more times."""
-    enough = box.request_count + LOOKS
-    airflow.until(f"the watcher had looked {LOOKS} times", lambda: box.request_count >= enough)
+    """Let the watcher poll some more times."""
+    enough = box.request_count + POLLS
+    airflow.until(f"the watcher had polled {POLLS} times", lambda: box.request_count >= enough)
 
 
 def test_a_dag_runs_once_for_each_change_also_when_the_triggerer_is_killed(
@@ -44,17 +44,17 @@ def test_a_dag_runs_once_for_each_change_also_when_the_triggerer_is_killed(
     first, second, third, *_ = box.fleet.ids()
     airflow.unpause("react")
     look_on(airflow, box)
-    assert airflow.runs("react") == [], "the first look is a baseline"
+    assert airflow.runs("react") == [], "the first poll is a baseline"
 
     box.fleet.change(first, {"prompt": "Say hello."})
     airflow.until("a change started a run", lambda: airflow.runs("react"))
     look_on(airflow, box)
-    assert [told(run) for run in payloads(airflow, "react")] == [{first: ["prompt"]}], "once for one change"
+    assert [fields_of(run) for run in payloads(airflow, "react")] == [{first: ["prompt"]}], "once for one change"
 
     airflow.kill_triggerer()
     airflow.start_triggerer()
     look_on(airflow, box)
-    assert len(airflow.runs("react")) == 1, "what was told is not told again by another triggerer"
+    assert len(airflow.runs("react")) == 1, "an event that was stored is not repeated by another triggerer"
 
     airflow.kill_triggerer()
     box.fleet.change(second, {"voice": {"language": "fr-FR"}})
@@ -84,14 +84,14 @@ def test_an_outage_of_an_hour_costs_few_requests_and_no_change(airflow: Deployme
     box.fleet.change(first, {"prompt": "Say hello."})
     box.faults.clear()
 
-    # After n failures in a row, the pause is at least 3/4 of 2 ** n intervals; one more look may have been under way.
+    # After n failures in a row, the pause is at least 3/4 of 2 ** n intervals; one more poll may have been under way.
     assert 2 <= requests <= 1 + math.log2(60 / 0.75 + 2)
     airflow.until("the change made meanwhile started a run", lambda: airflow.runs("react_after_outage"))
-    assert told(payloads(airflow, "react_after_outage")[0]) == {first: ["prompt"]}
+    assert fields_of(payloads(airflow, "react_after_outage")[0]) == {first: ["prompt"]}
     assert "exited with error" not in "".join(airflow.logs().values()), "no trigger has ended and begun anew"
 
 
-def told(payload: list[Any]) -> dict[str, list[str]]:
+def fields_of(payload: list[Any]) -> dict[str, list[str]]:
     """Return the one change that has started a run, as fields by assistant."""
     (event,) = payload
     return {change["assistant_id"]: change["fields"] for change in event["changed"]}

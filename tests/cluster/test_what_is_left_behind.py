@@ -20,7 +20,7 @@ def test_no_log_holds_a_key(airflow: Deployment) -> None:
 
 
 def test_the_database_holds_no_key_in_clear(airflow: Deployment) -> None:
-    """Events of triggers, their arguments, results of tasks, rendered templates, remembered cursors."""
+    """Events of triggers, their arguments, results of tasks, rendered templates, saved checkpoints."""
     assert airflow.keys, "run the other scenarios before"
     dump = airflow.database.dump()
     assert "PuretalkSensorTrigger" in dump or "PuretalkAssistantsChangedTrigger" in dump

@@ -1,4 +1,4 @@
-"""A small account that tells of failures at once: requests are not repeated."""
+"""A small account whose failures show at once: requests are not retried."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def instance(began: datetime | None = None) -> SimpleNamespace:
         max_tries=0,
         start_date=began or datetime.now(UTC),
     )
-    if _asks_the_instance():
+    if _uses_the_instance():
         ti.get_first_reschedule_date = lambda context: began
     return ti
 
@@ -96,12 +96,12 @@ def _defer(make: Callable[[], Any]) -> Any:
             call = partial(resumed, deferred.method_name, {"event": first_event(deferred.trigger)})
 
 
-def _asks_the_instance() -> bool:
-    """Tell whether Airflow's sensors ask their task instance when it ran first; those of 2.11 ask the database."""
+def _uses_the_instance() -> bool:
+    """Return whether sensors take the date of their first run from the task instance; on 2.11 it is in the database."""
     return not hasattr(inspect.getmodule(BaseSensorOperator), "_orig_start_date")
 
 
 def _first_date_in_database(began: datetime | None) -> Any:
-    if _asks_the_instance():
+    if _uses_the_instance():
         return contextlib.nullcontext()
     return mock.patch("airflow.sensors.base._orig_start_date", return_value=began)

@@ -30,9 +30,9 @@ def renaming(account: Sandbox, assistant_id: str, name: str) -> Callable[[Any], 
 
 def test_one_that_is_there_is_returned_at_once(account: Sandbox, mode: str) -> None:
     """A condition that already holds never defers or reschedules: one walk, and the assistant as a dict, all of it."""
-    wanted = some(account)
-    found = wait(PuretalkAssistantSensor, mode, assistant_id=wanted["assistant_id"], poke_interval=3600)
-    assert found == wanted
+    record = some(account)
+    found = wait(PuretalkAssistantSensor, mode, assistant_id=record["assistant_id"], poke_interval=3600)
+    assert found == record
     assert account.request_count == 2
 
 
@@ -44,7 +44,7 @@ def test_by_name(account: Sandbox, mode: str) -> None:
 
 
 def test_one_that_comes_later(account: Sandbox, mode: str) -> None:
-    """The wait ends with the first look after it has appeared."""
+    """The wait ends with the first poll after it has appeared."""
     record = newcomer(name="Night shift")
     account.before_request(5, lambda request: account.fleet.add(record))
     found = wait(PuretalkAssistantSensor, mode, name="Night shift")
@@ -54,13 +54,13 @@ def test_one_that_comes_later(account: Sandbox, mode: str) -> None:
 
 def test_fields_must_have_their_values(account: Sandbox, mode: str) -> None:
     """It waits until every field expected has its value, nested ones and null among them."""
-    wanted = some(account)["assistant_id"]
-    account.fleet.change(wanted, {"call_recording_enabled": False, "phone_number": "+1"})
-    account.before_request(3, lambda _: account.fleet.change(wanted, {"call_recording_enabled": True}))
-    account.before_request(5, lambda _: account.fleet.change(wanted, {"phone_number": None}))
+    identity = some(account)["assistant_id"]
+    account.fleet.change(identity, {"call_recording_enabled": False, "phone_number": "+1"})
+    account.before_request(3, lambda _: account.fleet.change(identity, {"call_recording_enabled": True}))
+    account.before_request(5, lambda _: account.fleet.change(identity, {"phone_number": None}))
     language = some(account)["voice"]["language"]
     expect = {"voice.language": language, "call_recording_enabled": True, "phone_number": None, "no.such": None}
-    found = wait(PuretalkAssistantSensor, mode, assistant_id=wanted, expect=expect)
+    found = wait(PuretalkAssistantSensor, mode, assistant_id=identity, expect=expect)
     assert found["phone_number"] is None
     assert account.request_count >= 6
 
@@ -92,18 +92,18 @@ def test_whole_numbers_equal_themselves(account: Sandbox) -> None:
 
 def test_id_and_name_must_both_be_right(account: Sandbox) -> None:
     """An id whose assistant is called otherwise is waited for until it is renamed."""
-    wanted = some(account)["assistant_id"]
-    account.before_request(3, lambda _: account.fleet.change(wanted, {"name": "Renamed"}))
-    assert wait(PuretalkAssistantSensor, "poke", assistant_id=wanted, name="Renamed")["name"] == "Renamed"
+    identity = some(account)["assistant_id"]
+    account.before_request(3, lambda _: account.fleet.change(identity, {"name": "Renamed"}))
+    assert wait(PuretalkAssistantSensor, "poke", assistant_id=identity, name="Renamed")["name"] == "Renamed"
 
 
 def test_one_that_changed_back_is_waited_for_again(account: Sandbox) -> None:
     """What the trigger saw is read again in the worker; where it holds no longer, the task defers once more."""
-    wanted = some(account)["assistant_id"]
-    account.fleet.change(wanted, {"name": "Off"})
+    identity = some(account)["assistant_id"]
+    account.fleet.change(identity, {"name": "Off"})
     for request, name in ((3, "On"), (5, "Off"), (9, "On")):
-        account.before_request(request, renaming(account, wanted, name))
-    found = wait(PuretalkAssistantSensor, "deferrable", assistant_id=wanted, name="On")
+        account.before_request(request, renaming(account, identity, name))
+    found = wait(PuretalkAssistantSensor, "deferrable", assistant_id=identity, name="On")
     assert found["name"] == "On"
     assert account.request_count >= 12
 
@@ -135,14 +135,14 @@ def test_wrong_arguments_end_the_wait_at_once(
 
 
 def test_a_value_that_xcom_cannot_carry(account: Sandbox, mode: str) -> None:
-    """It is told in a sentence instead of failing in Airflow's own code."""
+    """It is a sentence instead of failing in Airflow's own code."""
     account.fleet.add(newcomer(assistant_id="zz", name="half \ud83d"))
     with pytest.raises(PuretalkConfigurationError, match="lone surrogate"):
         wait(PuretalkAssistantSensor, mode, assistant_id="zz")
 
 
 @pytest.mark.parametrize("request_number", [1, 5], ids=["at once", "when it comes later"])
-def test_what_xcom_cannot_carry_is_told_in_every_mode(account: Sandbox, mode: str, request_number: int) -> None:
+def test_what_xcom_cannot_carry_is_an_error_in_every_mode(account: Sandbox, mode: str, request_number: int) -> None:
     """The error names the assistant and the kind of value, also where the trigger was the one that found it."""
     odd = newcomer(assistant_id="odd\0", name="Odd", extra=[{"__id__": "a"}])
     account.before_request(request_number, lambda _: account.fleet.add(odd))
@@ -150,10 +150,10 @@ def test_what_xcom_cannot_carry_is_told_in_every_mode(account: Sandbox, mode: st
         wait(PuretalkAssistantSensor, mode, name="Odd")
 
 
-def test_an_event_tells_an_id_that_every_database_keeps(account: Sandbox) -> None:
+def test_an_event_has_an_id_that_every_database_keeps(account: Sandbox) -> None:
     """NUL and half of a character are spelt out in what the trigger fires."""
-    wanted = AssistantCondition(None, "Odd")
-    assert wanted.event_payload({"assistant_id": "odd\0\ud800"}) == {"assistant_id": "odd\\0\\ud800"}
+    condition = AssistantCondition(None, "Odd")
+    assert condition.event_payload({"assistant_id": "odd\0\ud800"}) == {"assistant_id": "odd\\0\\ud800"}
 
 
 def test_log_hides_nothing(

@@ -54,10 +54,10 @@ def test_a_list_that_differs_already(account: Sandbox, folder: Folder, context: 
 
 
 def test_a_change_that_comes_later(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
-    """An unchanged list is waited on; the first look after a change ends the wait. XCom takes it: it is plain JSON."""
+    """An unchanged list is waited on; the first poll after a change ends the wait. XCom takes it: it is plain JSON."""
     take(account, folder, context)
     before = account.request_count
-    # Two requests a look: a page, and then all 30 in a single one, which proves the reading.
+    # Two requests a poll: a page, and then all 30 in a single one, which proves the reading.
     account.before_request(before + 7, lambda _: change(account, 0, call_recording_enabled=None))
     found = wait_for_change(folder, mode)
     assert found["changed"] == [{"assistant_id": account.fleet.ids()[0], "fields": ["call_recording_enabled"]}]
@@ -81,17 +81,17 @@ def test_ignored_fields_do_not_count(account: Sandbox, folder: Folder, context: 
 def test_names_to_ignore_that_no_record_has_are_warned_of(
     account: Sandbox, folder: Folder, context: Any, caplog: pytest.LogCaptureFixture, ends: bool
 ) -> None:
-    """In the result where a look finds a change, in the log where it finds none."""
+    """In the result where a poll finds a change, in the log where it finds none."""
     take(account, folder, context)
     arguments = {"poke_interval": 0.1, "timeout": 0, "ignore_fields": ["updated_at", "Prompt", "voice.avatar?"]}
     if ends:
         change(account, 1, prompt="Be brief.")
-        told = wait_for_change(folder, "poke", **arguments)["notes"]
+        warnings = wait_for_change(folder, "poke", **arguments)["notes"]
     else:
         with pytest.raises(AirflowSensorTimeout):
             wait_for_change(folder, "poke", **arguments)
-        told = [record.getMessage() for record in caplog.records if "`ignore_fields` names" in record.getMessage()]
-    assert {line.split("`")[3] for line in told} == {"Prompt"}
+        warnings = [record.getMessage() for record in caplog.records if "`ignore_fields` names" in record.getMessage()]
+    assert {line.split("`")[3] for line in warnings} == {"Prompt"}
 
 
 def test_a_snapshot_that_comes_meanwhile_is_no_baseline(
@@ -160,7 +160,7 @@ def test_no_snapshot_yet(account: Sandbox, folder: Folder, mode: str) -> None:
 
 
 def test_a_snapshot_that_does_not_exist(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
-    """A name that is wrong is told."""
+    """A name that is wrong is an error."""
     take(account, folder, context)
     with pytest.raises(PuretalkSnapshotError, match="no snapshot at .*snapshot=2020-01-01"):
         wait_for_change(folder, mode, baseline="2020-01-01")

@@ -44,25 +44,25 @@ def test_timeout(account: Sandbox, mode: str) -> None:
         wait(PuretalkAssistantSensor, mode, timeout=0.4, **NOBODY)
 
 
-def test_timeout_of_zero_looks_once(account: Sandbox, mode: str) -> None:
-    """Without any time there is still one look, and nothing is deferred or rescheduled."""
+def test_timeout_of_zero_polls_once(account: Sandbox, mode: str) -> None:
+    """Without any time there is still one poll, and nothing is deferred or rescheduled."""
     with pytest.raises(AirflowSensorTimeout):
         wait(PuretalkAssistantSensor, mode, timeout=0, **NOBODY)
     assert account.request_count == 2
 
 
 def test_what_came_true_before_the_deadline_is_found(account: Sandbox, mode: str) -> None:
-    """Also where the deadline comes before the next pause is over: all modes look a last time."""
-    wanted = account.fleet.ids()[0]
-    account.before_request(3, lambda _: account.fleet.change(wanted, {"name": "Nobody"}))
-    assert wait(PuretalkAssistantSensor, mode, poke_interval=2, timeout=1, **NOBODY)["assistant_id"] == wanted
+    """Also where the deadline comes before the next pause is over: all modes poll a last time."""
+    identity = account.fleet.ids()[0]
+    account.before_request(3, lambda _: account.fleet.change(identity, {"name": "Nobody"}))
+    assert wait(PuretalkAssistantSensor, mode, poke_interval=2, timeout=1, **NOBODY)["assistant_id"] == identity
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error")])
 def test_what_the_machine_refuses_is_an_error_of_this_package(
     account: Sandbox, mode: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Whatever a look raises skips the task with ``soft_fail``; what the machine refuses for a while is transient."""
+    """Whatever a poll raises skips the task with ``soft_fail``; what the machine refuses for a while is transient."""
 
     def refused(*arguments: Any, **options: Any) -> Any:
         raise error
@@ -76,7 +76,7 @@ def test_what_the_machine_refuses_is_an_error_of_this_package(
 
 
 @pytest.mark.parametrize("is_full", [True, False])
-def test_a_temporary_folder_without_room_is_told_as_what_it_is(
+def test_a_temporary_folder_without_room_is_reported_as_such(
     account: Sandbox, mode: str, monkeypatch: pytest.MonkeyPatch, is_full: bool
 ) -> None:
     """In every mode the same error, and whether waiting helps survives the database."""
@@ -108,7 +108,7 @@ def test_a_wrong_key_ends_the_wait_at_once(account: Sandbox, mode: str, caplog: 
 
 
 def test_a_key_that_is_revoked_meanwhile(account: Sandbox, mode: str) -> None:
-    """It ends the wait at the next look, with the same error as at the first one, ``silent_fail`` or not."""
+    """It ends the wait at the next poll, with the same error as at the first one, ``silent_fail`` or not."""
     account.before_request(3, lambda _: setattr(account.rules, "api_key", "another"))
     with pytest.raises(PuretalkAuthError) as raised:
         wait(PuretalkAssistantSensor, mode, silent_fail=True, **NOBODY)
@@ -120,7 +120,7 @@ def test_a_key_that_is_revoked_meanwhile(account: Sandbox, mode: str) -> None:
 @pytest.mark.parametrize("setting", ["soft_fail", "never_fail"])
 @pytest.mark.parametrize("fault", ["401", "404", "503"])
 def test_skipping_instead_of_failing(account: Sandbox, mode: str, setting: str, fault: str) -> None:
-    """Whatever error ends the wait, the task is skipped where the user wants that, at the first look and later."""
+    """Whatever error ends the wait, the task is skipped where the user wants that, at the first poll and later."""
     account.faults.add("ok:times=2", f"{fault}:times=always")
     with pytest.raises(AirflowSkipException, match=setting):
         wait(PuretalkAssistantSensor, mode, max_consecutive_failures=0, **{setting: True}, **NOBODY)
@@ -134,18 +134,18 @@ def test_skipping_instead_of_failing(account: Sandbox, mode: str, setting: str, 
 def test_transient_failures_are_tolerated(
     account: Sandbox, counting_mode: str, fault: str, kind: type[PuretalkError]
 ) -> None:
-    """So many in a row as were said, counted anew after each look that went well; one more ends the wait with it."""
-    wanted = account.fleet.ids()[0]
+    """So many in a row as were said, counted anew after each poll that went well; one more ends the wait with it."""
+    identity = account.fleet.ids()[0]
     account.faults.add(f"{fault}:times=2", "ok:times=2", f"{fault}:times=2", "ok:times=2")
-    account.before_request(7, lambda _: account.fleet.change(wanted, {"name": "Nobody"}))
+    account.before_request(7, lambda _: account.fleet.change(identity, {"name": "Nobody"}))
     assert wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)["name"] == "Nobody"
-    account.fleet.change(wanted, {"name": "Somebody"})
+    account.fleet.change(identity, {"name": "Somebody"})
     account.faults.add(f"{fault}:times=2", "ok:times=2", f"{fault}:times=3", "ok:times=always")
     with pytest.raises(kind):
         wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)
 
 
-def test_failures_are_counted_from_the_first_look_on(account: Sandbox, counting_mode: str) -> None:
+def test_failures_are_counted_from_the_first_poll_on(account: Sandbox, counting_mode: str) -> None:
     """Also those that the worker met before it deferred."""
     account.faults.add("503:times=always")
     with pytest.raises(PuretalkServerError):
@@ -177,15 +177,15 @@ def test_what_does_not_pass_by_itself_is_not_tolerated(
 
 def test_silent_fail_goes_on(account: Sandbox, mode: str) -> None:
     """With ``silent_fail`` nothing but a wrong key or argument ends the wait."""
-    wanted = account.fleet.ids()[0]
+    identity = account.fleet.ids()[0]
     account.faults.add("404:times=2", "ok:times=2", "503:times=2", "next_same", "ok:times=always")
-    account.before_request(6, lambda _: account.fleet.change(wanted, {"name": "Nobody"}))
+    account.before_request(6, lambda _: account.fleet.change(identity, {"name": "Nobody"}))
     found = wait(PuretalkAssistantSensor, mode, silent_fail=True, max_consecutive_failures=0, **NOBODY)
-    assert found["assistant_id"] == wanted
+    assert found["assistant_id"] == identity
 
 
 def test_a_server_that_wants_a_pause_gets_it(account: Sandbox, counting_mode: str) -> None:
-    """After a 429 that names a time too long to sit out, nothing is asked until it is over, however short the pauses."""
+    """After a 429 that names a time too long to sit out, no request is sent until it is over, however short the pauses."""
     account.faults.add("429:retry_after=500")
     with pytest.raises(AirflowSensorTimeout):
         wait(PuretalkAssistantSensor, counting_mode, timeout=1, **NOBODY)
@@ -193,7 +193,7 @@ def test_a_server_that_wants_a_pause_gets_it(account: Sandbox, counting_mode: st
 
 
 def test_facts_of_an_error_survive_the_database(account: Sandbox, counting_mode: str) -> None:
-    """Status, request id, address and what the server said of retrying reach whoever handles the task's failure."""
+    """Status, request id, address and `Retry-After` reach the handler of the task's failure."""
     account.faults.add("ok:times=2", "429:retry_after=500")
     with pytest.raises(PuretalkRateLimitError, match="throttled us for 500 s") as raised:
         wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=0, **NOBODY)
@@ -204,7 +204,7 @@ def test_facts_of_an_error_survive_the_database(account: Sandbox, counting_mode:
 
 
 def test_a_connection_that_does_not_exist(account: Sandbox, mode: str) -> None:
-    """It is told as what it is, at once."""
+    """It is reported as such, at once."""
     with pytest.raises(PuretalkConfigurationError, match="no Airflow connection 'missing'"):
         wait(PuretalkAssistantSensor, mode, puretalk_conn_id="missing", **NOBODY)
 
@@ -248,7 +248,7 @@ def test_only_errors_of_this_package_are_raised(name: Any) -> None:
 
 @pytest.mark.parametrize("odd", ["soon", float("nan"), -1, 10**400, True, {"url": "x"}])
 def test_facts_that_make_no_sense_are_left_out(odd: Any) -> None:
-    """Whoever decides by them when to come back gets numbers and texts, or nothing."""
+    """A retry policy that decides by them gets numbers and texts, or nothing."""
     sensor = PuretalkAssistantSensor(task_id="wait", deferrable=True, **NOBODY)
     facts = {"status_code": 429, "retry_after": odd, "request_id": 5, "url": "https://api.puretalk.ai", "key": "x"}
     event = {"status": "error", "error": "PuretalkRateLimitError", "message": "Wait.", "facts": facts}

@@ -1,4 +1,4 @@
-"""Pauses between looks outside of a worker are those that Airflow's sensors make."""
+"""Pauses between polls outside of a worker are those that Airflow's sensors make."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from airflow_provider_puretalk.conditions.poll_schedule import SHORTEST, PollSch
 BEGAN = 1_700_000_000.0
 
 
-def looks(pauses: PollSchedule, seconds: float) -> list[float]:
+def pauses_of(schedule: PollSchedule, seconds: float) -> list[float]:
     """Return the pauses of one wait, one after the other, until so much time is gone."""
     found, now = [], BEGAN
     while now < BEGAN + seconds:
-        found.append(pauses.after(now))
+        found.append(schedule.after(now))
         now += found[-1]
     return found
 
 
 def test_without_backoff_they_are_all_the_same() -> None:
-    """However long somebody waits."""
-    assert set(looks(PollSchedule(60, False, 5, BEGAN), 86_400)) == {60}
+    """However long the wait."""
+    assert set(pauses_of(PollSchedule(60, False, 5, BEGAN), 86_400)) == {60}
 
 
 def test_with_backoff_they_double() -> None:
     """Each lies between the interval times a power of two and twice that, as Airflow has it: half of it is the first."""
-    found = looks(PollSchedule(60, True, None, BEGAN), 7 * 86_400)
+    found = pauses_of(PollSchedule(60, True, None, BEGAN), 7 * 86_400)
     assert 13 <= len(found) <= 16
     for number, pause in enumerate(found, start=1):
         least = 60 * 2 ** (number - 2)
@@ -39,33 +39,33 @@ def test_with_backoff_they_double() -> None:
 
 def test_they_are_the_same_after_a_restart() -> None:
     """Chance is drawn from the moment at which the wait began: another process goes on alike, another wait differs."""
-    first = looks(PollSchedule(60, True, None, BEGAN), 86_400)
-    assert looks(PollSchedule(60, True, None, BEGAN), 86_400) == first
+    first = pauses_of(PollSchedule(60, True, None, BEGAN), 86_400)
+    assert pauses_of(PollSchedule(60, True, None, BEGAN), 86_400) == first
     assert [PollSchedule(60, True, None, BEGAN + 1).after(BEGAN + 1 + sum(first[:9]))] != first[9:10]
 
 
 def test_the_longest_wait_bounds_them() -> None:
     """``max_wait`` holds for every pause."""
-    found = looks(PollSchedule(60, True, 600, BEGAN), 86_400)
+    found = pauses_of(PollSchedule(60, True, 600, BEGAN), 86_400)
     assert max(found) == 600
     assert found[0] < 60
 
 
 def test_a_clock_that_was_set_back() -> None:
-    """A look that seems to lie before the beginning is the first one."""
+    """A poll that seems to lie before the beginning is the first one."""
     pauses = PollSchedule(60, True, None, BEGAN)
     assert pauses.after(BEGAN - 3600) == pauses.after(BEGAN)
 
 
 @pytest.mark.parametrize("exponential", [False, True])
-def test_nobody_keeps_a_triggerer_busy(exponential: bool) -> None:
-    """Even an interval of nothing leaves others time, and is reckoned at once however long the wait has lasted."""
+def test_no_wait_keeps_a_triggerer_busy(exponential: bool) -> None:
+    """Even an interval of nothing leaves others time, and is computed at once however long the wait has lasted."""
     assert PollSchedule(0, exponential, 0, BEGAN).after(BEGAN) == SHORTEST
     assert PollSchedule(0, exponential, None, BEGAN).after(BEGAN + 10 * 365 * 86_400) >= SHORTEST
 
 
 def test_airflows_configuration_makes_sensors_deferrable() -> None:
-    """With ``[operators] default_deferrable`` on, sensors wait in the triggerer unless told otherwise."""
+    """With ``[operators] default_deferrable`` on, sensors wait in the triggerer unless `deferrable` says otherwise."""
     program = (
         "from airflow_provider_puretalk.sensors import *\n"
         "sensors = [PuretalkAssistantSensor(task_id='a'), PuretalkAssistantsChangedSensor(task_id='b', destination='/')]\n"

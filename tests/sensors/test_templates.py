@@ -1,4 +1,4 @@
-"""Arguments can be templates; sensors are cheap to build and look like themselves."""
+"""Arguments can be templates; sensors are cheap to build and recognisable in the UI."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_default_deferrable(sensor: Any) -> None:
 
 
 @each
-def test_looks_like_itself_in_the_ui(sensor: Any) -> None:
+def test_is_recognisable_in_the_ui(sensor: Any) -> None:
     """Each has a colour of its own, and shows what is JSON as JSON."""
     others = [getattr(operators, name) for name in operators.__all__ if name.endswith("Operator")]
     colours = [other.ui_color for other in [*others, *SENSORS, BaseSensorOperator]]
@@ -92,8 +92,8 @@ def test_in_a_dag(account: Sandbox, folder: Folder, context: Any, deferrable: bo
     """In a run of a DAG, whose trigger Airflow runs itself, the result reaches the next task by XCom."""
     folder.take(context, partition="2026-11-22")
     before = account.request_count
-    wanted = account.fleet.ids()[0]
-    account.before_request(before + 3, lambda _: account.fleet.change(wanted, {"name": "Reception"}))
+    identity = account.fleet.ids()[0]
+    account.before_request(before + 3, lambda _: account.fleet.change(identity, {"name": "Reception"}))
     with DAG(f"waiting_{deferrable}", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         settings: dict[str, Any] = {"deferrable": deferrable, "poke_interval": 0.1, "timeout": 30}
         here = sensors.PuretalkAssistantSensor(task_id="here", name="Reception", **settings)
@@ -101,5 +101,5 @@ def test_in_a_dag(account: Sandbox, folder: Folder, context: Any, deferrable: bo
         here >> changed
     result = airflow_runner.run(dag)
     assert result.states == {"here": "success", "changed": "success"}
-    assert result.xcoms["here"]["assistant_id"] == wanted
-    assert result.xcoms["changed"]["changed"] == [{"assistant_id": wanted, "fields": ["name"]}]
+    assert result.xcoms["here"]["assistant_id"] == identity
+    assert result.xcoms["changed"]["changed"] == [{"assistant_id": identity, "fields": ["name"]}]

@@ -31,12 +31,12 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def watcher(**arguments: Any) -> PuretalkAssistantsChangedTrigger:
-    """Return a trigger that looks often."""
+    """Return a trigger that polls often."""
     return PuretalkAssistantsChangedTrigger(**{"poll_interval": 0.05} | arguments)
 
 
 async def baseline(state: AssetState, *watchers: PuretalkAssistantsChangedTrigger) -> None:
-    """Let watchers run until each has remembered a fleet and is in the register."""
+    """Let watchers run until each has saved a fleet and is in the register."""
     async with Triggerer() as triggerer:
         for one in watchers:
             triggerer.start(one, state)
@@ -83,15 +83,17 @@ async def first_event(state: AssetState, one: PuretalkAssistantsChangedTrigger) 
         {"account": "puretalk_default"},
     ],
 )
-async def test_a_change_made_while_arguments_are_changed_is_told(box: sandbox.Sandbox, changed: dict[str, Any]) -> None:
-    """Whatever argument it is: the new watcher begins with what the old one remembers."""
+async def test_a_change_made_while_arguments_are_changed_has_its_event(
+    box: sandbox.Sandbox, changed: dict[str, Any]
+) -> None:
+    """Whatever argument it is: the new watcher begins with the checkpoint of the old one."""
     await baseline(state := AssetState(), watcher())
     identity = box.fleet.ids()[0]
     box.fleet.change(identity, {"prompt": "Meanwhile."})
     event = await first_event(state, watcher(**changed))
-    (told,) = event["changed"]
-    assert told["assistant_id"] == identity
-    assert "prompt" in told["fields"]
+    (one,) = event["changed"]
+    assert one["assistant_id"] == identity
+    assert "prompt" in one["fields"]
 
 
 async def test_what_nobody_watched_is_named(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
@@ -155,7 +157,7 @@ async def test_log_hides_nothing(box: sandbox.Sandbox, caplog: pytest.LogCapture
 
 
 async def test_two_watchers_that_differ_in_pace_only_remember_apart(box: sandbox.Sandbox) -> None:
-    """What one has told is no reason for the other to keep silent about it."""
+    """An event of one is no reason for the other to send none."""
     slow, fast = watcher(poll_interval=0.07), watcher()
     await baseline(state := AssetState(), slow, fast)
     assert len([key for key in state.values if key.endswith("/head")]) == 2

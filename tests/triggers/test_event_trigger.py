@@ -1,4 +1,4 @@
-"""The event trigger in a triggerer: every change is told, at least once, whatever dies, and nothing else is."""
+"""The event trigger in a triggerer: every change has its event, at least once, whatever dies, and nothing else has."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def watcher(**arguments: Any) -> PuretalkAssistantsChangedTrigger:
-    """Return a trigger that looks often."""
+    """Return a trigger that polls often."""
     return PuretalkAssistantsChangedTrigger(**{"poll_interval": INTERVAL} | arguments)
 
 
-async def looked(box: sandbox.Sandbox, times: int = 2) -> None:
-    """Wait until the account has been looked at so many times from now on."""
+async def polled(box: sandbox.Sandbox, times: int = 2) -> None:
+    """Wait until the account has been polled so many times from now on."""
     goal = box.request_count + times
     async with asyncio.timeout(30):
         while box.request_count < goal:
             await asyncio.sleep(0.01)
 
 
-async def remembered(state: AssetState, writes: int = 1) -> None:
+async def saved(state: AssetState, writes: int = 1) -> None:
     """Wait until so many values have been written."""
     async with asyncio.timeout(30):
         while state.writes < writes:
@@ -67,12 +67,12 @@ def fields_of(payload: dict[str, Any]) -> dict[str, list[str]]:
     return {one["assistant_id"]: one["fields"] for one in payload["changed"]}
 
 
-async def test_one_event_for_each_change_and_none_for_the_first_look(box: sandbox.Sandbox) -> None:
+async def test_one_event_for_each_change_and_none_for_the_first_poll(box: sandbox.Sandbox) -> None:
     """The payload names what changed; after that there is quiet."""
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state := AssetState())
-        await remembered(state)
-        await looked(box)
+        await saved(state)
+        await polled(box)
         assert triggerer.events[0] == []
         changed = change(box, 3, prompt="New.", voice={"language": "xx"})
         (event,) = await triggerer.wait_for(1)
@@ -82,25 +82,25 @@ async def test_one_event_for_each_change_and_none_for_the_first_look(box: sandbo
         box.fleet.remove(removed)
         while sum(map(len, (one["added"] + one["removed"] for one in triggerer.events[0][1:]))) < 2:
             await triggerer.wait_for(len(triggerer.events[0]) + 1)
-        told = triggerer.events[0][1:]
-        assert [[*one["added"], *one["removed"]] for one in told] in ([[added, removed]], [[added], [removed]])
-        await looked(box)
-        assert triggerer.events[0][1:] == told
+        events = triggerer.events[0][1:]
+        assert [[*one["added"], *one["removed"]] for one in events] in ([[added, removed]], [[added], [removed]])
+        await polled(box)
+        assert triggerer.events[0][1:] == events
 
 
-async def test_a_restart_tells_nothing_twice_and_what_happened_meanwhile(box: sandbox.Sandbox) -> None:
-    """Once the change is remembered, a triggerer may die as it likes."""
+async def test_a_restart_repeats_no_event_and_loses_no_change(box: sandbox.Sandbox) -> None:
+    """Once the change is saved, a triggerer may die as it likes."""
     state = AssetState()
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state)
-        await remembered(state, 2)
-        change(box, 0, prompt="Told.")
+        await saved(state, 2)
+        change(box, 0, prompt="Sent.")
         await triggerer.wait_for(1)
-        await remembered(state, 3)
+        await saved(state, 3)
         await triggerer.kill()
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state)
-        await looked(box, 3)
+        await polled(box, 3)
         assert triggerer.events[0] == []
     meanwhile = change(box, 1, begin_message="While it was down.", voice={"name": "x"})
     async with Triggerer() as triggerer:
@@ -109,15 +109,15 @@ async def test_a_restart_tells_nothing_twice_and_what_happened_meanwhile(box: sa
         assert fields_of(event) == {meanwhile: ["begin_message", "voice.name"]}
 
 
-async def test_an_event_that_did_not_arrive_is_told_again(box: sandbox.Sandbox) -> None:
-    """A triggerer killed between firing and storing an event has remembered nothing of it; the digest is the same."""
+async def test_an_event_that_did_not_arrive_is_repeated(box: sandbox.Sandbox) -> None:
+    """A triggerer killed between firing and storing an event has saved nothing of it; the digest is the same."""
     state = AssetState()
     async with Triggerer(events_arrive=False) as triggerer:
         triggerer.start(watcher(), state)
-        await remembered(state, 2)
+        await saved(state, 2)
         change(box, 0, prompt="On its way.")
         (lost,) = await triggerer.wait_for(1)
-        await looked(box, 3)
+        await polled(box, 3)
         assert state.writes == 2
         await triggerer.kill()
     async with Triggerer() as triggerer:
@@ -127,12 +127,12 @@ async def test_an_event_that_did_not_arrive_is_told_again(box: sandbox.Sandbox) 
     assert event | {"seen_at": None} == lost | {"seen_at": None}
 
 
-async def test_an_event_that_never_arrives_is_told_again(box: sandbox.Sandbox) -> None:
-    """Airflow gives up the trigger that waits for it; the quiet looks after that event must remember nothing of it."""
+async def test_an_event_that_never_arrives_is_repeated(box: sandbox.Sandbox) -> None:
+    """Airflow gives up the trigger that waits for it; the polls after that event must save nothing of it."""
     state = AssetState()
     async with Triggerer(events_arrive=False, patience=0.5) as triggerer:
         triggerer.start(watcher(), state)
-        await remembered(state, 2)
+        await saved(state, 2)
         change(box, 0, prompt="Lost on its way.")
         (lost,) = await triggerer.wait_for(1)
         with pytest.raises(AckTimeout):
@@ -145,16 +145,16 @@ async def test_an_event_that_never_arrives_is_told_again(box: sandbox.Sandbox) -
     assert event["digest"] == lost["digest"]
 
 
-async def test_an_event_that_arrived_but_was_not_remembered_is_told_again(box: sandbox.Sandbox) -> None:
-    """At least once, and never less: the store failed when it was to be remembered, then the triggerer died."""
+async def test_an_event_that_arrived_but_was_not_saved_is_repeated(box: sandbox.Sandbox) -> None:
+    """At least once, and never less: the store failed when it was to be saved, then the triggerer died."""
     state = AssetState()
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state)
-        await remembered(state, 2)
+        await saved(state, 2)
         state.failing = [RuntimeError("the API server is away")] * 1_000
         change(box, 0, prompt="Arrived.")
         (first,) = await triggerer.wait_for(1)
-        await looked(box, 3)
+        await polled(box, 3)
         assert len(triggerer.events[0]) == 1
         await triggerer.kill()
     state.failing = []
@@ -164,49 +164,51 @@ async def test_an_event_that_arrived_but_was_not_remembered_is_told_again(box: s
     assert first["digest"] == second["digest"]
 
 
-async def test_what_could_not_be_remembered_is_at_a_later_look(
+async def test_what_could_not_be_saved_is_at_a_later_poll(
     box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While the store fails events go on; once it works again there is nothing left to tell after a restart."""
+    """While the store fails events go on; once it works again there is no event after a restart."""
     state = AssetState()
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state)
-        await remembered(state, 2)
+        await saved(state, 2)
         state.failing = [RuntimeError("the API server is away")] * 2
         change(box, 0, prompt="One.")
         await triggerer.wait_for(1)
-        await remembered(state, 3)
+        await saved(state, 3)
         await triggerer.kill()
-    assert "could not be remembered" in caplog.text
+    assert "Saving the watcher's checkpoint failed" in caplog.text
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state)
-        await looked(box, 3)
+        await polled(box, 3)
         assert triggerer.events[0] == []
 
 
-async def test_it_waits_for_what_it_remembers(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """A store that cannot be read at first does not make the first look a baseline: that would lose a change."""
+async def test_it_waits_for_its_checkpoint(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """A store that cannot be read at first does not make the first poll a baseline: that would lose a change."""
     state = AssetState()
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state)
-        await remembered(state, 2)
+        await saved(state, 2)
         await triggerer.kill()
     change(box, 0, prompt="While it was down.")
     state.failing = [RuntimeError("the API server is away")] * 3
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state)
         assert len(await triggerer.wait_for(1)) == 1
-    assert caplog.text.count("cannot be read") == 3
+    assert caplog.text.count("Reading the watcher's checkpoint failed") == 3
 
 
 @pytest.mark.parametrize(
     "error", [json.JSONDecodeError("no JSON", "", 0), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text")]
 )
-async def test_a_memory_that_cannot_be_decoded_for_once_is_not_given_up(box: sandbox.Sandbox, error: Exception) -> None:
-    """A state backend of somebody's own may fail so: it is no sign of a trigger that watches for several assets."""
+async def test_a_checkpoint_that_cannot_be_decoded_for_once_is_not_given_up(
+    box: sandbox.Sandbox, error: Exception
+) -> None:
+    """A custom state backend may fail so: it is no sign of a trigger that watches for several assets."""
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state := AssetState())
-        await remembered(state, 2)
+        await saved(state, 2)
     change(box, 0, prompt="Meanwhile.")
     state.failing.append(error)
     async with Triggerer() as triggerer:
@@ -215,15 +217,15 @@ async def test_a_memory_that_cannot_be_decoded_for_once_is_not_given_up(box: san
     assert event["counts"]["changed"] == 1
 
 
-async def test_a_change_that_comes_back_before_the_next_look_is_none(box: sandbox.Sandbox) -> None:
-    """Only what is different when somebody looks is told, and that it was saved again (`updated_at`) is nothing."""
+async def test_a_change_that_is_undone_before_the_next_poll_is_none(box: sandbox.Sandbox) -> None:
+    """Only what differs at a poll counts, and that it was saved again (`updated_at`) is nothing."""
     async with Triggerer() as triggerer:
         triggerer.start(watcher(poll_interval=1.5), state := AssetState())
-        await remembered(state, 2)
+        await saved(state, 2)
         before = box.fleet.get(box.fleet.ids()[0])["prompt"]
         box.faults.add("delay:seconds=0")
-        await looked(box, 1)
-        await asyncio.sleep(0.4)  # The look is over, and the next one is not due yet.
+        await polled(box, 1)
+        await asyncio.sleep(0.4)  # The poll is over, and the next one is not due yet.
         change(box, 0, prompt="Flicker.")
         change(box, 0, prompt=before)
         other = change(box, 1, prompt="New.")
@@ -232,7 +234,7 @@ async def test_a_change_that_comes_back_before_the_next_look_is_none(box: sandbo
 
 
 async def test_one_poll_serves_all_watchers_of_an_account(box: sandbox.Sandbox) -> None:
-    """Whatever they watch and however often: they see the same look, and the API is asked as if there were one."""
+    """Whatever they watch and however often: they receive the same observation, and as many requests are sent as for one."""
     box.faults.add("delay:seconds=0.1,times=always")
     arguments: list[dict[str, Any]] = [
         {},
@@ -247,7 +249,7 @@ async def test_one_poll_serves_all_watchers_of_an_account(box: sandbox.Sandbox) 
         for state, one in zip(states, arguments, strict=True):
             triggerer.start(watcher(**one), state)
         for state in states:
-            await remembered(state, 2)
+            await saved(state, 2)
         for number in range(1, 4):
             change(box, 0, prompt=f"{number}")
             seen = {(await triggerer.wait_for(number, of=place))[-1]["seen_at"] for place in range(len(arguments))}
@@ -255,7 +257,7 @@ async def test_one_poll_serves_all_watchers_of_an_account(box: sandbox.Sandbox) 
     assert box.max_in_flight == 1
 
 
-async def test_other_page_sizes_and_connections_look_for_themselves(box: sandbox.Sandbox, connection: Define) -> None:
+async def test_other_page_sizes_and_connections_poll_for_themselves(box: sandbox.Sandbox, connection: Define) -> None:
     """What would read the list differently does."""
     connection("other", host=box.base_url)
     keys = [
@@ -270,7 +272,7 @@ async def test_other_page_sizes_and_connections_look_for_themselves(box: sandbox
         triggerer.start(watcher(page_size=10), states[0])
         triggerer.start(watcher(puretalk_conn_id="other"), states[1])
         for state in states:
-            await remembered(state, 2)
+            await saved(state, 2)
         changed = change(box, 0, prompt="New.")
         (first,), (second,) = await triggerer.wait_for(1, of=0), await triggerer.wait_for(1, of=1)
     assert fields_of(first) == fields_of(second) == {changed: ["prompt"]}
@@ -278,12 +280,12 @@ async def test_other_page_sizes_and_connections_look_for_themselves(box: sandbox
 
 
 async def test_a_late_watcher_that_is_in_a_hurry_quickens_the_others(box: sandbox.Sandbox) -> None:
-    """And is not made to wait for the pause that the first one asked for."""
+    """And is not made to wait for the pause of the first one."""
     async with Triggerer() as triggerer:
         triggerer.start(watcher(poll_interval=3600), first := AssetState())
-        await remembered(first, 2)
+        await saved(first, 2)
         triggerer.start(watcher(field_classes=["behaviour"]), second := AssetState())
-        await remembered(second, 2)
+        await saved(second, 2)
         change(box, 0, prompt="New.")
         await triggerer.wait_for(1, of=1)
         await triggerer.wait_for(1, of=0)
@@ -299,7 +301,7 @@ async def test_filters(box: sandbox.Sandbox) -> None:
         triggerer.start(watcher(ignore_fields=["name", "updated_at"]), states[2])
         triggerer.start(watcher(), states[3])
         for state in states:
-            await remembered(state, 2)
+            await saved(state, 2)
         with_all = [
             change(box, 0, name="x"),
             change(box, 1, prompt="x"),
@@ -307,11 +309,11 @@ async def test_filters(box: sandbox.Sandbox) -> None:
         ]
         while sum(len(event["changed"]) for event in triggerer.events[3]) < 3:
             await triggerer.wait_for(len(triggerer.events[3]) + 1, of=3)
-        told = [
+        events = [
             {identity: names for event in triggerer.events[place] for identity, names in fields_of(event).items()}
             for place in range(4)
         ]
-    assert told == [
+    assert events == [
         {ids[1]: ["prompt"]},
         {ids[2]: ["call_recording_enabled"]},
         {ids[1]: ["prompt"], ids[2]: ["call_recording_enabled", "prompt"]},
@@ -320,15 +322,15 @@ async def test_filters(box: sandbox.Sandbox) -> None:
 
 
 @pytest.mark.parametrize("depth", [200, 500, 800])
-async def test_a_record_nested_deep_blinds_nobody(box: sandbox.Sandbox, depth: int) -> None:
-    """Changes in it and in all others are told, whatever its depth."""
+async def test_a_record_nested_deep_hides_no_change(box: sandbox.Sandbox, depth: int) -> None:
+    """Changes in it and in all others come in events, whatever its depth."""
     deep: Any = 1
     for _ in range(depth):
         deep = [deep]
     async with Triggerer() as triggerer:
         first = change(box, 0, odd=deep)
         triggerer.start(watcher(), state := AssetState())
-        await remembered(state, 2)
+        await saved(state, 2)
         second = change(box, 1, prompt="New.")
         (event,) = await triggerer.wait_for(1)
         assert fields_of(event) == {second: ["prompt"]}
@@ -337,25 +339,25 @@ async def test_a_record_nested_deep_blinds_nobody(box: sandbox.Sandbox, depth: i
 
 
 async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """The first look that fails tries as often as the connection says, each later one once; then the change is told."""
+    """The first poll that fails makes the connection's retries, each later one none; then the event of the change comes."""
     state = AssetState()
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state)
-        await remembered(state, 2)
+        await saved(state, 2)
         box.faults.add("503:times=always")
         before = box.request_count
         async with asyncio.timeout(30):
             while caplog.text.count("failed, 8 in a row") < 1:
                 triggerer.check()
                 await asyncio.sleep(0.01)
-        asked = box.request_count - before
+        sent = box.request_count - before
         failed = sum("in a row; it will be tried again" in record.getMessage() for record in caplog.records)
         retries = 5
-        assert failed - 1 <= asked - retries <= failed + 2  # a proper look may have come before the faults
+        assert failed - 1 <= sent - retries <= failed + 2  # a proper poll may have come before the faults
         change(box, 0, prompt="During the outage.")
         box.faults.clear()
         (event,) = await triggerer.wait_for(1)
-        await looked(box)
+        await polled(box)
         assert triggerer.events[0] == [event]
     levels = [record.levelno for record in caplog.records if "in a row" in record.getMessage()]
     assert levels[:3] == [logging.WARNING, logging.WARNING, logging.ERROR]
@@ -364,7 +366,7 @@ async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplo
 async def test_after_an_outage_an_api_that_throttles_is_read(
     connection: Define, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Only the first request of a look after a failure does without retries: the next look meets throttling as any other."""
+    """Only the first request of a poll after a failure does without retries: the next poll meets throttling as any other."""
     with sandbox.running(assistants=200, requests_per_second=15, max_limit=20) as box:
         connection(
             host=box.base_url, password=box.api_key, extra={"page_size": 20, "max_retries": 5, "retry_backoff": 0.05}
@@ -372,16 +374,16 @@ async def test_after_an_outage_an_api_that_throttles_is_read(
         async with Triggerer() as triggerer:
             box.faults.add("401")
             triggerer.start(watcher(), state := AssetState())
-            await remembered(state, 2)
+            await saved(state, 2)
     assert "failed, 1 in a row" in caplog.text
     assert "failed, 2 in a row" not in caplog.text
 
 
 @pytest.mark.parametrize("fault", ["503", "half_body", "reset", "429:retry_after=0"])
-async def test_a_look_after_a_failure_sends_one_request_while_the_api_fails(
+async def test_a_poll_after_a_failure_sends_one_request_while_the_api_fails(
     box: sandbox.Sandbox, connection: Define, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
-    """However it fails, and in the looks after that too; only the first look makes the connection's retries."""
+    """However it fails, and in the polls after that too; only the first poll makes the connection's retries."""
     connection(host=box.base_url, extra={"max_retries": 2, "retry_backoff": 0.01})
     box.faults.add(f"{fault}{',' if ':' in fault else ':'}times=always")
     async with Triggerer() as triggerer:
@@ -389,14 +391,14 @@ async def test_a_look_after_a_failure_sends_one_request_while_the_api_fails(
         async with asyncio.timeout(30):
             while "failed, 4 in a row" not in caplog.text:
                 await asyncio.sleep(0.01)
-        asked = box.request_count
-    assert 3 + 3 <= asked <= 3 + 4  # a fifth look may have begun
+        sent = box.request_count
+    assert 3 + 3 <= sent <= 3 + 4  # a fifth poll may have begun
 
 
-async def test_a_look_may_take_as_long_as_was_said(
+async def test_a_poll_may_take_max_seconds(
     box: sandbox.Sandbox, connection: Define, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A list that cannot be read within `max_seconds` is one that cannot be watched; the most patient watcher counts."""
+    """A list that cannot be read within `max_seconds` is one that cannot be watched; the largest value counts."""
     connection(host=box.base_url, extra={"requests_per_second": 10})
     async with Triggerer() as triggerer:
         # Twenty assistants at two a page: a second request, a tenth of a second later, at least.
@@ -406,18 +408,18 @@ async def test_a_look_may_take_as_long_as_was_said(
                 await asyncio.sleep(0.01)
         assert not state.writes
         triggerer.start(watcher(page_size=2, max_seconds=60, field_classes=["voice"]), other := AssetState())
-        await remembered(state)
-        await remembered(other)
+        await saved(state)
+        await saved(other)
 
 
-def test_the_looks_of_an_hours_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a look a minute there are at most a dozen instead of sixty; what the server asks for is waited for, up to a day."""
+def test_the_polls_of_an_hours_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a poll a minute there are at most a dozen instead of sixty; `Retry-After` is waited for, up to a day."""
     monkeypatch.setattr(fleet_polls, "LONGEST_PAUSE", 900.0)
-    clock, looks = 0.0, 0
+    clock, polls = 0.0, 0
     while clock < 3600:
-        looks += 1
-        clock += fleet_polls._Pause(looks, 0.0)(60.0)
-    assert 5 <= looks <= 9
+        polls += 1
+        clock += fleet_polls._Pause(polls, 0.0)(60.0)
+    assert 5 <= polls <= 9
     assert fleet_polls._Pause(0, 0.0)(60.0) == 60.0
     assert fleet_polls._Pause(100, 0.0)(60.0) <= 900.0
     assert fleet_polls._Pause(100, 0.0)(3600.0) <= 3600.0
@@ -437,7 +439,7 @@ async def test_a_wrong_key_is_an_error_that_can_be_mended(
                 await asyncio.sleep(0.01)
         triggerer.check()
         connection(host=box.base_url)
-        await remembered(state, 2)
+        await saved(state, 2)
     (first, *_) = [record for record in caplog.records if "in a row" in record.getMessage()]
     assert first.levelno == logging.ERROR
     assert "refused the key" in first.getMessage()
@@ -459,7 +461,7 @@ async def test_a_connection_that_is_missing_or_of_another_account(
                 await asyncio.sleep(0.01)
             assert not state.writes
             connection("later", host=box.base_url, extra={"account": "eu"})
-            await remembered(state, 2)
+            await saved(state, 2)
         change(box, 0, prompt="New.")
         (event,) = await triggerer.wait_for(1)
     assert event["account"] == "eu"
@@ -478,7 +480,7 @@ async def test_an_api_that_hangs_holds_up_nobody(
                 while not other.request_count:
                     await asyncio.sleep(0.01)
             triggerer.start(watcher(), state := AssetState())
-            await remembered(state, 2)
+            await saved(state, 2)
             change(box, 0, prompt="New.")
             await triggerer.wait_for(1, of=1)
             async with asyncio.timeout(5):
@@ -486,7 +488,7 @@ async def test_an_api_that_hangs_holds_up_nobody(
         other.faults.clear()
 
 
-async def test_without_a_store_it_remembers_in_memory(box: sandbox.Sandbox) -> None:
+async def test_without_a_store_the_baseline_is_in_memory(box: sandbox.Sandbox) -> None:
     """As on Airflow 3.0 to 3.2, with a poll of its own (`run`): each change once, and a baseline after a start."""
 
     async def first_event(trigger: PuretalkAssistantsChangedTrigger) -> dict[str, Any]:
@@ -496,21 +498,21 @@ async def test_without_a_store_it_remembers_in_memory(box: sandbox.Sandbox) -> N
         raise AssertionError("it must not end")
 
     task = asyncio.create_task(first_event(watcher()))
-    await looked(box, 2)
+    await polled(box, 2)
     changed = change(box, 0, prompt="New.")
     async with asyncio.timeout(30):
         event = await task
     assert fields_of(event) == {changed: ["prompt"]}
     task = asyncio.create_task(first_event(watcher()))
-    await looked(box, 3)
+    await polled(box, 3)
     assert not task.done()
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
-async def test_alone_with_a_store_it_remembers_at_the_next_look(box: sandbox.Sandbox) -> None:
-    """Where Airflow does not say when events are stored, they are by the time of the next look."""
+async def test_alone_with_a_store_it_saves_at_the_next_poll(box: sandbox.Sandbox) -> None:
+    """Where Airflow does not say when events are stored, they are by the time of the next poll."""
     state, events = AssetState(), []
 
     async def run() -> None:
@@ -521,11 +523,11 @@ async def test_alone_with_a_store_it_remembers_at_the_next_look(box: sandbox.San
 
     for expected in (1, 0):
         task = asyncio.create_task(run())
-        await looked(box, 3)
+        await polled(box, 3)
         if expected:
-            await remembered(state, 2)
+            await saved(state, 2)
             change(box, 0, prompt="New.")
-            await remembered(state, 3)
+            await saved(state, 3)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -539,13 +541,13 @@ class _SeveralAssets:
         raise ValueError("Task has 2 concrete inlets and outlets")
 
 
-async def test_a_trigger_of_several_assets_remembers_in_memory(
+async def test_a_trigger_of_several_assets_keeps_its_baseline_in_memory(
     box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It says so and works."""
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), _SeveralAssets())
-        await looked(box, 2)
+        await polled(box, 2)
         change(box, 0, prompt="New.")
         await triggerer.wait_for(1)
     assert "several assets" in caplog.text
@@ -574,22 +576,22 @@ async def test_the_blocking_store_of_the_first_releases(box: sandbox.Sandbox) ->
     state = AssetState()
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), _Blocking(state))
-        await remembered(state, 2)
+        await saved(state, 2)
         change(box, 0, prompt="New.")
         await triggerer.wait_for(1)
-        await remembered(state, 3)
+        await saved(state, 3)
 
 
-async def test_nothing_secret_is_kept_or_told(box: sandbox.Sandbox, connection: Define) -> None:
+async def test_nothing_secret_is_stored_or_sent(box: sandbox.Sandbox, connection: Define) -> None:
     """Neither the keys nor a text of an assistant is in the store, in the events or in what the trigger is built from."""
     connection(host=box.base_url, extra={"redaction_key": "redaction-key-4711"})
     async with Triggerer() as triggerer:
         trigger = watcher()
         triggerer.start(trigger, state := AssetState())
-        await remembered(state, 2)
+        await saved(state, 2)
         change(box, 0, prompt="Confidential words.")
         events = await triggerer.wait_for(1)
-        await remembered(state, 3)
+        await saved(state, 3)
     everything = repr((state.values, events, trigger.serialize(), trigger))
     names = [record["name"] for record in box.fleet]
     assert [text for text in (API_KEY, "4711", "Confidential", *names) if text in everything] == []
@@ -601,6 +603,6 @@ async def test_names_to_ignore_that_no_assistant_has_are_warned_of(
     """Once for each start: a typo would otherwise ignore nothing, in silence."""
     async with Triggerer() as triggerer:
         triggerer.start(watcher(ignore_fields=["updated_at", "voice.avatar?", "Voice.name", "/prompt"]), AssetState())
-        await looked(box, 4)
-    told = [line for line in caplog.messages if "`ignore_fields` names" in line]
-    assert [line.split("`")[3] for line in told] == ["/prompt", "Voice.name"]
+        await polled(box, 4)
+    warnings = [line for line in caplog.messages if "`ignore_fields` names" in line]
+    assert [line.split("`")[3] for line in warnings] == ["/prompt", "Voice.name"]

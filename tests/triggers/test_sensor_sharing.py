@@ -1,4 +1,4 @@
-"""Many sensors in one triggerer: they share their looks, and never exceed what a connection allows."""
+"""Many sensors in one triggerer: they share their polls, and never exceed what a connection allows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def account(connection: Define) -> Iterator[Sandbox]:
-    """A running stand-in PureTalk whose list is one page: each look is one request."""
+    """A running stand-in PureTalk whose list is one page: each poll is one request."""
     with sandboxes.running(assistants=5) as box:
         connection(host=box.base_url, password=box.api_key, extra={"max_retries": 0})
         yield box
@@ -56,14 +56,14 @@ def waiting(name: str = "Nobody", **arguments: Any) -> asyncio.Task[Any]:
     return asyncio.create_task(fired())
 
 
-async def until_asked(account: Sandbox, times: int) -> None:
+async def until_requested(account: Sandbox, times: int) -> None:
     while account.request_count < times:
         await asyncio.sleep(0.005)
 
 
-def hold(asked: threading.Event, answer: threading.Event) -> None:
-    """Say that a request has come, and let it wait."""
-    asked.set()
+def hold(sent: threading.Event, answer: threading.Event) -> None:
+    """Signal that a request has come, and let it wait."""
+    sent.set()
     answer.wait(60)
 
 
@@ -73,16 +73,16 @@ def rename(account: Sandbox, place: int, name: str) -> str:
     return identity
 
 
-def test_a_thousand_look_as_often_as_one(account: Sandbox) -> None:
-    """However many wait, and whenever each of them began, all are served by one look, and end with the same one."""
+def test_a_thousand_poll_as_often_as_one(account: Sandbox) -> None:
+    """However many wait, and whenever each of them began, all are served by one poll, and end with the same one."""
 
     async def scenario() -> list[Any]:
         tasks = [waiting(f"Number {number % 3}", next_look=time.time() + number / 2000) for number in range(1000)]
-        await until_asked(account, 3)
-        looks = account.request_count
+        await until_requested(account, 3)
+        polls = account.request_count
         ids = [rename(account, place, f"Number {place}") for place in range(3)]
         events = await asyncio.gather(*tasks)
-        assert account.request_count <= looks + 2, "the one under way, and one that everybody finds it with"
+        assert account.request_count <= polls + 2, "the one under way, and one that finds it for all"
         for number, event in enumerate(events):
             assert event["result"] == {"assistant_id": ids[number % 3]}
         return events
@@ -91,10 +91,10 @@ def test_a_thousand_look_as_often_as_one(account: Sandbox) -> None:
     assert account.max_in_flight == 1
 
 
-def test_all_that_are_due_after_a_restart_are_served_by_one_look(
+def test_all_that_are_due_after_a_restart_are_served_by_one_poll(
     account: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whenever a triggerer starts each of them: those that are due wait for no pause of anybody, and share a look."""
+    """Whenever a triggerer starts each of them: those that are due wait for no pause of others, and share a poll."""
     monkeypatch.setattr(shared_poll, "GATHERING", 0.3)
     identity = rename(account, 0, "Reception")
 
@@ -109,18 +109,18 @@ def test_all_that_are_due_after_a_restart_are_served_by_one_look(
     assert account.request_count == 1
 
 
-def test_those_that_are_due_when_they_join_are_looked_for(account: Sandbox) -> None:
-    """During a look of others or after it: not when the pauses of those are over."""
-    asked, answer = threading.Event(), threading.Event()
-    account.before_request(1, lambda _: hold(asked, answer))
+def test_those_that_are_due_when_they_join_are_polled(account: Sandbox) -> None:
+    """During a poll of others or after it: not when the pauses of those are over."""
+    sent, answer = threading.Event(), threading.Event()
+    account.before_request(1, lambda _: hold(sent, answer))
 
     async def scenario() -> None:
         first = waiting(poke_interval=3600)
-        await asyncio.to_thread(asked.wait, 60)
+        await asyncio.to_thread(sent.wait, 60)
         during = [waiting(next_look=0.0, poke_interval=3600) for _ in range(20)]
         await asyncio.sleep(0.1)
         answer.set()
-        await until_asked(account, 2)
+        await until_requested(account, 2)
         rename(account, 0, "Reception")
         late = [waiting("Reception", next_look=0.0, poke_interval=3600) for _ in range(20)]
         assert {event["status"] for event in await asyncio.gather(*late)} == {"found"}
@@ -132,12 +132,12 @@ def test_those_that_are_due_when_they_join_are_looked_for(account: Sandbox) -> N
     assert account.request_count == 3
 
 
-def test_one_that_is_not_due_causes_no_look(account: Sandbox) -> None:
-    """It has just been looked for by the worker that deferred it."""
+def test_one_that_is_not_due_causes_no_poll(account: Sandbox) -> None:
+    """It has just been polled by the worker that deferred it."""
 
     async def scenario() -> None:
         first = waiting(poke_interval=3600)
-        await until_asked(account, 1)
+        await until_requested(account, 1)
         others = [waiting(next_look=time.time() + 3600, poke_interval=3600) for _ in range(20)]
         await asyncio.sleep(0.3)
         for task in [first, *others]:
@@ -154,10 +154,10 @@ def test_what_concerns_one_ends_no_other(account: Sandbox, monkeypatch: pytest.M
     name = next(iter(account.fleet))["name"]
     is_met_by = ExpectedValue.is_met_by
 
-    def fails(wanted: ExpectedValue, found: Any) -> bool:
-        if wanted.value == "odd":
+    def fails(expected: ExpectedValue, found: Any) -> bool:
+        if expected.value == "odd":
             raise RecursionError
-        return is_met_by(wanted, found)
+        return is_met_by(expected, found)
 
     monkeypatch.setattr(ExpectedValue, "is_met_by", fails)
 
@@ -171,13 +171,13 @@ def test_what_concerns_one_ends_no_other(account: Sandbox, monkeypatch: pytest.M
 
 
 def test_the_most_impatient_sets_the_pace(account: Sandbox) -> None:
-    """Those who look seldom see what others look for them."""
+    """Those that poll seldom get what others find."""
 
     async def scenario() -> None:
         seldom = waiting("Reception", poke_interval=3600)
-        await until_asked(account, 1)
+        await until_requested(account, 1)
         often = waiting()
-        await until_asked(account, 2)
+        await until_requested(account, 2)
         assert not seldom.done()
         identity = rename(account, 0, "Reception")
         assert (await seldom)["result"] == {"assistant_id": identity}
@@ -187,26 +187,26 @@ def test_the_most_impatient_sets_the_pace(account: Sandbox) -> None:
 
 
 def test_others_failures_do_not_use_up_ones_own(account: Sandbox) -> None:
-    """One that looks seldom tolerates as many failures as it would meet itself, however often others look meanwhile."""
+    """One that polls seldom tolerates as many failures as it would meet itself, however often others poll meanwhile."""
     account.faults.add("ok", "503:times=always")
 
     async def scenario() -> None:
         seldom = waiting(poke_interval=3600, max_consecutive_failures=0, deadline=time.time() + 2)
-        await until_asked(account, 1)
+        await until_requested(account, 1)
         often = waiting(max_consecutive_failures=3)
         assert (await often)["error"] == "PuretalkServerError"
         assert (await seldom)["status"] == "timeout"
 
     asyncio.run(scenario())
-    assert account.request_count == 6, "the last one at the deadline of the one that looks seldom"
+    assert account.request_count == 6, "the last one at the deadline of the one that polls seldom"
 
 
 def test_a_refused_key_ends_all_at_once(account: Sandbox) -> None:
-    """Nobody waits for a pause of its own to learn of it."""
+    """No member waits for its own pause until it fails."""
 
     async def scenario() -> list[Any]:
         tasks = [waiting(poke_interval=3600) for _ in range(150)]
-        await until_asked(account, 1)
+        await until_requested(account, 1)
         account.rules.api_key = "another"
         tasks.append(waiting())
         return await asyncio.gather(*tasks)
@@ -215,8 +215,8 @@ def test_a_refused_key_ends_all_at_once(account: Sandbox) -> None:
     assert account.request_count == 2
 
 
-def test_an_outage_causes_the_looks_planned(account: Sandbox) -> None:
-    """A hundred sensors meet an outage of many looks with one request each interval between them, and survive it."""
+def test_an_outage_causes_the_polls_planned(account: Sandbox) -> None:
+    """A hundred sensors meet an outage of many polls with one request each interval between them, and survive it."""
     account.faults.add("503:times=8")
 
     async def scenario() -> list[Any]:
@@ -224,7 +224,7 @@ def test_an_outage_causes_the_looks_planned(account: Sandbox) -> None:
             waiting("Reception", next_look=time.time() + number / 500, max_consecutive_failures=8)
             for number in range(100)
         ]
-        await until_asked(account, 9)
+        await until_requested(account, 9)
         rename(account, 0, "Reception")
         return await asyncio.gather(*tasks)
 
@@ -233,12 +233,12 @@ def test_an_outage_causes_the_looks_planned(account: Sandbox) -> None:
 
 
 def test_a_pause_that_the_server_asks_for_holds_for_all(account: Sandbox) -> None:
-    """After a 429 that names a long time nobody asks before it is over, also none of those who come later."""
+    """After a 429 that names a long time no request is sent before it is over, not for members that join later either."""
     account.faults.add("429:retry_after=500")
 
     async def scenario() -> list[Any]:
         tasks = [waiting(deadline=time.time() + 1) for _ in range(3)]
-        await until_asked(account, 1)
+        await until_requested(account, 1)
         await asyncio.sleep(0.2)
         tasks.append(waiting(next_look=0.0, deadline=time.time() + 0.5))
         return await asyncio.gather(*tasks)
@@ -247,8 +247,8 @@ def test_a_pause_that_the_server_asks_for_holds_for_all(account: Sandbox) -> Non
     assert account.request_count == 1
 
 
-def test_a_pause_of_one_that_joins_ends_nobody_else(account: Sandbox) -> None:
-    """After a restart one knows of a pause that the server wanted: the others wait for its end, in whatever order."""
+def test_a_pause_of_one_that_joins_ends_no_other(account: Sandbox) -> None:
+    """After a restart one knows of a `Retry-After`: the others wait for its end, in whatever order they join."""
     rename(account, 0, "There")
 
     async def scenario() -> list[Any]:
@@ -264,9 +264,7 @@ def test_a_pause_of_one_that_joins_ends_nobody_else(account: Sandbox) -> None:
     assert [event["status"] for event in asyncio.run(scenario())] == ["found", "timeout", "found", "timeout"]
 
 
-def test_connections_are_asked_apart_and_a_silent_one_keeps_nobody_waiting(
-    account: Sandbox, connection: Define
-) -> None:
+def test_connections_are_polled_apart_and_a_silent_one_holds_up_no_other(account: Sandbox, connection: Define) -> None:
     """While one account does not answer at all, sensors of another find what they wait for."""
     silent = threading.Event()
     with sandboxes.running(assistants=5) as other:
@@ -275,7 +273,7 @@ def test_connections_are_asked_apart_and_a_silent_one_keeps_nobody_waiting(
 
         async def scenario() -> None:
             stuck = [waiting(puretalk_conn_id="other") for _ in range(50)]
-            await until_asked(other, 1)
+            await until_requested(other, 1)
             identity = rename(account, 0, "Reception")
             assert (await waiting("Reception"))["result"] == {"assistant_id": identity}
             assert not any(task.done() for task in stuck)
@@ -288,7 +286,7 @@ def test_connections_are_asked_apart_and_a_silent_one_keeps_nobody_waiting(
 
 
 def test_different_questions_of_a_connection_take_turns(account: Sandbox, connection: Define, tmp_path: Path) -> None:
-    """Sensors that cannot share a look never have more requests in flight than the connection allows."""
+    """Sensors that cannot share a poll never have more requests in flight than the connection allows."""
     extra = {"page_size": 1, "max_parallel_requests": 2, "max_retries": 0}
     connection(host=account.base_url, password=account.api_key, extra=extra)
     for name in ("2026-11-21", "2026-11-22"):
@@ -313,7 +311,7 @@ def test_different_questions_of_a_connection_take_turns(account: Sandbox, connec
         tasks = [change_since("2026-11-21"), change_since("2026-11-22"), change_since("2026-11-22", "prompt")]
         tasks += [change_since("2026-11-22") for _ in range(20)]
         tasks += [waiting("Reception") for _ in range(20)]
-        await until_asked(account, before + 60)
+        await until_requested(account, before + 60)
         rename(account, 0, "Reception")
         return await asyncio.gather(*tasks)
 
@@ -325,10 +323,10 @@ def test_different_questions_of_a_connection_take_turns(account: Sandbox, connec
 
 def test_a_silent_storage_keeps_no_reading_of_the_connection_waiting(account: Sandbox, connection: Define) -> None:
     """Sensors that compare with snapshots that do not come wait alone; the connection is free meanwhile."""
-    asked, over = threading.Event(), threading.Event()
+    sent, over = threading.Event(), threading.Event()
 
     def policy(*_: Any) -> bool:
-        asked.set()
+        sent.set()
         over.wait(60)
         return True
 
@@ -343,7 +341,7 @@ def test_a_silent_storage_keeps_no_reading_of_the_connection_waiting(account: Sa
             "began": time.time(),
         }
         stuck = [waiting(condition={**condition, "baseline": f"2026-11-{day}"}) for day in range(10, 15)]
-        await asyncio.to_thread(asked.wait, 60)
+        await asyncio.to_thread(sent.wait, 60)
         identity = rename(account, 0, "Reception")
         assert (await waiting("Reception"))["result"] == {"assistant_id": identity}
         assert not any(task.done() for task in stuck)
@@ -362,12 +360,12 @@ def test_a_silent_storage_keeps_no_reading_of_the_connection_waiting(account: Sa
 
 def test_a_cancelled_reading_gives_up_its_turn_at_once(account: Sandbox) -> None:
     """Its request is cut off, however long the server takes to answer: the next one does not wait for that."""
-    asked, answer = threading.Event(), threading.Event()
-    account.before_request(1, lambda _: hold(asked, answer))
+    sent, answer = threading.Event(), threading.Event()
+    account.before_request(1, lambda _: hold(sent, answer))
 
     async def scenario() -> None:
         gone = waiting()
-        await asyncio.to_thread(asked.wait, 60)
+        await asyncio.to_thread(sent.wait, 60)
         gone.cancel()
         identity = rename(account, 0, "Reception")
         assert (await waiting("Reception"))["result"] == {"assistant_id": identity}
@@ -386,7 +384,7 @@ def test_nothing_is_left_behind(account: Sandbox) -> None:
         name = next(iter(account.fleet))["name"]
         cancelled = waiting(poke_interval=3600)
         ends = [waiting(name), waiting(deadline=time.time() + 0.3), cancelled]
-        await until_asked(account, 1)
+        await until_requested(account, 1)
         cancelled.cancel()
         await asyncio.gather(*ends, return_exceptions=True)
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The sensors' trigger: what it stores, when it looks, how it ends."""
+"""The sensors' trigger: what it stores, when it polls, how it ends."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ async def fired(one: PuretalkSensorTrigger) -> Any:
     return events[0]
 
 
-def hold(asked: threading.Event, answer: threading.Event) -> None:
-    """Say that a request has come, and let it wait."""
-    asked.set()
+def hold(sent: threading.Event, answer: threading.Event) -> None:
+    """Signal that a request has come, and let it wait."""
+    sent.set()
     answer.wait(60)
 
 
@@ -102,7 +102,7 @@ def test_conditions_of_later_releases_are_read(account: Sandbox) -> None:
     assert asyncio.run(fired(one))["status"] == "found"
 
 
-def test_no_secret_is_stored_or_told(account: Sandbox, connection: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_stored_or_sent(account: Sandbox, connection: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Neither key is in the arguments, the representation, the event or the log, whatever happens."""
     secrets = {"sandbox-key", "key-to-redact-with"}
     extra = {"redaction_key": "key-to-redact-with", "max_retries": 0}
@@ -112,19 +112,19 @@ def test_no_secret_is_stored_or_told(account: Sandbox, connection: Any, caplog: 
         one = trigger()
         event = asyncio.run(fired(one))
     assert event["error"] == "PuretalkAuthError"
-    said = f"{one!r} {one.serialize()} {event} {caplog.text}"
-    assert [secret for secret in secrets if secret in said] == []
+    everything = f"{one!r} {one.serialize()} {event} {caplog.text}"
+    assert [secret for secret in secrets if secret in everything] == []
 
 
-def test_contents_are_not_told(account: Sandbox) -> None:
-    """Airflow logs events: of an assistant that was found only its id is told."""
+def test_events_have_no_contents(account: Sandbox) -> None:
+    """Airflow logs events: of an assistant that was found they hold only its id."""
     record = next(iter(account.fleet))
     event = asyncio.run(fired(trigger(condition={**CONDITION, "name": record["name"]}, began=5.0)))
     assert event == {"status": "found", "result": {"assistant_id": record["assistant_id"]}, "began": 5.0}
 
 
-def test_it_waits_before_its_first_look(account: Sandbox) -> None:
-    """The sensor has just looked: nothing is asked before the moment that it named."""
+def test_it_waits_before_its_first_poll(account: Sandbox) -> None:
+    """The sensor has just polled: no request is sent before the moment that it named."""
 
     async def scenario() -> None:
         task = asyncio.create_task(fired(trigger(next_look=time.time() + 3600, deadline=time.time() + 3600)))
@@ -135,8 +135,8 @@ def test_it_waits_before_its_first_look(account: Sandbox) -> None:
     assert account.request_count == 0
 
 
-def test_one_that_was_away_looks_at_once(account: Sandbox) -> None:
-    """After a restart of the triggerer the look that was due is made up for, and the pauses go on as before."""
+def test_one_that_is_overdue_polls_at_once(account: Sandbox) -> None:
+    """After a restart of the triggerer the poll that was due is made up for, and the pauses go on as before."""
     now = time.time()
     one = trigger(next_look=now - 600, poke_interval=3600, deadline=now + 1)
     assert asyncio.run(fired(one))["status"] == "timeout"
@@ -144,8 +144,8 @@ def test_one_that_was_away_looks_at_once(account: Sandbox) -> None:
 
 
 def test_the_deadline_survives_a_restart(account: Sandbox) -> None:
-    """It is a moment, not a duration: a triggerer that takes over when it is past looks once more, and asks nothing where it
-    is so long past that Airflow may end the deferral any moment."""
+    """It is a moment, not a duration: a triggerer that takes over when it is past polls once more, and not
+    even that where it is so long past that Airflow may end the deferral any moment."""
     one = trigger(deadline=time.time() - 50)
     _, arguments = one.serialize()
     event = asyncio.run(fired(PuretalkSensorTrigger(**arguments)))
@@ -211,18 +211,18 @@ def test_the_loop_goes_on_while_the_api_is_silent(account: Sandbox) -> None:
 
 
 def test_cancelling_ends_it_at_once(account: Sandbox) -> None:
-    """A trigger that is cancelled while the API is silent leaves without waiting for it, and asks nothing any more."""
-    asked, answer = threading.Event(), threading.Event()
-    account.before_request(1, lambda _: hold(asked, answer))
+    """A trigger that is cancelled while the API is silent leaves without waiting for it, and sends no request any more."""
+    sent, answer = threading.Event(), threading.Event()
+    account.before_request(1, lambda _: hold(sent, answer))
 
     async def cancelled() -> None:
         task = asyncio.create_task(fired(trigger()))
-        await asyncio.to_thread(asked.wait, 60)
+        await asyncio.to_thread(sent.wait, 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not answer.is_set()
-        await asyncio.sleep(0)  # The shared poll was told as well.
+        await asyncio.sleep(0)  # The shared poll is cancelled as well.
         assert [one for one in asyncio.all_tasks() if "SharedPoll" in repr(one.get_coro())] == []
         answer.set()
         await asyncio.sleep(0.5)
@@ -231,15 +231,15 @@ def test_cancelling_ends_it_at_once(account: Sandbox) -> None:
     asyncio.run(cancelled())
 
 
-def test_a_reading_is_told_that_nobody_waits_any_more(account: Sandbox, connection: Any) -> None:
-    """A long walk ends with the page that is in flight, instead of going on for nobody."""
+def test_a_reading_ends_when_its_trigger_is_cancelled(account: Sandbox, connection: Any) -> None:
+    """A long walk ends with the page that is in flight, instead of going on in vain."""
     connection(host=account.base_url, password=account.api_key, extra={"page_size": 1, "max_parallel_requests": 1})
-    asked, answer = threading.Event(), threading.Event()
-    account.before_request(2, lambda _: hold(asked, answer))
+    sent, answer = threading.Event(), threading.Event()
+    account.before_request(2, lambda _: hold(sent, answer))
 
     async def cancelled() -> None:
         task = asyncio.create_task(fired(trigger()))
-        await asyncio.to_thread(asked.wait, 60)
+        await asyncio.to_thread(sent.wait, 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -253,7 +253,7 @@ def test_a_reading_is_told_that_nobody_waits_any_more(account: Sandbox, connecti
 def test_a_bug_is_not_swallowed(
     account: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What nobody foresaw ends the wait with an error of this package; the log says where it happened."""
+    """An unexpected error ends the wait with an error of this package; the log says where it happened."""
 
     def broken(*arguments: Any, **options: Any) -> Any:
         raise ZeroDivisionError
@@ -286,13 +286,13 @@ def test_a_full_disk_is_waited_out(account: Sandbox, monkeypatch: pytest.MonkeyP
         return scan(*arguments, **options)
 
     monkeypatch.setattr(PuretalkHook, "scan_assistants", full)
-    wanted = next(iter(account.fleet))["name"]
-    event = asyncio.run(fired(trigger(condition={**CONDITION, "name": wanted}, max_consecutive_failures=2)))
+    name = next(iter(account.fleet))["name"]
+    event = asyncio.run(fired(trigger(condition={**CONDITION, "name": name}, max_consecutive_failures=2)))
     assert event["status"] == "found"
 
 
-def test_one_look_at_the_deadline(account: Sandbox) -> None:
-    """A condition that came true since the last look is found at the deadline, however long the pauses."""
+def test_one_poll_at_the_deadline(account: Sandbox) -> None:
+    """A condition that came true since the last poll is found at the deadline, however long the pauses."""
 
     account.before_request(2, lambda _: account.fleet.change(account.fleet.ids()[0], {"name": "Reception"}))
     one = trigger(condition={**CONDITION, "name": "Reception"}, deadline=time.time() + 1, poke_interval=3600)
@@ -300,7 +300,7 @@ def test_one_look_at_the_deadline(account: Sandbox) -> None:
     assert account.request_count == 2
 
 
-def test_a_look_at_the_deadline_that_does_not_end_is_given_up(account: Sandbox) -> None:
+def test_a_poll_at_the_deadline_that_does_not_end_is_given_up(account: Sandbox) -> None:
     """In time for Airflow's own limit on the deferral."""
     answer = threading.Event()
     account.before_request(1, lambda _: answer.wait(60))
@@ -312,9 +312,9 @@ def test_a_look_at_the_deadline_that_does_not_end_is_given_up(account: Sandbox) 
 
 
 def test_a_deadline_that_passed_while_no_triggerer_ran(account: Sandbox) -> None:
-    """Is no reason not to look once more, as a task that is rescheduled too late does."""
-    now, wanted = time.time(), next(iter(account.fleet))["name"]
+    """Is no reason not to poll once more, as a task that is rescheduled too late does."""
+    now, name = time.time(), next(iter(account.fleet))["name"]
     late = {"next_look": now - 60, "deadline": now - 10, "overtime": 60.0}
-    assert asyncio.run(fired(trigger(condition={**CONDITION, "name": wanted}, **late)))["status"] == "found"
+    assert asyncio.run(fired(trigger(condition={**CONDITION, "name": name}, **late)))["status"] == "found"
     assert asyncio.run(fired(trigger(**late)))["status"] == "timeout"
     assert account.request_count == 2

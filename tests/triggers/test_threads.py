@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_calls_that_do_not_end_keep_no_other_from_running() -> None:
-    """However many there are: a triggerer's accounts that do not answer are no reason to ask the others later."""
+    """However many there are: a triggerer's accounts that do not answer are no reason to poll the others later."""
     end = threading.Event()
     silent = [asyncio.create_task(daemon_threads.run(end.wait, 60)) for _ in range(100)]
     assert await daemon_threads.run(lambda: "an answer") == "an answer"

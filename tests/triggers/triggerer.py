@@ -1,7 +1,7 @@
 """As much of Airflow's triggerer as an event trigger meets, with Airflow's own sharing of streams (3.3).
 
 In come triggers and the stores of their assets; out come the events that reached the database. It can be killed at the
-moments that matter: while events are on their way, or when they arrived and nobody remembers it yet.
+moments that matter: while events are on their way, or when they arrived and are not acknowledged yet.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class AssetState:
         if value is None:
             raise ValueError("Cannot set value as None")
         self.values[key] = json.dumps(value)
-        self.writes += not key.endswith(("/watch", "/watchers"))  # What is remembered, not who remembers it.
+        self.writes += not key.endswith(("/watch", "/watchers"))  # Checkpoints, not the register of watchers.
 
     def delete(self, key: str) -> None:
         self._fail()
@@ -129,7 +129,7 @@ class Triggerer:
                 raise AssertionError("an event trigger ended")
 
     async def settle(self) -> None:
-        """Let triggers that failed leave; nobody looks any more, and what is known to have arrived is remembered."""
+        """Let triggers that failed leave; there are no more polls, and acknowledged events are saved."""
         await asyncio.wait(self._tasks, timeout=30)
         await self._manager.stop_all()
 

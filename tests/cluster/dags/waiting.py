@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_puretalk.sensors import PuretalkAssistantSensor
 
-#: Seconds between two looks of the wait that ends well. Two of them are time enough for a worker to start as well.
+#: Seconds between two polls of the wait that ends well. Two of them are time enough for a worker to start as well.
 POKE_INTERVAL = float(os.environ.get("POKE_INTERVAL", "15"))
 
 
@@ -32,7 +32,7 @@ def waiting(dag_id: str, puretalk_conn_id: str, poke_interval: float, retries: i
 
 
 wait_for_assistant = waiting("wait_for_assistant", "waiting", POKE_INTERVAL)
-# Retries would come an hour later: a task that uses them does not end while anybody looks.
+# Retries would come an hour later: a task that uses them does not end while a test watches.
 wait_with_wrong_key = waiting("wait_with_wrong_key", "wrong_key", 2, retries=3)
 wait_with_revoked_key = waiting("wait_with_revoked_key", "revoked_key", 2, retries=3)
 wait_in_outage = waiting("wait_in_outage", "outage", 2)

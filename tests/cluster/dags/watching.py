@@ -10,7 +10,7 @@ from airflow.sdk import task
 
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
 
-#: Seconds between two looks.
+#: Seconds between two polls.
 POLL_INTERVAL = 0.5
 
 

@@ -1,4 +1,4 @@
-"""How triggers ask: a connection fetched elsewhere, a thread, one question of a connection at a time."""
+"""Requests of triggers: a connection fetched elsewhere, a thread, one call of a connection at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_puretalk import sandbox as sandboxes
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkInconsistentScanError
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.sandbox import Sandbox
-from airflow_provider_puretalk.triggers.requests_in_threads import ask
+from airflow_provider_puretalk.triggers.requests_in_threads import run_with_hook
 
 Define = Callable[..., str]
 
@@ -41,33 +41,33 @@ def test_a_hook_of_a_fetched_connection_looks_nothing_up(account: Sandbox, monke
 
 
 def test_a_question_is_put_in_a_thread(account: Sandbox) -> None:
-    """It gets a hook that works, and an event that nobody has set; what it returns comes back."""
+    """It gets a hook that works, and an event that is not set; what it returns comes back."""
 
-    def question(hook: PuretalkHook, cancelled: threading.Event) -> Any:
+    def call(hook: PuretalkHook, cancelled: threading.Event) -> Any:
         return hook.get_assistants_page().count, cancelled.is_set(), threading.get_ident()
 
-    count, cancelled, thread = asyncio.run(ask("puretalk_default", question))
+    count, cancelled, thread = asyncio.run(run_with_hook("puretalk_default", call))
     assert (count, cancelled) == (5, False)
     assert thread != threading.get_ident()
 
 
 @pytest.mark.parametrize(("conn_id", "said"), [("", "is empty"), ("missing", "no Airflow connection 'missing'")])
 def test_a_connection_that_there_is_not(conn_id: str, said: str) -> None:
-    """It is told in the words that hooks use, and the question is not put."""
+    """The error is that of hooks, and the call is not made."""
     with pytest.raises(PuretalkConfigurationError, match=said):
-        asyncio.run(ask(conn_id, lambda hook, cancelled: pytest.fail("asked")))
+        asyncio.run(run_with_hook(conn_id, lambda hook, cancelled: pytest.fail("called")))
 
 
 def test_a_new_key_is_used_from_the_next_question_on(account: Sandbox, connection: Define) -> None:
-    """The connection is looked up for each question."""
+    """The connection is looked up for each call."""
 
     def key(hook: PuretalkHook, cancelled: threading.Event) -> str:
         return str(hook.settings.api_key)
 
     async def both() -> list[str]:
-        first = await ask("puretalk_default", key)
+        first = await run_with_hook("puretalk_default", key)
         connection(host=account.base_url, password="rotated")
-        return [first, await ask("puretalk_default", key)]
+        return [first, await run_with_hook("puretalk_default", key)]
 
     assert asyncio.run(both()) == [account.api_key, "rotated"]
 
@@ -94,16 +94,16 @@ def test_an_error_of_a_question_that_nobody_waits_for_is_no_noise(
         begun.set()
         end.wait(60)
         assert cancelled.is_set()
-        raise RuntimeError("nobody hears this")
+        raise RuntimeError("not awaited")
 
     async def scenario() -> int:
-        gone = asyncio.create_task(ask("puretalk_default", fails))
+        gone = asyncio.create_task(run_with_hook("puretalk_default", fails))
         await asyncio.to_thread(begun.wait, 60)
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
             await gone
         end.set()
-        return await ask("puretalk_default", lambda hook, cancelled: hook.get_assistants_page().count)
+        return await run_with_hook("puretalk_default", lambda hook, cancelled: hook.get_assistants_page().count)
 
     assert asyncio.run(scenario()) == 5
     gc.collect()
