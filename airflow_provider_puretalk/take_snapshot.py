@@ -177,7 +177,7 @@ def take_snapshot(
 def _previous(storage: Storage, manifest: Manifest, log: Log) -> tuple[Manifest | None, bool | None]:
     """Find the snapshot before this one, and whether there is one: what was just read is kept in any case."""
     try:
-        found = reader.previous_complete(storage, manifest.account, manifest)
+        found = reader.previous_complete(storage, manifest.account, manifest, strict=True)
         return found, found is None
     except PuretalkError as error:
         log.warning("Whether anything changed since the last snapshot is not known: %s", error)

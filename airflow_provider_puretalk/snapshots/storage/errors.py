@@ -26,7 +26,7 @@ _OVER_SOON = {
     "SlowDown", "ServiceUnavailable", "InternalError", "InternalFailure", "RequestTimeout", "OperationAborted",
     "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
     "RequestLimitExceeded", "BandwidthLimitExceeded", "TooManyRequests", "TooManyRequestsException",
-    "PriorRequestNotComplete", "IncompleteBody", "TemporaryRedirect", "RestoreAlreadyInProgress",
+    "PriorRequestNotComplete", "ConditionalRequestConflict", "NoSuchUpload", "IncompleteBody", "TemporaryRedirect", "RestoreAlreadyInProgress",
     "ServerBusy", "OperationTimedOut", "InternalServerError", "XMinioServerNotInitialized", "XMinioServerBusy",
 }  # fmt: skip
 #: Credentials that were good: the next try has new ones, or a clock that was set.
@@ -112,7 +112,7 @@ def as_ours(error: Exception, where: str, *, writing: bool, verb: str | None = N
         return AccessDenied(f"{action}: permission denied{reason}.")
     if code == "400":
         return PuretalkError(f"{action}: bad request; this is how S3 refuses an expired token.", transient=True)
-    return _by_kind(error, action)
+    return _by_kind(error, action, has_code=bool(code or status))
 
 
 def says_no_reason(error: BaseException) -> bool:
@@ -120,15 +120,21 @@ def says_no_reason(error: BaseException) -> bool:
     return next((code for code, _ in _codes(error) if code), "") in ("400", "403")
 
 
-def _by_kind(error: Exception, action: str) -> PuretalkError:
-    """Judge an error that carries no code of a storage service."""
+def _by_kind(error: Exception, action: str, *, has_code: bool) -> PuretalkError:
+    """Judge an error by its classes and numbers.
+
+    :param has_code: a storage service gave a code, which is none of those that are over soon. What number its library
+        translates that into says nothing: of codes that it does not know, s3fs makes an EIO.
+    """
     names = {kind.__name__ for one in _chain(error) for kind in type(one).__mro__}
     numbers = {one.errno for one in _chain(error) if isinstance(one, OSError) and one.errno is not None}
     if errno.EROFS in numbers:
         return PuretalkConfigurationError(f"{action}: it is read-only.")
+    if errno.ENAMETOOLONG in numbers:
+        return PuretalkConfigurationError(f"{action}: the name is too long for this storage; use shorter names.")
     if names & _NO_CREDENTIALS:
         return PuretalkConfigurationError(f"{action}: {_told(error, kind=True)}")
-    passing = bool(numbers & _PASSING) or (bool(names & _NO_ANSWER) and not names & _TLS)
+    passing = not has_code and (bool(numbers & _PASSING) or (bool(names & _NO_ANSWER) and not names & _TLS))
     if isinstance(error, OSError):
         return PuretalkError(f"{action}: {_told(error)}.", transient=passing)
     return PuretalkError(f"{action}: {_told(error, kind=True)}", transient=passing)

@@ -34,8 +34,8 @@ try:
 except ImportError:
     from airflow.io.store import attach  # type: ignore[no-redef]  # Airflow 2.11
 
-#: Bytes that the names in a snapshot's folder take, and what they are called until they are whole.
-_LONGEST_FILE = 160
+#: Bytes that the longest name in a snapshot's folder takes, a comparison's, with what it is called until it is whole.
+_LONGEST_FILE = 250
 #: Bytes that a key may have in S3 and in Google's and Azure's storages.
 _LONGEST_KEY = 1024
 #: What the folder of a file that is not finished is called, where it must have a name.
@@ -191,16 +191,18 @@ class Storage:
             self._fs.invalidate_cache()
             path = self._path(name)
             try:
-                if self._info(path)["type"] != "directory":
-                    return Stored(self._fs.size(path), self._modified(path))
-                files = [
-                    file
+                itself = self._info(path)
+                if itself["type"] != "directory":
+                    return Stored(itself["size"], self._modified(path, itself))
+                files = {
+                    file: info
                     for file, info in self._fs.find(path, detail=True).items()
                     if info["type"] != "directory" and not file.endswith("/")  # Consoles make such keys for folders.
-                ]
+                }
                 # Only a file system dates a folder, and there it may be empty and young.
-                moments = [self._modified(one) for one in ([path, *files] if self._is_local else files)]
-                size = sum(self._fs.size(file) for file in files)
+                dated = {path: itself, **files} if self._is_local else files
+                moments = [self._modified(one, info) for one, info in dated.items()]
+                size = sum(info["size"] for info in files.values())
             except FileNotFoundError:
                 return None
         if not files and not self._fs.root_marker:
@@ -348,7 +350,10 @@ class Storage:
             raise FileExistsError(path) from error
         return True
 
-    def _modified(self, path: str) -> datetime | None:
+    def _modified(self, path: str, info: Any) -> datetime | None:
+        """Return when a file was written, where possible as the storage said when it told the size."""
+        if isinstance(told := info.get("LastModified"), datetime):  # S3
+            return told
         try:
             moment: datetime = self._fs.modified(path)
         except NotImplementedError:
