@@ -59,7 +59,8 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
     :param emit_partition: whether the asset's event has the snapshot's name as its partition key (Airflow 3.3 and newer).
         Airflow then starts only such DAGs that wait for partitions, none that is scheduled on the asset as a whole.
     :returns: ``{"account", "snapshot", "manifest_path", "files", "count", "complete", "content_sha256", "unchanged",
-        "previous_snapshot"}``. ``unchanged`` is None for the first complete snapshot. With
+        "previous_snapshot"}``. ``unchanged`` is None for the first complete snapshot, and where the one before it may
+        be one that cannot be read. With
         :func:`~airflow_provider_puretalk.assets.puretalk_assistants_asset` in ``outlets`` this is also the event's
         ``extra``.
     """

@@ -236,6 +236,35 @@ def test_names_that_are_too_long(request: pytest.FixtureRequest, sandbox: Sandbo
     assert sandbox.request_count == 0
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_the_longest_names_that_fit(request: pytest.FixtureRequest, sandbox: Sandbox, context: Any, fits: bool) -> None:
+    """Where a snapshot may be taken its comparisons can be stored, too; letters of several bytes count as these."""
+    bucket = make_place("s3", request)
+    assert isinstance(bucket, Bucket)
+    names = ["a" * 160, "b" * 160]
+    room = 1024 - 250 - len(f"/account=puretalk_default/snapshot={names[0]}") + (not fits)
+    destination = f"s3://{bucket.bucket}/{'ä' * (room // 2)}{'x' * (room % 2)}"
+    if not fits:
+        with pytest.raises(PuretalkConfigurationError, match="too long for a key"):
+            bucket.take(context, destination=destination, partition=names[0])
+        assert sandbox.request_count == 0
+        return
+    for name in names:
+        bucket.take(context, destination=destination, partition=name)
+    PuretalkCompareSnapshotsOperator(
+        task_id="compare",
+        destination=destination,
+        storage_conn_id=bucket.storage_conn_id,
+        account="puretalk_default",
+        snapshot=names[1],
+        baseline=names[0],
+        ignore_fields=["name"],
+    ).execute(context)
+    keys = [item["Key"] for item in bucket.client.list_objects_v2(Bucket=bucket.bucket)["Contents"]]
+    assert len(keys) == 6
+    assert max(len(key.encode()) for key in keys) <= 1024
+
+
 @pytest.mark.parametrize("read_only", ["account=puretalk_default", "account=puretalk_default/snapshot=1"])
 def test_read_only_folders(folder: Folder, sandbox: Sandbox, context: Any, read_only: str) -> None:
     """A folder below the destination that cannot be written is found out before the list is read."""

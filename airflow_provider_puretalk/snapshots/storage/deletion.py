@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
+from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage import reader
@@ -54,6 +54,7 @@ class Folder:
 
     :ivar manifest: None where there is none, or none that is understood or may be read; then ``problem`` says why not.
     :ivar refused: files that were to go and that the storage did not let go, by name.
+    :ivar is_removed: its manifest is gone, so that it is no snapshot any more.
     :raises PuretalkError: the storage failed otherwise; what is there is not known.
     """
 
@@ -62,6 +63,7 @@ class Folder:
         self.manifest: Manifest | None = None
         self.problem: str | None = None
         self.refused: dict[str, AccessDenied] = {}
+        self.is_removed = False
         self._storage = storage
         self._folder = layout.snapshot_folder(account, snapshot)
         #: The files of the snapshot that are there, the manifest first, with their size and age.
@@ -146,13 +148,21 @@ class Folder:
         """
         if self._manifest_now() != self.manifest:
             return "a task wrote it anew meanwhile"
-        for name in self._own_files():  # The manifest first.
+        names = [*self._own_files()]  # The manifest first.
+        for place, name in enumerate(names):
             if name == layout.MANIFEST:
                 self._storage.remove(self._path(name))
+                self.is_removed = True
             else:
                 with self._noting_refusal(name):
                     self._storage.remove(self._path(name))
-            now = self._manifest_now()
+            try:
+                now = self._manifest_now()
+            except AccessDenied as error:
+                # Whether a task writes it anew cannot be seen any more: the rest stays, as debris.
+                self.refused |= dict.fromkeys(names[place + 1 :], error)
+                break
+            self.is_removed = now is None
             if now is None:
                 continue
             if all(self._storage.exists(self._path(file.name)) for file in now.files):
@@ -160,6 +170,7 @@ class Folder:
             # A rerun with the same content counted on a file that is gone. Then pruning comes after it, and takes its
             # snapshot as well.
             self._storage.remove(self._path(layout.MANIFEST))
+            self.is_removed = True
         if not self.refused:
             self._storage.remove_folder(self._path())
         return None
@@ -183,7 +194,12 @@ class Folder:
             if self._is_named(name):
                 return
             self._storage.remove(path)
-            if self._is_named(name):
+            try:
+                is_needed = self._is_named(name)
+            except PuretalkError:
+                self._storage.put(copy, path)  # Nobody can look, so that it may be.
+                raise
+            if is_needed:
                 self._storage.put(copy, path)
 
     def _own_files(self) -> dict[str, Stored]:

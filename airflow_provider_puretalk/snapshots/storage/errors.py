@@ -26,7 +26,8 @@ _OVER_SOON = {
     "SlowDown", "ServiceUnavailable", "InternalError", "InternalFailure", "RequestTimeout", "OperationAborted",
     "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
     "RequestLimitExceeded", "BandwidthLimitExceeded", "TooManyRequests", "TooManyRequestsException",
-    "PriorRequestNotComplete", "ConditionalRequestConflict", "NoSuchUpload", "IncompleteBody", "TemporaryRedirect", "RestoreAlreadyInProgress",
+    "PriorRequestNotComplete", "ConditionalRequestConflict", "NoSuchUpload",
+    "IncompleteBody", "TemporaryRedirect", "RestoreAlreadyInProgress",
     "ServerBusy", "OperationTimedOut", "InternalServerError", "XMinioServerNotInitialized", "XMinioServerBusy",
 }  # fmt: skip
 #: Credentials that were good: the next try has new ones, or a clock that was set.
@@ -45,7 +46,9 @@ _DENIED = {
     "AuthorizationFailure", "AuthorizationPermissionMismatch", "AuthenticationFailed", "InsufficientAccountPermissions",
     "InvalidSecurity", "InvalidPayer", "NotSignedUp",
 }  # fmt: skip
-_MISSING = {"NoSuchKey", "NoSuchBucket", "BlobNotFound", "ContainerNotFound"}
+_MISSING = {"NoSuchKey", "BlobNotFound"}
+#: Says nothing of the file that was asked for: it is there again when its bucket is.
+_NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
 
 #: Names of classes that stand for "no answer" in botocore, aiohttp, requests, urllib3, azure-core and google-auth.
 _NO_ANSWER = {
@@ -95,6 +98,8 @@ def as_ours(error: Exception, where: str, *, writing: bool, verb: str | None = N
         )
     if known & _OVER_SOON or "Throttling" in code or (status is not None and _is_passing(status)):
         return PuretalkError(f"{action} now: {_told(error)} ({code or f'HTTP {status}'}).", transient=True)
+    if known & _NO_BUCKET:
+        return PuretalkConfigurationError(f"{action}: its bucket does not exist ({code}).")
     if isinstance(error, IsADirectoryError):
         return AccessDenied(f"{action}: it is a folder, not a file.")
     if (

@@ -149,12 +149,12 @@ class Storage:
 
     def names(self, folder: str = "") -> list[str]:
         """List the names in a folder, sorted; none where it does not exist."""
-        with self._errors(folder):
-            self._fs.invalidate_cache()  # Another process may have written since we last looked.
-            try:
+        try:
+            with self._errors(folder):
+                self._fs.invalidate_cache()  # Another process may have written since we last looked.
                 entries = self._fs.ls(self._path(folder), detail=False)
-            except (FileNotFoundError, NotADirectoryError):
-                return []
+        except FileNotFoundError:
+            return []
         # The key of a folder that a console made is listed as an entry of itself.
         itself = self._path(folder).strip("/")
         return sorted({PurePosixPath(entry).name for entry in entries if entry.strip("/") != itself} - {""})
@@ -166,49 +166,33 @@ class Storage:
         """
         if self._is_local:
             return [f"{one}/{name}" for one in self.names(folder) for name in self.names(f"{folder}/{one}")]
-        with self._errors(folder):
-            self._fs.invalidate_cache()
-            try:
+        try:
+            with self._errors(folder):
+                self._fs.invalidate_cache()
                 found = map(PurePosixPath, self._fs.find(self._path(folder)))
-            except FileNotFoundError:
-                return []
+        except FileNotFoundError:
+            return []
         return sorted({f"{path.parent.name}/{path.name}" for path in found})
 
     def exists(self, name: str) -> bool:
         """Tell whether a file is there now."""
-        with self._errors(name):
-            self._fs.invalidate_cache()
-            # Not the library's own `exists`: where it cannot look, it says that there is nothing.
-            try:
+        try:
+            with self._errors(name):
+                self._fs.invalidate_cache()
+                # Not the library's own `exists`: where it cannot look, it says that there is nothing.
                 self._info(self._path(name))
-            except FileNotFoundError:
-                return False
-            return True
+        except FileNotFoundError:
+            return False
+        return True
 
     def describe(self, name: str) -> Stored | None:
         """Say how large and how old a file or a folder is now; None where it is not there."""
-        with self._errors(name):
-            self._fs.invalidate_cache()
-            path = self._path(name)
-            try:
-                itself = self._info(path)
-                if itself["type"] != "directory":
-                    return Stored(itself["size"], self._modified(path, itself))
-                files = {
-                    file: info
-                    for file, info in self._fs.find(path, detail=True).items()
-                    if info["type"] != "directory" and not file.endswith("/")  # Consoles make such keys for folders.
-                }
-                # Only a file system dates a folder, and there it may be empty and young.
-                dated = {path: itself, **files} if self._is_local else files
-                moments = [self._modified(one, info) for one, info in dated.items()]
-                size = sum(info["size"] for info in files.values())
-            except FileNotFoundError:
-                return None
-        if not files and not self._fs.root_marker:
-            return None  # An object store has no folders, only keys that look like one.
-        known = [moment for moment in moments if moment is not None]
-        return Stored(size, max(known) if known and len(known) == len(moments) else None)
+        try:
+            with self._errors(name):
+                self._fs.invalidate_cache()
+                return self._described(self._path(name))
+        except FileNotFoundError:
+            return None
 
     def read(self, name: str) -> bytes:
         """Return a small file whole.
@@ -300,7 +284,7 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is gone already is fine."""
-        with self._errors(name, writing=True, verb="removed"), contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), self._errors(name, writing=True, verb="removed"):
             self._fs.rm_file(self._path(name))
 
     def remove_folder(self, name: str, *, with_content: bool = False) -> None:
@@ -309,8 +293,8 @@ class Storage:
         Object stores have no folders: there an empty one is gone by itself.
         """
         with (
-            self._errors(name, writing=True, verb="removed"),
             contextlib.suppress(FileNotFoundError, FileExistsError),
+            self._errors(name, writing=True, verb="removed"),
         ):
             if with_content:
                 self._fs.rm(self._path(name), recursive=True)
@@ -321,13 +305,32 @@ class Storage:
                     if error.errno not in (errno.ENOTEMPTY, errno.ENOTDIR):  # Not a folder: a link to one.
                         raise
 
+    def _described(self, path: str) -> Stored | None:
+        itself = self._info(path)
+        if itself["type"] != "directory":
+            return Stored(itself["size"], self._modified(path, itself))
+        files = {
+            file: info
+            for file, info in self._fs.find(path, detail=True).items()
+            if info["type"] != "directory" and not file.endswith("/")  # Consoles make such keys for folders.
+        }
+        if not files and not self._fs.root_marker:
+            return None  # An object store has no folders, only keys that look like one.
+        # Only a file system dates a folder, and there it may be empty and young.
+        dated = {path: itself, **files} if self._is_local else files
+        moments = [self._modified(one, info) for one, info in dated.items()]
+        known = [moment for moment in moments if moment is not None]
+        size = sum(info["size"] for info in files.values())
+        return Stored(size, max(known) if known and len(known) == len(moments) else None)
+
     def _info(self, path: str) -> Any:
         try:
             return self._fs.info(path)
         except Exception as error:
-            if says_no_reason(error):
-                self._fs.cat_file(path, start=0, end=1, **self._read_options)  # Raises what says it.
-            raise
+            if not says_no_reason(error):
+                raise
+        self._fs.cat_file(path, start=0, end=1, **self._read_options)  # Raises what says the reason,
+        return self._fs.info(path)  # unless it is over by now.
 
     def _create(self, data: bytes, path: str) -> bool:
         """Make a file if there is none; False where the storage does not know how, and nothing was done."""
@@ -473,7 +476,7 @@ class Storage:
             raise
         except Exception as error:  # Each storage library has errors of its own; their root is nothing but Exception.
             ours = as_ours(error, where, writing=writing, verb=verb)
-            if isinstance(ours, FileNotFoundError) and writing:
+            if isinstance(ours, FileNotFoundError) and writing and verb is None:
                 ours = PuretalkConfigurationError(f"{where} cannot be written: the destination does not exist.")
             if ours is error:
                 raise

@@ -229,9 +229,8 @@ def _clear(
             refused = refused or (error if isinstance(error, AccessDenied) else None)
             obstacle = str(error)
         except PuretalkError:
-            log.warning(
-                "Pruning ends early. Removed by then: %s", ", ".join(one.snapshot for one in removed) or "no snapshot"
-            )
+            gone = [one.folder.snapshot for one in plans if one.folder.is_removed]
+            log.warning("Pruning ends early. Removed by then: %s", ", ".join(gone) or "no snapshot")
             raise
         if obstacle is not None:
             left_alone.append(LeftAlone(folder.snapshot, obstacle))

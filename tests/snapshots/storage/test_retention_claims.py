@@ -15,6 +15,7 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.operators import PuretalkPruneSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots import Pruned
+from airflow_provider_puretalk.snapshots.storage import deletion
 from tests.places import ACCOUNT, Folder, Place
 from tests.s3_front import guarded_by
 
@@ -286,6 +287,26 @@ def test_a_storage_that_fails_halfway(
         assert kept.left() == DAYS[1:3]
         refusal = ""
         assert [one.snapshot for one in kept.prune(storage_conn_id=conn_id).removed] == [DAYS[1]]
+
+
+@pytest.mark.parametrize("place", ["path"], indirect=True)
+def test_debris_that_may_be_needed_is_brought_back(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody can see whether a task has just come to name a file that was removed, it is put back."""
+    kept.put(*DAYS[:1])
+    debris = f"{ACCOUNT}/snapshot={DAYS[0]}/assistants-{'0' * 16}.jsonl"
+    kept.place.write(debris, b"{}")
+    kept.place.age(debris, 2 * 86_400)
+    looks = iter([False])
+
+    def look(self: deletion.Folder, name: str) -> bool:
+        for found in looks:
+            return found
+        raise PuretalkError("SlowDown", transient=True)
+
+    monkeypatch.setattr(deletion.Folder, "_is_named", look)
+    with pytest.raises(PuretalkError, match="SlowDown"):
+        kept.prune()
+    assert kept.place.files()[debris] == b"{}"
 
 
 @pytest.mark.parametrize("place", ["path", "s3"], indirect=True)

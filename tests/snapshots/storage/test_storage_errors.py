@@ -311,6 +311,57 @@ def test_errors_of_other_libraries(error: Exception, transient: bool | None) -> 
     assert str(ours).startswith("gs://b/x cannot be read")
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "transient"),
+    [
+        (409, "ConditionalRequestConflict", True),
+        (404, "NoSuchUpload", True),
+        (400, "UnsupportedSignature", False),
+        (409, "InvalidBucketState", False),
+        (404, "NoSuchBucket", False),
+        (400, "KeyTooLongError", False),
+    ],
+)
+def test_codes_of_s3(status: int, code: str, transient: bool) -> None:
+    """What S3 says decides, not the number that its library makes of it; "no such bucket" is not "no such file"."""
+    from botocore.exceptions import ClientError
+    from s3fs.errors import translate_boto_error
+
+    answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    ours = as_ours(translate_boto_error(ClientError(answer, "PutObject")), "s3://b/x", writing=False)
+    assert isinstance(ours, PuretalkError)
+    assert is_transient(ours) is transient
+    if code == "KeyTooLongError":
+        assert isinstance(ours, PuretalkConfigurationError)
+        assert "use shorter names" in str(ours)
+
+
+def test_a_name_that_is_too_long_is_a_matter_of_configuration(folder: Folder) -> None:
+    """Also where it is only looked for, in the folder of an account that is there."""
+    folder.write(f"{ACCOUNT}/notes.txt", b"")
+    with pytest.raises(PuretalkConfigurationError, match="use shorter names"):
+        snapshots.read_manifest(f"{folder.root}/{ACCOUNT}/snapshot={'1' * 250}/manifest.json")
+    with pytest.raises(PuretalkConfigurationError, match="use shorter names"):
+        snapshots.list_snapshots(f"{folder.root}/{'ж' * 128}")
+
+
+def test_a_refusal_that_is_over_when_its_reason_is_asked_for(
+    three: Bucket, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 gives no reason where it refuses a HEAD: what is over by then is not taken for a lack of permission."""
+    refused = []
+
+    def once(self: Front, method: str, path: str, query: dict[str, str]) -> bool | str:
+        if refused or method != "HEAD" or not path.endswith(".jsonl.gz"):
+            return True
+        refused.append(path)
+        return "403 RequestTimeTooSkewed"
+
+    monkeypatch.setattr(Front, "__call__", once)
+    assert [one.snapshot for one in prune(three).kept] == NAMES[2:]
+    assert refused
+
+
 def test_missing_credentials_are_a_matter_of_configuration() -> None:
     """Nobody need try again with none."""
     ours = as_ours(NoCredentialsError("Unable to locate credentials"), "s3://b", writing=True)
