@@ -324,7 +324,7 @@ def test_errors_of_other_libraries(error: Exception, transient: bool | None) -> 
 )
 def test_codes_of_s3(status: int, code: str, transient: bool) -> None:
     """What S3 says decides, not the number that its library makes of it; "no such bucket" is not "no such file"."""
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import ClientError  # type: ignore[import-untyped]
     from s3fs.errors import translate_boto_error
 
     answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
@@ -349,7 +349,7 @@ def test_a_refusal_that_is_over_when_its_reason_is_asked_for(
     three: Bucket, front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S3 gives no reason where it refuses a HEAD: what is over by then is not taken for a lack of permission."""
-    refused = []
+    refused = list[str]()
 
     def once(self: Front, method: str, path: str, query: dict[str, str]) -> bool | str:
         if refused or method != "HEAD" or not path.endswith(".jsonl.gz"):
