@@ -1,7 +1,6 @@
-"""``report.html``: what a comparison found, for people.
+"""The report of a comparison, for people: one HTML file without scripts, fonts or pictures from elsewhere.
 
-In comes a comparison, out comes one file that needs nothing else: no script, no font, no picture from elsewhere. It knows
-no storage; whatever comes from the API is escaped.
+Everything that comes from the API is escaped. This room knows no storage, except :mod:`.publishing`.
 """
 
 from __future__ import annotations

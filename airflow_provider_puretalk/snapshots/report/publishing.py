@@ -1,4 +1,4 @@
-"""Writes what a comparison found beside the newer snapshot: changes for machines, a report for people."""
+"""Publishes a comparison beside the current snapshot: the changes as JSONL, the report as HTML."""
 
 from __future__ import annotations
 
@@ -18,19 +18,17 @@ log = logging.getLogger(__name__)
 
 
 class Published(NamedTuple):
-    """Addresses of what was written, as tasks may pass them on."""
+    """Addresses of the two files, without credentials."""
 
     changes: str
     report: str
 
 
 def publish(storage: Storage, comparison: Comparison) -> Published:
-    """Write both files, each whole or not at all, under names that no other comparison has.
-
-    The same two snapshots, compared by the same rules, replace what they gave before; nothing else does.
+    """Write both files, each atomically, under names that only the same comparison by the same rules has.
 
     :param storage: where both snapshots lie.
-    :raises PuretalkSnapshotError: one of the snapshots was replaced or removed meanwhile; nothing stays.
+    :raises PuretalkSnapshotError: one of the snapshots was replaced or removed meanwhile; both files are removed again.
     """
     side, baseline = comparison.snapshot, comparison.baseline
     folder = layout.snapshot_folder(side.account, side.snapshot or "")
@@ -41,33 +39,33 @@ def publish(storage: Storage, comparison: Comparison) -> Published:
     )
     changes, report = f"{folder}/{names.changes}", f"{folder}/{names.report}"
     with storage.staging(folder) as new_file:
-        for_machines, for_people = new_file(), new_file()
-        write_changes(comparison, for_machines)
-        write_report(comparison, for_people, changes_file=names.changes)
-        storage.put(for_machines, changes)
-        storage.put(for_people, report)
+        changes_copy, report_copy = new_file(), new_file()
+        write_changes(comparison, changes_copy)
+        write_report(comparison, report_copy, changes_file=names.changes)
+        storage.put(changes_copy, changes)
+        storage.put(report_copy, report)
     try:
         _check_sides(storage, comparison)
     except PuretalkError:
-        # Whoever replaced one has removed what told of it, or will look for these two in vain.
+        # The writer that replaced a snapshot has already removed its comparisons, and does not come back for these two.
         for name in (changes, report):
             try:
                 storage.remove(name)
             except PuretalkError as error:
-                log.warning("A comparison that is not valid stays: %s", error)
+                log.warning("Removing %s, the file of an outdated comparison, failed: %s", storage.url_of(name), error)
         raise
     return Published(storage.url_of(changes), storage.url_of(report))
 
 
 def write_changes(comparison: Comparison, path: Path) -> None:
-    """Write ``changes.jsonl`` to a local file: one change a line, none where there is nothing to compare with."""
+    """Write ``changes.jsonl`` to a local file, one change a line."""
     with path.open("wb") as file:
         for change in comparison.changes():
             file.write(to_line(change) + b"\n")
 
 
 def _check_sides(storage: Storage, comparison: Comparison) -> None:
-    """Find out whether both snapshots still are what was compared; a comparison outlives a baseline that was pruned."""
+    """Check that both snapshots are still the ones compared; a comparison outlives a baseline that was pruned."""
     for side in filter(None, (comparison.snapshot, comparison.baseline)):
         place = f"{layout.snapshot_folder(side.account, side.snapshot or '')}/{layout.MANIFEST}"
         try:

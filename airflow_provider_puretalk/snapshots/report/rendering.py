@@ -1,6 +1,6 @@
-"""Writes the report as a page of HTML.
+"""Renders the report as HTML.
 
-Templates do the layout. Every value that they print is made visible, then escaped, without their asking for it.
+Every value that a template prints is made visible and escaped by the environment, so no template can forget it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from markupsafe import Markup
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.report.values import fitting, label, visible
-from airflow_provider_puretalk.snapshots.report.view_model import Contents
+from airflow_provider_puretalk.snapshots.report.view_model import ViewModel
 from airflow_provider_puretalk.wording import pluralize
 
-#: Fields named as new to the fleet, or gone from it.
-_MOST_POINTERS = 100
-#: Notes of the comparison, and bytes of each and of the summary before they are set.
-_MOST_NOTES, _LONGEST_SENTENCE = 50, 3_000
-#: Bytes that are written at once.
+#: Fields named as new to the fleet, or as no longer in it.
+_MAX_POINTERS = 100
+#: Notes of the comparison, and bytes of each of them and of the summary.
+_MAX_NOTES, _MAX_SENTENCE = 50, 3_000
+#: Bytes written at once.
 _BLOCK = 1_000_000
 
 _SPACES = str.maketrans({" ": "·", "\t": "⇥", "\n": "⏎\n"})
@@ -33,24 +33,24 @@ _SPACES = str.maketrans({" ": "·", "\t": "⇥", "\n": "⏎\n"})
 def write_report(comparison: Comparison, path: Path, *, changes_file: str | None = None) -> None:
     """Write ``report.html`` to a local file, piece by piece, so that memory does not grow with the changes.
 
-    The first 500 changed, added and removed assistants are told in full, fewer where the page would be larger than 10 MB
-    (:data:`~airflow_provider_puretalk.snapshots.report.size_budget.LARGEST_REPORT`); of the rest the page says how many
-    there are and that ``changes.jsonl`` has them. The same two snapshots give the same bytes.
+    The first 500 changed, added and removed assistants are shown in full, fewer where the page would be larger than 10 MB
+    (:data:`~airflow_provider_puretalk.snapshots.report.size_budget.MAX_REPORT`); the rest is counted, with a reference
+    to ``changes.jsonl``. The same two snapshots give the same bytes.
 
-    :param changes_file: what the file with all changes is called that lies beside the page; None where there is none.
+    :param changes_file: name of the file beside the page that holds all changes; None where there is none.
     """
     template = _environment().get_template("report.html.j2")
-    told = Contents(comparison)
+    view = ViewModel(comparison)
     pieces = template.generate(
         comparison=comparison,
         changes_file=changes_file,
-        contents=told,
+        view=view,
         classes=FIELD_CLASSES,
-        most_pointers=_MOST_POINTERS,
-        most_notes=_MOST_NOTES,
+        max_pointers=_MAX_POINTERS,
+        max_notes=_MAX_NOTES,
     )
     with path.open("wb", buffering=_BLOCK) as file:
-        file.writelines(told.space.count(pieces))
+        file.writelines(view.space.count(pieces))
 
 
 @cache
@@ -65,7 +65,7 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters["number"] = "{:,}".format
-    environment.filters["counted"] = pluralize
+    environment.filters["pluralize"] = pluralize
     environment.filters["label"] = label
     environment.filters["prose"] = _prose
     environment.filters["spaces"] = lambda text: text if text.strip() else text.translate(_SPACES)
@@ -73,13 +73,13 @@ def _environment() -> jinja2.Environment:
 
 
 def _finalize(value: Any) -> Any:
-    """Make visible what cannot be seen in whatever the templates print; what is HTML already came through here before."""
+    """Make invisible characters visible in all that the templates print; ``Markup`` came through here before."""
     return value if isinstance(value, Markup) else visible(str(value))
 
 
 def _prose(sentence: str) -> Markup:
-    """Set what stands between backticks as code, of a sentence that is shortened where it is endless."""
-    short = fitting(sentence, _LONGEST_SENTENCE)
+    """Return a sentence, shortened where it is too long, with what stands between backticks as code."""
+    short = fitting(sentence, _MAX_SENTENCE)
     return Markup().join(_marked(sentence if short == sentence else f"{short}…"))
 
 

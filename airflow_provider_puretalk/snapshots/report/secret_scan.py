@@ -1,7 +1,7 @@
-"""Finds what looks like a secret in a text: keys, tokens and passwords that do not belong into a prompt or a tool.
+"""Secret scan of a text: keys, tokens and passwords that do not belong into a prompt or a tool.
 
-In comes text, out come suspicions, which never hold more than the first characters of what they suspect. Nothing is
-proven here: the patterns are those of well-known services, and of values that are named like a secret.
+A suspicion holds the first characters of a secret at most. The patterns are those of well-known services, and of values
+that are named like a secret; a match proves nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 #: Characters of a text that are searched.
-_MOST = 2_000_000
-#: Places in one text that are looked at more closely.
-_MOST_PLACES = 200
-#: Characters of a suspected secret that are told, so that its owner can tell which one it is.
-_TOLD = 3
+_MAX_SEARCHED = 2_000_000
+#: Matches in one text that are examined.
+_MAX_MATCHES = 200
+#: Characters of a suspected secret that are shown, so that its owner can identify it.
+_PREFIX = 3
 
-# With each pattern, the marks of which one stands in whatever it finds: looking for those first is twenty times as fast.
+# Each pattern with its marks: every match contains one of them, and searching for those first is twenty times as fast.
 _PATTERNS = tuple(
     (kind, marks, re.compile(pattern))
     for kind, marks, pattern in (
@@ -59,50 +59,50 @@ _PATTERNS = tuple(
 )
 
 
-# What stands before such a value. It is looked at only where there is one: a search for it would be slow.
+# The name before such a value. It is matched only where a value was found: searching for it would be slow.
 _NAME = re.compile(
     r"(?:(?:api|access|secret|auth|private|signing)[ _-]?key|token|secret|passwor[dt]|passwd)[\"'\\`]{0,4}\s{0,3}$",
     re.IGNORECASE,
 )
-_LONGEST_NAME = 30
+_MAX_NAME = 30
 
 
 class Suspicion(NamedTuple):
-    """Something that looks like a secret.
+    """Text that may be a secret.
 
-    :ivar kind: what it looks like, with its article.
-    :ivar beginning: its first three characters; empty where they tell nothing.
-    :ivar length: how many characters it has.
+    :ivar kind: what it may be, with its article.
+    :ivar prefix: its first three characters; empty where they identify nothing.
+    :ivar length: in characters.
     """
 
     kind: str
-    beginning: str
+    prefix: str
     length: int
 
 
 def suspicions(text: str, known: str = "") -> Iterator[Suspicion]:
-    """Yield what looks like a secret in a text, each once.
+    """Yield the possible secrets in a text, each once.
 
-    :param known: an earlier text; what stood there already is not told again.
+    :param known: an earlier text; secrets that it already held are left out.
     """
-    told: set[str] = set()
+    yielded: set[str] = set()
     places = (
         (kind, match)
         for kind, marks, pattern in _PATTERNS
         if any(mark in text for mark in marks)
-        for match in pattern.finditer(text, 0, _MOST)
-        if match.lastgroup != "named" or _NAME.search(text[max(0, match.start() - _LONGEST_NAME) : match.start()])
+        for match in pattern.finditer(text, 0, _MAX_SEARCHED)
+        if match.lastgroup != "named" or _NAME.search(text[max(0, match.start() - _MAX_NAME) : match.start()])
     )
-    for kind, match in itertools.islice(places, _MOST_PLACES):
+    for kind, match in itertools.islice(places, _MAX_MATCHES):
         secret = match[match.lastgroup or 0]
         if match.lastgroup in ("doubtful", "named") and not _is_plausible(secret):
             continue
-        if secret in known or any(secret in one or one in secret for one in told):
+        if secret in known or any(secret in one or one in secret for one in yielded):
             continue  # A token after `Bearer` matches by both.
-        told.add(secret)
-        yield Suspicion(kind, "" if secret.startswith("-----") else secret[:_TOLD], len(secret))
+        yielded.add(secret)
+        yield Suspicion(kind, "" if secret.startswith("-----") else secret[:_PREFIX], len(secret))
 
 
 def _is_plausible(value: str) -> bool:
-    """Tell a secret from a word, a placeholder or a row of stars."""
+    """Return whether a value may be a secret, rather than a word, a placeholder or a row of stars."""
     return len(set(value)) >= 6 and any(map(str.isdigit, value)) and any(map(str.isalpha, value))

@@ -1,9 +1,8 @@
-"""What changed between two texts, word by word, as people read it.
+"""Word diff of two texts, for people: runs that are equal, deleted or inserted.
 
-In come two texts, out come runs of text that stayed, went or came. Knows nothing of HTML. Lines are matched first, then
-the words within what is left, so that long prompts cost little; where matching would take too long all the same, lines
-or words that stand once in both hold the texts together, and what lies between them counts as rewritten. How long is
-counted, not timed: the same texts always give the same runs.
+Lines are matched first, then the words within what is left, so that long prompts cost little. Where matching would still
+take too long, lines or words that occur once in both texts are the anchors, and what lies between them counts as
+rewritten. Effort is counted in steps, not timed: the same texts always give the same runs.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import NamedTuple
 
-#: Steps that difflib may take for one pair of texts, and for all of a report, by the most that they could be. A prompt of
-#: 4 KB that was wholly rewritten may take 8 million; ten million are a second at worst.
-_MOST_STEPS, MOST_STEPS = 10_000_000, 1_000_000_000
+#: Steps that difflib may take at worst, for one pair of texts and for a whole report. A prompt of 4 KB that was wholly
+#: rewritten may take 8 million; ten million are a second at worst.
+_MAX_STEPS_PER_TEXT, MAX_STEPS = 10_000_000, 1_000_000_000
 
 #: An unchanged run of so many characters or fewer between two changes only makes them harder to read.
 _ISLAND = 4
-#: Where less than this share of a passage stayed, it is told as rewritten.
-_LEAST_ALIKE = 0.25
+#: A passage of which less than this share is equal is shown as rewritten.
+_MIN_EQUAL = 0.25
 
 _LINE = re.compile(r"[^\n]*\n+|[^\n]+")
 # Chinese and Japanese put no spaces between words: there, each character is one.
@@ -34,13 +33,13 @@ _WORD = re.compile(rf"(?:[^\W{_HAN}]+|[{_HAN}]|[^\w\s])[ \t]*|\s")
 class Kind(StrEnum):
     """What happened to a run of text."""
 
-    SAME = "same"
-    GONE = "gone"
-    NEW = "new"
+    EQUAL = "equal"
+    DELETE = "delete"
+    INSERT = "insert"
 
 
 class Run(NamedTuple):
-    """A run of text with what happened to it."""
+    """A run of text of one kind."""
 
     kind: Kind
     text: str
@@ -51,42 +50,43 @@ _Pair = tuple[Sequence[str], Sequence[str]]
 
 
 class Effort:
-    """Steps that may still be taken."""
+    """A budget of steps."""
 
-    def __init__(self, steps: int = MOST_STEPS) -> None:
+    def __init__(self, steps: int = MAX_STEPS) -> None:
         self._left = steps
 
     def allows(self, steps: int) -> bool:
-        """Tell whether so many steps may be taken, and count them if so."""
+        """Take these steps from the budget; False where it has too few left."""
         if steps > self._left:
             return False
         self._left -= steps
         return True
 
     def part(self, steps: int) -> Effort:
-        """Return an effort of so many steps, or of what is left, and count them."""
+        """Take a budget of so many steps, or of what is left, out of this one."""
         part = Effort(min(steps, self._left))
         self._left -= part._left
         return part
 
     def give_back(self, part: Effort) -> None:
-        """Take back what a part did not need."""
+        """Return the steps that a part did not need."""
         self._left += part._left
 
 
 def word_diff(old: str, new: str, effort: Effort | None = None) -> list[Run]:
-    """Tell how ``old`` became ``new``.
+    """Return the runs that turn ``old`` into ``new``, in reading order.
 
-    :param effort: what a whole report may spend.
-    :returns: runs in reading order; no two of a kind follow each other, and what went stands before what came. Without
-        the new ones they spell the old text, without the gone ones the new text.
+    No two of a kind follow each other, and deletions come before insertions. Without the insertions they spell the old
+    text, without the deletions the new one.
+
+    :param effort: the budget of the whole report.
     """
     effort = effort or Effort()
-    mine = effort.part(_MOST_STEPS)
+    mine = effort.part(_MAX_STEPS_PER_TEXT)
     runs: list[Run] = []
     for before, after in _aligned(_LINE.findall(old), _LINE.findall(new), mine):
         if before == after or not before or not after:
-            runs.extend(_told("".join(before), "".join(after)))
+            runs.extend(_replacement("".join(before), "".join(after)))
         else:
             runs.extend(_words(before, after, mine))
     effort.give_back(mine)
@@ -94,28 +94,28 @@ def word_diff(old: str, new: str, effort: Effort | None = None) -> list[Run]:
 
 
 def _words(before: Sequence[str], after: Sequence[str], effort: Effort) -> list[Run]:
-    """Tell how one passage became another one that shares no line with it."""
+    """Return the runs of two passages that share no line."""
     old, new = "".join(before), "".join(after)
     runs = [
         run
         for a, b in _aligned(_WORD.findall(old), _WORD.findall(new), effort)
-        for run in _told("".join(a), "".join(b))
+        for run in _replacement("".join(a), "".join(b))
     ]
-    alike = sum(len(run.text) for run in runs if run.kind is Kind.SAME)
-    if alike < _LEAST_ALIKE * max(len(old), len(new)):
-        return _told(old, new)
-    told: list[Run] = []
+    equal = sum(len(run.text) for run in runs if run.kind is Kind.EQUAL)
+    if equal < _MIN_EQUAL * max(len(old), len(new)):
+        return _replacement(old, new)
+    smoothed: list[Run] = []
     for place, run in enumerate(runs):
         inside = 0 < place < len(runs) - 1
-        if run.kind is Kind.SAME and inside and "\n" not in run.text and len(run.text.strip()) <= _ISLAND:
-            told += [Run(Kind.GONE, run.text), Run(Kind.NEW, run.text)]
+        if run.kind is Kind.EQUAL and inside and "\n" not in run.text and len(run.text.strip()) <= _ISLAND:
+            smoothed += [Run(Kind.DELETE, run.text), Run(Kind.INSERT, run.text)]
         else:
-            told.append(run)
-    return told
+            smoothed.append(run)
+    return smoothed
 
 
 def _aligned(old: Sequence[str], new: Sequence[str], effort: Effort) -> Iterator[_Pair]:
-    """Yield pairs of parts, in order: equal ones, and ones of which the second took the place of the first."""
+    """Yield pairs of parts, in order: equal ones, and ones of which the second replaces the first."""
     shorter = min(len(old), len(new))
     start = next((place for place in range(shorter) if old[place] != new[place]), shorter)
     rest = shorter - start
@@ -131,7 +131,7 @@ def _matched(old: Sequence[str], new: Sequence[str], effort: Effort) -> Iterator
             yield old[i:j], new[k:m]
         return
     i = k = 0
-    for j, m in _held_together(old, new):
+    for j, m in _anchors(old, new):
         yield old[i:j], new[k:m]
         yield old[j : j + 1], new[m : m + 1]
         i, k = j + 1, m + 1
@@ -139,18 +139,18 @@ def _matched(old: Sequence[str], new: Sequence[str], effort: Effort) -> Iterator
 
 
 def _most_steps(old: Sequence[str], new: Sequence[str]) -> int:
-    """Return how many steps difflib may take: at worst it goes through all equal pairs again for each that it finds."""
+    """Return the steps that difflib takes at worst: through all equal pairs again for each that it finds."""
     in_old, in_new = Counter(old), Counter(new)
     pairs = sum(count * in_new[part] for part, count in in_old.items())
     return (len(old) + pairs) * min(len(old), len(new), pairs)
 
 
-def _held_together(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where both have the same part, from those that stand once in each, as many as keep their order."""
+def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the places of parts that occur once in each text: the longest row that keeps its order in both."""
     in_old, in_new = Counter(old), Counter(new)
     places = {part: place for place, part in enumerate(new) if in_new[part] == in_old[part] == 1}
     pairs = [(place, places[part]) for place, part in enumerate(old) if part in places]
-    # The longest rising row: `ends` holds where the best row of each length ends, `before` what comes before each pair.
+    # Longest increasing subsequence: `ends` holds where the best row of each length ends, `before` each pair's predecessor.
     ends: list[int] = []
     last: list[int] = []
     before: list[int | None] = []
@@ -167,14 +167,14 @@ def _held_together(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, in
     return row[::-1]
 
 
-def _told(old: str, new: str) -> list[Run]:
+def _replacement(old: str, new: str) -> list[Run]:
     if old == new:
-        return [Run(Kind.SAME, old)] if old else []
-    return [Run(kind, text) for kind, text in ((Kind.GONE, old), (Kind.NEW, new)) if text]
+        return [Run(Kind.EQUAL, old)] if old else []
+    return [Run(kind, text) for kind, text in ((Kind.DELETE, old), (Kind.INSERT, new)) if text]
 
 
 def _joined(runs: Sequence[Run]) -> Iterator[Run]:
-    """Put together what follows each other, with all that went before all that came between two unchanged runs."""
+    """Join neighbours of a kind; between two equal runs all deletions come before all insertions."""
     texts: dict[Kind, list[str]] = {kind: [] for kind in Kind}
 
     def emptied(*kinds: Kind) -> Iterator[Run]:
@@ -184,9 +184,9 @@ def _joined(runs: Sequence[Run]) -> Iterator[Run]:
                 texts[kind].clear()
 
     for run in runs:
-        if run.kind is Kind.SAME:
-            yield from emptied(Kind.GONE, Kind.NEW)
+        if run.kind is Kind.EQUAL:
+            yield from emptied(Kind.DELETE, Kind.INSERT)
         else:
-            yield from emptied(Kind.SAME)
+            yield from emptied(Kind.EQUAL)
         texts[run.kind].append(run.text)
     yield from emptied(*Kind)

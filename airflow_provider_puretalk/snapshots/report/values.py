@@ -1,7 +1,6 @@
-"""How a value of a record is shown: as text that a browser can hold and a reader can trust.
+"""Formats a decoded JSON value for the report: visible text, shortened where it is long, with what is left out counted.
 
-In come decoded JSON values, out comes text, shortened where it is long, with what was left out counted. Escaping for
-HTML is not done here: the templates escape everything.
+Escaping for HTML is left to the templates.
 """
 
 from __future__ import annotations
@@ -18,23 +17,23 @@ from airflow_provider_puretalk.invisible import replace_invisible
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.field_paths import ABSENT
 
-#: Characters of one value that are shown.
-LONGEST_VALUE = 20_000
-#: Characters of one name, phone number or label that are shown.
-LONGEST_LABEL = 120
-#: A text of more characters is set as a block of its own.
+#: Characters shown of one value.
+MAX_VALUE = 20_000
+#: Characters shown of one name, phone number or label.
+MAX_LABEL = 120
+#: A text of more characters is a block of its own.
 _LINE = 60
-#: Characters of JSON, times its depth, that are laid out on lines of their own.
-_MOST_LAYOUT = 2_000_000
+#: Characters of JSON, times its depth, up to which it is indented.
+_MAX_LAYOUT = 2_000_000
 
 Form = Literal["absent", "null", "empty", "word", "text"]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A value as it is shown.
+    """A formatted value.
 
-    :ivar form: ``text`` is set as a block of its own; ``absent``, ``null`` and ``empty`` are said in words.
+    :ivar form: ``text`` is a block of its own; ``absent``, ``null`` and ``empty`` are shown in words.
     :ivar left_out: characters at the end that are not shown.
     """
 
@@ -44,50 +43,50 @@ class Shown:
 
 
 class Allowance:
-    """How many bytes of its page a report may still spend on values, so that a browser can hold it."""
+    """The bytes of a report that are left for values."""
 
     def __init__(self, size: int) -> None:
         self._left = size
 
-    def grant(self, wish: int, *, least: int = 0) -> int:
-        """Return how many bytes may be shown, and count them: as many as wished while there are some left.
+    def grant(self, requested: int, *, least: int = 0) -> int:
+        """Return how many of the requested bytes may be shown, and count them.
 
-        :param least: what is granted all the same when there are none.
+        :param least: granted even when none are left.
         """
-        granted = min(wish, max(self._left, least))
+        granted = min(requested, max(self._left, least))
         self._left -= granted
         return granted
 
 
 def visible(text: str) -> str:
-    """Return a text in which what cannot be seen is spelled out: ``␀`` or ``[U+202E]``."""
+    """Return a text with its invisible characters spelled out: ``␀`` or ``[U+202E]``."""
     return replace_invisible(text, _spelled, keep="\t\n")
 
 
 def size(text: str) -> int:
-    """Return how many bytes a text takes in the page: made visible, escaped, as UTF-8."""
+    """Return the bytes that a text takes in the page: made visible, escaped, as UTF-8."""
     return len(markupsafe.escape(visible(text)).encode())
 
 
 def fitting(text: str, most: int) -> str:
-    """Return as much of the beginning of a text as takes so many bytes in the page."""
+    """Return the longest beginning of a text that takes at most so many bytes in the page."""
     text = text[:most]  # Each character takes a byte at least.
-    # What takes room is mostly spread evenly: two or three steps, where halving would take fifteen.
+    # Wide characters are mostly spread evenly: two or three steps, where halving would take fifteen.
     while text and (taken := size(text)) > most:
         text = text[: min(len(text) * most // taken, len(text) - 1)]
     return text
 
 
 def label(value: Any) -> str:
-    """Return a short text for a name, an id or the like, whatever it is."""
+    """Return a short text for a name, an id or the like, of any JSON type."""
     text = value if isinstance(value, str) else "" if value is None else canonical_json.dumps(value).decode()
-    text = " ".join(text[: 4 * LONGEST_LABEL].split())
-    short = fitting(text[:LONGEST_LABEL], 2 * LONGEST_LABEL)
+    text = " ".join(text[: 4 * MAX_LABEL].split())
+    short = fitting(text[:MAX_LABEL], 2 * MAX_LABEL)
     return text if len(text) == len(short) else f"{short}…"
 
 
-def shown(value: Any, allowance: Allowance, *, longest: int = LONGEST_VALUE) -> Shown:
-    """Return a value as it is shown."""
+def shown(value: Any, allowance: Allowance, *, longest: int = MAX_VALUE) -> Shown:
+    """Format a value."""
     if value is ABSENT:
         return Shown("absent")
     if value is None:
@@ -96,15 +95,15 @@ def shown(value: Any, allowance: Allowance, *, longest: int = LONGEST_VALUE) -> 
         return Shown("empty")
     text = laid_out(value)
     begin = text[:longest]
-    wish = size(begin)
-    granted = allowance.grant(wish, least=200)
-    begin = begin if granted >= wish else fitting(begin, granted)
+    requested = size(begin)
+    granted = allowance.grant(requested, least=200)
+    begin = begin if granted >= requested else fitting(begin, granted)
     form: Form = "text" if len(text) > _LINE or "\n" in text else "word"
     return Shown(form, begin, len(text) - len(begin))
 
 
 def laid_out(value: Any) -> str:
-    """Return a value as text: text as it is, JSON (in a text as well) with a line for each of its parts."""
+    """Return a value as text: text as it is, JSON (in a text as well) indented."""
     if isinstance(value, str):
         return _lines(value) if value.startswith(("{", "[")) else value
     text = canonical_json.dumps(value).decode()
@@ -112,17 +111,17 @@ def laid_out(value: Any) -> str:
 
 
 def _lines(text: str) -> str:
-    """Lay JSON out; what is none, fits a line or is too much stays as it is."""
-    if len(text) <= _LINE or len(text) * _depth(text) > _MOST_LAYOUT:
+    """Indent JSON; other text, and JSON that fits a line or is too large, stays as it is."""
+    if len(text) <= _LINE or len(text) * _depth(text) > _MAX_LAYOUT:
         return text
     try:
         return msgspec.json.format(text, indent=2)
-    except (ValueError, RecursionError):  # Among the first: what is not JSON, and lone surrogates.
+    except (ValueError, RecursionError):  # ValueError: not JSON, or a lone surrogate in it.
         return text
 
 
 def _depth(text: str) -> int:
-    """Return how deeply JSON is nested, at most; brackets in texts are taken for nesting."""
+    """Return an upper bound of the nesting of JSON: brackets in strings count as well."""
     deepest = depth = 0
     for bracket in re.findall(r"[\[\]{}]", text):
         depth += 1 if bracket in "[{" else -1

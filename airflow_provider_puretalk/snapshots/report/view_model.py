@@ -1,7 +1,6 @@
-"""What a report tells of a comparison, in the order in which it tells it, piece by piece.
+"""The view model of a report: small objects for the templates, in the order of the page.
 
-In comes a comparison, whose changes are gone through several times and never held; out come small objects for the
-templates. Whatever is left out is counted.
+The changes of the comparison are iterated several times and never held. What is left out is counted.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from airflow_provider_puretalk.snapshots.report.diff_passages import Passage, pa
 from airflow_provider_puretalk.snapshots.report.size_budget import Space
 from airflow_provider_puretalk.snapshots.report.text_diff import Effort
 from airflow_provider_puretalk.snapshots.report.values import Allowance, Shown, label, laid_out, shown
-from airflow_provider_puretalk.snapshots.report.warnings import Findings
+from airflow_provider_puretalk.snapshots.report.warnings import Warnings
 
-#: Assistants of each kind (changed, added, removed) that are told in full; more than this a browser would not bear.
-MOST_ASSISTANTS = 500
-#: Changes in common, and fields of one assistant, that are told in full.
-MOST_IN_COMMON = MOST_FIELDS = 200
-#: Ids of assistants told with a change that they have in common.
-MOST_IDS = 50
-#: Bytes that values may take in one report, escaped; beyond, each value is shortened to a few words. The rest of what a
-#: report may take is for names and markup.
-_CHARACTERS = 7_000_000
-#: What a field costs in bytes, however short its value is.
-_FIELD = 400
-#: Fields of an assistant that are told even then.
-_LEAST_FIELDS = 5
-#: Characters of an added or removed assistant's prompt that are shown.
+#: Assistants of each kind (changed, added, removed) shown in full.
+MAX_ASSISTANTS = 500
+#: Changes in common, and fields of one assistant, shown in full.
+MAX_IN_COMMON = MAX_FIELDS = 200
+#: Ids shown with a change that assistants have in common.
+MAX_IDS = 50
+#: Bytes of escaped values in one report; beyond, each value is shortened to a few words. Names and markup take the rest of
+#: the size budget.
+_VALUE_BYTES = 7_000_000
+#: Bytes of a field without its value.
+_FIELD_BYTES = 400
+#: Fields of an assistant that are shown even when no bytes are left.
+_MIN_FIELDS = 5
+#: Characters shown of an added or removed assistant's prompt.
 _PROMPT = 4_000
 
 
@@ -46,7 +45,7 @@ class FieldChange:
     """A field that changed.
 
     :ivar name: dotted.
-    :ivar passages: how its text changed; None where old and new are better seen side by side.
+    :ivar passages: the diff of its text; None where ``old`` and ``new`` are shown side by side.
     """
 
     name: str
@@ -68,7 +67,7 @@ class InCommon:
 
 @dataclass(frozen=True, slots=True)
 class Assistant:
-    """An assistant with changes of its own, by class and field; ``more`` fields are not told."""
+    """An assistant with changes of its own, by class and field; ``more`` fields are left out."""
 
     name: str
     id: str
@@ -89,11 +88,11 @@ class Whole:
 
 @dataclass(slots=True)
 class Numbers:
-    """How many there are of what cannot be counted before all changes were seen.
+    """Counts that need one pass over all changes.
 
     :ivar assistants: those with changes of their own.
-    :ivar first: of the first :data:`MOST_ASSISTANTS` of these, each one's classes of changed fields.
-    :ivar beyond: of all others, how many changed in a field of each class.
+    :ivar first: the classes of changed fields of each of the first :data:`MAX_ASSISTANTS` of these.
+    :ivar beyond: how many of all others changed in a field of each class.
     """
 
     in_common: int = 0
@@ -102,22 +101,22 @@ class Numbers:
     beyond: Counter[str] = field(default_factory=Counter)
 
 
-class Contents:
-    """Everything that a report tells. Goes through all changes once when it is made, to count and to warn."""
+class ViewModel:
+    """Everything that a report shows. Its constructor iterates all changes once, to count and to warn."""
 
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
         self.numbers = Numbers()
-        self.findings = Findings()
-        self.findings.look_at_fleet(comparison.snapshot.fleet_stats)
-        self._allowance = Allowance(_CHARACTERS)
+        self.warnings = Warnings()
+        self.warnings.add_fleet(comparison.snapshot.fleet_stats)
+        self._allowance = Allowance(_VALUE_BYTES)
         self._effort = Effort()
-        self._look_through()
-        self.space = Space(section for section, count in self.found.items() if count)
+        self._count()
+        self.space = Space(section for section, count in self.section_counts.items() if count)
 
     @property
-    def found(self) -> dict[str, int]:
-        """How many there are for each section, by the beginning of its anchors, in the order of the page."""
+    def section_counts(self) -> dict[str, int]:
+        """Number of items of each section, by the prefix of its anchors, in the order of the page."""
         return {
             "common": self.numbers.in_common,
             "assistant": self.numbers.assistants,
@@ -125,85 +124,85 @@ class Contents:
             "removed": self.comparison.counts["removed"],
         }
 
-    def untold(self, section: str) -> int:
-        """Return how many of a section the page does not tell, once it told what it could."""
-        return self.found[section] - self.space.told[section]
+    def omitted(self, section: str) -> int:
+        """Return how many items of a section the page leaves out, once the section is rendered."""
+        return self.section_counts[section] - self.space.shown[section]
 
-    def untold_classes(self) -> Counter[str]:
-        """Return how many of the assistants with changes that are not told changed in a field of each class."""
-        left_out = self.numbers.first[self.space.told["assistant"] :]
+    def omitted_classes(self) -> Counter[str]:
+        """Return how many of the changed assistants left out changed in a field of each class."""
+        left_out = self.numbers.first[self.space.shown["assistant"] :]
         return self.numbers.beyond + Counter(itertools.chain.from_iterable(left_out))
 
-    def untold_anchors(self, section: str) -> list[str]:
-        """Return the anchors to which warnings lead, of what is not told."""
-        linked = dict.fromkeys(example.anchor for finding in self.findings for example in finding.examples)
+    def omitted_anchors(self, section: str) -> list[str]:
+        """Return the anchors of left-out items to which warnings link."""
+        linked = dict.fromkeys(example.anchor for group in self.warnings for example in group.examples)
         places = ((anchor, *anchor.rpartition("-")[::2]) for anchor in linked)
-        return [anchor for anchor, kind, place in places if kind == section and int(place) > self.space.told[section]]
+        return [anchor for anchor, kind, place in places if kind == section and int(place) > self.space.shown[section]]
 
     def charts(self) -> Iterator[Chart]:
-        """Yield charts of what the fleet is made of."""
+        """Yield the charts of the fleet."""
         baseline = self.comparison.baseline
         return charts(self.comparison.snapshot.fleet_stats, None if baseline is None else baseline.fleet_stats)
 
     def in_common(self) -> Iterator[InCommon]:
-        """Yield the changes that many assistants have in common, as far as they are told."""
+        """Yield the changes that many assistants have in common, as far as they are shown."""
         many = itertools.takewhile(lambda change: isinstance(change, ChangedMany), self.comparison.changes())
-        for change in itertools.islice(many, MOST_IN_COMMON):
+        for change in itertools.islice(many, MAX_IN_COMMON):
             assert isinstance(change, ChangedMany)
             if self.space.is_full("common"):
                 return
-            ids = [label(one) for one in change.assistant_ids[:MOST_IDS]]
+            ids = [label(one) for one in change.assistant_ids[:MAX_IDS]]
             yield InCommon(self._field(change), len(change.assistant_ids), ids)
 
     def assistants(self) -> Iterator[Assistant]:
-        """Yield the assistants with changes of their own, as far as they are told."""
+        """Yield the assistants with changes of their own, as far as they are shown."""
         if self.numbers.assistants:
-            for changes in itertools.islice(_by_assistant(self.comparison), MOST_ASSISTANTS):
+            for changes in itertools.islice(_by_assistant(self.comparison), MAX_ASSISTANTS):
                 if self.space.is_full("assistant"):
                     return
                 yield self._assistant(changes)
 
     def added(self) -> Iterator[Whole]:
-        """Yield the added assistants, as far as they are told."""
+        """Yield the added assistants, as far as they are shown."""
         return self._whole(Added, "added")
 
     def removed(self) -> Iterator[Whole]:
-        """Yield the removed assistants, as far as they are told."""
+        """Yield the removed assistants, as far as they are shown."""
         return self._whole(Removed, "removed")
 
-    def _look_through(self) -> None:
+    def _count(self) -> None:
         identity: Any = None
         classes: set[FieldClass] = set()
         added = 0
         for change in self.comparison.changes():
             match change:
                 case ChangedMany():
-                    anchor = _anchor("common", self.numbers.in_common, MOST_IN_COMMON)
+                    anchor = _anchor("common", self.numbers.in_common, MAX_IN_COMMON)
                     self.numbers.in_common += 1
                 case Changed():
                     if not self.numbers.assistants or change.assistant_id != identity:
                         identity, classes = change.assistant_id, set()
                         self.numbers.assistants += 1
-                        if self.numbers.assistants <= MOST_ASSISTANTS:
+                        if self.numbers.assistants <= MAX_ASSISTANTS:
                             self.numbers.first.append(classes)
                     if change.field_class not in classes:
                         classes.add(change.field_class)
-                        if self.numbers.assistants > MOST_ASSISTANTS:
+                        if self.numbers.assistants > MAX_ASSISTANTS:
                             self.numbers.beyond[change.field_class] += 1
-                    anchor = _anchor("assistant", self.numbers.assistants - 1, MOST_ASSISTANTS)
+                    anchor = _anchor("assistant", self.numbers.assistants - 1, MAX_ASSISTANTS)
                 case Added():
-                    anchor = _anchor("added", added, MOST_ASSISTANTS)
+                    anchor = _anchor("added", added, MAX_ASSISTANTS)
                     added += 1
                 case Removed():
                     anchor = ""
-            self.findings.look_at(change, anchor)
+            self.warnings.add_change(change, anchor)
 
     def _assistant(self, changes: Iterator[Changed]) -> Assistant:
         first = next(changes)
-        found = [first, *itertools.islice(changes, MOST_FIELDS - 1)]
+        found = [first, *itertools.islice(changes, MAX_FIELDS - 1)]
         more = sum(1 for _ in changes)
         found.sort(key=lambda change: FIELD_CLASSES.index(change.field_class))
-        most = max(_LEAST_FIELDS, self._allowance.grant(_FIELD * len(found)) // _FIELD)
+        most = max(_MIN_FIELDS, self._allowance.grant(_FIELD_BYTES * len(found)) // _FIELD_BYTES)
         return Assistant(
             label(first.name),
             label(first.assistant_id),
@@ -225,7 +224,7 @@ class Contents:
 
     def _whole(self, kind: type[Added] | type[Removed], section: str) -> Iterator[Whole]:
         found = (change for change in self.comparison.changes() if isinstance(change, kind))
-        for change in itertools.islice(found, min(self.found[section], MOST_ASSISTANTS)):
+        for change in itertools.islice(found, min(self.section_counts[section], MAX_ASSISTANTS)):
             if self.space.is_full(section):
                 return
             prompt = shown(change.record.get("prompt"), self._allowance, longest=_PROMPT)
@@ -238,7 +237,7 @@ def _by_assistant(comparison: Comparison) -> Iterator[Iterator[Changed]]:
 
 
 def _facts(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what one wants to know of an assistant at first sight."""
+    """Yield the basic facts of an assistant."""
     voice = record.get("voice")
     if not isinstance(voice, dict):
         voice = {}

@@ -1,7 +1,7 @@
-"""The warnings of a report: what is cheap to see in two snapshots and costly to overlook.
+"""The warnings of a report: what is cheap to detect in two snapshots and costly to overlook.
 
-In come the changes one by one and the census of the newer side; out come findings by kind, each with an exact number and
-its first examples, so that memory does not grow with the changes. Knows nothing of HTML.
+Warnings are grouped by kind, each group with an exact count and its first examples, so that memory does not grow with the
+changes. Knows nothing of HTML.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from airflow_provider_puretalk.snapshots.report.secret_scan import suspicions
 from airflow_provider_puretalk.snapshots.report.values import label
 from airflow_provider_puretalk.wording import pluralize
 
-#: Examples of one kind, and ids in one example, that are told.
-MOST_EXAMPLES, MOST_IDS = 20, 5
+#: Examples of one kind, and ids in one example.
+MAX_EXAMPLES, MAX_IDS = 20, 5
 
-#: A prompt that grew or shrank by this factor, and by so many characters, is worth a look.
-_FACTOR, _CHARACTERS = 2, 100
+#: A prompt that grew or shrank by more than this factor, and by so many characters, is worth a warning.
+_MIN_FACTOR, _MIN_CHARACTERS = 2, 100
 
-#: The switch of which callers may have to be told.
+#: The switch of which callers may have to be informed.
 _RECORDING = "call_recording_enabled"
 
 #: Classes of fields that an assistant says or acts by: where a secret may have slipped in.
@@ -36,13 +36,14 @@ _SPOKEN = ("behaviour", "compliance")
 
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+([^\n]{1,200})$", re.MULTILINE)
 
-#: Kinds of findings in the order of their urgency: title, and why it matters.
+#: Kinds of warnings by urgency: title, and why it matters.
 _KINDS: Final = {
     "secret": (
-        "Looks like a secret",
-        "Whoever sees the assistant sees it, and it is in the snapshots now: replace it, and keep the new one elsewhere.",
+        "Possible secret",
+        "Everyone with access to the assistant can read it, and it is in the snapshots now: replace it, and keep the new "
+        "one elsewhere.",
     ),
-    "recording": ("Call recording switched", "In many places callers have to be told that they are recorded."),
+    "recording": ("Call recording switched", "In many places callers must be informed that they are recorded."),
     "number": ("Several assistants on one phone number", "A call reaches one of them only."),
     "length": (
         "A prompt more than doubled, or lost more than half",
@@ -51,52 +52,52 @@ _KINDS: Final = {
     "heading": ("A heading stands twice in a prompt", "Often a section pasted twice, of which one copy was edited."),
     "twins": (
         "Identical twins",
-        "Alike in all but name, phone number and dates: often a copy that nobody meant to keep.",
+        "Alike in all but name, phone number and dates: often a copy that was left behind.",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One finding.
+    """One case of a warning.
 
     :ivar who: the assistant's name and id, or how many assistants; several where they share something.
     :ivar field: dotted name of the field; empty where it is not about one.
-    :ivar told: what was found, in words.
-    :ivar anchor: where the report tells more; empty where it does not.
+    :ivar text: what is wrong, in words.
+    :ivar anchor: where the report shows more; empty where it does not.
     """
 
     who: Sequence[str]
     field: str
-    told: str
+    text: str
     anchor: str
 
 
 @dataclass(slots=True)
-class Finding:
-    """All findings of a kind: exact number, first examples."""
+class WarningGroup:
+    """All warnings of a kind: exact count, first examples."""
 
     title: str
     why: str
     count: int = 0
     examples: list[Example] = field(default_factory=list)
-    #: Whether there may be more than were counted.
+    #: Whether counting ended early.
     at_least: bool = False
 
 
-class Findings:
-    """Collects what is worth a warning."""
+class Warnings:
+    """Collects the warnings of a comparison."""
 
     def __init__(self) -> None:
-        self._found = {kind: Finding(*texts) for kind, texts in _KINDS.items()}
+        self._groups = {kind: WarningGroup(*texts) for kind, texts in _KINDS.items()}
 
-    def __iter__(self) -> Iterator[Finding]:
-        return (finding for finding in self._found.values() if finding.count)
+    def __iter__(self) -> Iterator[WarningGroup]:
+        return (group for group in self._groups.values() if group.count)
 
-    def look_at(self, change: Change, anchor: str) -> None:
-        """Look at a change.
+    def add_change(self, change: Change, anchor: str) -> None:
+        """Add the warnings of a change.
 
-        :param anchor: where the report tells it; empty where it does not.
+        :param anchor: where the report shows it; empty where it does not.
         """
         if isinstance(change, Removed):
             return
@@ -106,32 +107,32 @@ class Findings:
             who = tuple(filter(None, (label(change.name), label(change.assistant_id))))
         if isinstance(change, Added):
             for name, value in change.record.items():
-                self._look_at_text([name], ABSENT, value, who, anchor)
+                self._check_text([name], ABSENT, value, who, anchor)
         else:
             path = pointer_path(change.pointer)
-            self._look_at_switch(path, change.old, change.new, who, anchor)
-            self._look_at_length(path, change.old, change.new, who, anchor)
-            self._look_at_text(path, change.old, change.new, who, anchor)
+            self._check_switch(path, change.old, change.new, who, anchor)
+            self._check_length(path, change.old, change.new, who, anchor)
+            self._check_text(path, change.old, change.new, who, anchor)
 
-    def look_at_fleet(self, fleet_stats: FleetStats) -> None:
-        """Look at the fleet as it is now."""
+    def add_fleet(self, fleet_stats: FleetStats) -> None:
+        """Add the warnings of the current fleet."""
         self._add_groups("number", ((ids, label(number)) for number, ids in fleet_stats.shared_numbers()))
         self._add_groups("twins", ((ids, "") for ids in fleet_stats.twins()))
 
-    def _look_at_switch(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
-        if path[0] == _RECORDING and (told := _switch_told(old, new)):
-            self._add("recording", Example(who, label(".".join(path)), told, anchor))
+    def _check_switch(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
+        if path[0] == _RECORDING and (text := _describe_switch(old, new)):
+            self._add("recording", Example(who, label(".".join(path)), text, anchor))
 
-    def _look_at_length(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
+    def _check_length(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
         if path[-1] != "prompt" or not (isinstance(old, str) or isinstance(new, str)):
             return
-        told = _length_told(*(len(side) if isinstance(side, str) else 0 for side in (old, new)))
-        if told and not isinstance(new, str):
-            told = f"{told}, {_said(new)} now"
-        if told:
-            self._add("length", Example(who, label(".".join(path)), told, anchor))
+        text = _describe_length(*(len(side) if isinstance(side, str) else 0 for side in (old, new)))
+        if text and not isinstance(new, str):
+            text = f"{text}, {_in_words(new)} now"
+        if text:
+            self._add("length", Example(who, label(".".join(path)), text, anchor))
 
-    def _look_at_text(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
+    def _check_text(self, path: list[str], old: Any, new: Any, who: Sequence[str], anchor: str) -> None:
         dotted = label(".".join(path))
         if path[-1] == "prompt" and isinstance(new, str):
             before = old if isinstance(old, str) else ""
@@ -139,43 +140,43 @@ class Findings:
                 self._add("heading", Example(who, dotted, ", ".join(f"“{label(one)}”" for one in doubled), anchor))
         if field_class(path[0]) in _SPOKEN and new is not ABSENT:
             for suspicion in suspicions(_text(new), _text(old)):
-                beginning = f", beginning with “{suspicion.beginning}”" if suspicion.beginning else ""
-                told = f"{suspicion.kind}, {suspicion.length:,} characters{beginning}"
-                self._add("secret", Example(who, dotted, told, anchor))
+                prefix = f", beginning with “{suspicion.prefix}”" if suspicion.prefix else ""
+                text = f"{suspicion.kind}, {suspicion.length:,} characters{prefix}"
+                self._add("secret", Example(who, dotted, text, anchor))
 
     def _add(self, kind: str, example: Example) -> None:
-        finding = self._found[kind]
-        finding.count += 1
-        if len(finding.examples) < MOST_EXAMPLES:
-            finding.examples.append(example)
+        group = self._groups[kind]
+        group.count += 1
+        if len(group.examples) < MAX_EXAMPLES:
+            group.examples.append(example)
 
     def _add_groups(self, kind: str, groups: Iterable[tuple[list[Member], str]]) -> None:
         for members, shared in groups:
-            rest = len(members) - MOST_IDS
-            who = [_who(*member) for member in members[:MOST_IDS]] + ([f"and {rest:,} more"] if rest > 0 else [])
+            rest = len(members) - MAX_IDS
+            who = [_who(*member) for member in members[:MAX_IDS]] + ([f"and {rest:,} more"] if rest > 0 else [])
             self._add(kind, Example(who, "", shared or f"{len(members):,} alike", ""))
-        self._found[kind].at_least = self._found[kind].count >= 100  # The census ends there.
+        self._groups[kind].at_least = self._groups[kind].count >= 100  # The fleet stats end there.
 
 
 def _who(identity: Any, name: Any) -> str:
     return f"{label(name)} ({label(identity)})" if name else label(identity)
 
 
-def _switch_told(old: Any, new: Any) -> str:
-    """Say how a switch was turned, where it was on or is, or may be: what is neither true nor false may be read as either.
+def _describe_switch(old: Any, new: Any) -> str:
+    """Return how a switch changed; empty where it was off before and after. Null and absent are off.
 
-    From null or absent to false, or back, nothing was switched.
+    What is neither true nor false may be read as either, so it counts as on.
     """
     is_off = [value is False or value is None or value is ABSENT for value in (old, new)]
     if all(is_off):
         return ""
     if isinstance(old, bool) and isinstance(new, bool):
         return "switched on" if new else "switched off"
-    return f"{_said(new)} now, {_said(old)} before"
+    return f"{_in_words(new)} now, {_in_words(old)} before"
 
 
-def _said(value: Any) -> str:
-    """Return a value in words, so that the text “false” is not taken for false."""
+def _in_words(value: Any) -> str:
+    """Return a value in words that keep the text “false” and false apart."""
     if value is ABSENT:
         return "absent"
     if value is None:
@@ -187,8 +188,8 @@ def _said(value: Any) -> str:
     return label(value)
 
 
-def _length_told(before: int, after: int) -> str:
-    if abs(after - before) < _CHARACTERS or max(before, after) <= _FACTOR * min(before, after):
+def _describe_length(before: int, after: int) -> str:
+    if abs(after - before) < _MIN_CHARACTERS or max(before, after) <= _MIN_FACTOR * min(before, after):
         return ""
     if not before or not after:
         return f"emptied, {before:,} characters before" if before else f"{after:,} characters, empty before"
@@ -196,9 +197,9 @@ def _length_told(before: int, after: int) -> str:
 
 
 def _doubled_headings(old: str, new: str) -> list[str]:
-    """Return headings that stand twice in the new text, where the old one had not as many of them."""
+    """Return headings that occur twice in the new text, and more often than in the old one."""
     counts, before = (Counter(map(_heading, _HEADING.findall(text))) for text in (new, old))
-    return [heading for heading, count in counts.items() if count > 1 and count > before[heading]][:MOST_IDS]
+    return [heading for heading, count in counts.items() if count > 1 and count > before[heading]][:MAX_IDS]
 
 
 def _heading(text: str) -> str:

@@ -31,11 +31,11 @@ def keep(folder: Folder, sandbox: Sandbox, context: Any) -> Callable[..., str]:
 
 @pytest.fixture
 def report(keep: Callable[..., str], tmp_path: Path) -> Callable[..., Page]:
-    """Compare records then and now, and read the report of it; None then: the first snapshot."""
+    """Compare two lists of records and read the report; without a baseline: of the first snapshot."""
 
-    def report(then: Records | None, now: Records) -> Page:
-        older = None if then is None else keep("a", then)
-        with snapshots.compare(older, keep("b", now)) as comparison:
+    def report(baseline: Records | None, current: Records) -> Page:
+        older = None if baseline is None else keep("a", baseline)
+        with snapshots.compare(older, keep("b", current)) as comparison:
             write_report(comparison, tmp_path / "report.html")
         return Page((tmp_path / "report.html").read_bytes())
 

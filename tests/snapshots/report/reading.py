@@ -90,9 +90,9 @@ class Page(HTMLParser):
         (style,) = self.top.all("style")
         return style.text
 
-    def finding(self, title: str) -> str:
+    def warning(self, title: str) -> str:
         """Return what a warning says, its title without its number and without why it matters."""
-        for finding in self.section("warnings").all(css_class="finding"):
-            if title in next(finding.all("h3")).text:
-                return re.sub(r"\s+", " ", next(finding.all("ul")).text).strip()
+        for warning in self.section("warnings").all(css_class="warning"):
+            if title in next(warning.all("h3")).text:
+                return re.sub(r"\s+", " ", next(warning.all("ul")).text).strip()
         return ""

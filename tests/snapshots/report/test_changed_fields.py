@@ -11,7 +11,7 @@ import pytest
 from tests.snapshots.report.reading import Element, Page
 
 Report = Callable[..., Page]
-PARAGRAPHS = "".join(f"Paragraph {n}: say this, and nothing else but this, to whoever calls.\n" for n in range(40))
+PARAGRAPHS = "".join(f"Paragraph {n}: say this, and nothing else but this, to every caller.\n" for n in range(40))
 
 
 def one_field(report: Report, old: Any, new: Any) -> Element:
@@ -26,7 +26,7 @@ def marked(field: Element, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("en-US", "en-GB", ("en-US", "en-GB")),
         (1, 1.5, ("1", "1.5")),
@@ -37,15 +37,15 @@ def marked(field: Element, name: str) -> list[str]:
         (10**30, 10**30 + 1, (f"1{'0' * 30}", f"1{'0' * 29}1")),
     ],
 )
-def test_short_values_stand_side_by_side(report: Report, old: Any, new: Any, told: tuple[str, str]) -> None:
+def test_short_values_stand_side_by_side(report: Report, old: Any, new: Any, expected: tuple[str, str]) -> None:
     field = one_field(report, old, new)
-    assert (*marked(field, "del"), *marked(field, "ins")) == told
+    assert (*marked(field, "del"), *marked(field, "ins")) == expected
 
 
 def test_absent_is_not_null(report: Report) -> None:
     page = report([{"assistant_id": "1", "name": "A"}], [{"assistant_id": "1", "name": "A", "tools": None}])
     (field,) = page.section("changed").all(css_class="field")
-    assert field.words == "tools behaviour then not there now null"
+    assert field.words == "tools behaviour baseline not there current null"
 
 
 def test_changed_word_is_marked_in_its_text(report: Report) -> None:
@@ -106,8 +106,8 @@ def test_fields_are_in_order_of_their_class(report: Report) -> None:
         "prompt": "a",
         "timezone": "b",
     }
-    then = {"assistant_id": "1", **fields}
-    page = report([then], [{"assistant_id": "1", **dict.fromkeys(fields, 7)}])
+    baseline = {"assistant_id": "1", **fields}
+    page = report([baseline], [{"assistant_id": "1", **dict.fromkeys(fields, 7)}])
     names = [next(field.all("code")).text for field in page.section("changed").all(css_class="field")]
     assert names == ["prompt", "call_recording_enabled", "timezone", "voice_speed", "avatar", "name"]
     chips = [chip.text for chip in page.section("changed").all(css_class="chip")]

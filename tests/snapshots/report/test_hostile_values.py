@@ -44,12 +44,12 @@ def everywhere(value: str, record: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_markup_is_shown(report: Report, value: str) -> None:
-    """A text that would be markup is told as it is, and adds nothing to what the page is made of."""
+    """A text that would be markup is shown as it is, and adds nothing to what the page is made of."""
     fleet = make_fleet(30, seed=2)
     odd = {"assistant_id": value, "name": value}
-    then = [*fleet[:12], *(everywhere(value, one) for one in fleet[12:14])]
-    now = [*(everywhere(value, one) for one in fleet[:10]), *fleet[10:12], *(everywhere(value, fleet[20]), odd)]
-    page = report(then, now)
+    baseline = [*fleet[:12], *(everywhere(value, one) for one in fleet[12:14])]
+    current = [*(everywhere(value, one) for one in fleet[:10]), *fleet[10:12], *(everywhere(value, fleet[20]), odd)]
+    page = report(baseline, current)
     assert {name for name, _ in page.shape()} <= ELEMENTS
     assert {attribute for _, attribute in page.shape() if attribute} <= ATTRIBUTES
     assert page.text.count(" ".join(value.split())) > 20
@@ -58,7 +58,7 @@ def test_markup_is_shown(report: Report, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         ("a\0b", "a␀b"),
         ("a\x1b[31mb\x7f", "a␛[31mb␡"),
@@ -71,17 +71,17 @@ def test_markup_is_shown(report: Report, value: str) -> None:
         ("family 👩‍👩‍👧 نیم‌فاصله", "family 👩‍👩‍👧 نیم‌فاصله"),
     ],
 )
-def test_what_cannot_be_seen_is_spelled_out(report: Report, value: str, told: str) -> None:
+def test_what_cannot_be_seen_is_spelled_out(report: Report, value: str, expected: str) -> None:
     """Controls, halves of pairs and overrides of direction are shown; joiners, which scripts need, stay."""
     page = report([{"assistant_id": "1", "prompt": "x"}], [{"assistant_id": "1", "prompt": value, value: 1}])
-    assert told in page.section("changed").text
-    assert value in told or value.encode(errors="surrogatepass") not in page.data
+    assert expected in page.section("changed").text
+    assert value in expected or value.encode(errors="surrogatepass") not in page.data
 
 
 def test_name_that_is_no_text(report: Report) -> None:
-    """Records that break the documentation are told as they are."""
-    then = [{"assistant_id": "1", "name": {"first": "<b>"}, "voice": "none", "prompt": ["a"], "phone_number": [1]}]
-    page = report(then, [{**then[0], "prompt": {"b": 10**400}, "model": 1.5}, {"assistant_id": "2", "name": 7}])
+    """Records that break the documentation are shown as they are."""
+    baseline = [{"assistant_id": "1", "name": {"first": "<b>"}, "voice": "none", "prompt": ["a"], "phone_number": [1]}]
+    page = report(baseline, [{**baseline[0], "prompt": {"b": 10**400}, "model": 1.5}, {"assistant_id": "2", "name": 7}])
     assert '{"first":"<b>"}' in page.section("changed").text
     assert "1" + "0" * 400 in page.section("changed").text
     assert "7 2" in page.section("added").words
@@ -101,10 +101,12 @@ FIELDS = st.dictionaries(
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(then=st.lists(FIELDS, max_size=4), now=st.lists(FIELDS, max_size=8))
-def test_any_json_makes_a_sound_page(then: list[Any], now: list[Any], keep: Callable[..., str], tmp_path: Path) -> None:
+@given(baseline=st.lists(FIELDS, max_size=4), current=st.lists(FIELDS, max_size=8))
+def test_any_json_makes_a_sound_page(
+    baseline: list[Any], current: list[Any], keep: Callable[..., str], tmp_path: Path
+) -> None:
     """Any records at all give a page of balanced elements of the known kinds, in valid UTF-8 without controls."""
-    older, newer = ([{**one, "assistant_id": f"{n}"} for n, one in enumerate(side)] for side in (then, now))
+    older, newer = ([{**one, "assistant_id": f"{n}"} for n, one in enumerate(side)] for side in (baseline, current))
     with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
         write_report(comparison, tmp_path / "report.html")
         page = Page((tmp_path / "report.html").read_bytes())

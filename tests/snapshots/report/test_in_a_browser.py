@@ -38,12 +38,12 @@ MEASURING = """<!DOCTYPE html><meta charset="utf-8"><title>nothing ran</title>
 def test_report_fits_every_window_and_runs_nothing(report: Callable[..., Page], tmp_path: Path) -> None:
     """No window from 320 to 1,280 pixels has to be scrolled sideways, and no hostile value is executed."""
     fleet = make_fleet(24, seed=5)
-    then = [*fleet[:16], *(everywhere(value, one) for value, one in zip(HOSTILE, fleet[16:], strict=False))]
-    now = [*(everywhere(value, one) for value, one in zip(HOSTILE, fleet[:8], strict=False)), *fleet[8:16]]
-    now[9]["prompt"] = "longword" * 500
-    now[10]["name"] = "x" * 300
-    now[11]["phone_number"] = now[12]["phone_number"] = "+1 415 555 0100"
-    page = report(then, now)
+    baseline = [*fleet[:16], *(everywhere(value, one) for value, one in zip(HOSTILE, fleet[16:], strict=False))]
+    current = [*(everywhere(value, one) for value, one in zip(HOSTILE, fleet[:8], strict=False)), *fleet[8:16]]
+    current[9]["prompt"] = "longword" * 500
+    current[10]["name"] = "x" * 300
+    current[11]["phone_number"] = current[12]["phone_number"] = "+1 415 555 0100"
+    page = report(baseline, current)
     source = html.escape(page.data.decode())
     frames = "\n".join(
         f'<iframe width="{width}" height="600" srcdoc="{source}"></iframe>' for width in (320, 360, 800, 1280)

@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.snapshots.report import size_budget, write_report
-from airflow_provider_puretalk.snapshots.report.size_budget import LARGEST_REPORT
-from airflow_provider_puretalk.snapshots.report.view_model import MOST_ASSISTANTS, MOST_FIELDS, MOST_IN_COMMON
+from airflow_provider_puretalk.snapshots.report.size_budget import MAX_REPORT
+from airflow_provider_puretalk.snapshots.report.view_model import MAX_ASSISTANTS, MAX_FIELDS, MAX_IN_COMMON
 from tests.snapshots.report.reading import Page
 
 Report = Callable[..., Page]
@@ -24,14 +24,14 @@ def numbered(count: int, **fields: Any) -> list[dict[str, Any]]:
 
 
 def test_first_500_changed_assistants_in_full_and_the_rest_counted(report: Report) -> None:
-    now = numbered(MOST_ASSISTANTS + 100)
-    for n, one in enumerate(now):
+    current = numbered(MAX_ASSISTANTS + 100)
+    for n, one in enumerate(current):
         one["prompt" if n % 2 else "voice_speed"] = f"value {n}"
-    then = [{**one, **{name: 0 for name in ("prompt", "voice_speed") if name in one}} for one in now]
-    page = report(then, now)
+    baseline = [{**one, **{name: 0 for name in ("prompt", "voice_speed") if name in one}} for one in current]
+    page = report(baseline, current)
     section = page.section("changed")
     assert section.words.startswith("Changed assistants 600")
-    assert len(list(section.all("details"))) == MOST_ASSISTANTS == 500
+    assert len(list(section.all("details"))) == MAX_ASSISTANTS == 500
     assert "value 499" in section.text
     assert "value 500" not in page.text
     assert section.words.endswith(
@@ -41,29 +41,29 @@ def test_first_500_changed_assistants_in_full_and_the_rest_counted(report: Repor
 
 
 def test_first_500_added_and_removed_assistants(report: Report) -> None:
-    fleet = numbered(2 * MOST_ASSISTANTS + 3)
+    fleet = numbered(2 * MAX_ASSISTANTS + 3)
     for name, page in (("added", report(fleet[:1], fleet[1:])), ("removed", report(fleet[1:], fleet[:1]))):
-        assert len(list(page.section(name).all("article"))) == MOST_ASSISTANTS
-        more = f"{MOST_ASSISTANTS + 2} more {name} assistants would be too much for a page: they stand in changes.jsonl"
+        assert len(list(page.section(name).all("article"))) == MAX_ASSISTANTS
+        more = f"{MAX_ASSISTANTS + 2} more {name} assistants would be too much for a page: they stand in changes.jsonl"
         assert more in page.section(name).words
 
 
 def test_fields_of_one_assistant(report: Report) -> None:
     """An assistant with thousands of changed fields does not hide the others."""
-    fields = {f"field {n:04}": n for n in range(MOST_FIELDS + 50)}
+    fields = {f"field {n:04}": n for n in range(MAX_FIELDS + 50)}
     page = report(
         [{"assistant_id": "1"}, {"assistant_id": "2"}], [{"assistant_id": "1", **fields}, {"assistant_id": "2", "x": 1}]
     )
     first, second = page.section("changed").all("details")
-    assert len(list(first.all(css_class="field"))) == MOST_FIELDS
+    assert len(list(first.all(css_class="field"))) == MAX_FIELDS
     assert first.words.endswith("and 50 more fields, in changes.jsonl")
     assert "x behaviour" in second.words
 
 
 def test_changes_in_common(report: Report) -> None:
-    fields = {f"field {n:04}": n for n in range(MOST_IN_COMMON + 7)}
+    fields = {f"field {n:04}": n for n in range(MAX_IN_COMMON + 7)}
     page = report(numbered(5), numbered(5, **fields))
-    assert len(list(page.section("in-common").all("article"))) == MOST_IN_COMMON
+    assert len(list(page.section("in-common").all("article"))) == MAX_IN_COMMON
     assert "7 more such changes would be too much" in page.section("in-common").words
 
 
@@ -96,12 +96,12 @@ def test_megabytes_are_shortened_and_counted(report: Report, old: str, new: str)
 
 def test_page_is_bounded_as_a_whole(report: Report) -> None:
     """Hundreds of assistants with long values of their own share what a browser bears; each is there all the same."""
-    then = [{**one, "prompt": f"{n} {'old ' * 6_000}"} for n, one in enumerate(numbered(MOST_ASSISTANTS))]
-    now = [{**one, "prompt": f"{n} {'new ' * 6_000}"} for n, one in enumerate(then)]
-    page = report(then, now)
-    assert len(page.data) < LARGEST_REPORT
+    baseline = [{**one, "prompt": f"{n} {'old ' * 6_000}"} for n, one in enumerate(numbered(MAX_ASSISTANTS))]
+    current = [{**one, "prompt": f"{n} {'new ' * 6_000}"} for n, one in enumerate(baseline)]
+    page = report(baseline, current)
+    assert len(page.data) < MAX_REPORT
     fields = [field.words for field in page.section("changed").all(css_class="field")]
-    assert len(fields) == MOST_ASSISTANTS
+    assert len(fields) == MAX_ASSISTANTS
     assert all("old old" in field and "new new" in field and "characters more" in field for field in fields)
 
 
@@ -110,10 +110,10 @@ def test_memory_does_not_grow_with_the_changes(keep: Callable[..., str], tmp_pat
 
     def peak(count: int) -> int:
         fleet = [{**one, "prompt": f"{n} {'word ' * 400}"} for n, one in enumerate(numbered(count))]
-        then = keep(f"a{count}", fleet)
-        now = keep(f"b{count}", [{**one, "prompt": f"{one['prompt']}!", "x": n} for n, one in enumerate(fleet)])
+        baseline = keep(f"a{count}", fleet)
+        current = keep(f"b{count}", [{**one, "prompt": f"{one['prompt']}!", "x": n} for n, one in enumerate(fleet)])
         del fleet
-        with snapshots.compare(then, now) as comparison:
+        with snapshots.compare(baseline, current) as comparison:
             tracemalloc.start()
             try:
                 write_report(comparison, tmp_path / "report.html")
@@ -128,19 +128,19 @@ def test_memory_does_not_grow_with_the_changes(keep: Callable[..., str], tmp_pat
 @pytest.mark.parametrize("char", ["\u202e", '"', "\U000e0041", "\U0001f600"])
 def test_limits_count_what_stands_in_the_page(tmp_path: Path, report: Report, char: str) -> None:
     """Characters that take many times their size when they are made visible and escaped do not make a larger page."""
-    now = [
+    current = [
         {
             "assistant_id": f"{n:06}{60 * char}",
             "name": 200 * char,
             f"{n % 7}{100 * char}": 4_000 * char,
             "prompt": "x y " + 9_000 * char,
         }
-        for n in range(MOST_ASSISTANTS)
+        for n in range(MAX_ASSISTANTS)
     ]
-    then = [{**one, "prompt": f"{one['prompt']} {n} {3_000 * char}"} for n, one in enumerate(now)]
-    page = report(then, now)
-    assert len(page.data) < LARGEST_REPORT
-    assert page.section("changed").words.startswith(f"Changed assistants {MOST_ASSISTANTS}")
+    baseline = [{**one, "prompt": f"{one['prompt']} {n} {3_000 * char}"} for n, one in enumerate(current)]
+    page = report(baseline, current)
+    assert len(page.data) < MAX_REPORT
+    assert page.section("changed").words.startswith(f"Changed assistants {MAX_ASSISTANTS}")
     assert "changes.jsonl" in page.section("changed").words
 
 
@@ -153,7 +153,7 @@ HOSTILE = {
 
 
 def hostile_fleet(char: str, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return a fleet then and now in which everything is long and moves: names, ids, and the names of many fields."""
+    """Return both sides of a fleet in which everything is long and moves: names, ids, and the names of many fields."""
 
     def one(n: int, kind: str, value: str) -> dict[str, Any]:
         fields = {f"{100 * char}{place:03}": f"{n}{value}{40 * char}" for place in range(12)}
@@ -164,9 +164,9 @@ def hostile_fleet(char: str, count: int) -> tuple[list[dict[str, Any]], list[dic
         return {**own, "phone_number": f"{n // 9}{100 * char}", "prompt": prompt, **fields, **common}
 
     stay = range(count)
-    then = [one(n, "s", "old") for n in stay] + [one(n, "r", "old") for n in range(count // 2)]
-    now = [one(n, "s", "new") for n in stay] + [one(n, "a", "new") for n in range(count // 2)]
-    return then, now
+    baseline = [one(n, "s", "old") for n in stay] + [one(n, "r", "old") for n in range(count // 2)]
+    current = [one(n, "s", "new") for n in stay] + [one(n, "a", "new") for n in range(count // 2)]
+    return baseline, current
 
 
 @pytest.mark.parametrize("char", HOSTILE.values(), ids=HOSTILE)
@@ -175,27 +175,27 @@ def test_file_stays_below_its_ceiling_whatever_the_fleet_holds(
 ) -> None:
     """The bytes of the file are bounded; the numbers are exact, and what is left out is counted, with where to find it."""
     count = 1_200
-    then, now = hostile_fleet(char, count)
-    with snapshots.compare(keep("a", then), keep("b", now)) as comparison:
+    baseline, current = hostile_fleet(char, count)
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
         # More of them, and longer ones, than any comparison of today gives.
         comparison.notes = tuple(f"`{char * 5_000}` {n}" for n in range(300))
         write_report(comparison, tmp_path / "report.html")
         counts = dict(comparison.counts)
-    assert (tmp_path / "report.html").stat().st_size < LARGEST_REPORT
+    assert (tmp_path / "report.html").stat().st_size < MAX_REPORT
     page = Page((tmp_path / "report.html").read_bytes())
     assert (counts["changed"], counts["added"], counts["removed"]) == (count, count // 2, count // 2)
     tiles = {tile.words for tile in page.section("counts").all(css_class="tile")}
     assert {"changed1,200", "added600", "removed600"} <= tiles
     assert "And 250 notes more, in the comparison's result" in page.text
-    for section, told, element in (
+    for section, total, element in (
         ("changed", 1_200, "details"),
         ("added", 600, "article"),
         ("removed", 600, "article"),
     ):
         words = page.section(section).words
         shown = len(list(page.section(section).all(element, "card" if element == "details" else None)))
-        assert 0 < shown <= MOST_ASSISTANTS
-        left_out = f"{told - shown:,} more {section} assistants would be too much for a page"
+        assert 0 < shown <= MAX_ASSISTANTS
+        left_out = f"{total - shown:,} more {section} assistants would be too much for a page"
         assert f"{left_out}: they stand in changes.jsonl" in words
     changed = page.section("changed")
     shown = len(list(changed.all("details", "card")))
@@ -208,13 +208,13 @@ def test_file_stays_below_its_ceiling_whatever_the_fleet_holds(
 
 def test_what_comes_first_leaves_space_to_the_others(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
     """A section that could fill the page ends where the sections after it still have theirs; warnings lead somewhere."""
-    monkeypatch.setattr(size_budget, "LARGEST_REPORT", 300_000)
-    monkeypatch.setattr(size_budget, "_LEAST", 60_000)
+    monkeypatch.setattr(size_budget, "MAX_REPORT", 300_000)
+    monkeypatch.setattr(size_budget, "_MIN_SECTION", 60_000)
     long = "word " * 1_000
-    then = [{"assistant_id": f"{n:04}", "prompt": f"{n}", "call_recording_enabled": n % 2 > 0} for n in range(100)]
-    now = [{**one, "prompt": f"{n} {long}", "call_recording_enabled": n % 2 == 0} for n, one in enumerate(then)]
+    baseline = [{"assistant_id": f"{n:04}", "prompt": f"{n}", "call_recording_enabled": n % 2 > 0} for n in range(100)]
+    current = [{**one, "prompt": f"{n} {long}", "call_recording_enabled": n % 2 == 0} for n, one in enumerate(baseline)]
     gone, came = ([{"assistant_id": f"{kind}{n}", "prompt": long} for n in range(100)] for kind in "gc")
-    page = report(then + gone, now + came)
+    page = report(baseline + gone, current + came)
     assert len(page.data) < 300_000
     for section, element in (("changed", "details"), ("added", "article"), ("removed", "article")):
         shown = len(list(page.section(section).all(element, "card" if element == "details" else None)))

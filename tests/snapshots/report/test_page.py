@@ -30,16 +30,16 @@ ATTRIBUTES = {
 @pytest.fixture
 def busy(report: Callable[..., Page]) -> Page:
     """A report with something in every part of it."""
-    then = make_fleet(60, seed=3)
-    now = make_fleet(62, seed=3)
-    del now[5:7]
-    now[0]["prompt"] = now[0]["prompt"].replace("You", "We") + "\n# Role\nTwice.\n"
-    now[1]["call_recording_enabled"] = not then[1]["call_recording_enabled"]
-    now[1]["phone_number"] = now[2]["phone_number"] = "+1 415 555 0100"
-    now[3]["tools"] = '{"api_key": "9f3kL2mQ8vXz41TbRw7Y"}'
-    for one in now[10:30]:
+    baseline = make_fleet(60, seed=3)
+    current = make_fleet(62, seed=3)
+    del current[5:7]
+    current[0]["prompt"] = current[0]["prompt"].replace("You", "We") + "\n# Role\nTwice.\n"
+    current[1]["call_recording_enabled"] = not baseline[1]["call_recording_enabled"]
+    current[1]["phone_number"] = current[2]["phone_number"] = "+1 415 555 0100"
+    current[3]["tools"] = '{"api_key": "9f3kL2mQ8vXz41TbRw7Y"}'
+    for one in current[10:30]:
         one["a new field"] = ["value"]
-    return report(then, now)
+    return report(baseline, current)
 
 
 def test_nothing_is_loaded_and_nothing_runs(busy: Page) -> None:
@@ -69,7 +69,7 @@ def test_charts_can_be_read_without_seeing_them(busy: Page) -> None:
     assert [next(chart.all("title")).text for chart in charts] == ["Languages", "Voices", "Models", "Phone number"]
     for chart in charts:
         assert chart.attributes["role"] == "img"
-        assert next(chart.all("desc")).text.count(" now, ") == len(list(chart.all("g"))) > 0
+        assert next(chart.all("desc")).text.count(" current, ") == len(list(chart.all("g"))) > 0
     assert "with a number: " in charts[3].text
 
 
@@ -85,9 +85,9 @@ def test_long_tail_of_a_chart_is_put_together(report: Callable[..., Page]) -> No
 
 def test_same_snapshots_same_bytes(keep: Callable[..., str], tmp_path: Path) -> None:
     """The report depends on nothing but the two snapshots."""
-    then, now = keep("a", make_fleet(40, seed=1)), keep("b", make_fleet(45, seed=1)[3:])
+    baseline, current = keep("a", make_fleet(40, seed=1)), keep("b", make_fleet(45, seed=1)[3:])
     for name in ("one", "two"):
-        with snapshots.compare(then, now) as comparison:
+        with snapshots.compare(baseline, current) as comparison:
             write_report(comparison, tmp_path / name)
             write_report(comparison, tmp_path / f"{name} again")
     assert len({(tmp_path / name).read_bytes() for name in ("one", "one again", "two", "two again")}) == 1
@@ -106,7 +106,7 @@ def test_numbers_are_those_of_the_comparison(busy: Page) -> None:
     assert "2 added; 2 removed; 24 changed" in busy.text
 
 
-def test_added_and_removed_assistants_are_told(busy: Page) -> None:
+def test_added_and_removed_assistants_are_shown(busy: Page) -> None:
     """With their names, what they are and what they say."""
     fleet = make_fleet(62, seed=3)
     for section, records in (("added", fleet[60:]), ("removed", fleet[5:7])):
@@ -118,12 +118,12 @@ def test_added_and_removed_assistants_are_told(busy: Page) -> None:
             assert record["prompt"].splitlines()[1] in found.text
 
 
-def test_same_change_on_many_is_told_once(report: Callable[..., Page]) -> None:
-    then = [{"assistant_id": f"{n:03}", "name": f"Agent {n}", "voice": {"name": "Anna"}} for n in range(60)]
-    now = [{**one, "voice": {"name": "Anna 2"}} for one in then]
-    page = report(then, now)
+def test_same_change_on_many_is_shown_once(report: Callable[..., Page]) -> None:
+    baseline = [{"assistant_id": f"{n:03}", "name": f"Agent {n}", "voice": {"name": "Anna"}} for n in range(60)]
+    current = [{**one, "voice": {"name": "Anna 2"}} for one in baseline]
+    page = report(baseline, current)
     section = page.section("in-common")
-    assert "voice.name on 60 assistants voice then Anna now Anna 2" in section.words
+    assert "voice.name on 60 assistants voice baseline Anna current Anna 2" in section.words
     assert "000, 001, 002" in section.words
     assert "and 10 more, in changes.jsonl" in section.words
     assert page.text.count("Anna 2") == 4  # Once here; the chart of voices has it three times.
@@ -137,7 +137,7 @@ def test_first_snapshot_is_a_baseline(report: Callable[..., Page]) -> None:
     page = report(None, fleet)
     assert "A baseline of 30 assistants; there is nothing to compare with yet." in page.text
     assert next(page.top.all("h1")).text == "The fleet"
-    assert "+1 415 555 0100" in page.finding("one phone number")
+    assert "+1 415 555 0100" in page.warning("one phone number")
     assert "then" not in page.section("fleet").words
     assert not any(page.section(name).parts for name in ("counts", "changed", "added", "removed", "in-common"))
 
@@ -148,11 +148,11 @@ def test_empty_fleet(report: Callable[..., Page]) -> None:
     assert page.section("fleet").words.count("none") == 4
 
 
-def test_notes_are_told(folder: Folder, sandbox: Sandbox, context: Any, tmp_path: Path) -> None:
+def test_notes_are_shown(folder: Folder, sandbox: Sandbox, context: Any, tmp_path: Path) -> None:
     """What could not be compared stands at the top."""
-    then = folder.take(context, partition="a", redact={"user.email": "mask"})["manifest_path"]
-    now = folder.take(context, partition="b")["manifest_path"]
-    with snapshots.compare(then, now) as comparison:
+    baseline = folder.take(context, partition="a", redact={"user.email": "mask"})["manifest_path"]
+    current = folder.take(context, partition="b")["manifest_path"]
+    with snapshots.compare(baseline, current) as comparison:
         write_report(comparison, tmp_path / "report.html")
     page = Page((tmp_path / "report.html").read_bytes())
     notes = [note.words for note in page.top.all(css_class="note")]

@@ -23,7 +23,7 @@ def changed(report: Report, name: str, old: Any, new: Any) -> Page:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         (PROMPT, PROMPT * 3, f"prompt {len(PROMPT)} → {3 * len(PROMPT)} characters"),
         (PROMPT * 3, PROMPT, f"prompt {3 * len(PROMPT)} → {len(PROMPT)} characters"),
@@ -33,14 +33,14 @@ def changed(report: Report, name: str, old: Any, new: Any) -> Page:
         ("Hello.", "Hello. " * 5, ""),
     ],
 )
-def test_prompt_that_grew_or_shrank_more_than_twofold(report: Report, old: str, new: str, told: str) -> None:
+def test_prompt_that_grew_or_shrank_more_than_twofold(report: Report, old: str, new: str, expected: str) -> None:
     """Both ways; exactly twofold, or a few words, is no reason to warn."""
-    found = changed(report, "prompt", old, new).finding("more than doubled")
-    assert found == (f"Anna, 1: {told}" if told else "")
+    found = changed(report, "prompt", old, new).warning("more than doubled")
+    assert found == (f"Anna, 1: {expected}" if expected else "")
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("# Goal\nHelp.\n", "# Goal\nHelp.\n\n## goal ##\nHelp more.\n", "“goal”"),
         ("", "# A\n# A\n# B\n# B\n", "“a”, “b”"),
@@ -49,26 +49,26 @@ def test_prompt_that_grew_or_shrank_more_than_twofold(report: Report, old: str, 
         ("x", "#hashtag\n#hashtag\n", ""),
     ],
 )
-def test_heading_that_now_stands_twice(report: Report, old: str, new: str, told: str) -> None:
-    """However it is spelled; where it stood twice before, it is no news."""
-    found = changed(report, "prompt", old, new).finding("heading stands twice")
-    assert found == (f"Anna, 1: prompt {told}" if told else "")
+def test_heading_that_now_stands_twice(report: Report, old: str, new: str, expected: str) -> None:
+    """However it is spelled; where it stood twice before, there is no warning."""
+    found = changed(report, "prompt", old, new).warning("heading stands twice")
+    assert found == (f"Anna, 1: prompt {expected}" if expected else "")
 
 
 def test_headings_of_added_assistants(report: Report) -> None:
     page = report([], [{"assistant_id": "1", "name": "Anna", "prompt": "# A\n# A\n"}])
-    assert page.finding("heading stands twice") == "Anna, 1: prompt “a”"
+    assert page.warning("heading stands twice") == "Anna, 1: prompt “a”"
 
 
-@pytest.mark.parametrize(("new", "told"), [(True, "on"), (False, "off")])
-def test_call_recording_switched(report: Report, new: bool, told: str) -> None:
+@pytest.mark.parametrize(("new", "expected"), [(True, "on"), (False, "off")])
+def test_call_recording_switched(report: Report, new: bool, expected: str) -> None:
     page = changed(report, "call_recording_enabled", not new, new)
-    assert page.finding("recording switched") == f"Anna, 1: call_recording_enabled switched {told}"
+    assert page.warning("recording switched") == f"Anna, 1: call_recording_enabled switched {expected}"
     assert not changed(report, "voice_boost", not new, new).section("warnings").parts
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         (True, None, "null now, on before"),
         (True, "absent", "absent now, on before"),
@@ -87,18 +87,18 @@ def test_call_recording_switched(report: Report, new: bool, told: str) -> None:
         (None, "absent", ""),
     ],
 )
-def test_recording_that_is_neither_on_nor_off(report: Report, old: Any, new: Any, told: str) -> None:
-    """Whatever was on, is on or may be on is told as it is; null, absent and off are all not on."""
+def test_recording_that_is_neither_on_nor_off(report: Report, old: Any, new: Any, expected: str) -> None:
+    """Whatever was on, is on or may be on is a warning; null, absent and off are all not on."""
     sides = [
         [{"assistant_id": "1", "name": "Anna"} | ({} if value == "absent" else {"call_recording_enabled": value})]
         for value in (old, new)
     ]
-    found = report(*sides).finding("recording switched")
-    assert found == (f"Anna, 1: call_recording_enabled {told}" if told else "")
+    found = report(*sides).warning("recording switched")
+    assert found == (f"Anna, 1: call_recording_enabled {expected}" if expected else "")
 
 
-@pytest.mark.parametrize(("new", "told"), [(None, "null"), (7, "7"), ("absent", "absent")])
-def test_a_prompt_that_is_gone(report: Report, new: Any, told: str) -> None:
+@pytest.mark.parametrize(("new", "expected"), [(None, "null"), (7, "7"), ("absent", "absent")])
+def test_a_prompt_that_is_gone(report: Report, new: Any, expected: str) -> None:
     """Null, a number or nothing in place of a prompt is a prompt lost; the same the other way is one that came."""
     sides = [
         {"assistant_id": "1", "name": "Anna", "prompt": PROMPT},
@@ -107,25 +107,25 @@ def test_a_prompt_that_is_gone(report: Report, new: Any, told: str) -> None:
     if new == "absent":
         del sides[1]["prompt"]
     page = report(sides[:1], sides[1:])
-    assert page.finding("more than doubled") == (
-        f"Anna, 1: prompt emptied, {len(PROMPT)} characters before, {told} now"
+    assert page.warning("more than doubled") == (
+        f"Anna, 1: prompt emptied, {len(PROMPT)} characters before, {expected} now"
     )
     back = report(sides[1:], sides[:1])
-    assert back.finding("more than doubled") == f"Anna, 1: prompt {len(PROMPT)} characters, empty before"
+    assert back.warning("more than doubled") == f"Anna, 1: prompt {len(PROMPT)} characters, empty before"
 
 
 def test_recording_switched_on_many(report: Report) -> None:
     """A warning tells of many assistants at once where they changed alike, and leads there."""
-    then = [{"assistant_id": f"{n}", "call_recording_enabled": True} for n in range(7)]
-    page = report(then, [{**one, "call_recording_enabled": False} for one in then])
-    assert page.finding("recording switched") == "7 assistants: call_recording_enabled switched off"
+    baseline = [{"assistant_id": f"{n}", "call_recording_enabled": True} for n in range(7)]
+    page = report(baseline, [{**one, "call_recording_enabled": False} for one in baseline])
+    assert page.warning("recording switched") == "7 assistants: call_recording_enabled switched off"
     (link,) = page.section("warnings").all("a")
     assert link.attributes["href"] == "#common-1"
 
 
 def test_two_assistants_on_one_number(report: Report) -> None:
     fleet = [{"assistant_id": f"{n}", "prompt": n, "phone_number": number} for n, number in enumerate("aabccc")]
-    found = report(fleet, fleet).finding("one phone number")
+    found = report(fleet, fleet).warning("one phone number")
     assert found == "0, 1: a 3, 4, 5: c"
 
 
@@ -142,16 +142,16 @@ def test_identical_twins(report: Report) -> None:
         {"assistant_id": f"{n}", "name": f"Agent {n}", "prompt": PROMPT, "model": model, "created_at": f"{n}"}
         for n, model in enumerate("aabbbbbbbbc")
     ]
-    assert report(None, fleet).finding("Identical twins") == (
+    assert report(None, fleet).warning("Identical twins") == (
         "Agent 0 (0), Agent 1 (1): 2 alike "
         "Agent 2 (2), Agent 3 (3), Agent 4 (4), Agent 5 (5), Agent 6 (6), and 3 more: 8 alike"
     )
 
 
 def test_examples_end_and_numbers_do_not(report: Report) -> None:
-    """Twenty examples of a kind are told, and how many more there are."""
-    then = [{"assistant_id": f"{n:02}", "prompt": PROMPT, "n": n} for n in range(30)]
-    page = report(then, [{**one, "prompt": f"{one['n']}"} for one in then])
+    """Twenty examples of a kind are shown, and how many more there are."""
+    baseline = [{"assistant_id": f"{n:02}", "prompt": PROMPT, "n": n} for n in range(30)]
+    page = report(baseline, [{**one, "prompt": f"{one['n']}"} for one in baseline])
     items = [item.words for item in page.section("warnings").all("li")]
     assert len(items) == 21
     assert items[-1] == "and 10 more"
@@ -177,13 +177,13 @@ SECRETS = {
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("name", ["prompt", "tools", "custom_knowledge_base"])
 def test_secret_in_a_changed_text(report: Report, kind: str, name: str) -> None:
-    """It is told what it looks like, how it begins and how long it is, and never all of it."""
+    """The warning has its kind, its first characters and its length, and never all of it."""
     secret = SECRETS[kind]
     page = changed(report, name, PROMPT, f"{PROMPT}\nUse {secret} there.")
-    found = page.finding("Looks like a secret")
+    found = page.warning("Possible secret")
     assert found.startswith(f"Anna, 1: {name} {kind}, ")
     assert secret[8:20] not in page.section("warnings").text
-    assert changed(report, name, f"{PROMPT}\nUse {secret} there.", f"Use {secret} here.").finding("a secret") == ""
+    assert changed(report, name, f"{PROMPT}\nUse {secret} there.", f"Use {secret} here.").warning("Possible secret") == ""
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -191,9 +191,9 @@ def test_secret_in_an_added_assistant(report: Report, kind: str) -> None:
     """Inside objects as well, and in JSON that is a text inside JSON."""
     tools = json.dumps([{"headers": {"value": SECRETS[kind], "x": {"api_key": "of no use"}}}])
     page = report([], [{"assistant_id": "1", "name": "Anna", "tools": tools}])
-    assert page.finding("Looks like a secret").startswith(f"Anna, 1: tools {kind}, ")
+    assert page.warning("Possible secret").startswith(f"Anna, 1: tools {kind}, ")
     page = report([], [{"assistant_id": "1", "name": "Anna", "llm_states": [{"prompt": tools}]}])
-    assert page.finding("Looks like a secret").startswith(f"Anna, 1: llm_states {kind}, ")
+    assert page.warning("Possible secret").startswith(f"Anna, 1: llm_states {kind}, ")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_ordinary_text_is_not_suspected(text: str) -> None:
     assert list(suspicions(text)) == []
 
 
-def test_every_secret_is_told_once() -> None:
+def test_every_secret_is_found_once() -> None:
     """A token that is matched by two patterns, or stands in a text twice, is one suspicion."""
     text = " ".join([f"token: {SECRETS['a GitHub token']}"] * 3)
     assert [one.kind for one in suspicions(text)] == ["a GitHub token"]

@@ -18,8 +18,8 @@ WORDS = st.lists(
 ).map("".join)
 
 
-def told(old: str, new: str) -> str:
-    marks = {Kind.SAME: "{}", Kind.GONE: "[-{}]", Kind.NEW: "[+{}]"}
+def marked(old: str, new: str) -> str:
+    marks = {Kind.EQUAL: "{}", Kind.DELETE: "[-{}]", Kind.INSERT: "[+{}]"}
     return "".join(marks[run.kind].format(run.text) for run in word_diff(old, new))
 
 
@@ -27,13 +27,15 @@ def told(old: str, new: str) -> str:
 def test_runs_spell_both_texts(old: str, new: str, steps: int) -> None:
     """Nothing is lost, whatever the texts and however little effort is allowed; equal texts are one run."""
     runs = word_diff(old, new, Effort(steps))
-    assert "".join(run.text for run in runs if run.kind is not Kind.NEW) == old
-    assert "".join(run.text for run in runs if run.kind is not Kind.GONE) == new
+    assert "".join(run.text for run in runs if run.kind is not Kind.INSERT) == old
+    assert "".join(run.text for run in runs if run.kind is not Kind.DELETE) == new
     assert all(run.text for run in runs)
     assert all(before.kind != after.kind for before, after in itertools.pairwise(runs))
-    assert not any((before.kind, after.kind) == (Kind.NEW, Kind.GONE) for before, after in itertools.pairwise(runs))
+    assert not any(
+        (before.kind, after.kind) == (Kind.INSERT, Kind.DELETE) for before, after in itertools.pairwise(runs)
+    )
     if old == new:
-        assert [run.kind for run in runs] == [Kind.SAME] * bool(old)
+        assert [run.kind for run in runs] == [Kind.EQUAL] * bool(old)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +50,14 @@ def test_runs_spell_both_texts(old: str, new: str, steps: int) -> None:
     ],
 )
 def test_what_people_read(old: str, new: str, expected: str) -> None:
-    assert told(old, new) == expected
+    assert marked(old, new) == expected
 
 
-def test_short_unchanged_words_between_changes_are_told_with_them() -> None:
+def test_short_unchanged_words_between_changes_count_as_rewritten() -> None:
     """Words like "the" that stayed by chance would cut what was rewritten into confetti."""
     old = "Always greet quickly the caller first, then go on with the appointment as agreed."
     new = "Always answer slowly the phone first, then go on with the appointment as agreed."
-    assert told(old, new).startswith("Always [-greet quickly the caller ][+answer slowly the phone ]first, then")
+    assert marked(old, new).startswith("Always [-greet quickly the caller ][+answer slowly the phone ]first, then")
 
 
 def test_large_texts_are_held_together_by_what_stands_once() -> None:
@@ -64,7 +66,7 @@ def test_large_texts_are_held_together_by_what_stands_once() -> None:
     new = ["A new first line.\n", *lines[1:-1], "A new last line.\n"]
     lines[10_000:10_000] = ["What nobody needs.\n"]
     runs = word_diff("".join(lines), "".join(new))
-    assert [len(run.text) > 100 for run in runs if run.kind is Kind.SAME] == [True, True]
+    assert [len(run.text) > 100 for run in runs if run.kind is Kind.EQUAL] == [True, True]
     assert ["What nobody needs.\n" in run.text for run in runs].count(True) == 1
 
 
@@ -73,7 +75,7 @@ def test_effort_that_is_spent_ends_in_coarser_runs() -> None:
     old = "Please call the office before noon, please."
     new = "Do please call the office after noon, please do."
     kinds = [[run.kind for run in word_diff(old, new, Effort(steps))] for steps in (10, 10_000)]
-    assert kinds[0].count(Kind.SAME) < kinds[1].count(Kind.SAME)
+    assert kinds[0].count(Kind.EQUAL) < kinds[1].count(Kind.EQUAL)
 
 
 def test_effort_is_given_back_where_it_was_not_needed() -> None:
