@@ -1,1 +1,1 @@
-"""What changed between two snapshots: which two, their records side by side, the changes and what is said of them."""
+"""Comparison of two snapshots: pair selection, merge join of the records, change store, result."""

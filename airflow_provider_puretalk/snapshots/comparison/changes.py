@@ -1,6 +1,6 @@
-"""What can change between two snapshots, and how ``changes.jsonl`` spells it.
+"""The changes of a comparison and their lines in ``changes.jsonl``.
 
-A :data:`Change` is one line of that file. Its shape is part of the format: ``docs/changes.schema.json`` describes it.
+A :data:`Change` is one line. Its shape is part of the format: ``docs/changes.schema.json`` describes it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.field_classes import FieldClass
 from airflow_provider_puretalk.records.field_paths import ABSENT
 
-#: As many assistants with the same change are told in one line.
-ALIKE = 5
+#: Assistants with the same change from which on it is one line.
+MIN_IN_COMMON = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """An assistant that the baseline has not.
+    """An assistant that the baseline does not have.
 
     :ivar name: its name as it came; None where it has none.
     """
@@ -42,8 +42,8 @@ class Removed:
 class Changed:
     """One field of one assistant.
 
-    :ivar name: the assistant's name now.
-    :ivar pointer: where it stands in the record (RFC 6901).
+    :ivar name: the assistant's current name.
+    :ivar pointer: its JSON pointer (RFC 6901).
     :ivar old: its value in the baseline, :data:`ABSENT` where it had none; ``new`` likewise.
     """
 
@@ -57,7 +57,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class ChangedMany:
-    """The same change of a field on :data:`ALIKE` assistants or more, whose ids are given in order."""
+    """The same change of a field on :data:`MIN_IN_COMMON` assistants or more, whose ids are given in order."""
 
     pointer: str
     field_class: FieldClass
@@ -71,10 +71,10 @@ Change = Added | Removed | Changed | ChangedMany
 
 def to_line(change: Change) -> bytes:
     """Return a change as a line of ``changes.jsonl``, without the line break."""
-    return canonical_json.dumps(dict(_members(change)))
+    return canonical_json.dumps(dict(_items(change)))
 
 
-def _members(change: Change) -> Iterator[tuple[str, Any]]:
+def _items(change: Change) -> Iterator[tuple[str, Any]]:
     match change:
         case Added() | Removed():
             yield "op", "added" if isinstance(change, Added) else "removed"

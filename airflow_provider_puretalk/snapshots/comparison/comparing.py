@@ -1,8 +1,7 @@
-"""What changed between two snapshots, or between a snapshot and a list that was just read.
+"""Compares two snapshots, or a snapshot and a list that was just read.
 
-In come two lists of records in canonical spelling, in order of ``assistant_id``; both go by once, side by side, so that
-memory does not grow with the fleet. Out comes a
-:class:`~airflow_provider_puretalk.snapshots.comparison.result.Comparison`.
+Both are streams of records in canonical spelling, in order of ``assistant_id``, merged in one pass, so that memory does not
+grow with the fleet.
 """
 
 from __future__ import annotations
@@ -20,28 +19,25 @@ from airflow_provider_puretalk.records.contract_check import SchemaReport, field
 from airflow_provider_puretalk.records.field_paths import ITEMS, Pattern, covers, parse_names
 from airflow_provider_puretalk.records.ignored_fields import DEFAULT, UNMATCHED_WARNING, IgnoredFields
 from airflow_provider_puretalk.records.models import pointer_path
-from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, THEN, ChangeStore
+from airflow_provider_puretalk.snapshots.comparison.change_store import BASELINE, CURRENT, ChangeStore
 from airflow_provider_puretalk.snapshots.comparison.fleet_stats import FleetStats
 from airflow_provider_puretalk.snapshots.comparison.merge_join import Merge, Records, Row
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison, Side
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest, Redaction
 from airflow_provider_puretalk.snapshots.storage import reader
 
-#: What is not a change by default: it moves with every save.
+#: Ignored by default: it changes with every save.
 IGNORED = (DEFAULT,)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One side that goes into a comparison: a snapshot, or a list that was just read.
+    """The metadata of one side of a comparison: a snapshot, or a list that was just read.
 
-    :ivar account: whose assistants they are.
     :ivar snapshot: the snapshot's name, None for a list that is not stored.
-    :ivar complete: whether what is not in it is not there.
-    :ivar taken_at: when the reading was finished.
-    :ivar schema: which fields there are.
-    :ivar redaction: what was taken out.
-    :ivar edition: which content of that snapshot it is; None for a list that is not stored.
+    :ivar complete: whether an assistant that it lacks did not exist.
+    :ivar taken_at: when the reading finished.
+    :ivar edition: see :class:`~airflow_provider_puretalk.snapshots.comparison.result.Side`.
     """
 
     account: str
@@ -55,7 +51,7 @@ class Listing:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Listing:
-        """Return what a manifest says of its snapshot."""
+        """Return the listing of a stored snapshot."""
         return cls(
             account=manifest.account,
             snapshot=manifest.snapshot,
@@ -69,78 +65,80 @@ class Listing:
 
 
 def compare(a: AnyLocation | None, b: AnyLocation, *, ignore_fields: Iterable[str] = IGNORED) -> Comparison:
-    """Compare two stored snapshots of one account, in whatever formats they are.
+    """Compare two stored snapshots of one account, whatever their formats.
 
     Every file is checked against its manifest first. What an incomplete snapshot lacks counts neither as added nor as
     removed.
 
-    :param a: path of the older one's manifest, the baseline; None tells of ``b`` alone.
-    :param b: path of the newer one's manifest.
+    :param a: path of the baseline's manifest; None: there is no baseline.
+    :param b: path of the current one's manifest.
     :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count, with all that
         lies below; with a ``?`` behind it (``voice.avatar?``) the query of a link does not count. An assistant in which
-        nothing else moved is *touched*. A name that is in no record of either is warned of, in ``notes`` too.
+        nothing else changed is *touched*. A name that is in no record of either is warned of, in ``notes`` too.
     :raises PuretalkSnapshotError: a snapshot is missing, torn or not what its manifest says; the message names the file.
-    :raises PuretalkConfigurationError: they are of different accounts, or a name to ignore makes no sense.
+    :raises PuretalkConfigurationError: they are of different accounts, or a name to ignore is invalid.
     """
     with ExitStack() as opened:
-        now, rows = opened.enter_context(reader.opened_rows(b))
+        current, rows = opened.enter_context(reader.opened_rows(b))
         if a is None:
-            return compare_listings(None, (), Listing.of(now), rows, ignore_fields=ignore_fields)
-        then, older_rows = opened.enter_context(reader.opened_rows(a))
-        return compare_listings(Listing.of(then), older_rows, Listing.of(now), rows, ignore_fields=ignore_fields)
+            return compare_listings(None, (), Listing.of(current), rows, ignore_fields=ignore_fields)
+        baseline, baseline_rows = opened.enter_context(reader.opened_rows(a))
+        return compare_listings(
+            Listing.of(baseline), baseline_rows, Listing.of(current), rows, ignore_fields=ignore_fields
+        )
 
 
 def compare_listings(
-    then: Listing | None,
-    older: Iterable[Row],
-    now: Listing,
-    newer: Iterable[Row],
+    baseline: Listing | None,
+    baseline_rows: Iterable[Row],
+    current: Listing,
+    current_rows: Iterable[Row],
     *,
     ignore_fields: Iterable[str] = IGNORED,
 ) -> Comparison:
     """Compare two lists, given in canonical spelling in order of ``assistant_id``; see :func:`compare`."""
     ignored = IgnoredFields(ignore_fields)
-    if then is not None and then.account != now.account:
+    if baseline is not None and baseline.account != current.account:
         raise PuretalkConfigurationError(
-            f"Snapshots of different accounts are not compared: {then.account!r} and {now.account!r}."
+            f"Snapshots of different accounts cannot be compared: {baseline.account!r} and {current.account!r}."
         )
-    notes = list(_notes_on_completeness(then, now))
-    concerned: list[Pattern] = []
+    notes = list(_notes_on_completeness(baseline, current))
+    incomparable: list[Pattern] = []
     hidden: list[Pattern] = []
-    if then is not None and (names := _redacted_otherwise(then.redaction, now.redaction)):
-        hidden = parse_names("redact", [name for name in names if name in now.redaction.policy])
-        names = _incomparable(names, then.redaction, now.redaction)
-        concerned = parse_names("redact", [*names])
+    if baseline is not None and (names := _redacted_differently(baseline.redaction, current.redaction)):
+        hidden = parse_names("redact", [name for name in names if name in current.redaction.policy])
+        names = _incomparable_names(names, baseline.redaction, current.redaction)
+        incomparable = parse_names("redact", [*names])
         notes.append(
             f"The two were redacted by different policies: changes of {', '.join(f'`{name}`' for name in names)} "
             "are not reported."
         )
     change_store = ChangeStore()
     try:
-        merge = Merge(change_store, ignored=ignored, concerned=concerned, hidden=hidden)
+        merge = Merge(change_store, ignored=ignored, incomparable=incomparable, hidden=hidden)
         with collector_paused():
-            before, after = Records(older, _told(then)), Records(newer, _told(now))
+            before, after = Records(baseline_rows, _label(baseline)), Records(current_rows, _label(current))
             merge.run(
                 before,
                 after,
-                additions=then is not None and then.complete,
-                removals=then is not None and then.complete and now.complete,
+                additions=baseline is not None and baseline.complete,
+                removals=baseline is not None and baseline.complete and current.complete,
             )
-        before.check_count(then.count if then else 0)
-        after.check_count(now.count)
+        before.check_count(baseline.count if baseline else 0)
+        after.check_count(current.count)
         change_store.finish()
     except BaseException:
         change_store.close()
         raise
-    if then is not None:
+    if baseline is not None:
         notes.extend(merge.notes())
-    taken_out = {*now.redaction.policy, *(then.redaction.policy if then else ())}
+    taken_out = {*current.redaction.policy, *(baseline.redaction.policy if baseline else ())}
     notes.extend(UNMATCHED_WARNING % name for name in ignored.unmatched(taken_out))
-    appeared, vanished = _fields_that_came_and_went(then, now, ignored.fields, concerned)
+    appeared, vanished = _appeared_and_vanished(baseline, current, ignored.fields, incomparable)
     return Comparison(
         change_store,
-        baseline=None if then is None else _side(then, change_store, THEN),
-        snapshot=_side(now, change_store, NOW),
+        baseline=None if baseline is None else _side(baseline, change_store, BASELINE),
+        snapshot=_side(current, change_store, CURRENT),
         counts=dict(merge.counts),
         fields_appeared=appeared,
         fields_vanished=vanished,
@@ -150,7 +148,7 @@ def compare_listings(
 
 
 def _rules(ignored: IgnoredFields) -> str:
-    """Return what tells a comparison by other rules from one by the default ones; empty for those."""
+    """Return a digest of the ignored fields; empty for the default ones."""
     if ignored.names == sorted(IGNORED):
         return ""
     return hashlib.sha256("\n".join(ignored.names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -168,54 +166,54 @@ def _side(listing: Listing, change_store: ChangeStore, side: int) -> Side:
     )
 
 
-def _told(listing: Listing | None) -> str:
-    """Return what a side is called in a sentence."""
+def _label(listing: Listing | None) -> str:
+    """Return the name of a side in a sentence."""
     if listing is None or listing.snapshot is None:
         return "The list"
     return f"The snapshot {listing.snapshot!r} of {listing.account!r}"
 
 
-def _notes_on_completeness(then: Listing | None, now: Listing) -> Iterator[str]:
-    for listing in filter(None, (then, now)):
+def _notes_on_completeness(baseline: Listing | None, current: Listing) -> Iterator[str]:
+    for listing in filter(None, (baseline, current)):
         if not listing.complete:
-            yield f"{_told(listing)} is incomplete: what it lacks may have been there."
+            yield f"{_label(listing)} is incomplete: what it lacks may have been there."
 
 
-def _redacted_otherwise(then: Redaction, now: Redaction) -> list[str]:
+def _redacted_differently(baseline: Redaction, current: Redaction) -> list[str]:
     """Return the fields that two redactions treat differently; hashes under two keys cannot be compared either."""
-    names = sorted(then.policy.keys() | now.policy.keys())
-    other_key = then.key_fingerprint != now.key_fingerprint
+    names = sorted(baseline.policy.keys() | current.policy.keys())
+    other_key = baseline.key_fingerprint != current.key_fingerprint
     return [
         name
         for name in names
-        if then.policy.get(name) != now.policy.get(name) or (other_key and now.policy.get(name) == "hash")
+        if baseline.policy.get(name) != current.policy.get(name) or (other_key and current.policy.get(name) == "hash")
     ]
 
 
-def _incomparable(names: Sequence[str], then: Redaction, now: Redaction) -> list[str]:
-    """Return the fields that cannot be compared for what two redactions did to these.
+def _incomparable_names(names: Sequence[str], baseline: Redaction, current: Redaction) -> list[str]:
+    """Return the fields that cannot be compared because two redactions treat these differently.
 
-    Where one of the two may have dropped items of a list, the others stand in other places than before: then it is the list.
+    Where one of the two may have dropped items of a list, the indexes of the others differ: then it is the whole list.
     """
     found = set()
     for name in names:
-        is_dropped = "drop" in (then.policy.get(name), now.policy.get(name))
+        is_dropped = "drop" in (baseline.policy.get(name), current.policy.get(name))
         found.add(name.partition(f".{ITEMS}")[0] if is_dropped else name)
     return sorted(found)
 
 
-def _fields_that_came_and_went(
-    then: Listing | None, now: Listing, ignored: Sequence[Pattern], concerned: Sequence[Pattern]
+def _appeared_and_vanished(
+    baseline: Listing | None, current: Listing, ignored: Sequence[Pattern], incomparable: Sequence[Pattern]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the fields that only the newer side's records have, and those that only the baseline's have."""
-    if then is None or not then.count or not now.count:
-        return (), ()  # Nothing is known of the fields of a fleet that has no assistants.
+    """Return the fields that only records of the current side have, and those that only records of the baseline have."""
+    if baseline is None or not baseline.count or not current.count:
+        return (), ()  # A fleet without assistants shows no fields.
 
-    def is_told(pointer: str) -> bool:
+    def is_comparable(pointer: str) -> bool:
         path = tuple(pointer_path(pointer))
-        # What was no object was dropped whole, for what might be in it.
-        hides = any(pattern[: len(path)] == path for pattern in concerned)
-        return not hides and not covers([*ignored, *concerned], path)
+        # Redaction drops a parent that is no object as a whole.
+        hides = any(pattern[: len(path)] == path for pattern in incomparable)
+        return not hides and not covers([*ignored, *incomparable], path)
 
-    before, after = fields_present(then.schema), fields_present(now.schema)
-    return tuple(sorted(filter(is_told, after - before))), tuple(sorted(filter(is_told, before - after)))
+    before, after = fields_present(baseline.schema), fields_present(current.schema)
+    return tuple(sorted(filter(is_comparable, after - before))), tuple(sorted(filter(is_comparable, before - after)))

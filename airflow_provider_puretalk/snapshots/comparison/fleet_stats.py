@@ -1,4 +1,4 @@
-"""What a fleet is made of: its languages, voices, models and phone numbers, for the charts and warnings of a report."""
+"""Fleet stats: languages, voices, models and phone numbers of a fleet, for the charts and warnings of a report."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.field_paths import ABSENT
 from airflow_provider_puretalk.records.redaction import MASK
-from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, ChangeStore, Trait
+from airflow_provider_puretalk.snapshots.comparison.change_store import CURRENT, ChangeStore, Trait
 
 #: Id and name of an assistant.
 Member = tuple[Any, Any]
 
-#: What is counted where an assistant has no such thing, and where there are more different ones than are counted.
+#: Key of the assistants without a value, and of those whose value is too rare to be counted on its own.
 NONE, OTHERS = "(none)", "(others)"
 
 #: Different languages, voices or models that are counted one by one.
-_TRAITS = 1_000
-#: Groups of twins, or phone numbers with several assistants, that are told.
-_GROUPS = 100
+_MAX_TRAITS = 1_000
+#: Groups of twins, or phone numbers with several assistants, that are returned.
+_MAX_GROUPS = 100
 
 #: What two assistants may differ in and still be twins.
 _OWN = ("assistant_id", "name", "phone_number", "created_at", "updated_at")
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"(?:tel:)?\(?(\+?)([./()]*[0-9][0-9./()]*)", re.IGNORECASE
 
 
 class FleetStats:
-    """What one side of a comparison is made of.
+    """The stats of one side of a comparison.
 
     :param policy: how its records were redacted.
     """
@@ -48,65 +48,65 @@ class FleetStats:
 
     @cached_property
     def assistants(self) -> int:
-        """How many there are."""
+        """Number of assistants."""
         return self._change_store.members(self._side)
 
     @cached_property
     def with_number(self) -> int:
-        """How many of them have a phone number."""
-        return self._change_store.numbered(self._side)
+        """Number of assistants with a phone number."""
+        return self._change_store.with_number(self._side)
 
     @property
     def without_number(self) -> int:
-        """How many of them have none."""
+        """Number of assistants without one."""
         return self.assistants - self.with_number
 
     @cached_property
     def languages(self) -> Counter[str]:
-        """How many assistants speak each language."""
+        """Number of assistants by language."""
         return self._count("language")
 
     @cached_property
     def voices(self) -> Counter[str]:
-        """How many assistants have each voice, by its name."""
+        """Number of assistants by name of the voice."""
         return self._count("voice")
 
     @cached_property
     def models(self) -> Counter[str]:
-        """How many assistants use each model."""
+        """Number of assistants by model."""
         return self._count("model")
 
     def shared_numbers(self) -> list[tuple[str, list[Member]]]:
-        """Return the phone numbers of the newer side that several assistants have, and who they are; the first 100.
+        """Return the current phone numbers that several assistants share, with these; the first 100.
 
-        However they are spelt: one number is told as its first assistant has it.
+        Spellings of one number count as one; it is spelled as its first assistant has it.
         """
-        shared = self._change_store.sharing("line", _GROUPS) if self._side == NOW else ()
+        shared = self._change_store.sharing("normalized_number", _MAX_GROUPS) if self._side == CURRENT else ()
         return [(_text(number), members) for number, members in shared if number != MASK]
 
     def twins(self) -> list[list[Member]]:
-        """Return the assistants of the newer side that are alike, group by group; the first 100.
+        """Return the current assistants that are alike, group by group; the first 100.
 
-        Alike is what differs in ``assistant_id``, ``name``, ``phone_number``, ``created_at`` and ``updated_at`` at most.
-        Where anything else but the owner was dropped or masked, nobody knows, and there are none.
+        Twins differ in ``assistant_id``, ``name``, ``phone_number``, ``created_at`` and ``updated_at`` at most. Where
+        anything else but the owner was dropped or masked, twins are unknown, and none are returned.
         """
-        if self._side != NOW or self._hides_differences:
+        if self._side != CURRENT or self._hides_differences:
             return []
-        return [members for _, members in self._change_store.sharing("likeness", _GROUPS)]
+        return [members for _, members in self._change_store.sharing("fingerprint", _MAX_GROUPS)]
 
     def _count(self, trait: Trait) -> Counter[str]:
         counts: Counter[str] = Counter()
-        for value, count in self._change_store.trait(self._side, trait, _TRAITS):
+        for value, count in self._change_store.trait(self._side, trait, _MAX_TRAITS):
             counts[OTHERS if value is ABSENT else _text(value)] += count
         return counts
 
 
-def enter(change_store: ChangeStore, identity: Any, record: dict[str, Any], side: int) -> None:
-    """Note what an assistant is made of."""
+def add(change_store: ChangeStore, identity: Any, record: dict[str, Any], side: int) -> None:
+    """Add the traits of an assistant to the change store."""
     voice, number = record.get("voice"), record.get("phone_number") or None
     if not isinstance(voice, dict):
         voice = {}
-    change_store.member(
+    change_store.add_member(
         identity,
         record.get("name"),
         side,
@@ -114,20 +114,20 @@ def enter(change_store: ChangeStore, identity: Any, record: dict[str, Any], side
         voice=voice.get("name"),
         model=record.get("model"),
         number=number,
-        line=_line(number),
-        likeness=_likeness(record) if side & NOW else None,
+        normalized_number=_normalized(number),
+        fingerprint=_fingerprint(record) if side & CURRENT else None,
     )
 
 
-def _line(number: Any) -> Any:
-    """Return what all spellings of a phone number have in common: its digits, after a plus where there is one.
+def _normalized(number: Any) -> Any:
+    """Return a phone number without its spelling: its digits, after a plus where there is one.
 
-    Of ``+49 30 1234``, ``+49 (0)30/1234`` and ``tel:+49-30-1234`` that is ``+49301234``. What was hashed or masked, and
-    what is no number, stays as it is.
+    ``+49 30 1234``, ``+49 (0)30/1234`` and ``tel:+49-30-1234`` become ``+49301234``. A hashed or masked value, and what is
+    no number, stays as it is.
     """
     if not isinstance(number, str):
         return number
-    # Copied from an address book, numbers have invisible marks of direction about them.
+    # Numbers copied from an address book come with invisible marks of direction.
     dense = "".join(char for char in number if unicodedata.category(char) not in ("Cf", "Pd", "Zs"))
     if not (found := _NUMBER.fullmatch(dense)):
         return number
@@ -135,7 +135,7 @@ def _line(number: Any) -> Any:
     return plus + re.sub(r"\D", "", spelt.replace("(0)", "") if plus else spelt)
 
 
-def _likeness(record: dict[str, Any]) -> bytes:
+def _fingerprint(record: dict[str, Any]) -> bytes:
     common = record.copy()
     for name in _OWN:
         common.pop(name, None)

@@ -1,7 +1,7 @@
-"""Goes through two lists side by side and notes in a ledger what differs.
+"""Merge join of two sorted lists of records, which writes what differs to the change store.
 
-In come records in canonical spelling, in order of ``assistant_id``. Those that are spelled alike are decoded once, to
-count what the fleet is made of, and not compared.
+Records are in canonical spelling, in order of ``assistant_id``. Equal lines are decoded once, for the fleet stats, and not
+compared.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
 from airflow_provider_puretalk.records.models import json_pointer
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.snapshots.comparison import fleet_stats
-from airflow_provider_puretalk.snapshots.comparison.change_store import NOW, THEN, ChangeStore
+from airflow_provider_puretalk.snapshots.comparison.change_store import BASELINE, CURRENT, ChangeStore
 from airflow_provider_puretalk.wording import pluralize
 
-#: What is counted: assistants, each under one of the first five, and changed ones under the classes of their fields.
+#: Counts of assistants: each is in one of the first five, changed ones also in the classes of their fields.
 _COUNTS = ("added", "removed", "changed", "touched", "unchanged", *FIELD_CLASSES)
 
 
-#: A record in canonical spelling, and decoded where that has been done already.
+#: A record in canonical spelling, and decoded where that was done already.
 Row = tuple[bytes, dict[str, Any] | None]
 
 
 class Records:
-    """The records of one side, one at a time; only those that have to be are decoded.
+    """The records of one side, one at a time, decoded only where needed.
 
-    :param where: what the side is called where it turns out to be damaged.
+    :param where: name of the side in errors.
     """
 
     def __init__(self, rows: Iterable[Row], where: str) -> None:
@@ -47,19 +47,21 @@ class Records:
         self.advance()
 
     def advance(self) -> None:
-        """Go on to the next record; ``line`` is None after the last one."""
+        """Move to the next record; ``line`` is None after the last one."""
         self.line, self._record = next(self._rows, (None, None))
         self._is_checked = False
         self._count += self.line is not None
 
-    def check_count(self, said: int) -> None:
-        """Refuse, once all have gone by, another number of records than was said: what is missing is not removed."""
-        if self._count != said:
-            raise PuretalkSnapshotError(f"{self._where} is damaged: it holds {self._count:,} records, not {said:,}.")
+    def check_count(self, expected: int) -> None:
+        """Refuse another number of records than expected, after the last one: missing records are not removed ones."""
+        if self._count != expected:
+            raise PuretalkSnapshotError(
+                f"{self._where} is damaged: it holds {self._count:,} records, not {expected:,}."
+            )
 
     @property
     def record(self) -> dict[str, Any]:
-        """The record, decoded, with its id checked to come after the one before."""
+        """The record, decoded, with its id checked to be greater than the previous one."""
         if self._record is None:
             try:
                 self._record = canonical_json.loads(self.line or b"")
@@ -84,10 +86,9 @@ class Records:
 class Merge:
     """Compares two sides.
 
-    :param ledger: where it is noted.
-    :param ignored: fields whose changes only touch an assistant; notes which of its names the records have.
-    :param concerned: fields that cannot be compared at all.
-    :param hidden: fields that the newer side's redaction took out: of the older side's records, too, nothing is noted.
+    :param ignored: fields whose changes only touch an assistant; notices which of its names the records have.
+    :param incomparable: fields that cannot be compared.
+    :param hidden: fields that the current side's redaction takes out: values of the baseline are not stored either.
     """
 
     def __init__(
@@ -95,44 +96,44 @@ class Merge:
         change_store: ChangeStore,
         *,
         ignored: IgnoredFields,
-        concerned: Sequence[Pattern],
+        incomparable: Sequence[Pattern],
         hidden: Sequence[Pattern] = (),
     ) -> None:
         self._change_store = change_store
         self._ignored = ignored
-        self._leave_out = [*ignored.fields, *concerned]
-        self._concerned = concerned
+        self._leave_out = [*ignored.fields, *incomparable]
+        self._incomparable = incomparable
         self._hidden = hidden
         self.counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
         self._not_added = self._not_removed = 0
 
-    def run(self, older: Records, newer: Records, *, additions: bool, removals: bool) -> None:
-        """Compare all.
+    def run(self, baseline: Records, current: Records, *, additions: bool, removals: bool) -> None:
+        """Compare all records.
 
-        :param additions: whether an assistant that only the newer side has is a new one; ``removals`` likewise.
+        :param additions: whether an assistant that only the current side has counts as added; ``removals`` likewise.
         """
-        while older.line is not None or newer.line is not None:
-            if older.line == newer.line:
-                self._same(newer.record)
-                older.advance()
-                newer.advance()
-            elif newer.line is None or (older.line is not None and older.id < newer.id):
-                self._only_older(older, counts=removals)
-                older.advance()
-            elif older.line is None or newer.id < older.id:
-                self._only_newer(newer, counts=additions)
-                newer.advance()
+        while baseline.line is not None or current.line is not None:
+            if baseline.line == current.line:
+                self._same(current.record)
+                baseline.advance()
+                current.advance()
+            elif current.line is None or (baseline.line is not None and baseline.id < current.id):
+                self._only_baseline(baseline, counts=removals)
+                baseline.advance()
+            elif baseline.line is None or current.id < baseline.id:
+                self._only_current(current, counts=additions)
+                current.advance()
             else:
-                self._both(older.record, newer.record)
-                older.advance()
-                newer.advance()
+                self._both(baseline.record, current.record)
+                baseline.advance()
+                current.advance()
 
     def notes(self) -> Iterator[str]:
-        """Yield sentences about what could not be told."""
+        """Yield sentences about what could not be decided."""
         if self._not_removed:
             yield (
-                f"Not seen: {pluralize(self._not_removed, 'assistant')} of the baseline, not counted as removed, because "
-                "not both snapshots are complete."
+                f"Only in the baseline: {pluralize(self._not_removed, 'assistant')}, not counted as removed, because not "
+                "both snapshots are complete."
             )
         if self._not_added:
             yield (
@@ -143,28 +144,28 @@ class Merge:
     def _same(self, record: dict[str, Any]) -> None:
         self.counts["unchanged"] += 1
         self._ignored.notice(record)
-        fleet_stats.enter(self._change_store, record["assistant_id"], record, THEN + NOW)
+        fleet_stats.add(self._change_store, record["assistant_id"], record, BASELINE + CURRENT)
 
-    def _only_older(self, side: Records, *, counts: bool) -> None:
+    def _only_baseline(self, side: Records, *, counts: bool) -> None:
         record, line = side.record, side.line or b""
         self._ignored.notice(record)
         if self._hidden:
             record = without(record, self._hidden)
             line = canonical_json.dumps(record)
-        fleet_stats.enter(self._change_store, record["assistant_id"], record, THEN)
+        fleet_stats.add(self._change_store, record["assistant_id"], record, BASELINE)
         if counts:
             self.counts["removed"] += 1
-            self._change_store.whole("removed", record["assistant_id"], record.get("name"), line)
+            self._change_store.add_record("removed", record["assistant_id"], record.get("name"), line)
         else:
             self._not_removed += 1
 
-    def _only_newer(self, side: Records, *, counts: bool) -> None:
+    def _only_current(self, side: Records, *, counts: bool) -> None:
         record = side.record
         self._ignored.notice(record)
-        fleet_stats.enter(self._change_store, record["assistant_id"], record, NOW)
+        fleet_stats.add(self._change_store, record["assistant_id"], record, CURRENT)
         if counts:
             self.counts["added"] += 1
-            self._change_store.whole("added", record["assistant_id"], record.get("name"), side.line or b"")
+            self._change_store.add_record("added", record["assistant_id"], record.get("name"), side.line or b"")
         else:
             self._not_added += 1
 
@@ -172,15 +173,15 @@ class Merge:
         identity, name = new["assistant_id"], new.get("name")
         self._ignored.notice(old)
         self._ignored.notice(new)
-        fleet_stats.enter(self._change_store, identity, without(old, self._hidden) if self._hidden else old, THEN)
-        fleet_stats.enter(self._change_store, identity, new, NOW)
+        fleet_stats.add(self._change_store, identity, without(old, self._hidden) if self._hidden else old, BASELINE)
+        fleet_stats.add(self._change_store, identity, new, CURRENT)
         kinds: set[FieldClass] = set()
         for path, before, after in differences(
-            old, new, leave_out=self._leave_out, unknowable=self._concerned, links=self._ignored.links
+            old, new, leave_out=self._leave_out, unknowable=self._incomparable, links=self._ignored.links
         ):
             kind = field_class(str(path[0]))
             kinds.add(kind)
-            self._change_store.field(
+            self._change_store.add_field(
                 identity,
                 name,
                 pointer=json_pointer(path),
@@ -192,8 +193,8 @@ class Merge:
         if kinds:
             self.counts["changed"] += 1
             self.counts.update(kinds)
-        elif any(differences(old, new, leave_out=self._concerned, unknowable=self._concerned)):
+        elif any(differences(old, new, leave_out=self._incomparable, unknowable=self._incomparable)):
             self.counts["touched"] += 1
-            self._change_store.touched(identity)
+            self._change_store.add_touched(identity)
         else:
             self.counts["unchanged"] += 1

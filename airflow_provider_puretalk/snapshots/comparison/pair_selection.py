@@ -1,4 +1,4 @@
-"""Which two snapshots of an account a comparison is about, where people do not name both."""
+"""Selection of the two snapshots of a comparison, where not both are named."""
 
 from __future__ import annotations
 
@@ -18,39 +18,38 @@ def choose_two(
     snapshot: str | None = None,
     run: run_snapshots.Run | None = None,
 ) -> tuple[str | None, str]:
-    """Return the paths of two manifests: the older one, None for a first snapshot, and the newer one.
+    """Return the paths of two manifests: the baseline, None for a first snapshot, and the current one.
 
-    :param baseline: name of the older one; by default the complete one that was read last before the other.
-    :param snapshot: name of the newer one; by default the run's own, else the complete one that was read last.
+    :param baseline: name of the baseline; by default the complete snapshot that was read last before the other.
+    :param snapshot: name of the current one; by default the run's own, else the complete one that was read last.
     :param run: the run that the comparison belongs to, None outside of one.
-    :raises PuretalkSnapshotError: there is no complete snapshot or none of that name, or one that may be what is looked
-        for is not understood.
-    :raises PuretalkConfigurationError: such a one may not be read, both are the same, or a name cannot be one.
+    :raises PuretalkSnapshotError: there is no complete snapshot or none of that name, or a candidate cannot be parsed.
+    :raises PuretalkConfigurationError: a candidate may not be read, both are the same, or a name is invalid.
     """
 
     def name_of(snapshot: str) -> str:
         return f"{layout.snapshot_folder(account, snapshot)}/{layout.MANIFEST}"
 
     if snapshot is None:
-        newer, before = _by_default(storage, account, run)
-        snapshot = newer.snapshot
+        current_manifest, previous = _by_default(storage, account, run)
+        snapshot = current_manifest.snapshot
     elif baseline is None:
-        newer = reader.existing(storage, name_of(snapshot))
-        before = reader.previous_complete(storage, account, newer, strict=True)
+        current_manifest = reader.existing(storage, name_of(snapshot))
+        previous = reader.previous_complete(storage, account, current_manifest, strict=True)
     if baseline is None:
-        baseline = None if before is None else before.snapshot
+        baseline = None if previous is None else previous.snapshot
     if baseline == snapshot:
         raise PuretalkConfigurationError(f"`snapshot` and `baseline` are the same, {snapshot!r}.")
     return None if baseline is None else storage.url_of(name_of(baseline)), storage.url_of(name_of(snapshot))
 
 
 def _by_default(storage: Storage, account: str, run: run_snapshots.Run | None) -> tuple[Manifest, Manifest | None]:
-    """Return the newer one and its baseline, all manifests read once."""
+    """Return the current snapshot and its baseline; each manifest is read once."""
     stock = reader.Stock.of(storage, account)
-    meant = None if run is None else run_snapshots.meant_by(storage, account, run, stock)
-    if meant is None:
+    selected = None if run is None else run_snapshots.select(storage, account, run, stock)
+    if selected is None:
         return reader.newest_complete(storage, account, stock=stock)
-    before = reader.previous_complete(storage, account, meant.since, stock=stock, strict=True)
-    if before is None and meant.since is not meant.snapshot:
-        before = meant.since  # The first one of all: there was nothing before it.
-    return meant.snapshot, before
+    previous = reader.previous_complete(storage, account, selected.since, stock=stock, strict=True)
+    if previous is None and selected.since is not selected.snapshot:
+        previous = selected.since  # The first of several snapshots that started the run, and of all.
+    return selected.snapshot, previous

@@ -1,4 +1,4 @@
-"""What a comparison found, for people and for machines."""
+"""The result of a comparison: changes, counts, summary."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from airflow_provider_puretalk.storable import MOST_BYTES, fitting, storable
 from airflow_provider_puretalk.wording import pluralize
 
 #: Longest list in :meth:`Comparison.to_dict`.
-LONGEST_LIST = 1_000
-#: Fields that the summary names as changed alike on many assistants.
-_NAMED = 3
-#: Where the list of an assistant's fields ends when not all fit.
-_FEW_FIELDS = 20
-#: Where a field's name ends in the summary.
-_LONGEST_NAME = 200
+MAX_LIST = 1_000
+#: Fields of changes in common that the summary names.
+_MAX_NAMED = 3
+#: Fields of an assistant in :meth:`Comparison.to_dict` when not all fit.
+_REDUCED_FIELDS = 20
+#: Characters of a field's name in the summary.
+_MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,8 @@ class Side:
     """One side of a comparison.
 
     :ivar snapshot: the snapshot's name, None for a list that is not stored.
-    :ivar taken_at: when its reading was finished, in UTC.
-    :ivar census: what it is made of.
-    :ivar edition: which content of the snapshot it was, see
+    :ivar taken_at: when its reading finished, in UTC.
+    :ivar edition: which content of the snapshot it is, see
         :attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition`; None for a list that is not stored.
     """
 
@@ -52,14 +51,14 @@ class Side:
 class Comparison:
     """What changed. Holds a temporary file until it is closed or collected; a context manager.
 
-    :ivar baseline: the older side, None where there is nothing to compare with.
-    :ivar snapshot: the newer side.
+    :ivar baseline: None where there is nothing to compare with.
+    :ivar snapshot: the current side.
     :ivar counts: exact numbers of assistants: ``added``, ``removed``, ``changed``, ``touched``, ``unchanged``, and for
         each class of fields how many changed in one of it.
-    :ivar fields_appeared: JSON pointers of fields that no record of the baseline has, and some of the newer side have.
-    :ivar fields_vanished: the other way round.
-    :ivar notes: sentences about what could not be compared. What is invisible is spelt out in them, and in the summary.
-    :ivar rules: 8 hex digits for the fields that were ignored; empty for those that are by default.
+    :ivar fields_appeared: JSON pointers of fields that only records of the current side have.
+    :ivar fields_vanished: those that only records of the baseline have.
+    :ivar notes: sentences about what could not be compared. Invisible characters are spelled out, as in the summary.
+    :ivar rules: 8 hex digits for the ignored fields; empty for the default ones.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class Comparison:
         self.close()
 
     def close(self) -> None:
-        """Forget the changes. Closing twice is fine."""
+        """Drop the changes. Closing twice is fine."""
         self._change_store.close()
 
     @property
@@ -114,29 +113,29 @@ class Comparison:
         if self.baseline is None:
             return f"A baseline of {pluralize(self.snapshot.count, 'assistant')}; there is nothing to compare with yet."
         counts = self.counts
-        told = [f"{counts[name]:,} {name}" for name in ("added", "removed") if counts[name]]
+        parts = [f"{counts[name]:,} {name}" for name in ("added", "removed") if counts[name]]
         if counts["changed"]:
             classes = ", ".join(f"{name} {counts[name]:,}" for name in FIELD_CLASSES if counts[name])
-            told.append(f"{counts['changed']:,} changed ({classes})")
+            parts.append(f"{counts['changed']:,} changed ({classes})")
         if counts["touched"]:
-            told.append(f"{counts['touched']:,} only touched")
-        alike = self._change_store.in_common(_NAMED + 1)
-        told += [f"`{printable(field)[:_LONGEST_NAME]}` alike on {number:,}" for field, number in alike[:_NAMED]]
-        if len(alike) > _NAMED:
-            told.append("and more of that kind")
+            parts.append(f"{counts['touched']:,} only touched")
+        in_common = self._change_store.in_common(_MAX_NAMED + 1)
+        parts += [f"`{printable(field)[:_MAX_NAME]}` alike on {number:,}" for field, number in in_common[:_MAX_NAMED]]
+        if len(in_common) > _MAX_NAMED:
+            parts.append("and more of that kind")
         for what, fields in (("new to the fleet", self.fields_appeared), ("gone from the fleet", self.fields_vanished)):
             if fields:
-                told.append(f"{pluralize(len(fields), 'field')} {what}")
-        return f"{'; '.join(told) or 'No changes'}. {pluralize(self.snapshot.count, 'assistant')} now."
+                parts.append(f"{pluralize(len(fields), 'field')} {what}")
+        return f"{'; '.join(parts) or 'No changes'}. {pluralize(self.snapshot.count, 'assistant')} now."
 
-    def to_dict(self, limit: int = LONGEST_LIST, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
+    def to_dict(self, limit: int = MAX_LIST, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
         """Return ids and names of fields, never contents, as plain values that XCom can carry.
 
-        Half of a character (a lone surrogate) and NUL in one of them are spelt out as escapes.
+        Lone surrogates and NUL are spelled as escapes.
 
-        :param limit: where each list ends; ``truncated`` tells whether one did, ``counts`` stays exact.
-        :param most_bytes: what all lists together may take, as UTF-8 JSON. Where that is too little, the lists of fields
-            end at 20, and then the longest lists end early.
+        :param limit: length at which each list ends; ``truncated`` says whether one did, ``counts`` stays exact.
+        :param most_bytes: size of all lists together, as UTF-8 JSON. Where they take more, the lists of fields end at 20,
+            and then the longest lists end early.
         """
         changed, cut = self._changed(limit)
         lists: dict[str, list[Any]] = {
@@ -149,23 +148,23 @@ class Comparison:
         cut = cut or any(len(items) > limit for items in lists.values())
         lists = {name: [*map(storable, items[:limit])] for name, items in lists.items()}
         lists |= {"changed": changed, "notes": [*map(storable, self.notes)]}
-        told, ended = fitting(lists, most_bytes)
-        if len(told["changed"]) < len(changed):
+        fitted, ended = fitting(lists, most_bytes)
+        if len(fitted["changed"]) < len(changed):
             for one in changed:
-                del one["fields"][_FEW_FIELDS:]
-            told, _ = fitting(lists, most_bytes)
+                del one["fields"][_REDUCED_FIELDS:]
+            fitted, _ = fitting(lists, most_bytes)
         return {
             "snapshot": self.snapshot.snapshot,
             "baseline": None if self.baseline is None else self.baseline.snapshot,
-            "added": told["added"],
-            "removed": told["removed"],
-            "changed": told["changed"],
-            "touched": told["touched"],
+            "added": fitted["added"],
+            "removed": fitted["removed"],
+            "changed": fitted["changed"],
+            "touched": fitted["touched"],
             "counts": dict(self.counts),
-            "fields_appeared": told["fields_appeared"],
-            "fields_vanished": told["fields_vanished"],
+            "fields_appeared": fitted["fields_appeared"],
+            "fields_vanished": fitted["fields_vanished"],
             "truncated": cut or ended,
-            "notes": told["notes"],
+            "notes": fitted["notes"],
             "summary": self.summary,
         }
 

@@ -1,8 +1,7 @@
-"""Which snapshots belong to a run of a DAG: those it took, those its tasks named, or those that started it.
+"""Selection of the snapshot that a run of a DAG compares: one that it took, that its tasks named, or that started it.
 
-A comparison that is not told what to compare means the snapshot of its own run, however many were taken since: four
-hourly runs that compare later than all four were taken tell of four pairs, and a comparison that is cleared weeks
-later tells of its own day.
+By default a comparison is of its own run's snapshot, however many were taken since: four hourly runs that compare after all
+four were taken compare four pairs, and a comparison that is cleared weeks later compares its own day.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run, as far as it says which snapshots of an account are meant.
+    """A run of a DAG, seen from its comparison.
 
-    :ivar before: ids of the tasks that come before the comparison; snapshots of theirs are meant rather than others.
-    :ivar after: ids of those that come after it: what they took is not meant.
-    :ivar named: names of snapshots that tasks before it returned, also where they had found them there.
+    :ivar before: ids of upstream tasks: their snapshots are preferred.
+    :ivar after: ids of downstream tasks: their snapshots do not count.
+    :ivar named: names of snapshots that upstream tasks returned, also of those that they kept.
     :ivar started_by: names of the snapshots whose asset events started the run.
     """
 
@@ -38,25 +37,25 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
-    """The snapshot that a run's comparison is about.
+class Selection:
+    """The snapshot that a run compares.
 
-    :ivar snapshot: the newer side.
-    :ivar since: what the baseline comes before: the same one, or the first of several whose events started the run, so
-        that no change between them goes untold.
+    :ivar snapshot: the current side.
+    :ivar since: the baseline is the snapshot before this one: the same, or the first of several whose events started the
+        run, so that the comparison covers the changes between them.
     """
 
     snapshot: Manifest
     since: Manifest
 
 
-def meant_by(storage: Storage, account: str, run: Run, stock: Stock) -> Meant | None:
-    """Return the snapshot of an account that a run's comparison is about; None where the run has none.
+def select(storage: Storage, account: str, run: Run, stock: Stock) -> Selection | None:
+    """Return the snapshot of an account that a run compares; None where the run has none.
 
     Of several it is the one that was read last, of the complete ones where there are any.
 
-    :raises PuretalkSnapshotError: the run names snapshots, and none of them is there any more; or it has several, and one
-        that may be later cannot be understood.
+    :raises PuretalkSnapshotError: the run names snapshots, and none of them exists any more; or it has several, and one
+        that may be later cannot be parsed.
     """
     own, started_by = [], []
     for manifest in stock.manifests:
@@ -66,17 +65,17 @@ def meant_by(storage: Storage, account: str, run: Run, stock: Stock) -> Meant | 
             own.append(manifest)
         elif manifest.snapshot in run.started_by:
             started_by.append(manifest)
-    # Those of the tasks before the comparison, where the graph tells.
+    # Upstream snapshots are preferred.
     own = [one for one in own if one.source.task_id in run.before or one.snapshot in run.named] or own
     if own:
         last = _in_order(own)[-1]
         if len(own) > 1:
             stock.refuse_newer(last)
-            log.info("This run has %d snapshots of %s; %s is compared, read last.", len(own), account, last.snapshot)
-        return Meant(last, last)
+            log.info("Comparing %s, read last of %d snapshots of %s in this run.", last.snapshot, len(own), account)
+        return Selection(last, last)
     if started_by:
         found = _in_order(started_by)
-        return Meant(found[-1], found[0])
+        return Selection(found[-1], found[0])
     if gone := run.named or run.started_by:
         what = "returned by a task before this one" if run.named else "whose event started this run"
         raise PuretalkSnapshotError(
@@ -87,6 +86,6 @@ def meant_by(storage: Storage, account: str, run: Run, stock: Stock) -> Meant | 
 
 
 def _in_order(manifests: list[Manifest]) -> list[Manifest]:
-    """Return the complete ones, or all where none is, in the order in which they were read."""
+    """Return the complete snapshots, or all where none is complete, in the order in which they were read."""
     complete = [one for one in manifests if one.complete] or manifests
     return sorted(complete, key=reader.reading_order)

@@ -45,39 +45,39 @@ def fleet(count: int, **fields: Any) -> Records:
     return [{"assistant_id": f"id-{number:03}", "name": f"Agent {number}", **fields} for number in range(count)]
 
 
-def said(path: str) -> dict[str, Any]:
+def manifest_of(path: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(Path(path).read_bytes())
     return found
 
 
 def edit(path: str, **fields: Any) -> None:
-    Path(path).write_text(json.dumps(said(path) | fields))
+    Path(path).write_text(json.dumps(manifest_of(path) | fields))
 
 
-@pytest.mark.parametrize("older_form", FORMS, ids=str)
-@pytest.mark.parametrize("newer_form", FORMS, ids=str)
-def test_every_kind_of_change_is_told_whatever_the_formats(keep: Keep, older_form: Any, newer_form: Any) -> None:
-    older = fleet(6, voice={"language": "en-US"}, updated_at="2026-11-01T00:00:00Z", llm_states=[1, {"x": None}])
-    newer = [json.loads(json.dumps(record)) for record in older[1:]]
-    newer[0]["voice"]["language"] = "de-DE"
-    newer[1]["llm_states"][1] = {}
-    newer[2]["updated_at"] = "2026-11-02T00:00:00Z"
-    newer.append({"assistant_id": "id-900", "name": "New"})
-    with snapshots.compare(keep("a", older, **older_form), keep("b", newer, **newer_form)) as comparison:
+@pytest.mark.parametrize("baseline_form", FORMS, ids=str)
+@pytest.mark.parametrize("current_form", FORMS, ids=str)
+def test_every_kind_of_change_is_found_whatever_the_formats(keep: Keep, baseline_form: Any, current_form: Any) -> None:
+    baseline = fleet(6, voice={"language": "en-US"}, updated_at="2026-11-01T00:00:00Z", llm_states=[1, {"x": None}])
+    current = [json.loads(json.dumps(record)) for record in baseline[1:]]
+    current[0]["voice"]["language"] = "de-DE"
+    current[1]["llm_states"][1] = {}
+    current[2]["updated_at"] = "2026-11-02T00:00:00Z"
+    current.append({"assistant_id": "id-900", "name": "New"})
+    with snapshots.compare(keep("a", baseline, **baseline_form), keep("b", current, **current_form)) as comparison:
         assert list(comparison.changes()) == [
-            Removed("id-000", "Agent 0", older[0]),
+            Removed("id-000", "Agent 0", baseline[0]),
             Changed("id-001", "Agent 1", "/voice/language", "voice", "en-US", "de-DE"),
             Changed("id-002", "Agent 2", "/llm_states/1/x", "behaviour", None, ABSENT),
             Added("id-900", "New", {"assistant_id": "id-900", "name": "New"}),
         ]
-        told = comparison.to_dict()
-    assert (told["snapshot"], told["baseline"]) == ("b", "a")
-    assert (told["added"], told["removed"], told["touched"]) == (["id-900"], ["id-000"], ["id-003"])
-    assert told["changed"] == [
+        summary = comparison.to_dict()
+    assert (summary["snapshot"], summary["baseline"]) == ("b", "a")
+    assert (summary["added"], summary["removed"], summary["touched"]) == (["id-900"], ["id-000"], ["id-003"])
+    assert summary["changed"] == [
         {"assistant_id": "id-001", "fields": ["voice.language"]},
         {"assistant_id": "id-002", "fields": ["llm_states.1.x"]},
     ]
-    assert told["counts"] == {
+    assert summary["counts"] == {
         "added": 1,
         "removed": 1,
         "changed": 2,
@@ -90,7 +90,7 @@ def test_every_kind_of_change_is_told_whatever_the_formats(keep: Keep, older_for
         "cosmetic": 0,
         "identity": 0,
     }
-    assert not told["truncated"]
+    assert not summary["truncated"]
 
 
 ids = st.sampled_from([f"id-{number}" for number in range(8)])
@@ -101,27 +101,27 @@ small = st.dictionaries(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(small, small)
-def test_each_assistant_counts_once_and_where_it_belongs(keep: Keep, older: Any, newer: Any) -> None:
+def test_each_assistant_counts_once_and_where_it_belongs(keep: Keep, baseline: Any, current: Any) -> None:
     """Held against a comparison of two dicts in memory."""
     with snapshots.compare(
-        keep("a", [{"assistant_id": key, **value} for key, value in older.items()]),
-        keep("b", [{"assistant_id": key, **value} for key, value in newer.items()]),
+        keep("a", [{"assistant_id": key, **value} for key, value in baseline.items()]),
+        keep("b", [{"assistant_id": key, **value} for key, value in current.items()]),
     ) as comparison:
-        told = comparison.to_dict()
-    both = older.keys() & newer.keys()
-    changed = sorted(key for key in both if older[key]["prompt"] != newer[key]["prompt"])
-    touched = sorted(key for key in both if older[key] != newer[key] and key not in changed)
-    assert told["added"] == sorted(newer.keys() - older.keys())
-    assert told["removed"] == sorted(older.keys() - newer.keys())
-    assert [one["assistant_id"] for one in told["changed"]] == changed
-    assert told["touched"] == touched
-    assert told["counts"]["unchanged"] == len(both) - len(changed) - len(touched)
+        summary = comparison.to_dict()
+    both = baseline.keys() & current.keys()
+    changed = sorted(key for key in both if baseline[key]["prompt"] != current[key]["prompt"])
+    touched = sorted(key for key in both if baseline[key] != current[key] and key not in changed)
+    assert summary["added"] == sorted(current.keys() - baseline.keys())
+    assert summary["removed"] == sorted(baseline.keys() - current.keys())
+    assert [one["assistant_id"] for one in summary["changed"]] == changed
+    assert summary["touched"] == touched
+    assert summary["counts"]["unchanged"] == len(both) - len(changed) - len(touched)
 
 
-def test_the_same_change_on_five_assistants_is_told_once(keep: Keep) -> None:
-    older, newer = fleet(6, model="gpt-4"), fleet(6, model="gpt-5")
-    newer[5]["model"] = "another"
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
+def test_the_same_change_on_five_assistants_is_one_change(keep: Keep) -> None:
+    baseline, current = fleet(6, model="gpt-4"), fleet(6, model="gpt-5")
+    current[5]["model"] = "another"
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
         assert list(comparison.changes()) == [
             ChangedMany("/model", "behaviour", "gpt-4", "gpt-5", [f"id-00{number}" for number in range(5)]),
             Changed("id-005", "Agent 5", "/model", "behaviour", "gpt-4", "another"),
@@ -132,16 +132,16 @@ def test_the_same_change_on_five_assistants_is_told_once(keep: Keep) -> None:
 
 def test_changes_come_in_the_documented_order(keep: Keep) -> None:
     """Those in common by class and pointer, then all others by assistant in order of id."""
-    older = fleet(7, voice={"name": "A"}, model="a", prompt="a", begin_message="a")
-    newer = fleet(6, voice={"name": "B"}, model="b", prompt="b", begin_message="b")
-    newer[3]["timezone"] = newer[1]["timezone"] = "UTC"
-    newer.append({"assistant_id": "id-002-and-a-half"})
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
-        told = [
+    baseline = fleet(7, voice={"name": "A"}, model="a", prompt="a", begin_message="a")
+    current = fleet(6, voice={"name": "B"}, model="b", prompt="b", begin_message="b")
+    current[3]["timezone"] = current[1]["timezone"] = "UTC"
+    current.append({"assistant_id": "id-002-and-a-half"})
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
+        summary = [
             change.pointer if isinstance(change, ChangedMany) else change.assistant_id
             for change in comparison.changes()
         ]
-    assert told == [
+    assert summary == [
         "/model",
         "/prompt",
         "/begin_message",
@@ -153,21 +153,21 @@ def test_changes_come_in_the_documented_order(keep: Keep) -> None:
     ]
 
 
-def test_the_same_change_on_four_assistants_is_told_for_each(keep: Keep) -> None:
+def test_the_same_change_on_four_assistants_is_a_change_of_each(keep: Keep) -> None:
     with snapshots.compare(keep("a", fleet(4, model="a")), keep("b", fleet(4, model="b"))) as comparison:
         assert [type(change) for change in comparison.changes()] == [Changed] * 4
 
 
 def test_null_to_absent_and_null_to_text_are_not_the_same_change(keep: Keep) -> None:
-    older, newer = fleet(10, tools=None), fleet(5) + fleet(10, tools="")[5:]
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
+    baseline, current = fleet(10, tools=None), fleet(5) + fleet(10, tools="")[5:]
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
         assert [(change.new, len(change.assistant_ids)) for change in comparison.changes()] == [(ABSENT, 5), ("", 5)]  # type: ignore[union-attr]  # only ChangedMany here
 
 
 def test_fields_that_come_and_go_across_the_fleet_are_named(keep: Keep) -> None:
-    older = fleet(2, voice={"name": "A"}, timezone="UTC")
-    newer = fleet(2, voice={"name": "A", "pitch": 1}, brand_new=True)
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
+    baseline = fleet(2, voice={"name": "A"}, timezone="UTC")
+    current = fleet(2, voice={"name": "A", "pitch": 1}, brand_new=True)
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
         assert comparison.fields_appeared == ("/brand_new", "/voice/pitch")
         assert comparison.fields_vanished == ("/timezone",)
 
@@ -178,9 +178,9 @@ def test_an_emptied_fleet_lost_assistants_and_no_fields(keep: Keep) -> None:
 
 
 def test_ignored_fields_only_touch(keep: Keep) -> None:
-    older = fleet(1, voice={"avatar": "x", "name": "A"}, model="a")
-    newer = fleet(1, voice={"avatar": "y", "name": "A"}, model="b")
-    a, b = keep("a", older), keep("b", newer)
+    baseline = fleet(1, voice={"avatar": "x", "name": "A"}, model="a")
+    current = fleet(1, voice={"avatar": "y", "name": "A"}, model="b")
+    a, b = keep("a", baseline), keep("b", current)
     with snapshots.compare(a, b, ignore_fields=["voice.avatar", "model"]) as comparison:
         assert comparison.to_dict()["touched"] == ["id-000"]
         assert not comparison.is_different
@@ -258,14 +258,14 @@ def test_a_first_snapshot_has_nothing_to_compare_with(keep: Keep) -> None:
         assert "baseline of 3" in comparison.summary
 
 
-def test_lists_end_where_they_are_told_and_counts_stay_exact(keep: Keep) -> None:
-    older = [{"assistant_id": f"id-{number}"} for number in range(4)] + fleet(4, model="a", prompt="a")
-    newer = [{"assistant_id": f"new-{number}"} for number in range(4)] + fleet(4, model="b", prompt="b")
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
-        told, whole = comparison.to_dict(limit=3), comparison.to_dict(limit=4)
-    assert [len(told[name]) for name in ("added", "removed", "changed")] == [3, 3, 3]
-    assert told["truncated"]
-    assert told["counts"]["added"] == 4
+def test_lists_end_at_their_limit_and_counts_stay_exact(keep: Keep) -> None:
+    baseline = [{"assistant_id": f"id-{number}"} for number in range(4)] + fleet(4, model="a", prompt="a")
+    current = [{"assistant_id": f"new-{number}"} for number in range(4)] + fleet(4, model="b", prompt="b")
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
+        summary, whole = comparison.to_dict(limit=3), comparison.to_dict(limit=4)
+    assert [len(summary[name]) for name in ("added", "removed", "changed")] == [3, 3, 3]
+    assert summary["truncated"]
+    assert summary["counts"]["added"] == 4
     assert not whole["truncated"]
 
 
@@ -294,35 +294,35 @@ def test_odd_text_and_numbers_come_through_whole(keep: Keep) -> None:
 
 def test_half_a_character_in_an_id_or_a_field_can_go_to_xcom(keep: Keep) -> None:
     """Airflow stores XComs as UTF-8, which has no lone surrogates: they are spelt out, and the changes stay exact."""
-    older = [{"assistant_id": f"{number}\ud800", "\udfff": 1} for number in range(6)]
-    newer = [*({**record, "\udfff": 2} for record in older[:5]), {"assistant_id": "9\ud800"}]
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
-        told = comparison.to_dict()
-        assert "\\udfff" in json.loads(json.dumps(told, ensure_ascii=False).encode())["summary"]
-        assert (told["added"], told["removed"]) == (["9\\ud800"], ["5\\ud800"])
-        assert told["changed"][0] == {"assistant_id": "0\\ud800", "fields": ["\\udfff"]}
+    baseline = [{"assistant_id": f"{number}\ud800", "\udfff": 1} for number in range(6)]
+    current = [*({**record, "\udfff": 2} for record in baseline[:5]), {"assistant_id": "9\ud800"}]
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
+        summary = comparison.to_dict()
+        assert "\\udfff" in json.loads(json.dumps(summary, ensure_ascii=False).encode())["summary"]
+        assert (summary["added"], summary["removed"]) == (["9\\ud800"], ["5\\ud800"])
+        assert summary["changed"][0] == {"assistant_id": "0\\ud800", "fields": ["\\udfff"]}
         assert next(comparison.changes()).pointer == "/\udfff"  # type: ignore[union-attr]  # only ChangedMany here
 
 
-def test_the_census_counts_both_fleets(keep: Keep) -> None:
-    older = fleet(2, voice={"language": "en-US", "name": "Ann"}, model="a", phone_number="+1")
-    newer = fleet(3, voice={"language": "de-DE", "name": "Ann"}, model="a", phone_number=None)
-    newer[2] |= {"voice": None, "model": "", "phone_number": "+2"}
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
+def test_fleet_stats_count_both_fleets(keep: Keep) -> None:
+    baseline = fleet(2, voice={"language": "en-US", "name": "Ann"}, model="a", phone_number="+1")
+    current = fleet(3, voice={"language": "de-DE", "name": "Ann"}, model="a", phone_number=None)
+    current[2] |= {"voice": None, "model": "", "phone_number": "+2"}
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
         assert comparison.baseline is not None
-        then, now = comparison.baseline.fleet_stats, comparison.snapshot.fleet_stats
-        assert (then.assistants, then.with_number, then.without_number) == (2, 2, 0)
-        assert (now.assistants, now.with_number, now.without_number) == (3, 1, 2)
-        assert (then.languages, now.languages) == ({"en-US": 2}, {"de-DE": 2, "(none)": 1})
-        assert (now.voices, now.models) == ({"Ann": 2, "(none)": 1}, {"a": 2, "(none)": 1})
+        old, new = comparison.baseline.fleet_stats, comparison.snapshot.fleet_stats
+        assert (old.assistants, old.with_number, old.without_number) == (2, 2, 0)
+        assert (new.assistants, new.with_number, new.without_number) == (3, 1, 2)
+        assert (old.languages, new.languages) == ({"en-US": 2}, {"de-DE": 2, "(none)": 1})
+        assert (new.voices, new.models) == ({"Ann": 2, "(none)": 1}, {"a": 2, "(none)": 1})
 
 
-def test_shared_numbers_and_twins_are_found_in_the_newer_fleet(keep: Keep) -> None:
-    older = fleet(4, phone_number="+1", prompt="alike")
-    newer = fleet(4, phone_number="+1", prompt="alike")
-    newer[1]["prompt"] = "another"
-    newer[3]["phone_number"] = "+2"
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
+def test_shared_numbers_and_twins_are_found_in_the_current_fleet(keep: Keep) -> None:
+    baseline = fleet(4, phone_number="+1", prompt="alike")
+    current = fleet(4, phone_number="+1", prompt="alike")
+    current[1]["prompt"] = "another"
+    current[3]["phone_number"] = "+2"
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
         assert comparison.snapshot.fleet_stats.shared_numbers() == [
             ("+1", [(f"id-00{number}", f"Agent {number}") for number in range(3)])
         ]
@@ -353,7 +353,7 @@ def test_shared_numbers_and_twins_are_found_in_the_newer_fleet(keep: Keep) -> No
     ],
 )
 def test_one_number_may_be_spelt_in_many_ways(keep: Keep, spellings: list[Any], groups: list[int]) -> None:
-    """It is told as its first assistant has it; what differs in more than blanks and marks is another number."""
+    """It is spelled as its first assistant has it; what differs in more than blanks and marks is another number."""
     agents = fleet(len(spellings))
     for agent, spelling in zip(agents, spellings, strict=True):
         agent["phone_number"] = spelling
@@ -385,7 +385,7 @@ def test_masked_numbers_are_not_shared(keep: Keep) -> None:
 def test_who_may_differ_in_what_was_taken_out_is_no_twin(
     keep: Keep, connection: Any, sandbox: Sandbox, policy: Any, differs_in: str, twins: bool
 ) -> None:
-    """A hash still tells two apart; what was dropped or masked does not, and then nobody is called alike."""
+    """A hash still keeps two apart; what was dropped or masked does not, and then none are twins."""
     connection(host=sandbox.base_url, password=sandbox.api_key, extra={"redaction_key": "key"})
     records = fleet(2, prompt="alike", phone_number="+1", user={"email": "a@example.com"})
     records[1][differs_in] = "another"
@@ -400,13 +400,13 @@ def test_snapshots_of_two_accounts_are_refused(keep: Keep, connection: Any, sand
         snapshots.compare(a, keep("b", fleet(1)))
 
 
-@pytest.mark.parametrize("side", ["older", "newer"])
+@pytest.mark.parametrize("side", ["baseline", "current"])
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("damage", ["gone", "torn", "flipped", "newer format", "no data"])
 def test_a_damaged_snapshot_is_named(keep: Keep, folder: Folder, side: str, form: Any, damage: str) -> None:
-    paths = {"older": keep("a", fleet(5), **form), "newer": keep("b", fleet(5), **form)}
+    paths = {"baseline": keep("a", fleet(5), **form), "current": keep("b", fleet(5), **form)}
     manifest = Path(paths[side])
-    data = manifest.parent / said(paths[side])["files"][0]["name"]
+    data = manifest.parent / manifest_of(paths[side])["files"][0]["name"]
     whole = data.read_bytes()
     match damage:
         case "gone":
@@ -420,7 +420,7 @@ def test_a_damaged_snapshot_is_named(keep: Keep, folder: Folder, side: str, form
         case "no data":
             data.unlink()
     with pytest.raises(PuretalkSnapshotError) as caught:
-        snapshots.compare(paths["older"], paths["newer"])
+        snapshots.compare(paths["baseline"], paths["current"])
     assert str(manifest.parent) in str(caught.value)
 
 
@@ -428,7 +428,7 @@ def rewrite(path: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
     """Write the lines of a snapshot anew, with a hash that fits: what a writer does that breaks the format."""
     import hashlib
 
-    files = said(path)["files"]
+    files = manifest_of(path)["files"]
     data = Path(path).parent / files[0]["name"]
     data.write_bytes(b"".join(change(data.read_bytes().splitlines(keepends=True))))
     files[0] |= {"sha256": hashlib.sha256(data.read_bytes()).hexdigest(), "bytes": data.stat().st_size}
@@ -557,24 +557,26 @@ LINK = "https://cdn.example/{}.png?X-Amz-Date=1&X-Amz-Signature={}"
 
 def test_links_without_their_query(keep: Keep) -> None:
     """Signed anew is touched, another file is a change, and what is no link counts whole."""
-    older = fleet(4, avatar=LINK.format("a", 1), prompt="Really? 1", voice={"avatar": LINK.format("a", 1), "x": [None]})
-    newer = [{**one, "avatar": LINK.format("a", 2)} for one in older]
-    newer[1]["avatar"] = LINK.format("b", 1)
-    newer[2]["avatar"] = None
-    newer[3] |= {"prompt": "Really? 2", "voice": {"avatar": "https://cdn.example/a.png", "x": [None]}}
+    baseline = fleet(
+        4, avatar=LINK.format("a", 1), prompt="Really? 1", voice={"avatar": LINK.format("a", 1), "x": [None]}
+    )
+    current = [{**one, "avatar": LINK.format("a", 2)} for one in baseline]
+    current[1]["avatar"] = LINK.format("b", 1)
+    current[2]["avatar"] = None
+    current[3] |= {"prompt": "Really? 2", "voice": {"avatar": "https://cdn.example/a.png", "x": [None]}}
     names = ["updated_at", "avatar?", "voice?", "prompt?"]
-    with snapshots.compare(keep("a", older), keep("b", newer), ignore_fields=names) as comparison:
-        told = comparison.to_dict()
-        assert told["touched"] == ["id-000"]
-        assert {one["assistant_id"]: one["fields"] for one in told["changed"]} == {
+    with snapshots.compare(keep("a", baseline), keep("b", current), ignore_fields=names) as comparison:
+        summary = comparison.to_dict()
+        assert summary["touched"] == ["id-000"]
+        assert {one["assistant_id"]: one["fields"] for one in summary["changed"]} == {
             "id-001": ["avatar"],
             "id-002": ["avatar"],
             "id-003": ["prompt"],
         }
-        assert told["notes"] == []
+        assert summary["notes"] == []
 
 
-def test_names_to_ignore_that_have_no_effect_are_told_of(keep: Keep) -> None:
+def test_names_to_ignore_that_have_no_effect_are_noted(keep: Keep) -> None:
     """A pointer, a list index, a wrong case, a name in no record: in the notes; the others are not."""
     records = fleet(2, voice={"name": None}, llm_states=[{"id": 1}, {"y": 2}])
     useless = ["/voice/name", "Voice.Name", "llm_states.0.id", "nobody?", "voice.name.x"]
@@ -592,14 +594,14 @@ def test_names_to_ignore_that_have_no_effect_are_told_of(keep: Keep) -> None:
 def test_a_summary_is_bounded_in_bytes(keep: Keep) -> None:
     """A change of very many fields on very many assistants stays small; counts are exact, and ``truncated`` is true."""
     many = {f"field_{number:03}_{'x' * 40}": number for number in range(60)}
-    older = [{**record, **many} for record in fleet(300)]
-    newer = [{**record, **dict.fromkeys(many, -1)} for record in fleet(300)] + [{"assistant_id": "new\0"}]
-    with snapshots.compare(keep("a", older), keep("b", newer)) as comparison:
-        told, tiny = comparison.to_dict(), comparison.to_dict(most_bytes=600)
-    assert len(json.dumps(told, ensure_ascii=False).encode()) < 210_000
-    assert told["counts"]["changed"] == 300
-    assert told["truncated"]
-    assert len(told["changed"]) > 100
-    assert {len(one["fields"]) for one in told["changed"]} == {20}
-    assert told["added"] == tiny["added"] == ["new\\0"]
+    baseline = [{**record, **many} for record in fleet(300)]
+    current = [{**record, **dict.fromkeys(many, -1)} for record in fleet(300)] + [{"assistant_id": "new\0"}]
+    with snapshots.compare(keep("a", baseline), keep("b", current)) as comparison:
+        summary, tiny = comparison.to_dict(), comparison.to_dict(most_bytes=600)
+    assert len(json.dumps(summary, ensure_ascii=False).encode()) < 210_000
+    assert summary["counts"]["changed"] == 300
+    assert summary["truncated"]
+    assert len(summary["changed"]) > 100
+    assert {len(one["fields"]) for one in summary["changed"]} == {20}
+    assert summary["added"] == tiny["added"] == ["new\\0"]
     assert (tiny["changed"], tiny["truncated"]) == ([], True)

@@ -183,7 +183,9 @@ def test_secret_in_a_changed_text(report: Report, kind: str, name: str) -> None:
     found = page.warning("Possible secret")
     assert found.startswith(f"Anna, 1: {name} {kind}, ")
     assert secret[8:20] not in page.section("warnings").text
-    assert changed(report, name, f"{PROMPT}\nUse {secret} there.", f"Use {secret} here.").warning("Possible secret") == ""
+    assert (
+        changed(report, name, f"{PROMPT}\nUse {secret} there.", f"Use {secret} here.").warning("Possible secret") == ""
+    )
 
 
 @pytest.mark.parametrize("kind", SECRETS)
