@@ -59,7 +59,7 @@ def _check_files(options: argparse.Namespace) -> None:
     """
     wanted = {option: name for option, name in (("--changes", options.changes), ("--report", options.report)) if name}
     for option, name in wanted.items():
-        if layout.is_of_a_snapshot(Path(os.path.realpath(local_path(name))).name):
+        if layout.is_snapshot_file(Path(os.path.realpath(local_path(name))).name):
             raise PuretalkConfigurationError(
                 f"{option} {name} has the name of a snapshot's own file; choose another one."
             )

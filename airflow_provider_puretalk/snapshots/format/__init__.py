@@ -1,1 +1,1 @@
-"""The stored form: where files lie, what a manifest says, how records are written down."""
+"""The storage format: layout, manifest, JSONL, Parquet, hashing."""

@@ -1,4 +1,4 @@
-"""Work that needs no interpreter lock (hashing, compressing, writing), done beside the work that needs it."""
+"""A background thread for work that releases the interpreter lock: hashing, compressing, writing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
-#: Calls that may be under way or waiting. With one, each side would wait for the other; what they work on lies in memory.
-_MOST = 2
+#: Calls running or pending. With one, each side would wait for the other; more would hold more data in memory.
+_MAX_PENDING = 2
 
 
 class Background:
-    """Makes one call after the other, in order, in a thread of its own. A context manager, left when all are made.
+    """Makes calls in order, in a thread of its own. A context manager that waits for all of them.
 
-    An error of a call is raised to the caller at one of the next calls, at the latest by :meth:`finish`. Those that wait by
-    then are not made.
+    An error of a call is raised by one of the next calls, at the latest by :meth:`finish`. Pending calls are dropped then.
     """
 
     def __init__(self) -> None:
@@ -37,8 +36,8 @@ class Background:
             self.close()
 
     def call(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Have a function called soon; waits while too many calls wait already."""
-        self._settle(_MOST - 1)
+        """Submit a call; blocks while too many are pending."""
+        self._settle(_MAX_PENDING - 1)
         self._calls.append(self._pool.submit(self._make, function, *arguments))
 
     def finish(self) -> None:
@@ -46,7 +45,7 @@ class Background:
         self._settle(0)
 
     def close(self) -> None:
-        """Wait for the call under way, and make none of those that wait."""
+        """Wait for the running call and drop the pending ones."""
         self._pool.shutdown(cancel_futures=True)
 
     def _make(self, function: Callable[..., None], *arguments: Any) -> None:

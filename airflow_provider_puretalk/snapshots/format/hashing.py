@@ -1,7 +1,7 @@
 """The two hashes of a snapshot's records.
 
-``raw_sha256`` is of the uncompressed JSONL form; ``content_sha256`` of the same without ``updated_at``, so that it moves
-when an assistant changes and stays when one was only saved again.
+``raw_sha256`` is of the uncompressed JSONL form; ``content_sha256`` of the same without ``updated_at``, so that it changes
+with an assistant, and not when one was only saved again.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from airflow_provider_puretalk.snapshots.format.manifest import IgnoringHash
 
 Row = TypeVar("Row", bound=tuple[bytes, Any])
 
-#: The field that moves with every save; snapshots that differ in nothing else are the same.
+#: The field that changes with every save; snapshots that differ in nothing else count as unchanged.
 VOLATILE = "updated_at"
 _TOKEN = b',"updated_at":'
 _QUOTE = ord('"')
 
 
 class ContentHasher:
-    """Hashes records as they go by, in order of ``assistant_id``, in the two forms of :func:`both_forms`.
+    """Hashes a stream of records, in order of ``assistant_id``, in the two forms of :func:`both_forms`.
 
-    :ivar raw: the hash of the one form, for those who hash the two forms side by side.
-    :ivar content: the hash of the other one.
+    :ivar raw: the hash of the first form; callers may update both in parallel.
+    :ivar content: the hash of the second one.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class ContentHasher:
         self.content = hashlib.sha256()
 
     def add(self, text: bytes, content: bytes) -> None:
-        """Take in the next records. Large pieces are hashed without the interpreter lock."""
+        """Add the next records. Large pieces are hashed without the interpreter lock."""
         self.raw.update(text)
         self.content.update(content)
 
@@ -52,25 +52,25 @@ class ContentHasher:
 
 
 class IgnoringHasher:
-    """Hashes records as they go by, without fields that are ignored, so that equal values have equal hashes."""
+    """Hashes a stream of records by value, without ignored fields."""
 
     def __init__(self, ignored: IgnoredFields) -> None:
         self._ignored = ignored
         self._digest = hashlib.sha256()
 
     def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield rows that begin with a canonical line, hashed."""
+        """Yield the rows, each beginning with a canonical line, and hash them."""
         for row in rows:
             self._digest.update(self._ignored.key_of(canonical_json.loads(row[0])) + b"\n")
             yield row
 
     def result(self) -> IgnoringHash:
-        """Return the hash of all rows that went by."""
+        """Return the hash of all rows so far."""
         return IgnoringHash(ignore_fields=self._ignored.names, key_version=KEY_VERSION, sha256=self._digest.hexdigest())
 
 
 def both_forms(lines: Sequence[bytes], volatile: Sequence[bool]) -> tuple[bytes, bytes]:
-    """Return records in their uncompressed JSONL form, and in the same without ``updated_at``; best some hundreds at once.
+    """Return records in their uncompressed JSONL form, and in the same without ``updated_at``; best in hundreds.
 
     :param lines: their canonical spelling, without line breaks.
     :param volatile: which of them have a field ``updated_at`` of their own.
@@ -108,8 +108,8 @@ def without_volatile(line: bytes, present: bool) -> bytes:
     """
     if not present:
         return line
-    # The token cannot stand inside a string, where quotes are escaped. So if it occurs once, and the record's own field is
-    # not hidden from it by being the first, that is the record's own. Decoding would cost more than everything else here.
+    # The token cannot occur inside a string, where quotes are escaped. So if it occurs once, and the record's own field is
+    # not the first (which has no comma), it is the record's own. Decoding would cost more than everything else here.
     parts = line.split(_TOKEN)
     if len(parts) == 2 and not line.startswith(b'{"updated_at":'):
         before, after = parts

@@ -1,7 +1,7 @@
 """The JSONL form: one record a line in the canonical spelling, compressed or not.
 
-The same records give the same bytes, compressed too, for one build of the compressor: no time and no file name stands in
-the compressed file.
+The same records give the same bytes, compressed too, for one build of the compressor: the compressed file holds no time and
+no file name.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from airflow_provider_puretalk.records import canonical_json
 #: Level 2 of ISA-L: files as small as those of zlib's level 1, in a fifth of its time.
 _GZIP_LEVEL = 2
 _ZSTD_LEVEL = 3
-#: Bytes of records after which what is written so far is handed to the disk.
-_SAVE_EVERY = 16 << 20
+#: Bytes of records after which writing them out begins.
+_FLUSH_EVERY = 16 << 20
 
 
 class JsonlWriter:
@@ -38,7 +38,7 @@ class JsonlWriter:
     def __init__(self, path: Path, *, compression: str | None) -> None:
         self._files = contextlib.ExitStack()
         raw = self._files.enter_context(path.open("wb"))
-        self._descriptor, self._unsaved = raw.fileno(), 0
+        self._descriptor, self._unflushed = raw.fileno(), 0
         self._out: IO[bytes] = raw
         if compression == "gzip":
             zipped: Any = igzip.IGzipFile(  # type: ignore[no-untyped-call]  # isal types only some of its functions
@@ -60,17 +60,17 @@ class JsonlWriter:
     def write(self, text: bytes) -> None:
         """Write canonical lines, each with its line break."""
         self._out.write(text)
-        self._unsaved += len(text)
-        if self._unsaved >= _SAVE_EVERY and hasattr(os, "posix_fadvise"):
-            # Linux starts to write the pages out now and does not wait: the fsync of the commit then finds little left.
+        self._unflushed += len(text)
+        if self._unflushed >= _FLUSH_EVERY and hasattr(os, "posix_fadvise"):
+            # Linux starts writing the pages out and does not wait, so that the fsync of the commit has little left to do.
             os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            self._unsaved = 0
+            self._unflushed = 0
 
 
 def read_lines(path: Path, compression: str | None, *, name: str | None = None) -> Iterator[bytes]:
     """Yield the lines of a local file, without their line breaks.
 
-    :param name: what the file is called where it is damaged; the path's own name by default.
+    :param name: name of the file in errors; the path's own by default.
     :raises PuretalkSnapshotError: the file is torn or damaged.
     """
     name = name or path.name
@@ -110,7 +110,10 @@ def read_records(path: Path, compression: str | None, *, name: str | None = None
 
 
 def require_zstandard() -> Any:
-    """Import the zstd library, or say how to install it."""
+    """Import the zstd library.
+
+    :raises AirflowOptionalProviderFeatureException: the extra is not installed; the message says how to install it.
+    """
     try:
         import zstandard
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Where things lie: the names of format 1.
+"""The layout of format 1: names of folders and files.
 
 ::
 
@@ -8,10 +8,10 @@
         _changes-vs-<baseline>~<its edition>~<edition>.jsonl              written by a comparison
         _report-vs-<baseline>~<its edition>~<edition>.html
 
-Which comparison a file holds stands in its name, so that none overwrites another; a leading ``_`` makes readers of whole
-folders pass over it. ``<edition>`` tells apart what was stored under one name, see
-:attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition`: a comparison made of what is no longer
-there is recognised by its name alone.
+The name of a comparison's file says what was compared, so that none overwrites another; readers of whole folders skip names
+with a leading ``_``. ``<edition>`` identifies the content that was stored under a name, see
+:attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition`: an outdated comparison is recognised by its
+name alone.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.params import is_path_part
 
 MANIFEST = "manifest.json"
-#: What older releases called the files of a snapshot's latest comparison, whatever it was compared with.
+#: Names that older releases gave to a snapshot's latest comparison, whatever its baseline.
 OLD_CHANGES, OLD_REPORT = "changes.jsonl", "report.html"
 
-#: What a snapshot can be stored as, and with which compression: the first one is what ``auto`` means.
+#: File formats and their compressions; ``auto`` means the first one.
 COMPRESSIONS: dict[str, tuple[str | None, ...]] = {
     "jsonl": ("gzip", "zstd", None),
     "parquet": ("zstd", "gzip", "snappy", None),
@@ -42,9 +42,8 @@ _COMPARISON = re.compile(
     r"_(?:changes|report)(?:-vs-(?P<baseline>[A-Za-z0-9._:-]+(?:~[0-9a-f]{16})?)~(?P<baseline_edition>[0-9a-f]{8}))?"
     r"~(?P<edition>[0-9a-f]{8})(?:~[0-9a-f]{8})?\.(?:jsonl|html)"
 )
-#: Longest baseline that is spelled out in a file's name: file systems allow 255 bytes, and a file that is being written
-#: has a longer name yet.
-_LONGEST_BASELINE = 160
+#: Longest baseline that is spelled out in a file's name: file systems allow 255 bytes, and a temporary name is longer.
+_MAX_BASELINE = 160
 
 
 def account_folder(account: str) -> str:
@@ -57,32 +56,37 @@ def snapshot_folder(account: str, snapshot: str) -> str:
     return f"{account_folder(account)}/snapshot={_part('partition', snapshot)}"
 
 
+def manifest_file(account: str, snapshot: str) -> str:
+    """Return the path of a snapshot's manifest, relative to the destination."""
+    return f"{snapshot_folder(account, snapshot)}/{MANIFEST}"
+
+
 def data_file(sha256: str, file_format: str, compression: str | None) -> str:
     """Return the name of a data file. It follows from the content, so no other content is ever overwritten by it."""
     return f"assistants-{sha256[:16]}{_SUFFIXES.get((file_format, compression), '.parquet')}"
 
 
 def is_data_file(name: str) -> bool:
-    """Tell whether a name is one that :func:`data_file` gives: a manifest must not lead a reader anywhere else."""
+    """Return whether :func:`data_file` gives such a name: a manifest must not lead a reader to any other file."""
     return _DATA_FILE.fullmatch(name) is not None
 
 
-def is_of_a_snapshot(name: str) -> bool:
-    """Tell whether a name is one of the files that a snapshot consists of."""
+def is_snapshot_file(name: str) -> bool:
+    """Return whether a name is that of a manifest or a data file."""
     return name == MANIFEST or is_data_file(name)
 
 
 class ComparisonFiles(NamedTuple):
-    """Names of what a comparison writes beside the newer snapshot's manifest."""
+    """Names of the files that a comparison writes beside the current snapshot's manifest."""
 
     changes: str
     report: str
 
 
-class MadeOf(NamedTuple):
-    """What a comparison's file says in its name.
+class ComparisonName(NamedTuple):
+    """The parts of the name of a comparison's file.
 
-    :ivar edition: of the snapshot that it lies beside.
+    :ivar edition: of the current snapshot.
     :ivar baseline: as :func:`baseline_part` spells it; None where there was nothing to compare with.
     """
 
@@ -94,43 +98,43 @@ class MadeOf(NamedTuple):
 def comparison_files(edition: str, baseline: tuple[str, str] | None, rules: str = "") -> ComparisonFiles:
     """Return the names of a comparison's files; no two comparisons that could differ have the same.
 
-    :param edition: which content of the newer snapshot was compared.
-    :param baseline: name and edition of the other one.
-    :param rules: 8 hex digits for what did not count as a change; empty for what does not by default.
+    :param edition: of the current snapshot.
+    :param baseline: name and edition of the baseline.
+    :param rules: 8 hex digits for the ignored fields; empty for the default ones.
     """
     parts = [] if baseline is None else [f"-vs-{baseline_part(baseline[0])}", baseline[1]]
-    told = "~".join([*(parts or [""]), edition, *filter(None, [rules])])
-    return ComparisonFiles(f"_changes{told}.jsonl", f"_report{told}.html")
+    suffix = "~".join([*(parts or [""]), edition, *filter(None, [rules])])
+    return ComparisonFiles(f"_changes{suffix}.jsonl", f"_report{suffix}.html")
 
 
 def baseline_part(snapshot: str) -> str:
-    """Return how a file's name spells the baseline; a very long one is shortened, and still told from all others."""
-    if len(snapshot) <= _LONGEST_BASELINE:
+    """Return the baseline's part of a file's name; a very long one is shortened by a hash."""
+    if len(snapshot) <= _MAX_BASELINE:
         return snapshot
-    return f"{snapshot[: _LONGEST_BASELINE - 17]}~{hashlib.sha256(snapshot.encode()).hexdigest()[:16]}"
+    return f"{snapshot[: _MAX_BASELINE - 17]}~{hashlib.sha256(snapshot.encode()).hexdigest()[:16]}"
 
 
-def made_of(name: str) -> MadeOf | None:
-    """Return what a file's name says it was compared from; None where it is no comparison's, or an older release's."""
+def parse_comparison_name(name: str) -> ComparisonName | None:
+    """Parse the name of a comparison's file; None where it is none, or an older release's."""
     found = _COMPARISON.fullmatch(name)
-    return MadeOf(found["edition"], found["baseline"], found["baseline_edition"]) if found else None
+    return ComparisonName(found["edition"], found["baseline"], found["baseline_edition"]) if found else None
 
 
 def is_comparison_file(name: str) -> bool:
-    """Tell whether a comparison, of this release or an older one, gives a file this name."""
+    """Return whether a comparison, of this release or an older one, gives a file this name."""
     return name in (OLD_CHANGES, OLD_REPORT) or _COMPARISON.fullmatch(name) is not None
 
 
 def value_of(key: str, folder: str) -> str | None:
-    """Return the account or snapshot that a folder name stands for, None for any other name."""
+    """Return the account or snapshot of a folder's name, None for any other name."""
     name, separator, value = folder.partition("=")
     return value if name == key and separator and is_path_part(value) else None
 
 
 def split_manifest_path(path: Any) -> tuple[str, str, str]:
-    """Take the address of a manifest apart into destination, account folder and snapshot folder.
+    """Split the path of a manifest into destination, account folder and snapshot folder.
 
-    :raises PuretalkSnapshotError: it is not the address of a manifest.
+    :raises PuretalkSnapshotError: it is not the path of a manifest.
     """
     text = locations.as_text(path)
     parts = (text or "").rsplit("/", 3)

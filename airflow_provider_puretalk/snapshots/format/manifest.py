@@ -1,10 +1,14 @@
-"""``manifest.json``: what a snapshot says about itself, and the only thing that makes it exist."""
+"""``manifest.json``, the metadata of a snapshot. A snapshot exists when its manifest does.
+
+How a manifest becomes visible stands in two places: the order in :func:`..storage.writer.commit`, which puts the data first,
+and the atomic write in :meth:`..storage.object_storage.Storage.put_bytes`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -23,21 +27,21 @@ from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.records.contract_check import SchemaReport
 from airflow_provider_puretalk.records.ignored_fields import DEFAULT
 
-#: The version of the layout and of this file. A reader refuses a newer one: it could not know what it overlooks.
+#: Version of the layout and of this file. Readers refuse a newer one, since they cannot know what they would miss.
 FORMAT_VERSION = 1
 
 
 class _Part(BaseModel):
-    # A later release may add fields within the same format version; they must survive.
+    # A later release may add fields within the same format version; they must be kept.
     model_config = ConfigDict(extra="allow")
 
-    #: Fields that were added to the format later, and that only those manifests have to which they apply.
-    _left_out_when_none: ClassVar[frozenset[str]] = frozenset()
+    #: Fields added to the format later, omitted where they do not apply.
+    _omitted_when_none: ClassVar[frozenset[str]] = frozenset()
 
     @model_serializer(mode="wrap")
-    def _without_what_does_not_apply(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _serialize_without_none(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         members: dict[str, Any] = serialize(self)
-        for name in self._left_out_when_none:
+        for name in self._omitted_when_none:
             if getattr(self, name) is None:
                 members.pop(name, None)
         return members
@@ -48,7 +52,7 @@ class _Version(BaseModel):
 
 
 class Consistency(_Part):
-    """How the reading was proven; ``count_reported`` and ``duplicates_removed`` are of its last walk."""
+    """Proof of the reading; ``count_reported`` and ``duplicates_removed`` are of its last walk."""
 
     requested: str
     method: str
@@ -59,7 +63,7 @@ class Consistency(_Part):
 
 
 class DataFile(_Part):
-    """One file with records. ``sha256`` is of the file as it lies there, so ``sha256sum`` recomputes it."""
+    """A data file. ``sha256`` is of the stored bytes, so ``sha256sum`` recomputes it."""
 
     name: str
     format: Literal["jsonl", "parquet"]
@@ -75,21 +79,22 @@ def _each_once(files: list[DataFile]) -> list[DataFile]:
     return files
 
 
-def _in_any_time_zone(moment: datetime) -> datetime:
+def _aware(moment: datetime) -> datetime:
     if not datetime.min.year < moment.year < datetime.max.year:
         raise PydanticCustomError("year", "no snapshot is of that year")
-    return moment
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-#: A moment with a date in every time zone; the first and the last day of all time have none in some.
-_Moment = Annotated[datetime, AfterValidator(_in_any_time_zone)]
+#: A moment with a time zone (UTC where none is given), and a date in every other one: the first and the last year have days
+#: that some time zones lack.
+_Moment = Annotated[datetime, AfterValidator(_aware)]
 
 
 class Redaction(_Part):
-    """What was taken out before anything was stored; the key itself never stands here.
+    """How the records were redacted before they were stored, without the key itself.
 
-    :ivar policy: names of fields with what was done to them; empty where nothing was.
-    :ivar key_fingerprint: tells the keys of hashes apart; None where nothing was hashed.
+    :ivar policy: names of fields with their treatment; empty where nothing was redacted.
+    :ivar key_fingerprint: of the key of hashes; None where nothing was hashed.
     :ivar unmatched: names of the policy that no record had.
     """
 
@@ -98,15 +103,15 @@ class Redaction(_Part):
     unmatched: list[str] = Field(default_factory=list)
 
     def by_the_same_rules_as(self, other: Redaction) -> bool:
-        """Tell whether the same record was written down alike; what records there were does not matter."""
+        """Return whether both redact the same record alike, whatever records there were."""
         return self.model_dump(exclude={"unmatched"}) == other.model_dump(exclude={"unmatched"})
 
 
 class IgnoringHash(_Part):
-    """A hash of the records without what a task ignores, by the values and not by how they are spelled.
+    """A hash of the records without ignored fields, by value and not by spelling.
 
     :ivar ignore_fields: the names, sorted, each once.
-    :ivar key_version: by which version of the rule of equality; hashes of two versions cannot be compared.
+    :ivar key_version: version of the rule of equality; hashes of two versions cannot be compared.
     """
 
     ignore_fields: list[str]
@@ -115,9 +120,9 @@ class IgnoringHash(_Part):
 
 
 class Source(_Part):
-    """Where the records came from, and who wrote them down.
+    """The API that the records came from, and the task that wrote them.
 
-    :ivar map_index: which of a mapped task's instances; None for a task that is not mapped.
+    :ivar map_index: of an instance of a mapped task; None for a task that is not mapped.
     """
 
     base_url: str
@@ -128,15 +133,15 @@ class Source(_Part):
     run_id: str | None = None
     map_index: int | None = None
 
-    _left_out_when_none: ClassVar[frozenset[str]] = frozenset({"map_index"})
+    _omitted_when_none: ClassVar[frozenset[str]] = frozenset({"map_index"})
 
 
 class Manifest(_Part):
-    """One snapshot.
+    """The manifest of a snapshot.
 
     :ivar content_sha256: hash of the uncompressed JSONL form without ``updated_at``, whatever the file format.
     :ivar raw_sha256: the same with ``updated_at``.
-    :ivar ignoring: a hash without other fields than that; None where the task that took it ignores no others.
+    :ivar ignoring: a hash without more fields; None where the task ignores only ``updated_at``.
     """
 
     format_version: int
@@ -159,10 +164,10 @@ class Manifest(_Part):
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
-    _left_out_when_none: ClassVar[frozenset[str]] = frozenset({"ignoring"})
+    _omitted_when_none: ClassVar[frozenset[str]] = frozenset({"ignoring"})
 
     def says_the_same_as(self, other: Manifest) -> bool:
-        """Tell whether two snapshots hold the same content, written down under the same rules."""
+        """Return whether two snapshots hold the same content, under the same redaction and canonical version."""
         return (
             self._holds_the_same_as(other)
             and self.canonical_version == other.canonical_version
@@ -171,13 +176,13 @@ class Manifest(_Part):
 
     @property
     def edition(self) -> str:
-        """Return 8 hex digits that tell apart what was stored under one name: records, redaction, completeness.
+        """8 hex digits that identify the content stored under a name: records, redaction, completeness.
 
-        The same in every release, since names of files hold it.
+        The same in every release, since file names contain it.
         """
         rules = [self.redaction.policy, self.redaction.key_fingerprint]
-        told = json.dumps([self.raw_sha256, self.canonical_version, self.complete, rules], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:8]
+        text = json.dumps([self.raw_sha256, self.canonical_version, self.complete, rules], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def _holds_the_same_as(self, other: Manifest) -> bool:
         if self.raw_sha256 == other.raw_sha256:
@@ -198,7 +203,7 @@ class Manifest(_Part):
 
 
 def parse_manifest(data: bytes, path: str) -> Manifest:
-    """Read a manifest.
+    """Parse a manifest.
 
     :raises PuretalkSnapshotError: it is damaged or of a newer format; the message names ``path``.
     """

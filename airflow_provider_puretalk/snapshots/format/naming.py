@@ -1,4 +1,4 @@
-"""What the names of snapshots say of moments and of an order. Names are for people: what counts is when they were read."""
+"""Moments and order in the names of snapshots. Names are for people: what counts is when a snapshot was read."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def moment_named(name: str) -> str:
 
 
 def contradict(earlier: str, later: str) -> bool:
-    """Tell whether two names begin with moments that stand in the other order."""
+    """Return whether two names begin with moments in the opposite order."""
     one, other = moment_named(earlier), moment_named(later)
-    # Only as far as both go: a day says nothing of an hour of that day.
+    # Compared as far as both go: a day has no order with an hour of that day.
     length = min(len(one), len(other))
     return one[:length] > other[:length]
 
 
 def is_before(one: str, other: str) -> bool:
-    """Tell whether a name stands before another: by their moments, else as people count: nightly-9 before nightly-10."""
+    """Return whether a name sorts before another: by their moments, otherwise naturally (nightly-9 before nightly-10)."""
     if moment_named(one) and moment_named(other) and (contradict(one, other) or contradict(other, one)):
         return contradict(other, one)
     return _as_counted(one) < _as_counted(other)
 
 
 def _as_counted(name: str) -> list[str | int]:
-    # Text and numbers take turns, text first, so that like is compared with like.
+    # Text and numbers alternate, text first, so that text is compared with text.
     return [int(part) if part.isdecimal() else part for part in _NUMBER.split(name)]

@@ -1,9 +1,7 @@
-"""Records to a Parquet file and back, exactly.
+"""The Parquet form: typed columns to query, from which :func:`read_records` returns exactly the records that were written.
 
-In come JSON objects as :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives them; out comes a file
-whose typed columns people query, and from which :func:`read_records` gives back the same objects: the same keys and
-values, null and absent kept apart, numbers as they were spelled. How a record lies in its columns, :mod:`.parquet_rows`
-knows. It must not know where files lie, who reads them, or what a snapshot is made of.
+Keys and values are the same, null and absent are kept apart, numbers keep their spelling. :mod:`.parquet_rows` maps records
+to columns.
 """
 
 from __future__ import annotations
@@ -29,20 +27,20 @@ from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns, a
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Records that are decoded at once. More take more memory and no less time.
+#: Records decoded at once. More take more memory and no less time.
 _ROWS_AT_ONCE = 128
 #: A row group is closed at this many records ...
 ROWS_PER_GROUP = 500
-#: ... or this many characters of text in them, whichever comes first. Until then they lie in memory as objects, and two
-#: groups before them as columns that are still to be written; that must not grow with the fleet nor with its prompts.
+#: ... or this many characters of text, whichever comes first. Until then they are held as objects, and two groups before
+#: them as columns that are still to be written; memory must grow neither with the fleet nor with its prompts.
 #: Ordinary records (4.6 KB) reach the first limit, and larger groups would make files of them only a little smaller.
 TEXT_PER_GROUP = 8_000_000
 
 #: pyarrow's own level for gzip is 9, which takes more than twice as long to make the file 1 % smaller.
 _LEVELS = {"gzip": 6}
 
-#: Least and greatest value of each row group let readers skip groups where rows are in order, and they are by id only. Of
-#: all columns, long texts among them, they would make the file a fifth larger and its metadata four times as large.
+#: Minimum and maximum of a row group let readers skip groups where rows are sorted, and they are by id only. Statistics of
+#: all columns, long texts among them, would make the file a fifth larger and its metadata four times as large.
 _COLUMNS_WITH_STATISTICS = ["assistant_id"]
 
 _FORMAT_KEY, _FORMAT = b"puretalk_format", b"1"
@@ -51,7 +49,7 @@ _COLUMNS_KEY = b"puretalk_columns"
 
 
 def require_pyarrow() -> Any:
-    """Return pyarrow with its Parquet part, or refuse before any work is done.
+    """Import pyarrow with its Parquet part.
 
     :raises AirflowOptionalProviderFeatureException: the extra is not installed; the message says how to install it.
     """
@@ -66,7 +64,7 @@ def require_pyarrow() -> Any:
 
 @cache
 def assistant_columns() -> Columns:
-    """Return the columns of an assistant, as its model documents it (the model is slow to import)."""
+    """Return the columns of an assistant's model (slow to import)."""
     from airflow_provider_puretalk.records.models import Assistant
 
     return columns_of(Assistant)
@@ -76,7 +74,7 @@ class ParquetWriter:
     """Writes records to a local file, row group by row group; the file is complete when the ``with`` block has ended.
 
     The same records give the same bytes, for one build of pyarrow. When the block ends in an exception, the file is
-    left empty, which is not a Parquet file: half of a fleet must not look like all of it.
+    emptied, which makes it invalid: half of a fleet must not pass for all of it.
 
     :param path: where to write; an existing file is replaced.
     :param compression: codec inside the file: ``zstd``, ``gzip``, ``snappy`` or None.
@@ -87,14 +85,14 @@ class ParquetWriter:
         self._compression = compression
         self._columns = assistant_columns()
         self._rows: list[Record] = []
-        self._held = 0
+        self._buffered = 0
         # Row groups are written while the next one is filled.
         self._background = Background()
 
     def __enter__(self) -> Self:
         pa = require_pyarrow()
         self._schema = _schema(self._columns)
-        # Opened here, because pyarrow would take some legal paths (account=eu:sales/...) for addresses.
+        # Opened here, because pyarrow would take some legal paths (account=eu:sales/...) for URLs.
         self._file = pa.OSFile(os.fspath(self._path), "wb")
         try:
             self._writer = pa.parquet.ParquetWriter(
@@ -111,13 +109,13 @@ class ParquetWriter:
         return self
 
     def write(self, record: Record, size: int | None = None) -> None:
-        """Add one decoded JSON object. It is kept until its row group is full: do not change it meanwhile.
+        """Add a decoded JSON object. It is buffered until its row group is full: do not change it meanwhile.
 
-        :param size: about how many characters its text has, for those who know; counting them takes time.
+        :param size: about how many characters its text has, where known; counting them takes time.
         """
         self._rows.append(record)
-        self._held += _size(record) if size is None else size
-        if len(self._rows) >= ROWS_PER_GROUP or self._held >= TEXT_PER_GROUP:
+        self._buffered += _size(record) if size is None else size
+        if len(self._rows) >= ROWS_PER_GROUP or self._buffered >= TEXT_PER_GROUP:
             self._flush()
 
     def __exit__(
@@ -134,7 +132,7 @@ class ParquetWriter:
         finally:
             self._background.close()
             if not whole:
-                with suppress(Exception):  # what went wrong first is what the caller must see
+                with suppress(Exception):  # The caller must see the first error.
                     self._writer.close()
             self._file.close()
             if not whole:
@@ -145,22 +143,22 @@ class ParquetWriter:
 
         table = pa.Table.from_arrays(to_arrays(self._rows, self._columns), schema=self._schema)
         self._background.call(self._write, table)
-        self._rows, self._held = [], 0
+        self._rows, self._buffered = [], 0
 
     def _write(self, table: pa.Table) -> None:
         self._writer.write_table(table, row_group_size=len(table))
 
 
 def read_records(file: BinaryIO) -> Iterator[Record]:
-    """Give back the records of a file that :class:`ParquetWriter` wrote, in its order, some at a time.
+    """Yield the records of a file that :class:`ParquetWriter` wrote, in its order.
 
-    :param file: a binary file that can seek; it stays open.
-    :raises PuretalkSnapshotError: it is not such a file, or it is torn. What comes before a damage deep in the file has
-        been given back by then.
+    :param file: a seekable binary file; it stays open.
+    :raises PuretalkSnapshotError: it is not such a file, or it is torn. Records before the damage have been yielded by
+        then.
     :raises AirflowOptionalProviderFeatureException: pyarrow is not installed.
     """
     pa = require_pyarrow()
-    with _refusing_damage():
+    with _damage_as_error():
         opened = pa.parquet.ParquetFile(file, page_checksum_verification=True)
         columns = _declared_columns(opened.schema_arrow)
     return _records(opened, columns)
@@ -168,22 +166,22 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
 
 def _records(opened: Any, columns: Columns) -> Iterator[Record]:
     missing = opened.metadata.num_rows
-    # One row group after the other: a reader of all of them keeps something of each column of each group.
+    # One row group after the other: a reader of all of them keeps buffers of each column of each group.
     batches = itertools.chain.from_iterable(
         opened.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=[group], use_threads=False)
         for group in range(opened.num_row_groups)
     )
     while True:
-        with _refusing_damage():  # not around the yield: what the consumer does is not the file's fault
+        with _damage_as_error():  # Not around the yield: errors of the consumer are not damage.
             batch = next(batches, None)
             if batch is None:
                 break
             records = to_records(batch.columns, columns)
         missing -= len(records)
         yield from records
-    # A damaged page header, which no checksum covers, can end a column early without a word from pyarrow.
+    # A damaged page header, which no checksum covers, can end a column early without an error from pyarrow.
     if missing:
-        raise PuretalkSnapshotError("This Parquet file is torn: it has fewer records than it says it has.")
+        raise PuretalkSnapshotError("This Parquet file is torn: it has fewer records than its metadata says.")
 
 
 def _schema(columns: Columns) -> pa.Schema:
@@ -196,10 +194,10 @@ def _schema(columns: Columns) -> pa.Schema:
 
 
 def _declared_columns(schema: pa.Schema) -> Columns:
-    """Return the columns that a file says it has, once they are seen to be there."""
+    """Return the columns that a file declares, checked against its schema."""
     metadata = schema.metadata or {}
     if _FORMAT_KEY not in metadata or _COLUMNS_KEY not in metadata:
-        raise PuretalkSnapshotError("This Parquet file is not a PureTalk snapshot: its metadata does not say so.")
+        raise PuretalkSnapshotError("This Parquet file is not a PureTalk snapshot: its metadata lacks the format.")
     if metadata[_FORMAT_KEY] != _FORMAT:
         raise PuretalkSnapshotError(
             f"This Parquet file is of format {metadata[_FORMAT_KEY].decode()!r}, which this version of the provider "
@@ -210,18 +208,18 @@ def _declared_columns(schema: pa.Schema) -> Columns:
         expected = _schema(columns)
     except (AttributeError, KeyError, TypeError):
         raise PuretalkSnapshotError(
-            "This Parquet file describes its columns in a way that this version of the provider does not know."
+            "This Parquet file declares its columns in a way that this version of the provider does not know."
         ) from None
     if missing := [name for name in expected.names if name not in schema.names]:
-        raise PuretalkSnapshotError(f"This Parquet file lacks columns that it says it has: {', '.join(missing)}.")
+        raise PuretalkSnapshotError(f"This Parquet file lacks columns that it declares: {', '.join(missing)}.")
     if not schema.equals(expected):
-        raise PuretalkSnapshotError("This Parquet file has other columns than it says it has.")
+        raise PuretalkSnapshotError("This Parquet file has other columns than it declares.")
     return columns
 
 
 @contextmanager
-def _refusing_damage() -> Iterator[None]:
-    """Turn what pyarrow and the decoders raise on damaged bytes into one sentence."""
+def _damage_as_error() -> Iterator[None]:
+    """Translate what pyarrow and the decoders raise on damaged bytes."""
     import pyarrow as pa
 
     try:
@@ -239,7 +237,7 @@ def _size(record: Record) -> int:
     """Count the characters of text in a record, and one for each value; without recursion, as JSON may nest deeply."""
     size = 0
     containers: list[Any] = [record]
-    for container in containers:  # which grows meanwhile
+    for container in containers:  # The list grows meanwhile.
         size += len(container)
         for value in container.values() if type(container) is dict else container:
             kind = type(value)

@@ -1,12 +1,9 @@
-"""Records to columns and back: the columns hold what they can, and ``_extra`` the rest.
+"""Maps records to Arrow arrays and back: typed columns hold what they can, ``_extra`` the rest.
 
-In come JSON objects as :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives them; out come Arrow
-arrays, and the other way round. This room knows nothing of files, nor which fields there are: it is told the columns.
-
-``_extra`` is the canonical JSON text of an object that is laid over what the columns say, and null when there is
-nothing to lay over. Where a documented object really is one (the struct is not null), an entry of its name is laid over
-it in the same way; everywhere else an entry replaces what the column says. So a null column without an entry is a field
-that was absent, and an entry ``null`` is a field that was null.
+``_extra`` is the canonical JSON text of an object that overlays the columns, and null where nothing needs it. Where a
+documented object really is one (the struct is not null), an entry of its name overlays it in the same way; everywhere else
+an entry replaces the column's value. So a null column without an entry is a field that was absent, and an entry ``null`` is
+a field that was null.
 """
 
 from __future__ import annotations
@@ -28,14 +25,14 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-#: The column for everything that the typed columns cannot give back; always the last one.
+#: The column for everything that the typed columns cannot hold exactly; always the last one.
 EXTRA = "_extra"
 
 
 def to_arrays(records: list[Record], columns: Columns) -> list[pa.Array]:
-    """Turn records, at least one, into one array a column and one for ``_extra``.
+    """Return the columns of records, at least one, and ``_extra``.
 
-    :raises InvalidJSONError: a record holds what JSON cannot say.
+    :raises InvalidJSONError: a record holds a value that JSON does not have.
     """
     import pyarrow as pa
 
@@ -45,22 +42,22 @@ def to_arrays(records: list[Record], columns: Columns) -> list[pa.Array]:
 
 
 def to_records(arrays: list[pa.Array], columns: Columns) -> list[Record]:
-    """Turn the arrays of :func:`to_arrays` back into records.
+    """Return the records of the arrays of :func:`to_arrays`.
 
-    :raises ValueError: they cannot have come from there.
+    :raises ValueError: they are not such arrays.
     """
     *arrays, extras = arrays
     records = _rows(arrays, columns)
     for record, extra in zip(records, parse_each(extras.to_pylist()), strict=True):
         if extra is not None:
-            _lay_over(record, extra, columns)
+            _overlay(record, extra, columns)
     return records
 
 
 def _arrays(rows: list[Record], extras: list[Record], columns: Columns) -> list[pa.Array]:
-    """Turn rows into one array a column; what the columns cannot give back is added to ``extras``.
+    """Return the columns of rows; what they cannot hold exactly is added to ``extras``.
 
-    Column by column, because one look at a whole column costs less than one look at each of its values.
+    Column by column, because checking a whole column costs less than checking each of its values.
     """
     known = frozenset(columns)
     for row, extra in zip(rows, extras, strict=True):
@@ -112,7 +109,7 @@ def _rows(arrays: list[pa.Array], columns: Columns) -> list[Record]:
         if isinstance(form, dict):
             inner = zip(_rows(array.flatten(), form), array.is_valid().to_pylist(), strict=True)
             values.append([row if is_object else None for row, is_object in inner])
-        elif array.null_count == len(array):  # many documented fields are never set, and pyarrow looks at each null
+        elif array.null_count == len(array):  # Fast path: many documented fields are never set.
             values.append([None] * len(array))
         else:
             values.append(FORMS[form].values(array))
@@ -122,12 +119,12 @@ def _rows(arrays: list[pa.Array], columns: Columns) -> list[Record]:
     ]
 
 
-def _lay_over(record: Record, extra: Any, columns: Columns) -> None:
+def _overlay(record: Record, extra: Any, columns: Columns) -> None:
     if not isinstance(extra, dict):
-        raise ValueError("neither a column nor what is laid over it")
+        raise ValueError("`_extra` is not an object")
     for name, value in extra.items():
         form = columns.get(name)
         if isinstance(form, dict) and isinstance(record.get(name), dict):
-            _lay_over(record[name], value, form)
+            _overlay(record[name], value, form)
         else:
             record[name] = value

@@ -1,8 +1,7 @@
-"""Which column a documented field gets, how values go into it and how they come out.
+"""Column types of documented fields, and the conversion of values to and from Arrow.
 
-In comes a pydantic model or a list of values; out comes an Arrow schema, an Arrow array or the values again. This file
-knows nothing of records, of ``_extra`` or of files. What it promises is one thing: a column either gives a value back
-exactly, or :meth:`Form.fit` says that it does not, so that somebody else keeps the value.
+A column either returns a value exactly, or :meth:`Form.fit` says that it does not, so that the caller keeps the value in
+``_extra``.
 
 pyarrow is optional and slow to load, so it is imported where it is used, here and in the files beside this one.
 """
@@ -30,7 +29,7 @@ Columns: TypeAlias = "dict[str, str | Columns]"
 
 
 class Form(ABC):
-    """How values of one documented type lie in a column.
+    """The column form of a documented type.
 
     :cvar kind: the exact Python type of a decoded value that keeps to the documentation.
     :cvar arrow: name of the function in pyarrow that makes the column's type, where it needs no arguments.
@@ -46,9 +45,9 @@ class Form(ABC):
         return getattr(pa, self.arrow)()
 
     def array(self, values: Sequence[Any]) -> pa.Array:
-        """Turn values (None: absent) into a column.
+        """Return a column of values (None: absent).
 
-        :raises TypeError, ValueError, OverflowError: reading would not give one of them back as it is.
+        :raises TypeError, ValueError, OverflowError: the column cannot hold one of them exactly.
         """
         import pyarrow as pa
 
@@ -56,20 +55,20 @@ class Form(ABC):
         return pa.array(values, self.arrow_type())
 
     def _check_kind(self, values: Sequence[Any]) -> None:
-        # Arrow itself would take 1.5 for an integer, and true for a number.
+        # Arrow itself accepts 1.5 as an integer, and true as a number.
         if not set(map(type, values)) <= {self.kind, NoneType}:
             raise TypeError(f"not only {self.kind.__name__}")
 
     @abstractmethod
     def fit(self, value: Any) -> Any:
-        """Return what the column shall hold for any one JSON value.
+        """Return the column's value for any JSON value.
 
-        :returns: the value itself (the same object) if reading gives it back exactly; otherwise something of
-            :attr:`kind` that is close enough to query by, or None.
+        :returns: the value itself (the same object) if the column holds it exactly; otherwise something of :attr:`kind`
+            that is close enough to query by, or None.
         """
 
     def values(self, array: pa.Array) -> list[Any]:
-        """Turn a column back into values."""
+        """Return the values of a column."""
         values: list[Any] = array.to_pylist()
         return values
 
@@ -79,7 +78,7 @@ class _String(Form):
     arrow = "string"
 
     def _check_kind(self, values: Sequence[Any]) -> None:
-        """Leave it to Arrow: of what JSON has it takes nothing else."""
+        """Left to Arrow, which accepts no other JSON type."""
 
     def fit(self, value: Any) -> Any:
         return value if type(value) is str and _is_utf8(value) else None
@@ -111,7 +110,7 @@ class _Number(Form):
     arrow = "float64"
 
     def array(self, values: Sequence[Any]) -> pa.Array:
-        # Minus zero equals zero in too many readers and encoders to trust a column with its sign.
+        # Too many readers and encoders lose the sign of minus zero.
         if any(value == 0 and _is_minus_zero(value) for value in values):
             raise ValueError("minus zero")
         return super().array(values)
@@ -133,8 +132,8 @@ class _Number(Form):
 class _DateTime(Form):
     """An instant, to the microsecond.
 
-    The one text that comes out of a column for it is what Django REST framework writes:
-    ``2026-03-14T09:26:53.589793Z``, and ``2026-03-14T09:26:53Z`` when there are no microseconds. No other text fits.
+    Its one spelling is that of Django REST framework: ``2026-03-14T09:26:53.589793Z``, and ``2026-03-14T09:26:53Z`` without
+    microseconds. No other text fits.
     """
 
     kind = str
@@ -155,9 +154,9 @@ class _DateTime(Form):
 
         texts = pa.array(values, pa.string())
         instants = texts.cast(self.arrow_type())
-        # Arrow has a year 0, and Python's datetime, in which people will read the column, has none.
+        # Arrow has a year 0; Python's datetime, as which the column will be read, has none.
         if not _texts(instants).equals(texts) or (compute.min(texts).as_py() or "1") < "0001":
-            raise ValueError("not the text that the column gives back")
+            raise ValueError("not the canonical spelling of an instant")
         return instants
 
     def fit(self, value: Any) -> Any:
@@ -238,7 +237,7 @@ _FORM_OF_TYPE: dict[Any, str] = {
 def columns_of(model: type[BaseModel]) -> Columns:
     """Return the columns for a model's documented fields, in the model's order.
 
-    :raises TypeError: a field is of a type for which nobody has chosen a column yet.
+    :raises TypeError: no column is defined for the type of a field.
     """
     return {name: _column_of(field.annotation) for name, field in model.model_fields.items()}
 
@@ -294,11 +293,11 @@ def parse_each(texts: list[str | None]) -> list[Any]:
 
 
 def _texts(instants: pa.Array) -> pa.Array:
-    """Return the one text of each instant; Arrow makes it in a fraction of the time that datetimes take."""
+    """Return the canonical spelling of each instant; Arrow is many times faster than datetimes."""
     import pyarrow as pa
     from pyarrow import compute
 
-    # The view takes the zone off without a zone database. Now it is a space, and always six digits of a second.
+    # The view drops the zone without a zone database. Arrow writes a space, and always six digits of a second.
     texts = instants.view(pa.timestamp("us")).cast(pa.string())
     texts = compute.replace_substring(texts, pattern=" ", replacement="T")
     texts = compute.replace_substring(texts, pattern=".000000", replacement="")
@@ -314,7 +313,7 @@ def _is_minus_zero(number: float) -> bool:
 
 
 def _is_utf8(text: str) -> bool:
-    """Tell whether a string has no lone surrogate."""
+    """Return whether a string has no lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

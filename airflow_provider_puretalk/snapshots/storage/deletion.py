@@ -255,7 +255,7 @@ class Folder:
 def _belongs(name: str, manifest: Manifest) -> bool:
     """Tell whether a name belongs to a snapshot: its own files, and comparisons of what it holds now."""
     if layout.is_comparison_file(name):
-        compared = layout.made_of(name)
+        compared = layout.parse_comparison_name(name)
         return compared is None or compared.edition == manifest.edition
     return name == layout.MANIFEST or any(name == file.name for file in manifest.files)
 

@@ -47,13 +47,13 @@ def _superseded(storage: Storage, account: str, manifest: Manifest) -> Iterator[
     of_older_releases = []
     for path in storage.names_below(account):
         folder, _, name = path.partition("/")
-        if (made_of := layout.made_of(name)) is None:
+        if (parts := layout.parse_comparison_name(name)) is None:
             if layout.is_comparison_file(name):
                 of_older_releases.append(folder)
                 if folder == own:
                     yield f"{account}/{path}"
-        elif (folder == own and made_of.edition != manifest.edition) or (
-            made_of.baseline == as_baseline and made_of.baseline_edition != manifest.edition
+        elif (folder == own and parts.edition != manifest.edition) or (
+            parts.baseline == as_baseline and parts.baseline_edition != manifest.edition
         ):
             yield f"{account}/{path}"
     for folder in sorted({*of_older_releases} - {own}):

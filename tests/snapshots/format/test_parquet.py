@@ -493,7 +493,7 @@ def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:
     text = table.column(behavior).cast(pa.string())
     for changed in (table.set_column(behavior, "behavior", text), table.append_column("more", text)):
         pq.write_table(changed, tmp_path / "b.parquet")
-        with pytest.raises(PuretalkSnapshotError, match="other columns than it says"):
+        with pytest.raises(PuretalkSnapshotError, match="other columns than it declares"):
             read(tmp_path / "b.parquet")
 
 

@@ -192,9 +192,9 @@ def test_a_comparison_of_what_is_replaced_meanwhile_leaves_nothing(
             assert errors[1] is None
             editions = {one: _edition(store, name) for one, name in names.items()}
             for path in filter(lambda path: "/_" in path, store.store):
-                made_of = layout.made_of(path.rpartition("/")[2])
-                assert made_of is not None
-                assert (made_of.baseline_edition, made_of.edition) == (editions["baseline"], editions["newer"])
+                parts = layout.parse_comparison_name(path.rpartition("/")[2])
+                assert parts is not None
+                assert (parts.baseline_edition, parts.edition) == (editions["baseline"], editions["newer"])
     assert ends == {"NoneType", "PuretalkSnapshotError"}
 
 
