@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.conditions.evaluation import failure
+from airflow_provider_puretalk.conditions.poll_failures import failure
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.params import as_text
 from airflow_provider_puretalk.records.field_paths import ITEMS, Pattern, find, parse_name

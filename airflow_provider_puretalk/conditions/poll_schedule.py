@@ -1,13 +1,17 @@
-"""The pauses between the polls of a wait, as Airflow's sensors make them, for waits outside of a task."""
+"""The pauses between polls: those of a wait, as Airflow's sensors make them, and those of watchers, whose polls may fail."""
 
 from __future__ import annotations
 
 import bisect
 import hashlib
 import math
+import random
+from typing import Final
 
 #: Shortest pause in seconds: many sensors wait in one process, and none of them may keep it busy.
 SHORTEST = 0.1
+#: Longest pause of a watcher after failures, in seconds, unless its poll interval itself is longer.
+LONGEST_BACKOFF: Final = 900.0
 
 
 class PollSchedule:
@@ -44,3 +48,18 @@ class PollSchedule:
         least = max(int(self._interval * 2 ** min(number - 2, 40)), 1)
         jitter = int(hashlib.sha256(f"{self._began}#{number}".encode()).hexdigest(), 16) % least
         return float(least + jitter)
+
+
+class Backoff:
+    """The pause of watchers after so many consecutive failures: longer each time, and never of all watchers at once.
+
+    :param at_least: seconds.
+    """
+
+    def __init__(self, failures: int, at_least: float = 0.0) -> None:
+        self._factor = 2.0 ** min(failures, 32) * random.uniform(0.75, 1.0) if failures else 1.0
+        self._at_least = at_least
+
+    def __call__(self, interval: float) -> float:
+        """Return the pause, by the interval between polls that succeed."""
+        return max(self._at_least, min(interval * self._factor, max(interval, LONGEST_BACKOFF)))

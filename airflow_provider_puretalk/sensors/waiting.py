@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
@@ -17,9 +16,9 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.conditions import evaluation, events
+from airflow_provider_puretalk.conditions import events, poll_failures
 from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
-from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
+from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.templating import TemplatedArguments
 
@@ -93,13 +92,10 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         try:
             if self._condition is None:
                 self._prepare(self._began(context))
-            found = self._poll_once()
         except PuretalkError as error:
-            if not self.reschedule and self._tolerates(error):
-                return False
-            if self.silent_fail and not isinstance(error, AirflowFailException):
-                raise  # Airflow logs it and goes on.
             self._end_with(error)
+        # One that is rescheduled is another object at each poll, and cannot count.
+        found = self._poll_once(limit=0 if self.reschedule else self._max_consecutive_failures())
         return False if found is None else PokeReturnValue(True, found)
 
     @killable
@@ -121,39 +117,39 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
     def _prepare(self, began: float) -> None:
         """Check all arguments, before the first request."""
         params.text("puretalk_conn_id", self.rendered("puretalk_conn_id"))
-        params.whole_number("max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0)
+        self._max_consecutive_failures()
         params.seconds("max_seconds", self.rendered("max_seconds"))
         self._condition = self._make_condition(began)
 
-    def _poll_once(self) -> dict[str, Any] | None:
-        """Poll once; return what goes into XCom where the condition holds."""
+    def _poll_once(self, *, limit: int) -> dict[str, Any] | None:
+        """Poll once; return what goes into XCom where the condition holds, None where it does not, or the poll failed.
+
+        :param limit: consecutive transient failures that are tolerated.
+        """
         from airflow_provider_puretalk.hooks import PuretalkHook
 
         assert self._condition is not None, "prepared before"
+        conn_id = params.text("puretalk_conn_id", self.rendered("puretalk_conn_id"))
         try:
-            hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
+            hook = PuretalkHook(conn_id)
             self._condition = self._condition.pinned(hook)
             max_seconds = params.seconds("max_seconds", self.rendered("max_seconds"))
-            (found,) = evaluation.poll(hook, [self._condition], max_seconds=max_seconds)
+            (found,) = self._condition.evaluate(hook, [self._condition], max_seconds=max_seconds)
             if isinstance(found, PuretalkError):
                 raise found
             self._failures = 0
             return None if found is None else self._result(found)
-        except PuretalkError:
-            raise
-        except Exception as error:
-            raise evaluation.failure(error) from error
+        except Exception as unexpected:
+            error = poll_failures.failure(unexpected)
+            self._failures += 1
+            self._not_before = time.monotonic() + poll_failures.retry_after(error)
+            if not poll_failures.Tolerance(conn_id, limit, self.silent_fail).covers(error, self._failures):
+                self._end_with(error)
+            return None
 
     def _poll_or_defer(self, began: float) -> Any:
         """Poll once, and leave the rest to the trigger."""
-        try:
-            found = self._poll_once()
-        except PuretalkError as error:
-            if not self._tolerates(error):
-                if isinstance(error, AirflowFailException) or not self.silent_fail:
-                    self._end_with(error)
-                self.log.error("Looking failed, and `silent_fail` is set: %s", error)
-            found = None
+        found = self._poll_once(limit=self._max_consecutive_failures())
         if found is not None:
             return found
         if time.time() - began > self.timeout:
@@ -179,9 +175,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             exponential_backoff=self.exponential_backoff,
             max_wait=longest,
             failures=self._failures,
-            max_consecutive_failures=params.whole_number(
-                "max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0
-            ),
+            max_consecutive_failures=self._max_consecutive_failures(),
             silent_fail=self.silent_fail,
             max_seconds=params.seconds("max_seconds", self.rendered("max_seconds")),
             overtime=overtime,
@@ -194,15 +188,8 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         )
         raise AssertionError("deferring does not return")
 
-    def _tolerates(self, error: PuretalkError) -> bool:
-        """Return whether to poll again in spite of a failure."""
-        limit = params.whole_number("max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0)
-        if not is_transient(error) or self._failures >= limit:
-            return False
-        self._failures += 1
-        self._not_before = time.monotonic() + (error.retry_after or 0.0)
-        self.log.warning("Looking failed, %d of %d times in a row that are tolerated: %s", self._failures, limit, error)
-        return True
+    def _max_consecutive_failures(self) -> int:
+        return params.whole_number("max_consecutive_failures", self.rendered("max_consecutive_failures"), least=0)
 
     def _end_with(self, error: PuretalkError) -> NoReturn:
         """End the wait with an error, or skip the task where the user wants that instead."""

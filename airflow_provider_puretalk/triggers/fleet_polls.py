@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkConfigurationError, PuretalkError
+from airflow_provider_puretalk.conditions import poll_failures
+from airflow_provider_puretalk.conditions.poll_schedule import Backoff
+from airflow_provider_puretalk.triggers.sleeping import Sleep
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Observer
@@ -24,14 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Longest pause between two polls that fail, in seconds, unless the poll interval itself is longer.
-LONGEST_PAUSE: Final = 900.0
-#: Longest `Retry-After` that is kept, in seconds: one that names a year by mistake must not end the polls.
-LONGEST_RETRY_AFTER: Final = 86_400.0
 #: Longest pause before the first poll, in seconds. It lets triggers that start together share it.
 FIRST_PAUSE: Final = 1.0
-#: After so many failures in a row they are logged as errors.
-_ERRORS_AFTER = 3
 
 
 @dataclass(slots=True)
@@ -65,7 +60,7 @@ class Pace:
     def __init__(self, interval: float, max_seconds: float) -> None:
         self._alone = interval, max_seconds
         self._members: list[tuple[float, float]] = []
-        self._changed = asyncio.Event()
+        self._sleep = Sleep()
 
     @property
     def interval(self) -> float:
@@ -82,27 +77,20 @@ class Pace:
         """Request polls at this interval that may take so many seconds, for as long as the context lasts."""
         member = interval, max_seconds
         self._members.append(member)
-        self._changed.set()
+        self._sleep.change()
         try:
             yield
         finally:
             self._members.remove(member)
-            self._changed.set()
+            self._sleep.change()
 
     async def pause(self, seconds: Callable[[float], float]) -> None:
         """Sleep; a watcher that joins meanwhile shortens it.
 
         :param seconds: how long, by the interval.
         """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while (left := began + seconds(self.interval) - loop.time()) > 0:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(left):
-                    await self._changed.wait()
-            except TimeoutError:
-                return
+        began = asyncio.get_running_loop().time()
+        await self._sleep.until(lambda: began + seconds(self.interval))
 
 
 #: By event loop, since the events that end pauses belong to one.
@@ -127,18 +115,18 @@ async def observations(puretalk_conn_id: str, page_size: int | None, pace: Pace)
     failures = 0
     await pace.pause(lambda interval: min(interval, FIRST_PAUSE))
     while True:
-        retry_after = 0.0
         try:
             call = _call(observer, page_size, max_seconds=pace.max_seconds, is_failing=failures > 0)
             fleet = await requests_in_threads.run_with_hook(puretalk_conn_id, call)
-        except Exception as error:
+        except Exception as unexpected:
+            error = poll_failures.failure(unexpected)
             failures += 1
-            retry_after = getattr(error, "retry_after", None) or 0.0
-            _log_failure(puretalk_conn_id, error, failures)
+            pause = Backoff(failures, at_least=poll_failures.retry_after(error))
+            poll_failures.log_tolerated(puretalk_conn_id, error, failures, next_poll=pause(pace.interval))
         else:
-            failures = 0
+            failures, pause = 0, Backoff(0)
             yield Observation(fleet)
-        await pace.pause(_Pause(failures, retry_after))
+        await pace.pause(pause)
 
 
 async def acknowledged_later(stream: AsyncIterator[Observation]) -> AsyncIterator[Observation]:
@@ -149,17 +137,6 @@ async def acknowledged_later(stream: AsyncIterator[Observation]) -> AsyncIterato
             await last.acknowledge()
         yield observation
         last = observation
-
-
-class _Pause:
-    """How long to pause after some failures in a row: longer each time, and never all watchers at once."""
-
-    def __init__(self, failures: int, retry_after: float) -> None:
-        self._factor = 2.0 ** min(failures, 32) * random.uniform(0.75, 1.0) if failures else 1.0
-        self._least = min(retry_after, LONGEST_RETRY_AFTER)
-
-    def __call__(self, interval: float) -> float:
-        return max(self._least, min(interval * self._factor, max(interval, LONGEST_PAUSE)))
 
 
 def _call(
@@ -196,17 +173,3 @@ def _call(
             )
 
     return observe
-
-
-def _log_failure(puretalk_conn_id: str, error: Exception, failures: int) -> None:
-    """Log a failed poll: what only people can correct as an error, what may pass as a warning, until it lasts."""
-    needs_people = isinstance(error, PuretalkAuthError | PuretalkConfigurationError)
-    log.log(
-        logging.ERROR if needs_people or failures >= _ERRORS_AFTER else logging.WARNING,
-        "Looking at the assistants of %r failed, %d in a row; it will be tried again: %s",
-        puretalk_conn_id,
-        failures,
-        error if isinstance(error, PuretalkError) else type(error).__name__,
-        # An unexpected error needs its traceback; our own ones say all there is to say.
-        exc_info=None if isinstance(error, PuretalkError) else error,
-    )

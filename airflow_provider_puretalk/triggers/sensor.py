@@ -9,10 +9,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_puretalk.conditions import condition_of, events
-from airflow_provider_puretalk.conditions.evaluation import failure
+from airflow_provider_puretalk.conditions import condition_of, events, poll_failures
 from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
-from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkError, is_transient
 from airflow_provider_puretalk.triggers.shared_poll import Member, joined
 
 
@@ -97,11 +95,12 @@ class PuretalkSensorTrigger(BaseTrigger):
         try:
             payload = await self._wait()
         except Exception as error:  # Raised here, it would fail the task in spite of `soft_fail`.
-            payload = events.failed(failure(error))
+            payload = events.failed(poll_failures.failure(error))
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow's
 
     async def _wait(self) -> dict[str, Any]:
         condition = condition_of(self.condition)
+        tolerance = poll_failures.Tolerance(self.puretalk_conn_id, self.max_consecutive_failures, self.silent_fail)
         pauses = PollSchedule(self.poke_interval, self.exponential_backoff, self.max_wait, self.began)
         member = Member(
             condition,
@@ -121,24 +120,9 @@ class PuretalkSensorTrigger(BaseTrigger):
                             return events.timed_out(began=self.began)
                         if isinstance(outcome, dict):
                             return events.found(condition.event_payload(outcome), began=self.began)
-                        if not self._is_tolerated(outcome, member.failures):
+                        if not tolerance.covers(outcome, member.failures):
                             return events.failed(outcome)
         except TimeoutError:
             if not limit.expired():
                 raise
             return events.timed_out(began=self.began)
-
-    def _is_tolerated(self, error: PuretalkError, failures: int) -> bool:
-        if isinstance(error, PuretalkAuthError):
-            return False
-        if is_transient(error) and failures <= self.max_consecutive_failures:
-            self.log.warning(
-                "Looking failed, %d of %d times in a row that are tolerated: %s",
-                failures,
-                self.max_consecutive_failures,
-                error,
-            )
-            return True
-        if self.silent_fail:
-            self.log.error("Looking failed, and `silent_fail` is set: %s", error)
-        return self.silent_fail

@@ -15,14 +15,14 @@ import threading
 import time
 from collections.abc import AsyncIterator, Hashable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from airflow_provider_puretalk.conditions import Condition, evaluation
+from airflow_provider_puretalk.conditions import Condition, poll_failures
 from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
 from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
 from airflow_provider_puretalk.triggers.requests_in_threads import run_with_hook
+from airflow_provider_puretalk.triggers.sleeping import Sleep
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.hooks import PuretalkHook
@@ -78,7 +78,7 @@ class SharedPoll:
         self._clock = asyncio.get_running_loop().time
         self._not_before = -math.inf
         self._gathered_at = -math.inf
-        self._joined = asyncio.Event()
+        self._sleep = Sleep()
         # In a context of its own: what is logged here belongs to none of the tasks that wait.
         self.task = asyncio.create_task(self._run(), context=contextvars.Context())
 
@@ -97,7 +97,7 @@ class SharedPoll:
         member.counted = due - member.pause
         self._plan(member, due)
         self._members[member] = None
-        self._joined.set()
+        self._sleep.change()
 
     def leave(self, member: Member) -> bool:
         """Remove a member; return whether it was the last one, with which the polling ends."""
@@ -113,14 +113,15 @@ class SharedPoll:
     async def _run(self) -> None:
         try:
             while True:
-                await self._until_a_member_is_due()
+                # There is no member only until the first one joins: when the last one leaves, this ends.
+                await self._sleep.until(lambda: min((member.due for member in self._members), default=math.inf))
                 if self._clock() >= self._not_before:
                     await self._poll_once()
                 else:
                     self._wait_on()
         except Exception as error:  # Unexpected. All members must end with it, and none of them hang.
             for member in self._members:
-                member.outcomes.put_nowait(evaluation.failure(error))
+                member.outcomes.put_nowait(poll_failures.failure(error))
                 _end(member)
 
     def _wait_on(self) -> None:
@@ -132,38 +133,24 @@ class SharedPoll:
                 if member.due <= now:
                     _end(member)
 
-    async def _until_a_member_is_due(self) -> None:
-        while True:
-            self._joined.clear()
-            # There is no member only until the first one joins: when the last one leaves, this ends.
-            left = min((member.due for member in self._members), default=math.inf) - self._clock()
-            if left <= 0:
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left if left < math.inf else None):
-                    await self._joined.wait()
-
     async def _poll_once(self) -> None:
         began, members = self._clock(), list(self._members)
-        poll = partial(
-            _poll,
-            conditions=[member.condition for member in members],
-            max_seconds=max(member.max_seconds for member in members),
-        )
+        conditions = [member.condition for member in members]
+        max_seconds = max(member.max_seconds for member in members)
+
+        def poll(hook: PuretalkHook, cancelled: threading.Event) -> list[dict[str, Any] | PuretalkError | None]:
+            return conditions[0].evaluate(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
+
         found: list[dict[str, Any] | PuretalkError | None]
         try:
-            found = list(await run_with_hook(self._conn_id, poll, storage=members[0].condition.storage))
+            found = await run_with_hook(self._conn_id, poll, storage=conditions[0].storage)
         except Exception as error:
-            failure = evaluation.failure(error)
-            self._not_before = max(self._not_before, self._clock() + (failure.retry_after or 0.0))
+            failure = poll_failures.failure(error)
+            self._not_before = max(self._not_before, self._clock() + poll_failures.retry_after(failure))
             found = [failure] * len(members)
         for place, (member, outcome) in enumerate(zip(members, found, strict=True)):
             if self._deliver(member, outcome, is_last=began >= member.ends):
                 await _yield_to_loop(place)
-        for member in self._members.keys() - members:
-            self._plan(
-                member, member.due
-            )  # They came meanwhile: they are due as they were, unless the server wants a pause.
 
     def _deliver(self, member: Member, outcome: dict[str, Any] | PuretalkError | None, *, is_last: bool) -> bool:
         """Give a member the outcome of a poll, if there is any, and plan its next one; return whether it got any."""
@@ -210,12 +197,6 @@ async def joined(puretalk_conn_id: str, member: Member) -> AsyncIterator[Member]
     finally:
         if poll.leave(member) and polls.get(key) is poll:
             del polls[key]
-
-
-def _poll(
-    hook: PuretalkHook, cancelled: threading.Event, *, conditions: list[Condition], max_seconds: float
-) -> list[dict[str, Any] | PuretalkError | None]:
-    return evaluation.poll(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
 
 
 async def _yield_to_loop(place: int) -> None:

@@ -84,7 +84,7 @@ def test_an_outage_of_an_hour_costs_few_requests_and_no_change(airflow: Deployme
     box.fleet.change(first, {"prompt": "Say hello."})
     box.faults.clear()
 
-    # After n failures in a row, the pause is at least 3/4 of 2 ** n intervals; one more poll may have been under way.
+    # After n consecutive failures, the pause is at least 3/4 of 2 ** n intervals; one more poll may have been under way.
     assert 2 <= requests <= 1 + math.log2(60 / 0.75 + 2)
     airflow.until("the change made meanwhile started a run", lambda: airflow.runs("react_after_outage"))
     assert fields_of(payloads(airflow, "react_after_outage")[0]) == {first: ["prompt"]}

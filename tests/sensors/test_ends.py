@@ -134,7 +134,7 @@ def test_skipping_instead_of_failing(account: Sandbox, mode: str, setting: str, 
 def test_transient_failures_are_tolerated(
     account: Sandbox, counting_mode: str, fault: str, kind: type[PuretalkError]
 ) -> None:
-    """So many in a row as were said, counted anew after each poll that went well; one more ends the wait with it."""
+    """So many consecutive ones as were given, counted anew after each poll that went well; one more ends the wait."""
     identity = account.fleet.ids()[0]
     account.faults.add(f"{fault}:times=2", "ok:times=2", f"{fault}:times=2", "ok:times=2")
     account.before_request(7, lambda _: account.fleet.change(identity, {"name": "Nobody"}))
@@ -145,12 +145,18 @@ def test_transient_failures_are_tolerated(
         wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)
 
 
-def test_failures_are_counted_from_the_first_poll_on(account: Sandbox, counting_mode: str) -> None:
-    """Also those that the worker met before it deferred."""
+def test_failures_are_counted_from_the_first_poll_on(
+    account: Sandbox, counting_mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also those that the worker met before it deferred; the log has one line for each that is tolerated, in all modes."""
     account.faults.add("503:times=always")
     with pytest.raises(PuretalkServerError):
         wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)
     assert account.request_count == 3
+    lines = [line.partition(":")[0] for line in caplog.messages if line.startswith("Poll of")]
+    assert lines == [
+        f"Poll of connection 'puretalk_default' failed ({number} of 2 consecutive failures)" for number in (1, 2)
+    ]
 
 
 @pytest.mark.parametrize(("fault", "kind"), TRANSIENT)
@@ -184,11 +190,12 @@ def test_silent_fail_goes_on(account: Sandbox, mode: str) -> None:
     assert found["assistant_id"] == identity
 
 
-def test_a_server_that_wants_a_pause_gets_it(account: Sandbox, counting_mode: str) -> None:
+@pytest.mark.parametrize("tolerance", [{}, {"max_consecutive_failures": 0, "silent_fail": True}], ids=["limit", "all"])
+def test_a_server_that_wants_a_pause_gets_it(account: Sandbox, counting_mode: str, tolerance: dict[str, Any]) -> None:
     """After a 429 that names a time too long to sit out, no request is sent until it is over, however short the pauses."""
     account.faults.add("429:retry_after=500")
     with pytest.raises(AirflowSensorTimeout):
-        wait(PuretalkAssistantSensor, counting_mode, timeout=1, **NOBODY)
+        wait(PuretalkAssistantSensor, counting_mode, timeout=1, **tolerance, **NOBODY)
     assert account.request_count == 1
 
 

@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import sandbox
+from airflow_provider_puretalk.conditions import poll_schedule
+from airflow_provider_puretalk.conditions.poll_failures import retry_after
+from airflow_provider_puretalk.conditions.poll_schedule import Backoff
+from airflow_provider_puretalk.exceptions import PuretalkRateLimitError
 from airflow_provider_puretalk.triggers import PuretalkAssistantsChangedTrigger, checkpoint_store, fleet_polls
 
 pytest.importorskip("airflow.triggers.shared_stream", reason="Airflow shares streams from 3.3 on")
@@ -31,7 +35,7 @@ INTERVAL = 0.05
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not sit out the pauses of the real world."""
     monkeypatch.setattr(fleet_polls, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(fleet_polls, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(poll_schedule, "LONGEST_BACKOFF", 0.2)
     monkeypatch.setattr(checkpoint_store, "_PAUSE", 0.05)
 
 
@@ -347,11 +351,11 @@ async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplo
         box.faults.add("503:times=always")
         before = box.request_count
         async with asyncio.timeout(30):
-            while caplog.text.count("failed, 8 in a row") < 1:
+            while "(8 consecutive failures" not in caplog.text:
                 triggerer.check()
                 await asyncio.sleep(0.01)
         sent = box.request_count - before
-        failed = sum("in a row; it will be tried again" in record.getMessage() for record in caplog.records)
+        failed = sum("next poll in" in record.getMessage() for record in caplog.records)
         retries = 5
         assert failed - 1 <= sent - retries <= failed + 2  # a proper poll may have come before the faults
         change(box, 0, prompt="During the outage.")
@@ -359,7 +363,7 @@ async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplo
         (event,) = await triggerer.wait_for(1)
         await polled(box)
         assert triggerer.events[0] == [event]
-    levels = [record.levelno for record in caplog.records if "in a row" in record.getMessage()]
+    levels = [record.levelno for record in caplog.records if "Poll of connection" in record.getMessage()]
     assert levels[:3] == [logging.WARNING, logging.WARNING, logging.ERROR]
 
 
@@ -375,8 +379,8 @@ async def test_after_an_outage_an_api_that_throttles_is_read(
             box.faults.add("401")
             triggerer.start(watcher(), state := AssetState())
             await saved(state, 2)
-    assert "failed, 1 in a row" in caplog.text
-    assert "failed, 2 in a row" not in caplog.text
+    assert "(1 consecutive failure" in caplog.text
+    assert "(2 consecutive failures" not in caplog.text
 
 
 @pytest.mark.parametrize("fault", ["503", "half_body", "reset", "429:retry_after=0"])
@@ -389,7 +393,7 @@ async def test_a_poll_after_a_failure_sends_one_request_while_the_api_fails(
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), AssetState())
         async with asyncio.timeout(30):
-            while "failed, 4 in a row" not in caplog.text:
+            while "(4 consecutive failures" not in caplog.text:
                 await asyncio.sleep(0.01)
         sent = box.request_count
     assert 3 + 3 <= sent <= 3 + 4  # a fifth poll may have begun
@@ -414,17 +418,17 @@ async def test_a_poll_may_take_max_seconds(
 
 def test_the_polls_of_an_hours_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a poll a minute there are at most a dozen instead of sixty; `Retry-After` is waited for, up to a day."""
-    monkeypatch.setattr(fleet_polls, "LONGEST_PAUSE", 900.0)
+    monkeypatch.setattr(poll_schedule, "LONGEST_BACKOFF", 900.0)
     clock, polls = 0.0, 0
     while clock < 3600:
         polls += 1
-        clock += fleet_polls._Pause(polls, 0.0)(60.0)
+        clock += Backoff(polls)(60.0)
     assert 5 <= polls <= 9
-    assert fleet_polls._Pause(0, 0.0)(60.0) == 60.0
-    assert fleet_polls._Pause(100, 0.0)(60.0) <= 900.0
-    assert fleet_polls._Pause(100, 0.0)(3600.0) <= 3600.0
-    assert fleet_polls._Pause(1, 5000.0)(60.0) == 5000.0
-    assert fleet_polls._Pause(1, 1e12)(60.0) == 86_400.0
+    assert Backoff(0)(60.0) == 60.0
+    assert Backoff(100)(60.0) <= 900.0
+    assert Backoff(100)(3600.0) <= 3600.0
+    assert Backoff(1, at_least=5000.0)(60.0) == 5000.0
+    assert retry_after(PuretalkRateLimitError(retry_after=1e12)) == 86_400.0
 
 
 async def test_a_wrong_key_is_an_error_that_can_be_mended(
@@ -435,12 +439,12 @@ async def test_a_wrong_key_is_an_error_that_can_be_mended(
     async with Triggerer() as triggerer:
         triggerer.start(watcher(), state := AssetState())
         async with asyncio.timeout(30):
-            while "failed, 2 in a row" not in caplog.text:
+            while "(2 consecutive failures" not in caplog.text:
                 await asyncio.sleep(0.01)
         triggerer.check()
         connection(host=box.base_url)
         await saved(state, 2)
-    (first, *_) = [record for record in caplog.records if "in a row" in record.getMessage()]
+    (first, *_) = [record for record in caplog.records if "Poll of connection" in record.getMessage()]
     assert first.levelno == logging.ERROR
     assert "refused the key" in first.getMessage()
     assert "wrong-key-98765" not in caplog.text
