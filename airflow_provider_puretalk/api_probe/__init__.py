@@ -1,7 +1,7 @@
-"""Asks the API a few careful questions, and reports how it behaves: for bug reports, and to find out what is undocumented.
+"""The probe: about a dozen requests, and a report on how the API behaves, for bug reports and for what is undocumented.
 
-In come the settings of a connection; out comes a :class:`Report` of shapes, counts and statuses. It holds no key, no id,
-no name and no other content of an assistant, so that it can be shown to anybody. Knows no files and prints nothing.
+The :class:`Report` holds shapes, counts and statuses, but no key, no id, no name and no other content of an assistant, so
+that it can be shared. Knows no files and prints nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The questions, and what follows from their answers.
+"""The requests of a probe, and what follows from the responses.
 
-About a dozen requests, one after the other. The first is sent as the package always asks; where the API refuses the key,
-nothing else is sent. Where it throttles us later, or refuses the key after all, the rest is not asked.
+They are sent one after the other. The first is one that the package always sends; where the API refuses its key, nothing
+else is sent. Where the API throttles later, or refuses the key after all, the rest is not sent.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from airflow_provider_puretalk.records.record_id import record_id
 
 #: Limits that are tried, in this order, until one is not honoured or shows everything there is.
 LIMITS = (100, 1_000, 10_000)
-#: A limit whose answer would be larger than this, going by the rows seen, is not tried.
-LARGEST_ANSWER = 20_000_000
+#: A limit whose response would have more bytes than this, going by the rows received, is not tried.
+LARGEST_RESPONSE = 20_000_000
 #: A page that no list has, and still an int32 as documented.
 _BEYOND = 2_000_000_000
 
@@ -38,10 +38,10 @@ _ORDERS = ("assistant_id", "created_at", "updated_at", "name")
 
 
 def probe(settings: ApiSettings) -> Report:
-    """Ask, and report.
+    """Send the requests, and report.
 
-    :raises PuretalkAuthError: the API refused the key; nothing else was asked.
-    :raises PuretalkError: the first question got no answer.
+    :raises PuretalkAuthError: the API refused the key; no other request was sent.
+    :raises PuretalkError: the first request failed.
     """
     report = Report()
     report.add(
@@ -52,25 +52,25 @@ def probe(settings: ApiSettings) -> Report:
         try:
             report.add("one_row", read="as documented", count=client.get_page(1, 1).count)
         except PuretalkResponseError as error:
-            report.add("one_row", read=error.message)  # Which never quotes an answer.
-            report.findings.append("The package cannot read an ordinary answer of this API.")
+            report.add("one_row", read=error.message)  # Which never quotes a response.
+            report.warnings.append("The package cannot read an ordinary response of this API.")
     exchange = Exchange(settings)
     with exchange.session:
-        questions = _Questions(exchange, settings, report)
+        checks = _Checks(exchange, settings, report)
         try:
-            questions.ask_all()
+            checks.run()
         except _StopError as stopped:
             report.stopped = str(stopped)
-        questions.sum_up()
+        checks.summarize()
     return report
 
 
 class _StopError(Exception):
-    """No further question may be asked."""
+    """No further request may be sent."""
 
 
-class _Questions:
-    """Asks in turn and remembers what several questions have in common."""
+class _Checks:
+    """Sends the requests in turn, and collects what the responses have in common."""
 
     def __init__(self, exchange: Exchange, settings: ApiSettings, report: Report) -> None:
         self._exchange = exchange
@@ -79,10 +79,10 @@ class _Questions:
         self._counts: set[Any] = set()
         self._headers: set[str] = set()
         self._milliseconds: list[float] = []
-        self._longest: list[dict[str, Any]] = []
+        self._longest_page: list[dict[str, Any]] = []
 
-    def ask_all(self) -> None:
-        """Ask everything, from the ordinary to the odd."""
+    def run(self) -> None:
+        """Send all requests, from the ordinary to the odd."""
         first = self._first_page()
         self._without_key()
         rows = self._rows(first)
@@ -91,12 +91,12 @@ class _Questions:
             self._same_order(rows)
             self._following_page(rows, count)
             self._limits(first, len(rows), count)
-        self._odd("past_the_end", self._ask(page=_BEYOND))
-        self._odd("page_0", self._ask(page=0))
-        self._odd("limit_0", self._ask(limit=0))
+        self._edge_case("past_the_end", self._send(page=_BEYOND))
+        self._edge_case("page_0", self._send(page=0))
+        self._edge_case("limit_0", self._send(limit=0))
 
-    def sum_up(self) -> None:
-        """Report what all answers together show."""
+    def summarize(self) -> None:
+        """Report what all responses together show."""
         report = self._report
         taken = self._milliseconds or [0.0]
         report.add(
@@ -108,23 +108,23 @@ class _Questions:
         )
         report.add("headers", names=sorted(self._headers))
         if len(self._counts) > 1:
-            report.findings.append("`count` was not the same in all answers: the list changed, or counts otherwise.")
+            report.warnings.append("`count` was not the same in all responses: the list changed, or counts otherwise.")
         counter = SchemaCounter()
-        counter.add(map(profile, self._longest))
+        counter.add(map(profile, self._longest_page))
         schema = counter.report()
         report.add(
             "schema",
-            records=len(self._longest),
+            records=len(self._longest_page),
             unknown_fields=[
                 {**unknown.model_dump(), "pointer": _field_name(unknown.pointer)} for unknown in schema.unknown_fields
             ],
-            absent_fields=schema.absent_fields if self._longest else [],
+            absent_fields=schema.absent_fields if self._longest_page else [],
             violations=[violation.model_dump() for violation in schema.violations],
         )
         if schema.violations:
-            report.findings.append("Some values break the documentation, see violations.")
+            report.warnings.append("Some values break the documentation, see violations.")
 
-    def _ask(self, *, with_key: bool = True, **query: int) -> ProbeResponse:
+    def _send(self, *, with_key: bool = True, **query: int) -> ProbeResponse:
         begun = time.perf_counter()
         try:
             raw = self._exchange.send_unchecked(query, with_key=with_key)
@@ -134,14 +134,14 @@ class _Questions:
         response = ProbeResponse.of(raw)
         if response.status == 429:
             self._report.add("throttled", **shown_headers(response, self._settings.api_key))
-            raise _StopError("The API throttled us; no further question was asked.")
+            raise _StopError("The API throttled us; no further request was sent.")
         if response.status in (401, 403) and with_key:
-            raise _StopError("The API refuses the key now; no further question was asked.")
+            raise _StopError("The API refuses the key now; no further request was sent.")
         self._headers.update(response.header_names)
         return response
 
     def _first_page(self) -> ProbeResponse:
-        response = self._ask()
+        response = self._send()
         following = _envelope(response).get("next")
         self._report.add(
             "first_page",
@@ -156,13 +156,13 @@ class _Questions:
         return response
 
     def _without_key(self) -> None:
-        response = self._ask(with_key=False)
+        response = self._send(with_key=False)
         self._report.add("without_key", status=response.status, body=response.shape)
         if response.status == 200:
-            self._report.findings.append("The API answers without a key.")
+            self._report.warnings.append("The API answers without a key.")
 
     def _same_order(self, rows: list[dict[str, Any]]) -> None:
-        before, again = _ids(rows), _ids(self._rows(self._ask()))
+        before, again = _ids(rows), _ids(self._rows(self._send()))
         self._report.add(
             "order",
             same_rows_twice=set(before) == set(again),
@@ -170,7 +170,7 @@ class _Questions:
             sorted_by=_sortings(rows) if len(rows) > 2 else None,
         )
         if before != again:
-            self._report.findings.append(
+            self._report.warnings.append(
                 "The same page was not the same twice: the list changed meanwhile, or the server has no stable order."
             )
 
@@ -178,8 +178,8 @@ class _Questions:
         last = math.ceil(count / len(rows))
         if last < 2:
             return
-        second = self._rows(self._ask(page=2))
-        end = self._ask(page=last)
+        second = self._rows(self._send(page=2))
+        end = self._send(page=last)
         rows_at_end = len(self._rows(end))
         self._report.add(
             "later_pages",
@@ -190,20 +190,20 @@ class _Questions:
             last_page_names_another=_envelope(end).get("next") is not None,
         )
         if rows_at_end != count - (last - 1) * len(rows):
-            self._report.findings.append("The last page does not hold as many rows as `count` says.")
+            self._report.warnings.append("The last page does not hold as many rows as `count` says.")
 
     def _limits(self, first: ProbeResponse, default: int, count: int) -> None:
         """Find out what the greatest limit is, as far as the fleet is large enough to show it."""
         bytes_a_row = first.size / default
-        asked: list[dict[str, Any]] = []
+        tried: list[dict[str, Any]] = []
         cap, keeps = None, None
         for limit in LIMITS:
-            if bytes_a_row * min(limit, count) > LARGEST_ANSWER:
-                asked.append({"limit": limit, "status": None, "rows": None})  # Too much to ask for.
+            if bytes_a_row * min(limit, count) > LARGEST_RESPONSE:
+                tried.append({"limit": limit, "status": None, "rows": None})
                 break
-            response = self._ask(limit=limit)
+            response = self._send(limit=limit)
             rows = len(self._rows(response))
-            asked.append({"limit": limit, "status": response.status, "rows": rows})
+            tried.append({"limit": limit, "status": response.status, "rows": rows})
             following = _envelope(response).get("next")
             if isinstance(following, str):
                 keeps = "limit" in parse_qs(urlsplit(following).query)
@@ -212,22 +212,22 @@ class _Questions:
                 break
             if rows >= count:
                 break
-        honoured = max((one["limit"] for one in asked if one["rows"] == one["limit"]), default=None)
+        honoured = max((one["limit"] for one in tried if one["rows"] == one["limit"]), default=None)
         self._report.add(
-            "limits", assistants=count, asked=asked, greatest_honoured=honoured, cap=cap, next_keeps_limit=keeps
+            "limits", assistants=count, asked=tried, greatest_honoured=honoured, cap=cap, next_keeps_limit=keeps
         )
 
-    def _odd(self, name: str, response: ProbeResponse) -> None:
+    def _edge_case(self, name: str, response: ProbeResponse) -> None:
         self._report.add(name, status=response.status, body=response.shape, rows=len(self._rows(response)))
 
     def _rows(self, response: ProbeResponse) -> list[dict[str, Any]]:
-        """Return an answer's records; the longest list so far is kept to be held against the contract."""
+        """Return the records of a response; the longest list so far is kept, for the check against the contract."""
         envelope = _envelope(response)
         if response.status == 200 and isinstance(envelope.get("count"), int):
             self._counts.add(envelope["count"])
         found = envelope.get("results")
         rows = [record for record in found if isinstance(record, dict)] if isinstance(found, list) else []
-        self._longest = max(self._longest, rows, key=len)
+        self._longest_page = max(self._longest_page, rows, key=len)
         return rows
 
     def _next_form(self, following: str) -> dict[str, Any]:
@@ -239,7 +239,7 @@ class _Questions:
             return {"readable": False}
         same = origin(whole) == origin(base)
         if not same:
-            self._report.findings.append(
+            self._report.warnings.append(
                 "`next` names another scheme, host or port than the connection; the package never follows it."
             )
         return {
@@ -270,12 +270,12 @@ def _ids(rows: list[dict[str, Any]]) -> list[str | None]:
 
 def _sortings(rows: list[dict[str, Any]]) -> list[str]:
     """Name the fields that these rows are in order of."""
-    told = []
+    orders = []
     for name in _ORDERS:
         values = [row.get(name) for row in rows]
         if all(isinstance(value, str) for value in values):
             if values == sorted(values, key=str):
-                told.append(f"{name}, ascending")
+                orders.append(f"{name}, ascending")
             elif values == sorted(values, key=str, reverse=True):
-                told.append(f"{name}, descending")
-    return told
+                orders.append(f"{name}, descending")
+    return orders

@@ -1,4 +1,4 @@
-"""``assistants list``: the list as it is now."""
+"""``assistants list``: the current list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_puretalk.records.selection import Selection
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan
 from airflow_provider_puretalk.wording import pluralize
 
-#: What a table shows where nobody chose.
+#: The columns of a table without ``--fields``.
 _COLUMNS = ["assistant_id", "name", "voice.language", "model", "phone_number", "updated_at"]
 
 
@@ -41,17 +41,17 @@ def list_assistants(options: argparse.Namespace, output: Output) -> int:
         for sentence in redactor.warnings() if redactor is not None and scan.count else ():
             print_message(sentence)
         if not output.as_json:
-            print_message(_told(scan, left_out))
+            print_message(_summary(scan, left_out))
     return DONE
 
 
-def _told(scan: AssistantScan, left_out: int) -> str:
+def _summary(scan: AssistantScan, left_out: int) -> str:
     proof = f"read as {scan.consistency} ({scan.method})" if scan.complete else "NOT complete: they changed meanwhile"
     return f"{pluralize(scan.count, 'assistant')}, {proof}." + (f" {left_out:,} more match." if left_out else "")
 
 
 def _filters(pairs: list[tuple[str, str]]) -> Mapping[str, list[Any]] | None:
-    """Return filters for text from a terminal: it means itself, and what it says as JSON."""
+    """Return filters for text from a terminal: it means itself, and its value as JSON."""
     accepted: dict[str, list[Any]] = {}
     for name, text in pairs:
         accepted.setdefault(name, []).append(text)

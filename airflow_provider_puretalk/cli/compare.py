@@ -21,12 +21,12 @@ from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.wording import pluralize
 
-#: A longer value is told by its length: the first words of two prompts seldom differ.
+#: A longer value is shown by its length: the first words of two prompts seldom differ.
 _LONGEST_VALUE = 40
 
 
 def compare(options: argparse.Namespace, output: Output) -> int:
-    """Compare, print what changed, and write the files that were asked for."""
+    """Compare, print what changed, and write the requested files."""
     _check_files(options)
     older, newer = _chosen(options)
     with snapshots.compare(older, newer, ignore_fields=options.ignore_fields) as comparison:
@@ -47,7 +47,7 @@ def compare(options: argparse.Namespace, output: Output) -> int:
             for note in comparison.notes:
                 output.line(f"Note: {note}")
             if comparison.is_different:
-                columns = ["what", "assistant", "name", "class", "field", "then", "now"]
+                columns = ["what", "assistant", "name", "class", "field", "baseline", "current"]
                 output.table(columns, (row for change in comparison.changes() for row in _rows(change)))
         return CHANGED if comparison.is_different else DONE
 
@@ -57,13 +57,13 @@ def _check_files(options: argparse.Namespace) -> None:
 
     :raises PuretalkConfigurationError: one of them would.
     """
-    wanted = {option: name for option, name in (("--changes", options.changes), ("--report", options.report)) if name}
-    for option, name in wanted.items():
+    files = {option: name for option, name in (("--changes", options.changes), ("--report", options.report)) if name}
+    for option, name in files.items():
         if layout.is_snapshot_file(Path(os.path.realpath(local_path(name))).name):
             raise PuretalkConfigurationError(
                 f"{option} {name} has the name of a snapshot's own file; choose another one."
             )
-    if len({os.path.realpath(local_path(name)) for name in wanted.values()}) < len(wanted):
+    if len({os.path.realpath(local_path(name)) for name in files.values()}) < len(files):
         raise PuretalkConfigurationError("--changes and --report name the same file; each needs one of its own.")
 
 

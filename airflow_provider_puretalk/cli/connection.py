@@ -1,4 +1,4 @@
-"""Which account a command speaks to, and where it finds snapshots."""
+"""The account and the snapshots that a command works on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_puretalk.records.redaction import PERSONAL_FIELDS
 from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
-#: Stand in for the connection ``puretalk_default`` where nobody named one: for a terminal or cron without Airflow's own.
+#: Replace the connection ``puretalk_default`` where no --conn-id is given: for a terminal or cron without Airflow's own.
 KEY_VARIABLE = "PURETALK_API_KEY"
 URL_VARIABLE = "PURETALK_BASE_URL"
 
@@ -102,7 +102,7 @@ def local_path(text: str) -> Path:
 
 
 def account_in(storage: Storage, account: str | None) -> str:
-    """Return the account that is meant; nobody need name the only one there is.
+    """Return the account that is meant; where there is only one, it need not be named.
 
     :raises PuretalkConfigurationError: the storage has no such account, or several and none was named.
     """
@@ -119,7 +119,7 @@ def account_in(storage: Storage, account: str | None) -> str:
 
 
 def redaction(options: argparse.Namespace) -> dict[str, str] | None:
-    """Return the policy that was asked for, None for none. A field named by hand wins over the ready-made policy.
+    """Return the requested policy, None for none. A field named by hand wins over the ready-made policy.
 
     :raises PuretalkConfigurationError: a field is to be treated in two ways.
     """

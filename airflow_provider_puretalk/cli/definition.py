@@ -1,6 +1,6 @@
-"""What Airflow 3.2 and newer adds to its own command line: the command ``airflow puretalk``.
+"""The command ``airflow puretalk``, in the command line of Airflow 3.2 and newer.
 
-Every ``airflow`` command asks for this, so nothing is imported that a parser does not need.
+Every ``airflow`` command imports this module, so it imports nothing that a parser does not need.
 """
 
 from __future__ import annotations

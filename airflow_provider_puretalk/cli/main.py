@@ -1,7 +1,6 @@
-"""Runs a command: errors become a sentence and an exit code, and stdout holds the answer and nothing else.
+"""Runs a command: errors become a sentence and an exit code, and stdout holds the output and nothing else.
 
-In come parsed options; out comes an exit code: 0 done, 1 failed, 2 changed (``compare`` only), 130 after Ctrl-C, 141 where
-whoever read our output has gone.
+Exit codes: 0 done, 1 failed, 2 changed (``compare`` only), 130 after Ctrl-C, 141 where the reader of the output has gone.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from importlib import import_module
 from typing import NoReturn, TextIO
 
 from airflow_provider_puretalk.cli import parser
-from airflow_provider_puretalk.cli.output import AnswerNotWrittenError, Output, discard, print_message
+from airflow_provider_puretalk.cli.output import Output, OutputError, discard, print_message
 from airflow_provider_puretalk.invisible import printable
 
 _BROKEN_PIPE = 128 + 13
@@ -36,14 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Do something that prints; a reader that has gone, and Ctrl-C, end it in silence.
+    """Do something that prints; a reader that has gone, and Ctrl-C, end it without an error.
 
-    An answer that cannot be written, to a full disk for one, is a failure in one sentence, whatever had been done.
+    Output that cannot be written, to a full disk for one, is a failure in one sentence, whatever had been done.
     """
     if sys.stderr is None:  # Closed (`2>&-`), and print() would take stdout instead.
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the process ends
     if sys.stdout is None:  # Closed (`>&-`): known before anything was done.
-        print_message("The answer cannot be written: standard output is closed. Send it to /dev/null instead.")
+        print_message("The output cannot be written: standard output is closed. Send it to /dev/null instead.")
         return parser.FAILED
     try:
         try:
@@ -58,12 +57,12 @@ def guarded(work: Callable[[], int]) -> int:
         return _BROKEN_PIPE
     except OSError as error:
         discard(sys.stdout)
-        print_message(f"The answer cannot be written: {error.strerror or type(error).__name__}.")
+        print_message(f"The output cannot be written: {error.strerror or type(error).__name__}.")
         return parser.FAILED
 
 
 def as_process(work: Callable[[], int]) -> NoReturn:
-    """Do something as all that this process does. Ctrl-C and SIGTERM clean up first; a second one does not."""
+    """Do something as the only work of this process. Ctrl-C and SIGTERM clean up first; a second one does not."""
 
     def stop(number: int, _: object) -> NoReturn:
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -78,13 +77,13 @@ def as_process(work: Callable[[], int]) -> NoReturn:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that was parsed; returns the exit code."""
-    answer = sys.stdout
-    # Airflow and what it loads may print and log whatever they like: none of it belongs into the answer.
+    stdout = sys.stdout
+    # What Airflow, and what it loads, print and log does not belong into the output.
     with contextlib.redirect_stdout(sys.stderr):
         try:
             with _calm(options):
-                return _call(options, answer)
-        except AnswerNotWrittenError as error:
+                return _call(options, stdout)
+        except OutputError as error:
             raise error.cause from None
         except Exception as error:
             if options.debug:
@@ -93,10 +92,10 @@ def run(options: argparse.Namespace) -> int:
             return parser.FAILED
 
 
-def _call(options: argparse.Namespace, answer: TextIO) -> int:
+def _call(options: argparse.Namespace, stdout: TextIO) -> int:
     module, _, function = getattr(options, parser.COMMAND).partition(":")
     command = getattr(import_module(f"{_PACKAGE}.cli.{module}"), function)
-    output = Output(answer, as_json=options.as_json)
+    output = Output(stdout, as_json=options.as_json)
     code: int = command(options, output)
     output.flush()
     return code
@@ -105,11 +104,11 @@ def _call(options: argparse.Namespace, answer: TextIO) -> int:
 def _sentence(error: Exception) -> str:
     try:
         from airflow.providers.common.compat.sdk import AirflowException
-    except Exception:  # What was raised then is why: a configuration or a locale that Airflow cannot read.
+    except Exception:  # The cause of the error itself: a configuration or a locale that Airflow cannot read.
         hint = " For a locale that is not UTF-8, set LC_ALL=C.UTF-8." if isinstance(error, UnicodeError) else ""
         return (
             f"Airflow cannot be loaded ({type(error).__name__}): its configuration or the locale is wrong.{hint} "
-            "--debug tells where."
+            "--debug shows where."
         )
     if isinstance(error, AirflowException):
         return str(error) or type(error).__name__
@@ -117,7 +116,7 @@ def _sentence(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}."
     # Only the type: a message from elsewhere may quote the connection.
-    return f"Unexpected {type(error).__name__}. --debug tells where."
+    return f"Unexpected {type(error).__name__}. --debug shows where."
 
 
 @contextlib.contextmanager

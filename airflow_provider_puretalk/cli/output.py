@@ -1,6 +1,6 @@
-"""Prints answers: tables for people, one JSON document for machines.
+"""The output of commands: tables for people, one JSON document for machines.
 
-In come plain values, some of which other people wrote; what goes out cannot steer a terminal. Knows no command.
+Some of the values were written by other people; in the output they cannot steer a terminal. Knows no command.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _NO_TERMINAL = 100_000
 _NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
-class AnswerNotWrittenError(Exception):
-    """Standard output cannot be written. Not an OSError: what a command makes of those does not concern its answer.
+class OutputError(Exception):
+    """Standard output cannot be written. Not an OSError, which a command might take for one of the storage.
 
-    :ivar cause: what the operating system said.
+    :ivar cause: the error of the operating system.
     """
 
     def __init__(self, cause: OSError) -> None:
@@ -42,10 +42,10 @@ class AnswerNotWrittenError(Exception):
 
 
 class Output:
-    """Where a command's answer goes.
+    """The output of a command.
 
-    :param stream: the answer, and nothing else, is written to it.
-    :param as_json: whether a machine reads it.
+    :param stream: the output, and nothing else, is written to it.
+    :param as_json: whether it is one JSON document.
     """
 
     def __init__(self, stream: TextIO, *, as_json: bool) -> None:
@@ -77,7 +77,7 @@ class Output:
             self.line(f"{name:{width}}  {value}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, cut: bool = True) -> None:
-        """Print rows for people, in batches as they come; long values are cut where ``cut`` says so."""
+        """Print rows for people, in batches as they come; long values are shortened with ``cut``."""
         spell = cell if cut else _whole_cell
         header = [self._encodable(printable(name)) for name in columns]
         self._tables(_batches(header, ([spell(value) for value in row] for row in rows)))
@@ -121,18 +121,18 @@ class Output:
     def flush(self) -> None:
         """Hand over what is still buffered.
 
-        :raises AnswerNotWrittenError: it cannot be written.
+        :raises OutputError: it cannot be written.
         """
         try:
             self._stream.flush()
         except OSError as error:
-            raise AnswerNotWrittenError(error) from None
+            raise OutputError(error) from None
 
     def _write(self, text: str) -> None:
         try:
             self._stream.write(text)
         except OSError as error:
-            raise AnswerNotWrittenError(error) from None
+            raise OutputError(error) from None
 
 
 def print_message(text: str) -> None:
@@ -145,7 +145,7 @@ def print_message(text: str) -> None:
 
 
 def discard(stream: TextIO) -> None:
-    """Let a stream lead nowhere from now on, with what is still buffered in it."""
+    """Redirect a stream to the null device, with what is still buffered in it."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -1,7 +1,7 @@
-"""Which commands there are and which options they take.
+"""The commands and their options.
 
-Only says so: what runs them is named, and imported when it is run. So ``--help`` loads neither Airflow nor requests.
-Whoever changes a command changes ``docs/command-line.md`` too.
+The functions that run them are only named, and imported when they run. So ``--help`` loads neither Airflow nor requests.
+A change of a command is also one of ``docs/command-line.md``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from airflow_provider_puretalk import __version__
 
-DESCRIPTION = "PureTalk: list assistants, take snapshots of them, and look after what is stored"
+DESCRIPTION = "PureTalk: list assistants, take snapshots of them, and manage what is stored"
 
 #: Namespace attribute under which a command names the function that runs it, as ``module:function`` of this package.
 COMMAND = "puretalk_command"
@@ -25,10 +25,10 @@ _CONSISTENCIES = ("verified", "checked", "best_effort")
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends a usage error with 1, where argparse says 2: that means "changed" here."""
+    """Ends a usage error with 1, not with argparse's 2, which means "changed" here."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how it would be right."""
+        """Print the usage and what is wrong."""
         from airflow_provider_puretalk.invisible import printable  # Here: every `airflow` command loads this module.
 
         self.exit(FAILED, f"{self.format_usage()}{self.prog}: {printable(message)}\n")
@@ -73,7 +73,7 @@ def fill(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class, parser.allow_abbrev = argparse.HelpFormatter, False
     parser.add_argument("--version", action="version", version=f"airflow-provider-puretalk {__version__}")
     groups = _commands(parser)
-    assistants = groups.add_parser("assistants", help="the assistants as they are now", allow_abbrev=False)
+    assistants = groups.add_parser("assistants", help="the current assistants", allow_abbrev=False)
     _add_list_assistants(_commands(assistants))
     _add_snapshot(groups)
     stored = _commands(groups.add_parser("snapshots", help="what is stored", allow_abbrev=False))
@@ -138,7 +138,7 @@ def _add_list_snapshots(commands: Any) -> None:
 
 
 def _add_show(commands: Any) -> None:
-    parser = _command(commands, "show", "snapshots:show", "show what a snapshot says about itself")
+    parser = _command(commands, "show", "snapshots:show", "show the manifest of a snapshot")
     _add_manifest(parser)
 
 
@@ -159,7 +159,7 @@ def _add_compare(commands: Any) -> None:
         commands,
         "compare",
         "compare:compare",
-        "tell what changed between two snapshots; ends with 2 where something did",
+        "compare two snapshots; ends with 2 where something changed",
     )
     add = parser.add_argument
     add(
@@ -185,7 +185,10 @@ def _add_compare(commands: Any) -> None:
 
 def _add_prune(commands: Any) -> None:
     parser = _command(
-        commands, "prune", "prune:prune", "tell which snapshots need not be kept any longer, and with --yes remove them"
+        commands,
+        "prune",
+        "prune:prune",
+        "list the snapshots that need not be kept any longer, and with --yes remove them",
     )
     add = parser.add_argument
     _add_destination(parser)
@@ -209,7 +212,7 @@ def _add_probe(commands: Any) -> None:
         commands,
         "probe",
         "probe:probe",
-        "ask the API a few careful questions, and print a report without secrets and contents for a bug report",
+        "send the API about a dozen requests, and print a report without secrets and contents for a bug report",
     )
     _add_connection(parser)
 
@@ -270,8 +273,8 @@ def _command(commands: Any, name: str, function: str, summary: str) -> argparse.
     described = f"{summary[0].upper()}{summary[1:]}."
     parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=described, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document and nothing else")
-    parser.add_argument("-v", "--verbose", action="store_true", help="tell on stderr what is happening")
-    parser.add_argument("--debug", action="store_true", help="the same, with the traceback of an error")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log progress to stderr")
+    parser.add_argument("--debug", action="store_true", help="log everything, with the traceback of an error")
     parser.set_defaults(**{COMMAND: function})
     return parser
 

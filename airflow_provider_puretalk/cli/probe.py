@@ -1,4 +1,4 @@
-"""``probe``: how the API behaves, as a report that can be shown to anybody."""
+"""``probe``: how the API behaves, as a report that can be shared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_puretalk.cli.parser import DONE
 
 
 def probe(options: argparse.Namespace, output: Output) -> int:
-    """Ask the API, and print the report."""
+    """Probe the API, and print the report."""
     report = api_probe.probe(hook_for(options.conn_id).settings)
     if output.as_json:
         output.document(report.to_dict())
@@ -24,7 +24,7 @@ def probe(options: argparse.Namespace, output: Output) -> int:
         output.line(topic.replace("_", " "))
         output.facts((f"  {name.replace('_', ' ')}", value) for name, value in _spread(facts))
     output.line("")
-    for sentence in report.findings or ["Nothing remarkable was found."]:
+    for sentence in report.warnings or ["Nothing remarkable was found."]:
         output.line(f"* {sentence}")
     if report.stopped:
         output.line(f"* {report.stopped}")

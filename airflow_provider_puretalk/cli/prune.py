@@ -1,4 +1,4 @@
-"""``snapshots prune``: removes what need not be kept any longer, once ``--yes`` says so."""
+"""``snapshots prune``: removes what need not be kept any longer; without ``--yes`` only lists it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def prune(options: argparse.Namespace, output: Output) -> int:
     output.table(["what", "name", "why"], _rows(pruned), cut=False)
     output.line(pruned.summary)
     if pruned.dry_run:
-        output.line("Nothing was removed: this was a trial. --yes removes.")
+        output.line("Nothing was removed: this was a dry run. --yes removes.")
     return DONE
 
 
 def _rows(pruned: snapshots.Pruned) -> Iterator[Sequence[str]]:
-    gone = "would be removed" if pruned.dry_run else "removed"
-    told = [(one.finished_at, "kept", one.snapshot, ", ".join(one.reasons)) for one in pruned.kept]
-    told += [(one.finished_at, gone, one.snapshot, "nothing asks for it") for one in pruned.removed]
-    yield from (row for _, *row in sorted(told))
-    yield from ((gone, one.name, "debris of a killed task") for one in pruned.debris)
-    yield from (("left alone", one.name, one.why) for one in pruned.left_alone)
+    removed = "would be removed" if pruned.dry_run else "removed"
+    rows = [(one.finished_at, "kept", one.snapshot, ", ".join(one.reasons)) for one in pruned.kept]
+    rows += [(one.finished_at, removed, one.snapshot, "no rule keeps it") for one in pruned.removed]
+    yield from (row for _, *row in sorted(rows))
+    yield from ((removed, one.name, "orphan of a killed task") for one in pruned.debris)
+    yield from (("skipped", one.name, one.why) for one in pruned.left_alone)

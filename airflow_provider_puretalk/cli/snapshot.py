@@ -1,4 +1,4 @@
-"""``snapshot``: takes one."""
+"""``snapshot``: takes a snapshot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SINCE = {None: "the first one", True: "nothing changed since {}", False: "somet
 
 
 def snapshot(options: argparse.Namespace, output: Output) -> int:
-    """Take a snapshot, and print what came of it: paths, counts and hashes, never contents."""
+    """Take a snapshot, and print the result: paths, counts and hashes, never contents."""
     taken = _taken(options)
     result = taken.to_dict()
     if output.as_json:

@@ -1,4 +1,4 @@
-"""``snapshots list``, ``show`` and ``verify``: what is stored, and whether it is what it says."""
+"""``snapshots list``, ``show`` and ``verify``: what is stored, and whether it matches its manifests."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def list_stored(options: argparse.Namespace, output: Output) -> int:
 
 
 def show(options: argparse.Namespace, output: Output) -> int:
-    """Print what a snapshot says about itself."""
+    """Print the manifest of a snapshot."""
     path = manifest_at(options.manifest, options.storage_conn_id)
     manifest = snapshots.read_manifest(path)
     if output.as_json:
@@ -72,15 +72,15 @@ def show(options: argparse.Namespace, output: Output) -> int:
 
 
 def verify_stored(options: argparse.Namespace, output: Output) -> int:
-    """Verify one snapshot, or all below a destination; ends with 1 where one is not what it says."""
+    """Verify one snapshot, or all below a destination; ends with 1 where one does not match its manifest."""
     if options.account and not options.all:
         raise PuretalkConfigurationError("--account goes with --all: a manifest names its account itself.")
     results = [one if isinstance(one, _Result) else _verified(one) for one in _paths(options)]
-    if not results:  # A check of nothing must not look like one that passed.
+    if not results:  # A check of nothing must not pass.
         raise PuretalkSnapshotError(f"There is no snapshot to verify below {options.place}.")
     failed = [one.problem for one in results if one.problem]
-    for told in failed:
-        print_message(told)
+    for problem in failed:
+        print_message(problem)
     if output.as_json:
         output.array(
             {"manifest_path": one.path, "verified": one.verified, "problem": one.problem, "count": one.assistants}
@@ -96,7 +96,7 @@ def verify_stored(options: argparse.Namespace, output: Output) -> int:
 
 
 class _Result(NamedTuple):
-    """What a check came to; ``verified`` is None where the storage did not let it be made."""
+    """The result of a check; ``verified`` is None where the storage did not let it be made."""
 
     path: str
     verified: bool | None
@@ -142,7 +142,7 @@ def _may_exist(storage: Storage, name: str) -> bool:
     try:
         return storage.exists(name)
     except PuretalkError:
-        return True  # The check itself says why it cannot be made.
+        return True  # The check itself reports why it cannot be made.
 
 
 def _facts(manifest: Manifest, path: str) -> Iterator[tuple[str, object]]:

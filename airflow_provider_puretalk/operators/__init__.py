@@ -1,4 +1,4 @@
-"""Operators: list the assistants for downstream tasks, keep snapshots of them in object storage, tell what changed.
+"""Operators: list the assistants for downstream tasks, keep snapshots of them in object storage, compare and prune.
 
 Cheap to import: what talks to PureTalk or writes files is imported when a task runs.
 """

@@ -1,4 +1,4 @@
-"""The operator that tells what changed between two snapshots."""
+"""The operator that compares two snapshots."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
     :param snapshot: name of the newer one. By default the one that this run took, whatever was taken since; else, in a run
         that asset events of snapshots started, the last of those; else the newest complete one.
     :param baseline: name of the older one; by default the newest complete one before the other. Where several snapshots
-        started the run, before the first of them, so that nothing goes untold. An earlier task whose result this is may
+        started the run, before the first of them, so that no change is left out. An earlier task whose result this is may
         return None for the default.
     :param ignore_fields: dotted names (``voice.avatar``, ``llm_states.*.id``) whose changes do not count; an assistant in
         which nothing else moved is *touched*.
@@ -92,7 +92,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
 
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check the arguments, compare, write, and only then hold the changes against the limits."""
+        """Check the arguments, compare, write, and only then check the limits."""
         from airflow_provider_puretalk.operators.this_run import run_of
         from airflow_provider_puretalk.snapshots.comparison import comparing, pair_selection
         from airflow_provider_puretalk.snapshots.format import layout
@@ -121,34 +121,34 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
             self._written = [paths.changes, paths.report]
             remember(self, context, PuretalkReportLink, paths.report)
             remember(self, context, PuretalkManifestLink, newer)
-            self._tell(comparison, paths.report)
+            self._log_result(comparison, paths.report)
             limit.check(comparison)
             if fail_on_change and comparison.is_different:
                 raise PuretalkDriftError(f"The fleet changed, and `fail_on_change` is set: {comparison.summary}")
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Tell OpenLineage what was read and written."""
+        """Return what was read and written, for OpenLineage."""
         return lineage.of(api=None, inputs=self._read, files=self._written)
 
-    def _tell(self, comparison: Comparison, report: str) -> None:
+    def _log_result(self, comparison: Comparison, report: str) -> None:
         for note in comparison.notes:
             self.log.warning("%s", note)
         self.log.info("%s %s", comparison.summary, report)
 
 
 class _Limit:
-    """How many assistants may be gone.
+    """The limit of removed assistants.
 
     :raises PuretalkConfigurationError: it is neither a number nor a share.
     """
 
     def __init__(self, value: Any) -> None:
-        self._told = params.nothing_as_none(value)
+        self._given = params.nothing_as_none(value)
         share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) *%", value.strip()) if isinstance(value, str) else None
         self._percent = None if share is None else Decimal(share[1])
         self._number = None
-        if self._told is not None and self._percent is None:
+        if self._given is not None and self._percent is None:
             try:
                 self._number = params.whole_number("max_removed", value, least=0)
             except PuretalkConfigurationError:
@@ -157,7 +157,10 @@ class _Limit:
                 ) from None
 
     def check(self, comparison: Comparison) -> None:
-        """Refuse more than that."""
+        """Check a comparison.
+
+        :raises PuretalkDriftError: it has more removed assistants.
+        """
         removed = comparison.counts["removed"]
         count = comparison.baseline.count if comparison.baseline else 0
         too_many = (self._number is not None and removed > self._number) or (
@@ -165,5 +168,5 @@ class _Limit:
         )
         if too_many:
             raise PuretalkDriftError(
-                f"{removed:,} of {pluralize(count, 'assistant')} are gone, more than `max_removed` allows ({self._told})."
+                f"{removed:,} of {pluralize(count, 'assistant')} are gone, more than `max_removed` allows ({self._given})."
             )

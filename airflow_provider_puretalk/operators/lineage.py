@@ -1,4 +1,4 @@
-"""What OpenLineage calls the things that tasks read and write. OpenLineage is imported only when it asks."""
+"""OpenLineage datasets of what tasks read and write. OpenLineage is imported only when it calls."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def of(*, api: str | None, files: Iterable[str] = (), inputs: Iterable[str] = ()
 
 
 def folder(manifest_path: str) -> str:
-    """Return what every task calls a snapshot as a dataset: its folder, whatever the files in it are called."""
+    """Return the dataset name of a snapshot, for every task the same: its folder, whatever its files are called."""
     return manifest_path.rpartition("/")[0]
 
 

@@ -29,8 +29,8 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
     Without ``page`` all of them are read, with the promise of ``consistency``, and come in order of ``assistant_id``.
 
     :param puretalk_conn_id: the connection that holds the API key.
-    :param page: ask for this page alone, from 1: one request, to which ``consistency`` does not apply.
-    :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
+    :param page: fetch this page alone, from 1: one request, to which ``consistency`` does not apply.
+    :param limit: rows to request at once; the connection's ``page_size`` by default.
     :param fields: names to keep, dotted for nested ones (``voice.language``). Each becomes a key as given, None where
         a record lacks it. All fields by default.
     :param filters: such names mapped to the value they must equal, or to a list of accepted values. A field that holds
@@ -130,7 +130,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
         return selected
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Tell OpenLineage what was read."""
+        """Return what was read, for OpenLineage."""
         return lineage.of(api=self._base_url)
 
     def _select(

@@ -1,4 +1,4 @@
-"""The operator that removes old snapshots by a rule."""
+"""The operator that applies a retention rule to the snapshots of an account."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator):
     """Keep the newest snapshot of each of the last days, weeks and months that have one, and remove the others.
 
-    Removes nothing unless told so: with ``dry_run``, the default, it says in log and XCom what it would do. Never removed
-    are the newest complete snapshot, one whose manifest is not understood or may not be read, and files that are not the
-    provider's; and nothing is removed for the sake of a snapshot whose data is not there. The debris of killed tasks goes
-    once it is older than a day. See :func:`airflow_provider_puretalk.snapshots.prune`.
+    With ``dry_run``, the default, it removes nothing: log and XCom hold what it would do. Never removed are the newest
+    complete snapshot, one whose manifest is not understood or may not be read, and files that are not the provider's; and
+    nothing is removed for the sake of a snapshot whose data is not there. Orphans of killed tasks are removed once they
+    are older than a day. See :func:`airflow_provider_puretalk.snapshots.prune`.
 
     :param destination: where the snapshots are: what the snapshot operator was given.
     :param account: whose snapshots they are.
@@ -35,7 +35,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
     :param keep_named: names of snapshots to keep in any case, such as a baseline that others are compared with.
     :param timezone: name of the time zone (``Europe/Berlin``) in which days begin and end; a time in a snapshot's
         name is UTC.
-    :param dry_run: only tell what would be done.
+    :param dry_run: only return and log what would be removed.
     :returns: ``{"account", "dry_run", "kept": [{"snapshot", "reasons": [...]}], "removed": [names], "left_alone":
         [{"name", "why"}], "debris": [paths below the account's folder], "bytes"}``; ``bytes`` is what is freed.
     """
@@ -81,7 +81,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
 
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check the arguments, remove or only tell, and say so in the log."""
+        """Check the arguments, prune or only log what that would remove."""
         from airflow_provider_puretalk.snapshots import prune
 
         pruned = prune(
@@ -100,10 +100,10 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
             self.log.info("Kept %s: %s.", printable(kept.snapshot), ", ".join(kept.reasons))
         for removed in pruned.removed:
             self.log.info("%s %s (%s bytes).", verb, printable(removed.snapshot), f"{removed.bytes:,}")
-        for debris in pruned.debris:
-            self.log.info("%s the debris %s (%s bytes).", verb, printable(debris.name), f"{debris.bytes:,}")
-        for left in pruned.left_alone:
-            self.log.warning("Left alone %s: %s", printable(left.name), printable(left.why))
+        for orphan in pruned.debris:
+            self.log.info("%s the orphan %s (%s bytes).", verb, printable(orphan.name), f"{orphan.bytes:,}")
+        for skipped in pruned.left_alone:
+            self.log.warning("Skipped %s: %s", printable(skipped.name), printable(skipped.why))
         if pruned.dry_run:
-            self.log.warning("Nothing was removed: this is a dry run. Set `dry_run=False` to have it done.")
+            self.log.warning("Nothing was removed: this is a dry run. Set `dry_run=False` to remove.")
         return pruned.to_dict()

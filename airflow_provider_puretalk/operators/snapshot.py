@@ -1,4 +1,4 @@
-"""The operator that keeps a snapshot of all assistants in object storage."""
+"""The operator that takes a snapshot of all assistants, into object storage."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         (``20261122T101502.123456Z``). Two DAGs that are due at the same moment need names of their own, or destinations.
     :param if_exists: what becomes of a snapshot of that name. ``replace_own``: it is replaced if the same dag, task, run
         and map index wrote it and it was read within the last 24 hours; else the task fails, before the first request,
-        and says who wrote it. ``replace``: it is replaced whoever wrote it. ``keep``: it is the result, and nothing is
+        and names the writer. ``replace``: it is replaced in any case. ``keep``: it is the result, and nothing is
         read. ``fail``: the task fails. One that was redacted by other rules is replaced with ``replace`` alone, and never
         kept.
     :param file_format: ``jsonl`` or ``parquet``.
@@ -124,7 +124,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
 
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check the arguments, take the snapshot, and say in the outlet's event what came of it."""
+        """Check the arguments, take the snapshot, and put the result into the outlet's event."""
         from airflow_provider_puretalk.hooks import PuretalkHook
         from airflow_provider_puretalk.scan.prover import CONSISTENCIES
         from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
@@ -176,12 +176,12 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         return [context["outlet_events"][outlet] for outlet in self.outlets if getattr(outlet, "uri", None) == uri]
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Tell OpenLineage what was read and written."""
+        """Return what was read and written, for OpenLineage."""
         return lineage.of(api=self._base_url, files=self._written)
 
 
 def _check_partitions(events: list[Any], account: str) -> None:
-    """Refuse what would be forgotten in silence."""
+    """Refuse a partition key that no event would carry."""
     if not events:
         raise PuretalkConfigurationError(
             f"`emit_partition` is set, but `outlets` lacks the asset of the account {account!r}: "

@@ -1,4 +1,4 @@
-"""What the run of a task says about which snapshots are meant: its own tasks' results, and the events that started it."""
+"""The snapshots that the run of a task is about: its own tasks' results, and the events that started it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _extras(context: Context) -> Iterator[Any]:
     """Yield the extras of the events that started the run."""
     found: Any = context.get("triggering_asset_events")
     if found is None and getattr(context["dag_run"], "run_type", None) == "dataset_triggered":
-        # Airflow 2 calls assets datasets, and asks the database again for each run: only where there is something.
+        # Airflow 2 calls assets datasets, and reads them from the database at each run: only where there are some.
         found = context.get("triggering_dataset_events")
     for events in (found or {}).values():
         for event in events:

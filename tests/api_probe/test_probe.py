@@ -1,4 +1,4 @@
-"""The probe finds out how an API behaves, asks no more than it must, and tells no secrets."""
+"""The probe finds out how an API behaves, sends no more than it must, and reports no secrets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import requests_mock
 
 from airflow_provider_puretalk import sandbox as sandboxes
 from airflow_provider_puretalk.api.settings import ApiSettings
-from airflow_provider_puretalk.api_probe import Report, probe
-from airflow_provider_puretalk.api_probe import checks as asked
+from airflow_provider_puretalk.api_probe import Report, checks, probe
 from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkConnectionError, PuretalkServerError
 from tests.conftest import API_KEY, BASE_URL
 
@@ -28,7 +27,7 @@ def probed(assistants: int = 250, **rules: Any) -> Report:
 def test_an_ordinary_api() -> None:
     """Default page size, shapes, statuses and the form of `next` are found out; nothing is remarkable."""
     facts = (report := probed()).to_dict()
-    assert (report.findings, report.stopped) == ([], None)
+    assert (report.warnings, report.stopped) == ([], None)
     assert facts["one_row"] == {"read": "as documented", "count": 250}
     first = facts["first_page"]
     assert (first["status"], first["rows"], first["request_id"], first["redirected"]) == (200, 20, True, False)
@@ -51,29 +50,29 @@ def test_an_ordinary_api() -> None:
 
 
 def test_a_silent_cap_is_found() -> None:
-    """The greatest limit honoured and the cap; nothing beyond the cap is asked for."""
+    """The greatest limit honoured and the cap; no limit beyond the cap is sent."""
     limits = probed(assistants=300, max_limit=120).facts["limits"]
     assert (limits["greatest_honoured"], limits["cap"], limits["next_keeps_limit"]) == (100, 120, True)
     assert [one["limit"] for one in limits["asked"]] == [100, 1000]
 
 
 def test_a_small_fleet_proves_no_limit() -> None:
-    """What was not seen is not claimed."""
+    """What was not observed is not reported."""
     limits = probed(assistants=5).facts["limits"]
     assert (limits["greatest_honoured"], limits["cap"]) == (None, None)
     assert limits["asked"] == [{"limit": 100, "status": 200, "rows": 5}]
 
 
-def test_an_empty_fleet_is_a_valid_answer() -> None:
+def test_an_empty_fleet_is_a_valid_response() -> None:
     report = probed(assistants=0)
     assert report.stopped is None
     assert report.facts["first_page"]["rows"] == 0
     assert (report.facts["schema"]["records"], report.facts["schema"]["absent_fields"]) == (0, [])
 
 
-def test_no_answer_of_excessive_size_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_response_of_excessive_size_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size is estimated from the rows seen."""
-    monkeypatch.setattr(asked, "LARGEST_ANSWER", 600_000)
+    monkeypatch.setattr(checks, "LARGEST_RESPONSE", 600_000)
     limits = probed(assistants=600).facts["limits"]
     assert [one["rows"] for one in limits["asked"]] == [100, None]
 
@@ -97,14 +96,14 @@ def test_the_connections_pace_is_kept() -> None:
 def test_an_order_that_changes_is_found() -> None:
     report = probed(faults=["shuffle:times=always"])
     assert report.facts["order"]["same_order_twice"] is False
-    assert any("no stable order" in sentence for sentence in report.findings)
+    assert any("no stable order" in sentence for sentence in report.warnings)
 
 
 def test_a_next_that_leads_elsewhere_is_found_and_not_repeated() -> None:
     report = probed(faults=["next_elsewhere:times=always,url=https://private.example"])
     form = report.facts["first_page"]["next"]
     assert (form["same_origin"], form["same_scheme"]) == (False, False)
-    assert any("another scheme, host or port" in sentence for sentence in report.findings)
+    assert any("another scheme, host or port" in sentence for sentence in report.warnings)
     assert "private.example" not in json.dumps(report.to_dict())
 
 
@@ -112,7 +111,7 @@ def test_a_list_that_changes_meanwhile_is_found() -> None:
     with sandboxes.running(assistants=50, api_key=API_KEY) as box:
         box.before_request(4, lambda request: box.fleet.remove(box.fleet.ids()[-1]))
         report = probe(settings(box.base_url))
-    assert any("`count` was not the same" in sentence for sentence in report.findings)
+    assert any("`count` was not the same" in sentence for sentence in report.warnings)
 
 
 def test_violations_and_unknown_fields_are_counted_by_pointer() -> None:
@@ -159,7 +158,7 @@ def test_throttling_ends_it_with_a_report() -> None:
 
 
 @pytest.mark.parametrize("fault", ["503:times=always", "reset:times=always"])
-def test_no_first_answer_is_an_error(fault: str) -> None:
+def test_a_first_request_that_fails_is_an_error(fault: str) -> None:
     with (
         sandboxes.running(assistants=3, api_key=API_KEY, faults=[fault]) as box,
         pytest.raises(PuretalkServerError if fault.startswith("503") else PuretalkConnectionError),
@@ -168,18 +167,18 @@ def test_no_first_answer_is_an_error(fault: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "body"),
     [("bare_list", "array"), ("err_true", {"err": "boolean", "msg": "string"}), ("html", "an HTML page")],
 )
-def test_an_answer_that_is_not_documented_is_described(fault: str, told: Any) -> None:
-    """It is what a probe is for: the report goes on and tells the shape."""
+def test_a_response_that_is_not_documented_is_described(fault: str, body: Any) -> None:
+    """It is what a probe is for: the report goes on and shows the shape."""
     with sandboxes.running(assistants=250, api_key=API_KEY, faults=[f"{fault}:times=always"]) as box:
         report = probe(settings(box.base_url, max_retries=0))
-    assert report.facts["first_page"]["body"] == told
-    assert report.findings[0].startswith("The package cannot read")
+    assert report.facts["first_page"]["body"] == body
+    assert report.warnings[0].startswith("The package cannot read")
 
 
-def test_a_broken_answer_later_on_is_a_fact_like_others() -> None:
+def test_a_broken_response_later_on_is_a_fact_like_others() -> None:
     with sandboxes.running(assistants=250, api_key=API_KEY, faults=["ok:times=2", "reset"]) as box:
         report = probe(settings(box.base_url))
     assert report.facts["without_key"]["status"] is None
@@ -187,22 +186,22 @@ def test_a_broken_answer_later_on_is_a_fact_like_others() -> None:
     assert report.facts["order"]["same_rows_twice"] is True
 
 
-def test_a_redirect_to_the_slash_is_told() -> None:
+def test_a_redirect_to_the_slash_is_reported() -> None:
     assert probed(assistants=3, redirect_slash=True).facts["first_page"]["redirected"] is True
 
 
-def test_an_api_without_a_lock_is_told() -> None:
+def test_an_api_without_a_lock_is_reported() -> None:
     """An API that answers without a key is what its owner wants to know first."""
     page = {"count": 1, "next": None, "previous": None, "results": [{"assistant_id": "1"}]}
     with requests_mock.Mocker() as mocked:
         mocked.get(f"{BASE_URL}/ai-assistants", json=page)
         report = probe(settings())
         keys = [request.headers.get("X-API-KEY") for request in mocked.request_history]
-    assert "The API answers without a key." in report.findings
+    assert "The API answers without a key." in report.warnings
     assert keys.count(None) == 1
 
 
-def test_headers_are_told_by_name_and_few_by_value() -> None:
+def test_headers_are_reported_by_name_and_few_by_value() -> None:
     """A value is shown where it says how the server behaves; a key in it never is."""
     page = {"count": 1, "next": None, "previous": None, "results": [{"assistant_id": "1"}]}
     headers = {
@@ -222,16 +221,16 @@ def test_headers_are_told_by_name_and_few_by_value() -> None:
         "X-RateLimit-Remaining": "59",
     }
     assert "set-cookie" in report.facts["headers"]["names"]
-    told = json.dumps(report.to_dict())
-    assert API_KEY not in told
-    assert "hunter2" not in told
+    reported = json.dumps(report.to_dict())
+    assert API_KEY not in reported
+    assert "hunter2" not in reported
 
 
-def test_no_content_of_an_assistant_is_told() -> None:
+def test_no_content_of_an_assistant_is_reported() -> None:
     """No text of any record, ids included, is in the report."""
     with sandboxes.running(assistants=60, api_key=API_KEY) as box:
-        told = json.dumps(probe(settings(box.base_url)).to_dict())
+        reported = json.dumps(probe(settings(box.base_url)).to_dict())
         for record in box.fleet:
             texts = [record["assistant_id"], record["name"], record["prompt"], record["phone_number"]]
             texts += [record["user"]["email"], record["voice"]["voice_id"]]
-            assert not [text for text in texts if text and text in told]
+            assert not [text for text in texts if text and text in reported]

@@ -97,7 +97,7 @@ def test_filters(of_records: Any, filters: list[str], ids: list[str]) -> None:
 
 
 def test_a_field_that_nobody_has_is_an_error(run: Any, sandbox: Any) -> None:
-    """A typo must not look like an empty answer."""
+    """A typo is an error and no empty list."""
     ended = run("assistants", "list", "--filter", "nmae=x")
     assert ended.code == 1
     assert "`nmae`" in ended.err
@@ -125,7 +125,7 @@ def test_a_field_is_redacted_before_it_is_filtered_or_shown(run: Any, sandbox: A
 
 
 def test_hashing_needs_a_key(run: Any, sandbox: Any, connection: Callable[..., str]) -> None:
-    """Without one on the connection it is refused before anything is asked; with one, names become hashes."""
+    """Without one on the connection it is refused before any request; with one, names become hashes."""
     ended = run("assistants", "list", "--redact", "name=hash")
     assert (ended.code, ended.out, sandbox.request_count) == (1, "", 0)
     assert "`redaction_secret`" in ended.err
@@ -143,8 +143,8 @@ def test_an_incomplete_reading_says_so(run: Any, sandbox: Any) -> None:
     assert "NOT complete" in ended.err
 
 
-def test_progress_is_told_when_asked_for(run: Any, sandbox: Any) -> None:
-    """--verbose tells on stderr what the reading does; without it only the result is told."""
+def test_progress_is_logged_with_verbose(run: Any, sandbox: Any) -> None:
+    """--verbose logs to stderr what the reading does; without it only the result is printed."""
     sandbox.rules.max_limit = 20
     assert run("assistants", "list").err.count("\n") == 1
     ended = run("assistants", "list", "--verbose", "--json")

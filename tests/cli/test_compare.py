@@ -1,4 +1,4 @@
-"""`snapshots compare`: 0 nothing changed, 2 something did, 1 it could not be told."""
+"""`snapshots compare`: 0 nothing changed, 2 something did, 1 it failed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def changed(take: Take, sandbox: Any) -> tuple[str, str]:
 
 
 def test_people_get_a_line_for_each_change(run: Any, changed: tuple[str, str]) -> None:
-    """The summary first; what is alike on many stands once; long values are told by their length, none can do harm."""
+    """The summary first; what is alike on many stands once; long values are shown by their length, none can do harm."""
     ended = run("snapshots", "compare", *changed)
     lines = ended.out.splitlines()
     assert (ended.code, ended.err) == (2, "")
@@ -80,7 +80,7 @@ def test_fields_can_be_ignored(run: Any, take: Take, sandbox: Any) -> None:
     assert "1 only touched" in ended.out
 
 
-def test_files_are_written_where_asked(run: Any, changed: tuple[str, str], tmp_path: Path) -> None:
+def test_requested_files_are_written(run: Any, changed: tuple[str, str], tmp_path: Path) -> None:
     """--report is the page for people, --changes the lines for machines; nothing is written beside the snapshots."""
     report, changes = tmp_path / "report.html", tmp_path / "changes.jsonl"
     before = sorted(Path(changed[1]).parent.iterdir())

@@ -39,13 +39,13 @@ class Paper:
 @given(ANY_TEXT)
 def test_nothing_unprintable_is_left(text: str) -> None:
     """Escape sequences, line breaks and what turns the direction of writing are spelt out; all else stays."""
-    told = printable(text)
-    assert all(char.isprintable() or char in "\u200c\u200d\u00a0" for char in told)
-    assert text.isprintable() <= (told == text)
+    shown = printable(text)
+    assert all(char.isprintable() or char in "\u200c\u200d\u00a0" for char in shown)
+    assert text.isprintable() <= (shown == text)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
         ("\x9b2J", r"\x9b2J"),
@@ -55,8 +55,8 @@ def test_nothing_unprintable_is_left(text: str) -> None:
         ("Zürich 東京 👩\u200d💻", "Zürich 東京 👩\u200d💻"),
     ],
 )
-def test_what_is_spelt_out(text: str, told: str) -> None:
-    assert printable(text) == told
+def test_what_is_spelt_out(text: str, shown: str) -> None:
+    assert printable(text) == shown
 
 
 @given(ANY_VALUE, st.sampled_from(["utf-8", "ascii", "latin-1"]))

@@ -10,13 +10,13 @@ def test_people_get_a_report(run: Any, sandbox: Any) -> None:
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("A report on how the PureTalk API behaves.")
     assert ended.out.endswith("* Nothing remarkable was found.\n")
-    for told in (
+    for part in (
         "without key\n  status  401",
         "past the end\n  status  404",
         "greatest honoured  100",
         "rows        20",
     ):
-        assert told in ended.out
+        assert part in ended.out
     assert sandbox.api_key not in ended.out
 
 
@@ -39,4 +39,4 @@ def test_a_probe_that_was_stopped_says_why(run: Any, sandbox: Any) -> None:
     sandbox.faults.add("ok:times=3", "429:times=always")
     ended = run("probe")
     assert ended.code == 0
-    assert ended.out.endswith("* The API throttled us; no further question was asked.\n")
+    assert ended.out.endswith("* The API throttled us; no further request was sent.\n")

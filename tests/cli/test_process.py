@@ -77,7 +77,7 @@ def test_an_error_is_one_line_and_one(sandbox: Any, connection: Callable[..., st
 
 
 def test_no_connection_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where Airflow has no database: its own tracebacks about that are told in a line."""
+    """Also where Airflow has no database: its own tracebacks about that become one line."""
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     done = ran(MODULE, "probe")
     assert (done.returncode, done.stdout) == (1, "")
@@ -126,10 +126,10 @@ def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], opt
         connection(host=box.base_url, password=box.api_key)
         process = started("assistants", "list", *options)
         process.stdout.close()
-        told = process.stderr.read()
+        errors = process.stderr.read()
         assert process.wait(timeout=60) == 141
         process.stderr.close()
-    assert told == ""
+    assert errors == ""
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -160,7 +160,7 @@ def test_ctrl_c_waits_for_no_page_in_flight(connection: Callable[..., str]) -> N
 @since_3_2
 @pytest.mark.usefixtures("discoverable")
 def test_airflow_has_the_same_commands(sandbox: Any, take: Callable[..., str]) -> None:
-    """`airflow puretalk` is the same parser with the same answers and the same codes."""
+    """`airflow puretalk` is the same parser with the same output and the same codes."""
     assert ran(AIRFLOW, "--version").stdout == f"airflow-provider-puretalk {__version__}\n"
     assert "snapshots" in ran(AIRFLOW, "--help").stdout
     listed = ran(AIRFLOW, "assistants", "list", "--json")
@@ -190,7 +190,7 @@ def test_airflows_own_help_lists_it() -> None:
 
 @pytest.mark.skipif(Version(airflow_version) < Version("3"), reason="what Airflow loads then is another matter")
 def test_telling_airflow_is_cheap() -> None:
-    """Every `airflow` command asks for the definition: what Airflow has not loaded itself, it does not load either."""
+    """Every `airflow` command loads the definition: what Airflow has not loaded itself, it does not load either."""
     code = (
         "import sys, airflow.cli.cli_config\nbefore = set(sys.modules)\n"
         "from airflow_provider_puretalk.cli.definition import get_puretalk_commands\nget_puretalk_commands()\n"
@@ -214,25 +214,25 @@ def _ran_in_shell(redirection: str, *words: object) -> subprocess.CompletedProce
 @pytest.mark.parametrize(
     ("redirection", "reason"), [(">/dev/full", "No space left on device."), (">&-", "standard output is closed.")]
 )
-def test_an_answer_that_cannot_be_written_is_one_sentence(
+def test_output_that_cannot_be_written_is_one_sentence(
     sandbox: Any, redirection: str, reason: str, words: list[str]
 ) -> None:
     """A full disk and a closed stream end with 1, and without a traceback."""
     done = _ran_in_shell(redirection, *words)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert done.stderr.startswith("The answer cannot be written: ")
+    assert done.stderr.startswith("The output cannot be written: ")
     assert reason in done.stderr
 
 
-def test_nothing_is_done_where_the_answer_has_nowhere_to_go(sandbox: Any, destination: Path) -> None:
-    """A closed stream is seen before anything is asked or written."""
+def test_nothing_is_done_where_the_output_has_nowhere_to_go(sandbox: Any, destination: Path) -> None:
+    """A closed stream is noticed before anything is fetched or written."""
     assert _ran_in_shell(">&-", "snapshot", destination).returncode == 1
     assert (sandbox.request_count, list(destination.iterdir())) == (0, [])
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
 def test_messages_that_cannot_be_written_change_nothing(sandbox: Any, redirection: str) -> None:
-    """Neither the answer nor the code; and no message gets into the answer."""
+    """Neither the output nor the code; and no message gets into the output."""
     listed = _ran_in_shell(redirection, "assistants", "list", "--fields", "name")
     assert (listed.returncode, listed.stdout.count("\n"), listed.stderr) == (0, 251, "")
     failed = _ran_in_shell(redirection, "snapshots", "show", "/nowhere", "-v")

@@ -1,4 +1,4 @@
-"""`snapshots prune`: a trial unless told otherwise."""
+"""`snapshots prune`: a dry run without `--yes`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def three(take: Take) -> list[Path]:
 
 
 def test_without_yes_nothing_is_removed(run: Any, destination: Path, three: list[Path]) -> None:
-    """It tells what would go and why the rest stays."""
+    """It lists what would be removed and why the rest stays."""
     ended = run("snapshots", "prune", destination, "--keep-daily", "1")
     assert ended.code == 0
     assert [line.split("  ")[0] for line in ended.out.splitlines()[1:4]] == ["would be removed"] * 2 + ["kept"]
@@ -41,9 +41,9 @@ def test_keeping_nothing_is_refused(run: Any, destination: Path, three: list[Pat
     assert all(path.exists() for path in three)
 
 
-def test_what_is_not_understood_is_left_alone_and_told(run: Any, destination: Path, three: list[Path]) -> None:
+def test_what_is_not_understood_is_skipped_and_listed(run: Any, destination: Path, three: list[Path]) -> None:
     three[0].write_text("{")
     ended = run("snapshots", "prune", destination, "--keep-daily", "1", "--yes")
     assert ended.code == 0
-    assert any(line.startswith("left alone  20261120T000000Z") for line in ended.out.splitlines())
+    assert any(line.startswith("skipped  20261120T000000Z") for line in ended.out.splitlines())
     assert three[0].exists()

@@ -70,7 +70,7 @@ def test_formats(take: Take, options: list[str], suffix: str) -> None:
 
 
 def test_a_wrong_combination_is_a_sentence(run: Any, sandbox: Any, destination: Path) -> None:
-    """And nothing is asked or written."""
+    """And nothing is fetched or written."""
     ended = run("snapshot", destination, "--compression", "snappy")
     assert (ended.code, ended.out, sandbox.request_count) == (1, "", 0)
     assert ended.err.startswith("`compression` must be one of")
@@ -86,7 +86,7 @@ def test_no_task_is_named_and_fields_are_redacted(take: Take, sandbox: Any) -> N
 
 
 def test_strict_fails_where_a_record_breaks_the_schema(run: Any, sandbox: Any, destination: Path) -> None:
-    """Without --strict the violation is counted and told on stderr."""
+    """Without --strict the violation is counted and logged to stderr."""
     sandbox.fleet.change(sandbox.fleet.ids()[0], {"voice_speed": "fast"})
     strict = run("snapshot", destination, "--partition", "1", "--strict")
     assert (strict.code, strict.out) == (1, "")
@@ -126,7 +126,7 @@ def test_snapshots_are_listed_oldest_first(
     assert [one["manifest_path"] for one in listed] == paths
 
 
-def test_a_damaged_manifest_is_told_and_does_not_hide_the_others(run: Any, destination: Path, take: Take) -> None:
+def test_a_damaged_manifest_is_reported_and_does_not_hide_the_others(run: Any, destination: Path, take: Take) -> None:
     Path(take("1")).write_text("{")
     take("2")
     ended = run("snapshots", "list", destination, "--json")
@@ -140,7 +140,7 @@ def test_show_tells_what_the_manifest_says(run: Any, take: Take, sandbox: Any) -
     path = take("1", "--redact", "prompt=mask")
     ended = run("snapshots", "show", path)
     assert ended.code == 0
-    for told in (
+    for line in (
         "puretalk_default",
         "verified",
         "one_page",
@@ -149,7 +149,7 @@ def test_show_tells_what_the_manifest_says(run: Any, take: Take, sandbox: Any) -
         "/brand_new",
         "/voice_speed",
     ):
-        assert told in ended.out
+        assert line in ended.out
     assert run("snapshots", "show", path, "--json").document == json.loads(Path(path).read_text())
 
 
@@ -184,7 +184,7 @@ def test_verify_ends_with_one_where_something_differs(run: Any, take: Take) -> N
 
 
 def test_verify_all_misses_nothing(run: Any, destination: Path, take: Take) -> None:
-    """Every snapshot of every account is verified, those with an unreadable manifest too; debris is none."""
+    """Every snapshot of every account is verified, those with an unreadable manifest too; an orphan is none."""
     good, torn, damaged = (take(name) for name in "123")
     flip(torn)
     Path(damaged).write_text("{")

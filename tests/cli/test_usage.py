@@ -102,9 +102,9 @@ def test_a_usage_error_ends_with_one(run: Any, words: list[str], reason: str) ->
 @pytest.mark.parametrize("words", [["{0}"], ["assistants", "list", "--{0}"], ["snapshot", "d", "--if-exists", "{0}"]])
 def test_a_usage_error_cannot_steer_a_terminal(run: Any, words: list[str]) -> None:
     """It repeats what was given, which a script may have taken from anywhere."""
-    told = run(*(word.format("\x1b[31mred\u202e\ufeff\u2800") for word in words)).err
-    assert r"\x1b[31mred\u202e\ufeff\u2800" in told
-    assert all(char.isprintable() or char == "\n" for char in told)
+    errors = run(*(word.format("\x1b[31mred\u202e\ufeff\u2800") for word in words)).err
+    assert r"\x1b[31mred\u202e\ufeff\u2800" in errors
+    assert all(char.isprintable() or char == "\n" for char in errors)
 
 
 def test_the_version_is_the_packages(run: Any) -> None:
@@ -194,7 +194,7 @@ def test_a_third_snapshot_is_too_many(run, take):
     ids=" ".join,
 )
 def test_a_mistyped_account_is_an_error_that_names_those_there_are(run, take, destination, words):
-    """A check of nothing must not look like one that passed."""
+    """A check of nothing does not pass."""
     take("1")
     ended = run(*(word.format(place=destination) for word in words))
     assert (ended.code, ended.out) == (1, "")

@@ -1,4 +1,4 @@
-"""A folder for snapshots, lists of assistants, and what was said meanwhile."""
+"""A folder for snapshots, lists of assistants, and what was logged meanwhile."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def folder(tmp_path: Path) -> Folder:
 
 
 @pytest.fixture(scope="session")
-def never_asked() -> Iterator[Sandbox]:
-    """An account for :func:`silent`; one is enough, since nobody asks it anything."""
+def untouched() -> Iterator[Sandbox]:
+    """An account for :func:`silent`; one is enough, since nothing is sent to it."""
     with sandboxes.running(assistants=3) as box:
         yield box
 
 
 @pytest.fixture
-def silent(never_asked: Sandbox, connection: Callable[..., str]) -> Iterator[Sandbox]:
-    """An account that must not be asked anything during the test, and ``puretalk_default`` pointing at it."""
-    connection(host=never_asked.base_url, password=never_asked.api_key)
-    yield never_asked
-    assert never_asked.request_count == 0
+def silent(untouched: Sandbox, connection: Callable[..., str]) -> Iterator[Sandbox]:
+    """An account that no request may reach during the test, and ``puretalk_default`` pointing at it."""
+    connection(host=untouched.base_url, password=untouched.api_key)
+    yield untouched
+    assert untouched.request_count == 0
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_what_is_no_template_is_not_evaluated(text: str) -> None:
 
 @pytest.mark.parametrize("where", ["name", "assistant_id", "expect"])
 @pytest.mark.parametrize("is_native", [False, True])
-def test_a_template_that_found_nothing_is_told_from_data(
+def test_a_template_that_found_nothing_is_kept_apart_from_data(
     silent: Sandbox, context: Any, where: str, is_native: bool
 ) -> None:
     """The text "None" given verbatim is data; where a template rendered to it, the sensor says so and does not wait."""

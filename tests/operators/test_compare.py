@@ -252,7 +252,7 @@ def test_wrong_arguments_are_named(folder: Folder, keep: Any, context: Any, argu
 
 
 @pytest.mark.parametrize("arguments", [{}, {"snapshot": "z"}, {"baseline": "z"}])
-def test_what_does_not_exist_is_said(folder: Folder, keep: Any, context: Any, arguments: Any) -> None:
+def test_what_does_not_exist_is_named(folder: Folder, keep: Any, context: Any, arguments: Any) -> None:
     if arguments:
         keep("b", fleet(1))
     with pytest.raises(PuretalkSnapshotError, match="There is no"):
@@ -263,7 +263,7 @@ def test_what_does_not_exist_is_said(folder: Folder, keep: Any, context: Any, ar
 def test_a_newest_snapshot_that_cannot_be_understood_is_not_passed_over(
     folder: Folder, keep: Any, context: Any, text: str
 ) -> None:
-    """Nobody asked for the snapshots before it to be compared once more."""
+    """The snapshots before it are not compared once more."""
     for name in "abc":
         keep(name, fleet(1, model=name))
     (folder.root / ACCOUNT / "snapshot=c" / "manifest.json").write_text(text)
@@ -290,6 +290,6 @@ def test_the_log_tells_the_change_and_holds_no_contents(
     keep("b", fleet(1, prompt="the new secret"))
     spoken()
     compare(folder, context)
-    said = spoken()
-    assert "1 removed; 1 changed (behaviour 1). 1 assistant now." in said
-    assert "secret" not in said
+    logged = spoken()
+    assert "1 removed; 1 changed (behaviour 1). 1 assistant now." in logged
+    assert "secret" not in logged

@@ -24,7 +24,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture
 def keep(place: Place, sandbox: Sandbox, context: Any) -> Callable[..., Any]:
-    """Keep a fleet of two, whose model is the snapshot's name unless told otherwise."""
+    """Keep a fleet of two, whose model is the snapshot's name by default."""
 
     def keep(name: str, model: str | None = None) -> Any:
         sandbox.fleet.replace_all([{"assistant_id": one, "name": one, "model": model or name} for one in "xy"])

@@ -1,4 +1,4 @@
-"""Which snapshot a comparison takes that is not told: its run's own, or what started the run, else the newest."""
+"""Which snapshot a comparison takes by default: its run's own, or what started the run, else the newest."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def pair(place: Place, context: Context, **arguments: Any) -> tuple[str | None, 
 
 
 def test_runs_that_compare_late_compare_their_own(folder: Folder, take: Take) -> None:
-    """Four snapshots first, then their four comparisons: every change is told, once."""
+    """Four snapshots first, then their four comparisons: every change is reported, once."""
     for name in HOURS:
         take(name)
     found = [pair(folder, in_run(name)) for name in HOURS]
@@ -65,7 +65,7 @@ def test_runs_that_compare_late_compare_their_own(folder: Folder, take: Take) ->
 
 
 def test_a_cleared_comparison_takes_its_own_again(folder: Folder, take: Take) -> None:
-    """Weeks later it still tells of its own day, and with the baseline that it is given."""
+    """Weeks later it still compares its own day, and with the baseline that it is given."""
     for name in HOURS:
         take(name)
     assert pair(folder, in_run(HOURS[1])) == (HOURS[0], HOURS[1])
@@ -152,7 +152,7 @@ def test_events_that_name_no_snapshot_of_this_place_mean_nothing(folder: Folder,
 
 
 def test_what_started_the_run_and_is_gone_is_not_replaced_by_another(folder: Folder, take: Take) -> None:
-    """Nobody asked for the newest pair: the error names what is missing."""
+    """It does not fall back to the newest pair: the error names what is missing."""
     gone = take(HOURS[0])
     take(HOURS[1])
     (folder.root / "account=puretalk_default" / f"snapshot={HOURS[0]}" / "manifest.json").unlink()

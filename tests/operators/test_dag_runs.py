@@ -55,11 +55,11 @@ def test_snapshot_of_another_account_emits_nothing(sandbox: Sandbox, folder: Fol
     """The asset of another account in the outlets gets an event without our result: it is not about that account."""
     with dag:
         PuretalkSnapshotAssistantsOperator(
-            task_id="snapshot", destination=folder.destination, outlets=[puretalk_assistants_asset("somebody")]
+            task_id="snapshot", destination=folder.destination, outlets=[puretalk_assistants_asset("acme")]
         )
     result = airflow_runner.run(dag)
     assert result.states == {"snapshot": "success"}
-    assert result.asset_events == {"puretalk://somebody/assistants": {}}
+    assert result.asset_events == {"puretalk://acme/assistants": {}}
 
 
 def test_default_partition_is_the_runs_own(sandbox: Sandbox, folder: Folder, dag: Any) -> None:
@@ -157,7 +157,7 @@ def test_a_refused_key_is_not_retried(
 
 
 def test_other_errors_are_retried(sandbox: Sandbox, folder: Folder, dag: Any, connection: Callable[..., str]) -> None:
-    """A server that failed once too often for one try is asked again at the task's next try."""
+    """A server that failed once too often for one try is tried again at the task's next try."""
     connection(host=sandbox.base_url, password=sandbox.api_key, extra={"max_retries": 0})
     sandbox.faults.add("503")
     with dag:

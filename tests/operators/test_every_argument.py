@@ -192,8 +192,8 @@ def test_a_template_that_found_nothing(
     with in_dag(render_template_as_native_obj=is_native):
         built = build(kind, **{argument: "{{ nothing }}"})
     built.render_template_fields({"nothing": None})
-    said = complaint(built, context)
-    assert said.startswith(f"`{argument}") == (argument != "compression"), said
+    message = complaint(built, context)
+    assert message.startswith(f"`{argument}") == (argument != "compression"), message
 
 
 @pytest.mark.parametrize(("kind", "argument"), TEMPLATED)
@@ -221,7 +221,7 @@ def test_a_task_that_returned_nothing(build: Callable[..., Any], argument: str) 
 
 
 def test_a_task_may_leave_the_baseline_to_the_default(build: Callable[..., Any]) -> None:
-    """A task that looks the accepted snapshot up returns None where none was accepted yet: the one before is compared."""
+    """A task that reads the accepted snapshot's name returns None where there is none yet: the one before is compared."""
 
     @task
     def accepted() -> None:

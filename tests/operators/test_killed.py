@@ -32,7 +32,7 @@ class Silent:
     """A server that accepts connections and says nothing."""
 
     def __init__(self) -> None:
-        self.asked, self.over = threading.Event(), threading.Event()
+        self.requested, self.over = threading.Event(), threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
@@ -47,7 +47,7 @@ class Silent:
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.recv(65536)
-            self.asked.set()
+            self.requested.set()
             self.over.wait(120)
 
     def close(self) -> None:
@@ -74,11 +74,11 @@ def silent(connection: Callable[..., str]) -> Iterator[Silent]:
 class HangingStorage:
     """A bucket with several snapshots, whose manifests are listed and never come.
 
-    :ivar place: what operators are told of it.
+    :ivar place: its name for operators.
     """
 
-    def __init__(self, address: str, asked: threading.Event) -> None:
-        self.asked = asked
+    def __init__(self, address: str, requested: threading.Event) -> None:
+        self.requested = requested
         self.place = {"destination": f"s3://{BUCKET}/puretalk", "storage_conn_id": f"aws_{address.rpartition(':')[2]}"}
 
 
@@ -88,11 +88,11 @@ BUCKET = "killed-while-reading"
 @pytest.fixture
 def hanging(s3_server: str, connection: Callable[..., str]) -> Iterator[HangingStorage]:
     """Snapshots of the account ``fleet``."""
-    asked, over = threading.Event(), threading.Event()
+    requested, over = threading.Event(), threading.Event()
 
     def policy(method: str, path: str, query: dict[str, str]) -> bool:
         if method == "GET" and path.endswith("manifest.json"):
-            asked.set()
+            requested.set()
             over.wait(120)
         return True
 
@@ -104,7 +104,7 @@ def hanging(s3_server: str, connection: Callable[..., str]) -> Iterator[HangingS
         for day in range(10, 15):
             key = f"puretalk/account=fleet/snapshot=2026-11-{day}/manifest.json"
             client.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
-        storage = HangingStorage(address, asked)
+        storage = HangingStorage(address, requested)
         extra = {**access, "config_kwargs": {"read_timeout": 600}}
         connection(storage.place["storage_conn_id"], conn_type="aws", login="key", password="secret", extra=extra)
         yield storage
@@ -141,11 +141,11 @@ def operator_of(kind: str, tmp_path: Any, storage_conn_id: str) -> Any:
 
 @contextlib.contextmanager
 def on_alarm(handler: Callable[..., Any], silent: Silent | HangingStorage) -> Iterator[None]:
-    """Call something in the main thread, in the middle of what it does, once the server was asked."""
+    """Call something in the main thread, in the middle of what it does, once the server has got a request."""
     before = signal.signal(signal.SIGALRM, handler)
 
     def ring() -> None:
-        if silent.asked.wait(60):
+        if silent.requested.wait(60):
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
     thread = threading.Thread(target=ring, daemon=True)
@@ -207,7 +207,7 @@ def test_on_kill_from_another_thread(silent: Silent, context: Any, tmp_path: Any
     operator = operator_of(kind, tmp_path, silent.storage_conn_id)
 
     def kill() -> None:
-        silent.asked.wait(60)
+        silent.requested.wait(60)
         operator.on_kill()
 
     threading.Thread(target=kill, daemon=True).start()

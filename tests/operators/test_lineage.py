@@ -1,4 +1,4 @@
-"""What OpenLineage is told: the API that was read, the files that were written, and no connection id."""
+"""What OpenLineage gets: the API that was read, the files that were written, and no connection id."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_real_service_has_the_documented_name() -> None:
     ],
 )
 def test_names_of_files(url: str, name: tuple[str, str]) -> None:
-    """Only the connection's id is taken off an address, not what looks like one further on."""
+    """Only the connection's id is taken off an address, not what is like one further on."""
     assert names(lineage.of(api=None, files=[url]).outputs) == [name]
 
 

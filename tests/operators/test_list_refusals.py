@@ -1,4 +1,4 @@
-"""The list operator refuses wrong arguments in one sentence, before it asks the API for anything."""
+"""The list operator refuses wrong arguments in one sentence, before any request."""
 
 from __future__ import annotations
 

@@ -47,14 +47,14 @@ def test_verified_reads_again_where_the_list_moves(sandbox: Sandbox, listed: Cal
     assert sandbox.request_count > 6
 
 
-def test_limit_is_what_is_asked_for(sandbox: Sandbox, listed: Callable[..., Records]) -> None:
+def test_limit_is_what_is_requested(sandbox: Sandbox, listed: Callable[..., Records]) -> None:
     """``limit`` is sent with each request, also as text that a template rendered; the result is the same."""
     assert len(listed(limit="125", consistency="checked", fields=["name"])) == 250
     assert [request.query["limit"] for request in sandbox.requests] == ["125", "125"]
 
 
 def test_page_is_one_request(sandbox: Sandbox, listed: Callable[..., Records]) -> None:
-    """``page`` asks for that page alone, once, whatever the consistency; its rows come in the server's order."""
+    """``page`` fetches that page alone, once, whatever the consistency; its rows come in the server's order."""
     result = listed(page=2, limit=40, max_xcom_bytes=10_000_000)
     assert [(request.query["page"], request.query["limit"]) for request in sandbox.requests] == [("2", "40")]
     assert result == list(sandbox.fleet)[40:80]

@@ -130,8 +130,8 @@ def test_a_name_whose_absence_proves_nothing(
 ) -> None:
     """It is warned of with the reason that is true: one page, no assistant at all, or a redaction."""
     of_records(records, **named, **arguments)
-    assert "`extra.x`: not a documented field" in (said := spoken())
-    assert why in said
+    assert "`extra.x`: not a documented field" in (logged := spoken())
+    assert why in logged
 
 
 @pytest.mark.parametrize("policy", [{"user.email": "drop"}, {"name": "mask"}, {"extra.x": "mask"}])

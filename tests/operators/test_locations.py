@@ -1,4 +1,4 @@
-"""A destination is the place that was named, or it is refused before anything is asked."""
+"""A destination is the place that was named, or it is refused before any request."""
 
 from __future__ import annotations
 
@@ -273,13 +273,13 @@ def test_read_only_folders(folder: Folder, sandbox: Sandbox, context: Any, read_
     from tests.operators.test_snapshot_storage_failures import mounted
 
     folder.take(context, partition="1")
-    asked = sandbox.request_count
+    before = sandbox.request_count
     at = folder.root / read_only
     with mounted(at, "--bind", str(at)):
         subprocess.run(["mount", "-o", "remount,ro,bind", str(at)], check=True)
         with pytest.raises(PuretalkConfigurationError, match="read-only"):
             folder.take(context, partition="1")
-    assert sandbox.request_count == asked
+    assert sandbox.request_count == before
 
 
 @pytest.mark.parametrize("reader", [lambda path: list(snapshots.iter_records(path)), snapshots.verify])

@@ -44,16 +44,16 @@ def names(folder: Folder) -> list[str]:
     return [one.snapshot for one in snapshots.list_snapshots(folder.destination)]
 
 
-def test_nothing_is_removed_unless_told_so(kept: Folder, spoken: Callable[[], str]) -> None:
+def test_nothing_is_removed_by_default(kept: Folder, spoken: Callable[[], str]) -> None:
     """By default the task says what it would do, warns that it did nothing, and touches nothing."""
     before = kept.files()
     result = run(kept, keep_daily=1)
     assert result["dry_run"] is True
     assert result["removed"] == NAMES[:2]
     assert kept.files() == before
-    said = spoken()
-    assert f"Would remove {NAMES[0]}" in said
-    assert "Nothing was removed: this is a dry run" in said
+    logged = spoken()
+    assert f"Would remove {NAMES[0]}" in logged
+    assert "Nothing was removed: this is a dry run" in logged
 
 
 def test_removes_what_it_says(kept: Folder, spoken: Callable[[], str]) -> None:
@@ -74,12 +74,12 @@ def test_removes_what_it_says(kept: Folder, spoken: Callable[[], str]) -> None:
         "truncated": False,
     }
     assert json.loads(json.dumps(result)) == result
-    said = spoken()
-    assert f"Removed {NAMES[0]}" in said
-    assert f"Kept {NAMES[2]}: newest of 2026-11-22, newest complete." in said
-    assert "notes.txt" in said
-    assert "dry run" not in said
-    assert "secret plans" not in said
+    logged = spoken()
+    assert f"Removed {NAMES[0]}" in logged
+    assert f"Kept {NAMES[2]}: newest of 2026-11-22, newest complete." in logged
+    assert "notes.txt" in logged
+    assert "dry run" not in logged
+    assert "secret plans" not in logged
 
 
 def test_airflows_own_dry_run_still_works() -> None:

@@ -1,4 +1,4 @@
-"""What `redact` takes out is nowhere: in no file, log, result, spool or lineage; and the manifest tells what was done."""
+"""What `redact` takes out is nowhere: in no file, log, result, spool or lineage; and the manifest says what was done."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def secret(number: int, field: str) -> str:
 
 
 def fleet() -> list[dict[str, Any]]:
-    """Sixty assistants that hold secrets wherever POLICY looks, some where the documentation does not expect them."""
+    """Sixty assistants that hold secrets wherever POLICY applies, some where the documentation does not expect them."""
     records = list(sandboxes.make_fleet(60))
     for number, record in enumerate(records):
         record["user"] = {

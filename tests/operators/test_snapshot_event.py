@@ -1,4 +1,4 @@
-"""Partition keys of the snapshot's asset event: where asked for, and nowhere else."""
+"""Partition keys of the snapshot's asset event: where requested, and nowhere else."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def partition_keys(run_id: str) -> list[str | None]:
 
 
 @pytest.mark.skipif(not HAS_PARTITIONS, reason="Airflow before 3.3 has no such keys")
-@pytest.mark.parametrize(("wanted", "found"), [(False, None), (True, "p1")])
-def test_the_event_has_the_snapshots_name_where_asked_for(
-    sandbox: Sandbox, tmp_path: Path, wanted: bool, found: str | None
+@pytest.mark.parametrize(("requested", "found"), [(False, None), (True, "p1")])
+def test_the_event_has_the_snapshots_name_where_requested(
+    sandbox: Sandbox, tmp_path: Path, requested: bool, found: str | None
 ) -> None:
-    """Without being asked there is none: it would wake no DAG that is scheduled on the whole asset."""
-    result = run(f"partition_{wanted}", tmp_path, emit_partition=wanted)
+    """By default there is none: it would wake no DAG that is scheduled on the whole asset."""
+    result = run(f"partition_{requested}", tmp_path, emit_partition=requested)
     assert result.states == {"snapshot": "success"}
     assert partition_keys(result.run_id) == [found]
     assert result.asset_events == {"puretalk://puretalk_default/assistants": result.xcoms["snapshot"]}

@@ -56,7 +56,7 @@ def test_two_runs_in_one_second(sandbox: Sandbox, folder: Folder, context: Any) 
 
 
 def test_a_run_without_any_moment_is_named_after_now(sandbox: Sandbox, folder: Folder, context: Any) -> None:
-    """And one that is told its name has that."""
+    """And one that is given its name has that."""
     run = with_run(context, logical_date=None, run_after=None)
     before = datetime.now(UTC)
     name = folder.take(run)["snapshot"]

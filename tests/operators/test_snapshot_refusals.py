@@ -1,4 +1,4 @@
-"""The snapshot operator refuses wrong arguments in one sentence, before it asks the API for anything."""
+"""The snapshot operator refuses wrong arguments in one sentence, before any request."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_missing_library(
     missing: list[str],
     extra: str,
 ) -> None:
-    """Where an optional library is missing, the task says what to install before it asks the API for anything."""
+    """Where an optional library is missing, the task says what to install before any request."""
     for name in missing:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
@@ -173,7 +173,7 @@ def test_wrong_connection(
     fields: dict[str, Any],
     word: str,
 ) -> None:
-    """A wrong field of the connection is named together with the connection, before anything is asked or written."""
+    """A wrong field of the connection is named together with the connection, before anything is fetched or written."""
     connection("wrong", **({"host": silent.base_url, "password": silent.api_key} | fields))
     with pytest.raises(PuretalkConfigurationError) as caught:
         folder.take(context, puretalk_conn_id="wrong")

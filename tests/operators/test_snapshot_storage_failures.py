@@ -42,7 +42,7 @@ def is_one_sentence(error: BaseException) -> bool:
 def test_read_only_folder(sandbox: Sandbox, folder: Folder, context: Any) -> None:
     """A destination on a read-only file system is refused before the API is asked; it can still be read."""
     kept = folder.take(context, partition="1")
-    asked = sandbox.request_count
+    before = sandbox.request_count
     with mounted(folder.root, "--bind", str(folder.root)):
         subprocess.run(["mount", "-o", "remount,ro,bind", str(folder.root)], check=True)
         with pytest.raises(PuretalkConfigurationError, match="is read-only") as caught:
@@ -50,7 +50,7 @@ def test_read_only_folder(sandbox: Sandbox, folder: Folder, context: Any) -> Non
         assert [info.snapshot for info in snapshots.list_snapshots(folder.destination)] == ["1"]
         assert snapshots.verify(kept["manifest_path"]).count == 250
     assert is_one_sentence(caught.value)
-    assert sandbox.request_count == asked
+    assert sandbox.request_count == before
 
 
 def test_full_disk(sandbox: Sandbox, folder: Folder, context: Any) -> None:
@@ -137,7 +137,7 @@ def guarded(s3_bucket: str, connection: Callable[..., str]) -> Iterator[Callable
 
 
 def test_missing_bucket(sandbox: Sandbox, folder: Folder, s3_bucket: str, context: Any) -> None:
-    """A bucket that does not exist is named before the API is asked."""
+    """A bucket that does not exist is named before any request to the API."""
     with pytest.raises(PuretalkConfigurationError, match="no bucket 'no-such-bucket'") as caught:
         folder.take(context, destination="s3://no-such-bucket/fleet", storage_conn_id="aws_fleet")
     assert is_one_sentence(caught.value)
@@ -155,7 +155,7 @@ def test_bucket_that_can_be_none(sandbox: Sandbox, folder: Folder, s3_bucket: st
 def test_bucket_that_may_not_be_read(
     sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any
 ) -> None:
-    """A bucket that the key may not look at is refused as that, not as missing, before the API is asked."""
+    """A bucket that the key may not list is refused as that, not as missing, before any request to the API."""
     guarded("stranger", lambda method, path, query: False)
     with pytest.raises(PuretalkConfigurationError, match="permission denied") as caught:
         folder.take(context, destination=f"s3://{s3_bucket}/fleet", storage_conn_id="stranger")
@@ -179,7 +179,7 @@ def test_bucket_that_may_not_be_written(
 
 
 def test_least_rights_suffice(sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any) -> None:
-    """A key that may look into one folder of a bucket, and not at the bucket, is enough to keep snapshots there."""
+    """A key that may list one folder of a bucket, and not the bucket, is enough to keep snapshots there."""
     guarded(
         "keeper",
         lambda method, path, query: (
@@ -200,7 +200,7 @@ def test_least_rights_suffice(sandbox: Sandbox, folder: Folder, s3_bucket: str, 
 def test_storage_that_does_not_answer(
     sandbox: Sandbox, folder: Folder, connection: Callable[..., str], context: Any
 ) -> None:
-    """A storage that cannot be reached is refused as that, not as missing, before the API is asked."""
+    """A storage that cannot be reached is refused as that, not as missing, before any request to the API."""
     connection(
         "dead",
         conn_type="aws",

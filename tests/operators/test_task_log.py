@@ -1,4 +1,4 @@
-"""What the task log tells: how far a long reading is, what came of it, and what was odd."""
+"""What the task log says: how far a long reading is, what came of it, and what was odd."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_long_writing_tells_how_far_it_is(
 
 
 def test_short_writing_is_quiet(sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken) -> None:
-    """Where a snapshot takes no time there is nothing to tell on the way."""
+    """Where a snapshot takes no time there is nothing to log on the way."""
     folder.take(context)
     assert "rows/s" not in spoken()
 
@@ -55,7 +55,7 @@ def test_snapshot_says_what_came_of_it(sandbox: Sandbox, folder: Folder, context
 def test_snapshot_warns_of_values_that_break_the_documentation(
     sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken
 ) -> None:
-    """Each way of breaking it is told with its count, and without the values."""
+    """Each way of breaking it is logged with its count, and without the values."""
     for assistant_id in sandbox.fleet.ids()[:3]:
         sandbox.fleet.change(assistant_id, {"voice_stability": "very"})
     folder.take(context)

@@ -163,9 +163,9 @@ def test_list_of_rendered_arguments(sandbox: Sandbox, context: Any) -> None:
             "max_xcom_bytes": "{{ 500 * 1000 }}",
         }
         task: Any = operators.PuretalkListAssistantsOperator(task_id="task", **templates)
-    wanted = sandbox.fleet.ids()[:2]
-    task.render_template_fields({"field": "assistant_id", "inner": "language", "ids": wanted})
-    assert [record["assistant_id"] for record in task.execute(context)] == sorted(wanted)
+    requested = sandbox.fleet.ids()[:2]
+    task.render_template_fields({"field": "assistant_id", "inner": "language", "ids": requested})
+    assert [record["assistant_id"] for record in task.execute(context)] == sorted(requested)
     assert list(task.execute(context)[0]) == ["assistant_id", "voice.language"]
 
 
