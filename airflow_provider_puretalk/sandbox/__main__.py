@@ -1,7 +1,4 @@
-"""The command line: ``python -m airflow_provider_puretalk.sandbox``.
-
-In come options; out comes a running stand-in, or one sentence about why not and exit code 1.
-"""
+"""The command line of the sandbox: ``python -m airflow_provider_puretalk.sandbox``."""
 
 from __future__ import annotations
 
@@ -67,13 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=_port, default=8900, help="port to listen on, 0 for a free one (default: %(default)s)")
     add("--assistants", type=_count, default=250, metavar="N", help="how many to invent (default: %(default)s)")
     add("--seed", type=int, default=0, metavar="N", help="the same seed invents the same ones (default: %(default)s)")
-    add("--api-key", default=rules.api_key, metavar="KEY", help="key to ask for (default: %(default)s)")
+    add("--api-key", default=rules.api_key, metavar="KEY", help="key that requests must have (default: %(default)s)")
     add("--page-size", type=_count, default=rules.page_size, metavar="N", help="rows a page (default: %(default)s)")
     add(
         "--max-limit", type=_count, default=rules.max_limit, metavar="N",
         help="silent maximum of limit, 0 for none (default: %(default)s)",
     )  # fmt: skip
-    add("--latency-ms", type=float, default=0, metavar="MS", help="pause before every answer (default: %(default)s)")
+    add("--latency-ms", type=float, default=0, metavar="MS", help="pause before every response (default: %(default)s)")
     add("--requests-per-second", type=float, metavar="N", help="answer 429 above this (default: no limit)")
     add("--redirect-slash", action="store_true", help="answer 301 to paths without a trailing slash, as Django does")
     add(
@@ -102,7 +99,7 @@ def _greet(sandbox: Sandbox, url: str, host: str) -> None:
     ]
     if host not in _LOOPBACK:
         lines.append(
-            "Anybody who can reach this address can change the fleet: the control route asks for no key (web pages cannot)."
+            "Everyone who can reach this address can change the fleet: the control route needs no key (web pages cannot)."
         )
     lines.append("Ctrl-C stops it.")
     print("\n".join(lines), flush=True)

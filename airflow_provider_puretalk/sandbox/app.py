@@ -1,7 +1,7 @@
 """The application: the documented path with its corners, its OpenAPI document, and the control route.
 
-In come HTTP requests, out go answers made from a :class:`Sandbox`. The OpenAPI document is made from the package's own
-models; the answers are not, because a model would add, drop or round what a stored record says.
+The OpenAPI document is made from the package's own models. The responses are made from a :class:`Sandbox` without them: a
+model would add, drop or round values of a stored record.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _api_router(sandbox: Sandbox) -> APIRouter:
     """Build the documented part."""
 
     async def slash(request: Request) -> None:
-        # Before the key is looked at, as in Django's CommonMiddleware.
+        # Before the check of the key, as in Django's CommonMiddleware.
         if sandbox.rules.redirect_slash and not request.url.path.endswith("/"):
             target = f"{request.url.path}/" + (f"?{request.url.query}" if request.url.query else "")
             raise HTTPException(HTTPStatus.MOVED_PERMANENTLY, "The path ends in a slash.", {"Location": target})

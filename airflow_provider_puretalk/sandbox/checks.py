@@ -1,4 +1,4 @@
-"""Checks of what the sandbox is told, so that nothing is taken now on which a later answer would fail."""
+"""Checks of the sandbox's settings, so that none is accepted on which a later response would fail."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The control route: lets people change the fleet and set faults while the sandbox runs, with curl and without a key.
 
-In comes JSON, read exactly, so that a record can be given any shape; out goes a short answer. Meant for loopback.
+Its JSON is read exactly, so that a record can be given any shape. Meant for loopback.
 
-No key is asked for, so a page in somebody's browser must not get in either. What changes something needs the content type
-of JSON, which a page of another origin may not send without asking first, and nothing here permits it. The Host must be
-the machine itself, so that no foreign name that was pointed at loopback (DNS rebinding) becomes the same origin.
+It needs no key, so web pages in a browser must not get in. What changes something needs the content type of JSON, which a
+page of another origin may send only after a CORS preflight, and nothing here permits it. The Host must be the machine
+itself, so that no foreign name that was pointed at loopback (DNS rebinding) becomes the same origin.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def control_router(sandbox: Sandbox) -> APIRouter:
 
     @router.get("/requests")
     async def requests() -> Response:
-        return _answer({"count": sandbox.request_count, "max_in_flight": sandbox.max_in_flight})
+        return _json_response({"count": sandbox.request_count, "max_in_flight": sandbox.max_in_flight})
 
     return router
 
@@ -42,13 +42,13 @@ def _add_fleet_routes(router: APIRouter, sandbox: Sandbox) -> None:
     @router.get("/assistants")
     async def assistants() -> Response:
         rows = [{"assistant_id": record.get("assistant_id"), "name": record.get("name")} for record in fleet]
-        return _answer({"count": len(rows), "assistants": rows})
+        return _json_response({"count": len(rows), "assistants": rows})
 
     @router.post("/assistants")
     async def add(request: Request) -> Response:
         partial = await _read_object(request, empty={})
         try:
-            return _answer(fleet.add(partial), HTTPStatus.CREATED)
+            return _json_response(fleet.add(partial), HTTPStatus.CREATED)
         except (RecursionError, ValueError) as error:
             raise _refusal(str(error)) from None
 
@@ -56,7 +56,7 @@ def _add_fleet_routes(router: APIRouter, sandbox: Sandbox) -> None:
     async def change(assistant_id: str, request: Request) -> Response:
         changes = await _read_object(request)
         try:
-            return _answer(fleet.change(assistant_id, changes))
+            return _json_response(fleet.change(assistant_id, changes))
         except KeyError:
             raise _unknown(assistant_id) from None
         except (RecursionError, ValueError) as error:
@@ -76,7 +76,7 @@ def _add_fault_routes(router: APIRouter, sandbox: Sandbox) -> None:
 
     @router.get("/faults")
     async def pending() -> Response:
-        return _answer([fault.as_dict() for fault in faults.pending()])
+        return _json_response([fault.as_dict() for fault in faults.pending()])
 
     @router.post("/faults")
     async def put(request: Request) -> Response:
@@ -166,7 +166,7 @@ async def _read_object(request: Request, *, empty: dict[str, Any] | None = None)
     return body
 
 
-def _answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def _json_response(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(encode(value) + b"\n", status, media_type="application/json")
 
 

@@ -1,7 +1,7 @@
 """uvicorn, taught the two things a misbehaving service needs: to hand out its connections, and to stop at once.
 
 Imports uvicorn and FastAPI at its start; :mod:`.server` imports it only when a server is wanted. Always uses h11 and
-asyncio's own loop, so that a broken answer looks the same wherever the sandbox runs.
+asyncio's own loop, so that a broken response is the same wherever the sandbox runs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def build_server(sandbox: Sandbox) -> PromptServer:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        # Longer than a client may rest between two requests: a race between both ends would look like a fault.
+        # Longer than a client may rest between two requests: a race between both ends would seem a fault.
         timeout_keep_alive=300,
     )
     return PromptServer(config)

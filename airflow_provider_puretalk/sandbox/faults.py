@@ -1,6 +1,5 @@
-"""What can be made to go wrong, as a list of rules that are used up in order.
+"""Faults: a list of rules, of which each request uses up the first that fits it.
 
-In come rules, as :class:`Fault` objects or in their text form; out comes, per request, the first rule that fits it.
 What a rule does is done elsewhere: to the wire in :mod:`.gate`, to the content in :mod:`.pages`.
 
 In text a fault is its kind, then its settings: ``reset``, ``half_body:page=3``, ``status:code=503,times=2``. A number
@@ -87,7 +86,7 @@ class Fault:
             retry_after_header(self.retry_after)
         if self.url is not None:
             require_header_value("'url'", self.url)
-            urlsplit(self.url)  # Raises where it is none, before an answer is built on it.
+            urlsplit(self.url)  # Raises where it is none, before a response is built on it.
 
     @classmethod
     def parse(cls, text: str) -> Fault:

@@ -1,8 +1,8 @@
-"""Invents a fleet of voice assistants that looks like a real company's, the same one for the same seed.
+"""Invented fleets of voice assistants, like a real company's; the same one for the same seed.
 
-In come a number and a seed; out come records as the list shows them: plain dicts, documented fields in the contract's
-order, and on a few of them the unknown fields that the vendor once had. Knows no server and no models. An assistant
-depends on the seed and its own place only, so a longer fleet begins with the shorter one.
+The records are plain dicts as in the list: documented fields in the contract's order, and on a few of them the unknown
+fields that the vendor once had. An assistant depends on the seed and its own place only, so a longer fleet begins with the
+shorter one. Knows no server and no models.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _user(random: Random, name: str, email: str) -> dict[str, Any]:
 
 
 def _voice(random: Random, name: str, gender: str, language: phrases.Language) -> dict[str, Any]:
-    # Three forms of voice ids have been seen; nobody may rest on one of them.
+    # Three forms of voice ids have been seen; clients may not rely on one of them.
     forms = (_uuid(random), f"{language.code}-{name}Neural", f"{random.getrandbits(96):024x}")
     slug = _slug(name)
     voice = {
@@ -154,7 +154,7 @@ def _prompt(random: Random, words: dict[str, Any], company: phrases.Company, job
         sections.append("## When something goes wrong\n" + _bullets(_pick(random, phrases.TROUBLE, 2, 6), words))
     if random.random() < 0.5:
         dialogues = _pick(random, phrases.DIALOGUES, 2, 6)
-        sections.append("## Examples\n" + "\n\n".join(f"Caller: {asks}\nYou: {says}" for asks, says in dialogues))
+        sections.append("## Examples\n" + "\n\n".join(f"Caller: {line}\nYou: {reply}" for line, reply in dialogues))
     return "\n\n".join(sections) + "\n"
 
 

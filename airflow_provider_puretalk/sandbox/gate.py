@@ -1,6 +1,6 @@
-"""Stands in front of the application: notes every request, lets it wait, and breaks its answer where a fault says so.
+"""The middleware in front of the application: counts every request, lets it wait, and breaks its response by a fault.
 
-An ASGI middleware. Faults of the wire are done here (a status, HTML, a redirect, half a body, a reset, a slow answer);
+An ASGI middleware. Faults of the wire are done here (a status, HTML, a redirect, half a body, a reset, a slow response);
 those of the content are passed on to the application as ``scope["puretalk.fault"]``. Knows no pages.
 """
 
@@ -31,7 +31,7 @@ FAULT_KEY = "puretalk.fault"
 #: Name of the ASGI extension under which the server hands over the connection.
 TRANSPORT_EXTENSION = "puretalk.transport"
 
-#: In how many pieces a slow answer comes.
+#: In how many pieces a slow response comes.
 _DROPS = 20
 
 _HTML = b"<!doctype html><html><head><title>Gateway</title></head><body><h1>Come back later</h1></body></html>"
@@ -43,28 +43,28 @@ class Gate:
     def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self._app = app
         self._sandbox = sandbox
-        self._answers = 0
+        self._responses = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; the API's are counted and may go wrong, all others only get a request id."""
+        """Respond to one request; the API's are counted and may go wrong, all others only get a request id."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._answers += 1
-        send = _with_request_id(send, f"sandbox-{self._answers}")
+        self._responses += 1
+        send = _with_request_id(send, f"sandbox-{self._responses}")
         path = scope["path"]
         if path != API_PATH and not path.startswith(f"{API_PATH}/"):
             await self._app(scope, receive, send)
             return
         try:
-            await self._answer(scope, receive, send)
+            await self._respond(scope, receive, send)
         except asyncio.CancelledError:
             # The server stops and has cut the connection already. uvicorn would log a traceback.
             transport = scope.get("extensions", {}).get(TRANSPORT_EXTENSION)
             if transport is None or not transport.is_closing():
                 raise
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         request = ServedRequest(scope["method"], scope["path"], dict(query), headers)
@@ -130,7 +130,7 @@ async def _half_body(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive,
             transport.close()
 
     await app(scope, receive, send_half)
-    # The server takes an unfinished answer for a bug of the application, unless the connection is gone by then.
+    # The server takes an unfinished response for a bug of the application, unless the connection is gone by then.
     await _gone(receive)
 
 

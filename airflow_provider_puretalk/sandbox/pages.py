@@ -1,8 +1,7 @@
-"""Cuts the list into pages the way Django REST Framework does, corners included, and spoils one where a fault says so.
+"""The pages of the list, cut as Django REST Framework does, corners included, and broken where a fault says so.
 
-In come a store and the query of a request; out comes the body of the answer as bytes. The rules were measured on DRF's
-``PageNumberPagination``: a ``page`` that is not one of the list's is not found, a ``limit`` that is no positive number
-is ignored, one above the maximum is capped without a word. Knows no framework.
+The rules were measured on DRF's ``PageNumberPagination``: a ``page`` that is not one of the list's is not found, a
+``limit`` that is no positive number is ignored, one above the maximum is capped without a word. Knows no framework.
 """
 
 from __future__ import annotations
@@ -51,9 +50,9 @@ def read_page(
     max_limit: int | None,
     shuffled: Random | None = None,
 ) -> Page:
-    """Read the page that a query asks for.
+    """Read the page of a query.
 
-    :param url: the address asked, without query; ``next`` and ``previous`` are built on it.
+    :param url: the address of the request, without query; ``next`` and ``previous`` are built on it.
     :param page_size: rows a page, where ``limit`` does not say.
     :param max_limit: silent maximum of ``limit``.
     :param shuffled: read from a freshly shuffled list.
@@ -77,7 +76,7 @@ def read_page(
 
 
 def page_number(query: Query) -> int | None:
-    """Return the page asked for; the first one without ``page``, None where it is no number."""
+    """Return the requested page; the first one without ``page``, None where it is no number."""
     text = _last(query, "page")
     if not text:
         return 1
@@ -114,12 +113,12 @@ def spoil(page: Page, fault: Fault, *, url: str, query: Query) -> bytes:
 
 def _limit(query: Query, page_size: int, max_limit: int | None) -> int:
     try:
-        asked = int(_last(query, "limit") or "")
+        requested = int(_last(query, "limit") or "")
     except ValueError:
         return page_size
-    if asked < 1:
+    if requested < 1:
         return page_size
-    return asked if max_limit is None else min(asked, max_limit)
+    return requested if max_limit is None else min(requested, max_limit)
 
 
 def _last(query: Query, name: str) -> str | None:

@@ -1,7 +1,7 @@
 """Serves a sandbox over real sockets: in a background thread for tests, or in the foreground for people.
 
 FastAPI and uvicorn are an extra: what needs them (:mod:`.engine`) is imported only when a server starts, so without
-them this module says what to install instead of failing at import.
+them this module names what to install instead of failing at import.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def listen(host: str, port: int) -> socket.socket:
     require_whole("the port", port, 0, 65_535)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, unlike socket.create_server: asyncio switches Nagle's algorithm off for such sockets
-    # only, and with it on every answer on a kept connection takes 40 ms.
+    # only, and with it on every response on a kept connection takes 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left can be taken again
@@ -118,7 +118,7 @@ def listen(host: str, port: int) -> socket.socket:
 def base_url(listener: socket.socket) -> str:
     """Return what belongs into the connection's Host field."""
     host, port = listener.getsockname()[:2]
-    # The address that means "all of this machine's" is none that a client can ask.
+    # The address that means "all of this machine's" is none that a client can connect to.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{API_PATH}"
 

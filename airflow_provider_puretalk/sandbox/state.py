@@ -1,7 +1,7 @@
-"""The sandbox as tests and the control route see it: what it serves, by which rules, and what it was asked.
+"""The state of a sandbox, for tests and the control route: its fleet, rules, faults and the requests that it got.
 
-Holds everything that changes while the sandbox runs. Knows neither FastAPI nor sockets, so it can be looked at and
-edited from any thread.
+Holds everything that changes while the sandbox runs. Knows neither FastAPI nor sockets, so it can be read and edited from
+any thread.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from airflow_provider_puretalk.sandbox.store import FleetStore
 #: Obviously no real key, so it may stand in READMEs, logs and tests.
 DEFAULT_API_KEY = "sandbox-key"
 
-#: The fewest requests per second that can be asked for: not quite one a day.
+#: The lowest limit of requests per second: not quite one a day.
 _LEAST_RATE = 0.00001
 
-#: A sandbox can run for weeks; it remembers this many requests and forgets the older half of them at a time.
+#: A sandbox can run for weeks; it keeps this many requests and drops the older half of them at a time.
 REQUESTS_KEPT = 20_000
 
 
@@ -49,7 +49,7 @@ class Rules:
 
     :ivar page_size: rows a page without ``limit``.
     :ivar max_limit: silent maximum of ``limit``; None for none.
-    :ivar latency_ms: pause before every answer.
+    :ivar latency_ms: pause before every response.
     :ivar requests_per_second: what is above it is answered with 429; None for no limit.
     :ivar redirect_slash: answer 301 to a path without its trailing slash, as Django does.
     """
@@ -62,7 +62,7 @@ class Rules:
     redirect_slash: bool = False
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a rule, refusing one that later answers could not follow.
+        """Set a rule, refusing one that later responses could not follow.
 
         :raises ValueError: saying which and why.
         """
@@ -148,7 +148,7 @@ class Sandbox:
 
     @property
     def api_key(self) -> str:
-        """The key that it wants to see in ``X-API-KEY``."""
+        """The key that requests must have in ``X-API-KEY``."""
         return self.rules.api_key
 
     @property

@@ -1,8 +1,8 @@
-"""Keeps the sandbox's assistants in memory, in order of their creation, while people change them.
+"""The sandbox's assistants, in memory and in order of their creation, while people change them.
 
-In come records as plain dicts; out come pages of them, each read in one piece as a database would. Every record is
-held as the JSON it will be sent as, so unknown fields, the order of keys, and the difference between null and absent
-survive, and nobody can change a stored record by accident. Safe to use from several threads. Knows no HTTP.
+A page is read in one piece, as a database would. Every record is held as the JSON it will be sent as, so unknown fields,
+the order of keys, and the difference between null and absent survive, and a stored record cannot be changed by accident.
+Safe to use from several threads. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class FleetStore:
 
 
 def encode(record: Any) -> bytes:
-    """Write JSON the way DRF sends it: keys in their order, no spaces, UTF-8. NaN is written too: tests ask for it."""
+    """Write JSON the way DRF sends it: keys in their order, no spaces, UTF-8. NaN is written too: tests need it."""
     try:
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     except TypeError:

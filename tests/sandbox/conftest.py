@@ -10,7 +10,7 @@ import requests
 
 from airflow_provider_puretalk.sandbox import Sandbox, running
 
-Ask = Callable[..., requests.Response]
+Fetch = Callable[..., requests.Response]
 
 
 @pytest.fixture
@@ -21,19 +21,21 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def ask(sandbox: Sandbox) -> Ask:
-    """Ask the API for the list; keyword arguments become the query."""
+def fetch(sandbox: Sandbox) -> Fetch:
+    """Fetch the list; keyword arguments become the query."""
 
-    def ask_list(path: str = "/ai-assistants", *, key: str | None = sandbox.api_key, **query: Any) -> requests.Response:
+    def fetch_list(
+        path: str = "/ai-assistants", *, key: str | None = sandbox.api_key, **query: Any
+    ) -> requests.Response:
         headers = {} if key is None else {"X-API-KEY": key}
         url = sandbox.base_url + path
         return requests.get(url, params=query, headers=headers, timeout=10, allow_redirects=False)
 
-    return ask_list
+    return fetch_list
 
 
 @pytest.fixture
-def control(sandbox: Sandbox) -> Ask:
+def control(sandbox: Sandbox) -> Fetch:
     """Send a request to the control route."""
 
     def send(

@@ -1,4 +1,4 @@
-"""Whatever a client asks, and whatever the fleet holds: properties, over a real socket."""
+"""Whatever a client requests, and whatever the fleet holds: properties, over a real socket."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ def test_every_query_gets_the_page_it_names_or_not_found(served, query):
     """Never a 5xx and never a 422: what is no number counts as none, and `next` leads exactly one page on."""
     sandbox, session = served
     sandbox.fleet.replace_all([{"assistant_id": assistant_id} for assistant_id in IDS])
-    answer = session.get(f"{sandbox.base_url}/ai-assistants", params=query, timeout=10)
+    response = session.get(f"{sandbox.base_url}/ai-assistants", params=query, timeout=10)
     limit = _number(str(query.get("limit", "")), 0)
     size = min(limit, MAX_LIMIT) if limit > 0 else PAGE_SIZE
     last = math.ceil(len(IDS) / size)
     page = _number(str(query.get("page", "")) or "1", 0)
     if not 1 <= page <= last:
-        assert (answer.status_code, answer.json()) == (404, {"err": True, "msg": "Invalid page."})
+        assert (response.status_code, response.json()) == (404, {"err": True, "msg": "Invalid page."})
         return
-    assert answer.status_code == 200
-    body = answer.json()
+    assert response.status_code == 200
+    body = response.json()
     assert [row["assistant_id"] for row in body["results"]] == IDS[(page - 1) * size : page * size]
     assert body["count"] == len(IDS)
     for link, number in (("next", page + 1), ("previous", page - 1)):
@@ -74,7 +74,7 @@ def test_every_query_gets_the_page_it_names_or_not_found(served, query):
 @many_examples
 @given(st.integers(0, 45), st.none() | st.integers(1, 50))
 def test_following_the_pages_to_the_end_gives_every_assistant_once(served, size, limit):
-    """As long as nobody edits: in order, with the same count on every page, and `next` null on the last one only."""
+    """As long as nothing changes: in order, with the same count on every page, and `next` null on the last one only."""
     sandbox, session = served
     sandbox.fleet.replace_all([{"assistant_id": assistant_id} for assistant_id in IDS[:size]])
     read, page, more = [], 1, True

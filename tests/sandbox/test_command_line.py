@@ -41,7 +41,7 @@ def started(*arguments: str) -> Iterator[tuple[Any, str]]:
 
 
 def test_it_greets_serves_and_stops():
-    """It says what it is, where, and with which key; answers; and Ctrl-C ends it without a traceback."""
+    """It says what it is, where, and with which key; responses; and Ctrl-C ends it without a traceback."""
     with started("--port", "0", "--assistants", "7", "--seed", "4", "--page-size", "2", "--fault", "503") as (
         process,
         greeting,
@@ -50,10 +50,10 @@ def test_it_greets_serves_and_stops():
         assert "sandbox-key" in greeting
         (url,) = re.findall(r"base URL\s+(http://127\.0\.0\.1:\d+/api)\n", greeting)
         headers = {"X-API-KEY": "sandbox-key"}
-        answers = [requests.get(f"{url}/ai-assistants", headers=headers, timeout=10) for _ in range(2)]
-        assert [answer.status_code for answer in answers] == [503, 200]
-        assert answers[1].json()["count"] == 7
-        assert len(answers[1].json()["results"]) == 2
+        responses = [requests.get(f"{url}/ai-assistants", headers=headers, timeout=10) for _ in range(2)]
+        assert [response.status_code for response in responses] == [503, 200]
+        assert responses[1].json()["count"] == 7
+        assert len(responses[1].json()["results"]) == 2
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
     assert (output, errors, process.returncode) == ("Stopped.\n", "", 0)

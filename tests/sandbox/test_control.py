@@ -6,55 +6,57 @@ import pytest
 
 
 def test_the_list_gives_ids_and_names(sandbox, control):
-    """No key is asked for."""
-    answer = control("GET", "/assistants")
-    assert answer.status_code == 200
-    assert answer.json()["count"] == 25
-    rows = answer.json()["assistants"]
+    """No key is needed."""
+    response = control("GET", "/assistants")
+    assert response.status_code == 200
+    assert response.json()["count"] == 25
+    rows = response.json()["assistants"]
     assert rows == [{"assistant_id": row["assistant_id"], "name": row["name"]} for row in sandbox.fleet]
 
 
 @pytest.mark.parametrize("raw", [None, b"{}", b'{"name": "Night desk"}'])
-def test_an_assistant_is_added_and_shown_by_the_api(ask, control, raw):
-    answer = control("POST", "/assistants", raw=raw)
-    assert answer.status_code == 201
-    assert ask(page=3).json()["count"] == 26
-    assert ask(page=3).json()["results"][-1] == answer.json()
+def test_an_assistant_is_added_and_shown_by_the_api(fetch, control, raw):
+    response = control("POST", "/assistants", raw=raw)
+    assert response.status_code == 201
+    assert fetch(page=3).json()["count"] == 26
+    assert fetch(page=3).json()["results"][-1] == response.json()
 
 
-def test_a_change_is_shown_by_the_api(sandbox, ask, control):
+def test_a_change_is_shown_by_the_api(sandbox, fetch, control):
     first = sandbox.fleet.get(sandbox.fleet.ids()[0])
-    answer = control("PATCH", f"/assistants/{first['assistant_id']}", {"prompt": "Be brief.", "voice": {"name": "Kim"}})
-    assert answer.status_code == 200
-    shown = ask().json()["results"][0]
-    assert shown == answer.json()
+    response = control(
+        "PATCH", f"/assistants/{first['assistant_id']}", {"prompt": "Be brief.", "voice": {"name": "Kim"}}
+    )
+    assert response.status_code == 200
+    shown = fetch().json()["results"][0]
+    assert shown == response.json()
     assert (shown["prompt"], shown["voice"]["name"]) == ("Be brief.", "Kim")
     assert shown["voice"]["voice_id"] == first["voice"]["voice_id"]
     assert shown["updated_at"] > first["updated_at"]
 
 
-def test_a_change_may_break_the_documentation(sandbox, ask, control):
+def test_a_change_may_break_the_documentation(sandbox, fetch, control):
     """Any JSON is taken, digit for digit: that is how people try what a wrong value does."""
     first = sandbox.fleet.ids()[0]
     raw = b'{"behavior": 123456789012345678901234567890, "user": "text", "x": 1e400}'
     assert control("PATCH", f"/assistants/{first}", raw=raw).status_code == 200
-    assert b'"behavior":123456789012345678901234567890' in ask().content
-    assert b'"user":"text"' in ask().content
-    assert b'"x":1E+400' in ask().content
+    assert b'"behavior":123456789012345678901234567890' in fetch().content
+    assert b'"user":"text"' in fetch().content
+    assert b'"x":1E+400' in fetch().content
 
 
-def test_a_removed_assistant_is_gone(sandbox, ask, control):
+def test_a_removed_assistant_is_gone(sandbox, fetch, control):
     first, second = sandbox.fleet.ids()[:2]
     assert control("DELETE", f"/assistants/{first}").status_code == 204
-    assert ask().json()["count"] == 24
-    assert ask().json()["results"][0]["assistant_id"] == second
+    assert fetch().json()["count"] == 24
+    assert fetch().json()["results"][0]["assistant_id"] == second
 
 
 @pytest.mark.parametrize(("method", "body"), [("PATCH", {}), ("DELETE", None)])
-def test_an_unknown_assistant_is_told(control, method, body):
-    answer = control(method, "/assistants/nobody", body)
-    assert answer.status_code == 404
-    assert answer.json() == {"err": True, "msg": "no assistant has the id nobody"}
+def test_an_unknown_assistant_is_named(control, method, body):
+    response = control(method, "/assistants/nobody", body)
+    assert response.status_code == 404
+    assert response.json() == {"err": True, "msg": "no assistant has the id nobody"}
 
 
 @pytest.mark.parametrize(
@@ -77,35 +79,35 @@ def test_a_wrong_body_is_refused_with_its_reason(sandbox, control, method, path,
     """422 with a sentence, and nothing is changed."""
     first = sandbox.fleet.ids()[0]
     before = list(sandbox.fleet)
-    answer = control(method, path.replace("{first}", first), raw=raw.replace(b"{first}", first.encode()))
-    assert answer.status_code == 422
-    assert answer.json()["err"] is True
-    assert reason in answer.json()["msg"]
+    response = control(method, path.replace("{first}", first), raw=raw.replace(b"{first}", first.encode()))
+    assert response.status_code == 422
+    assert response.json()["err"] is True
+    assert reason in response.json()["msg"]
     assert list(sandbox.fleet) == before
     assert sandbox.faults.pending() == []
 
 
-def test_faults_are_set_shown_used_and_cleared(ask, control):
+def test_faults_are_set_shown_used_and_cleared(fetch, control):
     """Setting replaces what was set before; text and objects may be mixed."""
     control("POST", "/faults", "reset")
-    answer = control("POST", "/faults", [{"kind": "status", "code": 503, "times": 2}, "html:page=9"])
-    assert [(fault["kind"], fault["times"], fault["page"]) for fault in answer.json()] == [
+    response = control("POST", "/faults", [{"kind": "status", "code": 503, "times": 2}, "html:page=9"])
+    assert [(fault["kind"], fault["times"], fault["page"]) for fault in response.json()] == [
         ("status", 2, None),
         ("html", 1, 9),
     ]
-    assert ask().status_code == 503
+    assert fetch().status_code == 503
     assert control("GET", "/faults").json()[0]["times"] == 1
     assert control("DELETE", "/faults").status_code == 204
-    assert ask().status_code == 200
+    assert fetch().status_code == 200
     assert control("GET", "/faults").json() == []
 
 
-def test_requests_counts_the_apis_and_no_others(ask, control):
+def test_requests_counts_the_apis_and_no_others(fetch, control):
     """Refused ones count, control requests do not."""
     assert control("GET", "/requests").json() == {"count": 0, "max_in_flight": 0}
-    ask()
-    ask(key=None)
-    ask("/nothing")
+    fetch()
+    fetch(key=None)
+    fetch("/nothing")
     control("GET", "/assistants")
     assert control("GET", "/requests").json() == {"count": 3, "max_in_flight": 1}
 
@@ -124,12 +126,12 @@ def test_requests_counts_the_apis_and_no_others(ask, control):
     ],
 )
 def test_a_form_of_a_web_page_changes_nothing(sandbox, control, method, kind):
-    """What a browser sends to a foreign address without asking first is refused, with or without a body."""
+    """What a browser sends to a foreign address without a preflight is refused, with or without a body."""
     before = list(sandbox.fleet)
     for path in ("/assistants", f"/assistants/{sandbox.fleet.ids()[0]}", "/faults"):
         for raw in (b"", b'{"name": "From a web page"}', b'"reset"'):
-            answer = control(method, path, raw=raw, Content_Type=kind)
-            assert answer.status_code in (405, 415)
+            response = control(method, path, raw=raw, Content_Type=kind)
+            assert response.status_code in (405, 415)
     assert list(sandbox.fleet) == before
     assert sandbox.faults.pending() == []
 
@@ -173,13 +175,13 @@ def test_every_name_of_loopback_is_taken(control, host):
     ],
     ids=["deep", "less deep", "long number", "huge exponent", "surrogate", "last moment", "id", "other types"],
 )
-def test_a_record_of_any_shape_is_taken_or_refused_but_never_breaks_the_api(sandbox, ask, control, raw):
+def test_a_record_of_any_shape_is_taken_or_refused_but_never_breaks_the_api(sandbox, fetch, control, raw):
     """Neither the control route nor what the API shows afterwards is a 500, and a later change works as well."""
     first = sandbox.fleet.ids()[0]
-    answers = [control("PATCH", f"/assistants/{first}", raw=raw), control("POST", "/assistants", raw=raw)]
-    answers += [control("PATCH", f"/assistants/{first}", raw=b'{"name": "x"}'), ask(), ask(page=3)]
-    assert {answer.status_code for answer in answers} <= {200, 201, 422}
-    assert ask().status_code == 200
+    responses = [control("PATCH", f"/assistants/{first}", raw=raw), control("POST", "/assistants", raw=raw)]
+    responses += [control("PATCH", f"/assistants/{first}", raw=b'{"name": "x"}'), fetch(), fetch(page=3)]
+    assert {response.status_code for response in responses} <= {200, 201, 422}
+    assert fetch().status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -204,15 +206,15 @@ def test_a_record_of_any_shape_is_taken_or_refused_but_never_breaks_the_api(sand
 )
 def test_a_fault_that_no_answer_could_be_made_of_is_refused(sandbox, control, fault):
     """When it is set, with a sentence; not when the next request comes."""
-    answer = control("POST", "/faults", fault)
-    assert (answer.status_code, sandbox.faults.pending()) == (422, [])
-    assert len(answer.json()["msg"]) > 10
+    response = control("POST", "/faults", fault)
+    assert (response.status_code, sandbox.faults.pending()) == (422, [])
+    assert len(response.json()["msg"]) > 10
     exact = control("POST", "/faults", raw=b'{"kind": "delay", "seconds": 1' + b"0" * 400 + b"}")
     assert exact.status_code == 422
 
 
 @pytest.mark.parametrize("code", [200, 204, 205, 304, 418, 599])
-def test_every_status_that_is_taken_is_answered(ask, control, code):
+def test_every_status_that_is_taken_is_answered(fetch, control, code):
     """Also those that have no body in HTTP."""
     control("POST", "/faults", [{"kind": "status", "code": code, "retry_after": 3}, {"kind": "html", "code": code}])
-    assert [ask().status_code, ask().status_code, ask().status_code] == [code, code, 200]
+    assert [fetch().status_code, fetch().status_code, fetch().status_code] == [code, code, 200]

@@ -1,4 +1,4 @@
-"""Faults: each does to a real client what its name says, in the order and as often as it was asked for."""
+"""Faults: each does to a real client what its name says, in the order and as often as it says."""
 
 from __future__ import annotations
 
@@ -24,123 +24,123 @@ def _caused_by(error, kind):
 
 
 @pytest.mark.parametrize("code", [400, 403, 418, 500, 503])
-def test_status(sandbox, ask, code):
+def test_status(sandbox, fetch, code):
     """The status comes in the documented shape, once; then all is well."""
     sandbox.faults.add(Fault("status", code=code))
-    answer = ask()
-    assert (answer.status_code, set(answer.json())) == (code, {"err", "msg"})
-    assert "Retry-After" not in answer.headers
-    assert ask().status_code == 200
+    response = fetch()
+    assert (response.status_code, set(response.json())) == (code, {"err", "msg"})
+    assert "Retry-After" not in response.headers
+    assert fetch().status_code == 200
 
 
-def test_retry_after_as_seconds_as_date_as_anything_and_absent(sandbox, ask):
+def test_retry_after_as_seconds_as_date_as_anything_and_absent(sandbox, fetch):
     sandbox.faults.add("429:retry_after=7", "429:retry_after=date+3", "503:retry_after=soon", "429")
-    answers = [ask() for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [429, 429, 503, 429]
-    headers = [answer.headers.get("Retry-After") for answer in answers]
+    responses = [fetch() for _ in range(4)]
+    assert [response.status_code for response in responses] == [429, 429, 503, 429]
+    headers = [response.headers.get("Retry-After") for response in responses]
     assert (headers[0], headers[2], headers[3]) == ("7", "soon", None)
     assert parsedate_to_datetime(headers[1]).tzinfo is not None
 
 
-def test_html(sandbox, ask):
-    """A gateway's page: 200 unless told otherwise, which is what makes it nasty."""
+def test_html(sandbox, fetch):
+    """A gateway's page: 200 by default, which is what makes it nasty."""
     sandbox.faults.add("html", "html:code=502")
-    answers = [ask(), ask()]
-    assert [answer.status_code for answer in answers] == [200, 502]
-    assert all(answer.headers["Content-Type"].startswith("text/html") for answer in answers)
-    assert "<html>" in answers[0].text
+    responses = [fetch(), fetch()]
+    assert [response.status_code for response in responses] == [200, 502]
+    assert all(response.headers["Content-Type"].startswith("text/html") for response in responses)
+    assert "<html>" in responses[0].text
 
 
-def test_redirect(sandbox, ask):
+def test_redirect(sandbox, fetch):
     sandbox.faults.add("redirect:url=http://127.0.0.1:9/x,code=307")
-    answer = ask()
-    assert (answer.status_code, answer.headers["Location"]) == (307, "http://127.0.0.1:9/x")
+    response = fetch()
+    assert (response.status_code, response.headers["Location"]) == (307, "http://127.0.0.1:9/x")
 
 
-def test_reset(sandbox, ask):
+def test_reset(sandbox, fetch):
     """The client sees RST, not a clean end."""
     sandbox.faults.add("reset")
     with pytest.raises(requests.ConnectionError) as caught:
-        ask()
+        fetch()
     assert _caused_by(caught.value, ConnectionResetError)
-    assert ask().status_code == 200
+    assert fetch().status_code == 200
 
 
-def test_half_body(sandbox, ask, caplog):
+def test_half_body(sandbox, fetch, caplog):
     """The header announces more than comes, the client notices, and the server does not take it for a crash."""
     sandbox.faults.add("half_body")
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
-        ask()
-    assert ask().status_code == 200
+        fetch()
+    assert fetch().status_code == 200
     assert caplog.records == []
 
 
-def test_delay(sandbox, ask):
-    """The answer takes longer than the client waits; a short delay changes nothing."""
+def test_delay(sandbox, fetch):
+    """The response takes longer than the client waits; a short delay changes nothing."""
     sandbox.faults.add("delay:seconds=60", "delay:seconds=0.01")
     with pytest.raises(requests.ReadTimeout):
         requests.get(f"{sandbox.base_url}/ai-assistants", timeout=(10, 0.1))
-    assert ask().json()["count"] == 25
+    assert fetch().json()["count"] == 25
 
 
-def test_trickle(sandbox, ask):
-    """The whole answer comes in the end; until then the client has the beginning of it."""
-    whole = ask().content
+def test_trickle(sandbox, fetch):
+    """The whole response comes in the end; until then the client has the beginning of it."""
+    whole = fetch().content
     sandbox.faults.add("trickle:seconds=0.05", "trickle:seconds=600")
-    assert ask().content == whole
+    assert fetch().content == whole
     url, headers = f"{sandbox.base_url}/ai-assistants", {"X-API-KEY": sandbox.api_key}
-    with requests.get(url, headers=headers, stream=True, timeout=10) as answer:
-        beginning = answer.raw.read1()
+    with requests.get(url, headers=headers, stream=True, timeout=10) as response:
+        beginning = response.raw.read1()
     assert 0 < len(beginning) <= len(whole) // 10
     assert whole.startswith(beginning)
 
 
-def test_err_true(sandbox, ask):
+def test_err_true(sandbox, fetch):
     sandbox.faults.add("err_true")
-    answer = ask()
-    assert (answer.status_code, answer.json()["err"]) == (200, True)
-    assert "results" not in answer.json()
+    response = fetch()
+    assert (response.status_code, response.json()["err"]) == (200, True)
+    assert "results" not in response.json()
 
 
-def test_bare_list(sandbox, ask):
-    whole = ask().json()["results"]
+def test_bare_list(sandbox, fetch):
+    whole = fetch().json()["results"]
     sandbox.faults.add("bare_list")
-    assert ask().json() == whole
+    assert fetch().json() == whole
 
 
-def test_empty_page(sandbox, ask):
+def test_empty_page(sandbox, fetch):
     """No rows, but the envelope goes on as if there were."""
-    whole = ask().json()
+    whole = fetch().json()
     sandbox.faults.add("empty_page")
-    assert ask().json() == {**whole, "results": []}
+    assert fetch().json() == {**whole, "results": []}
 
 
-def test_no_id(sandbox, ask):
-    whole = ask().json()
+def test_no_id(sandbox, fetch):
+    whole = fetch().json()
     sandbox.faults.add("no_id")
-    page = ask().json()
+    page = fetch().json()
     assert "assistant_id" not in page["results"][0]
     assert page["results"][0]["name"] == whole["results"][0]["name"]
     assert page["results"][1:] == whole["results"][1:]
 
 
-def test_nan(sandbox, ask):
+def test_nan(sandbox, fetch):
     """The text holds NaN, which is not JSON; the store itself is not spoilt."""
     sandbox.faults.add("nan")
-    assert '"voice_speed":NaN' in ask().text
-    assert "NaN" not in ask().text
+    assert '"voice_speed":NaN' in fetch().text
+    assert "NaN" not in fetch().text
 
 
-def test_shuffle(sandbox, ask):
+def test_shuffle(sandbox, fetch):
     """Two pages of a list without a stable order: the count holds, rows come twice and others never."""
     sandbox.faults.add("shuffle:times=always")
-    pages = [ask(limit=10, page=page).json() for page in (1, 2, 3)]
+    pages = [fetch(limit=10, page=page).json() for page in (1, 2, 3)]
     assert {page["count"] for page in pages} == {25}
     ids = [row["assistant_id"] for page in pages for row in page["results"]]
     assert len(ids) == 25
     assert len(set(ids)) < 25
     sandbox.faults.clear()
-    assert [row["assistant_id"] for row in ask().json()["results"]] == sandbox.fleet.ids()[:10]
+    assert [row["assistant_id"] for row in fetch().json()["results"]] == sandbox.fleet.ids()[:10]
 
 
 @pytest.mark.parametrize(
@@ -152,41 +152,41 @@ def test_shuffle(sandbox, ask):
         ("next_elsewhere:url=https://127.0.0.1:1", "https://127.0.0.1:1/api/ai-assistants/?limit=5&page=4"),
     ],
 )
-def test_next_that_leads_astray(sandbox, ask, fault, following):
-    whole = ask(page=3, limit=5).json()
+def test_next_that_leads_astray(sandbox, fetch, fault, following):
+    whole = fetch(page=3, limit=5).json()
     sandbox.faults.add(fault)
-    assert ask(page=3, limit=5).json() == {**whole, "next": following.format(base=sandbox.base_url)}
+    assert fetch(page=3, limit=5).json() == {**whole, "next": following.format(base=sandbox.base_url)}
 
 
-def test_rules_are_used_up_in_order(sandbox, ask):
+def test_rules_are_used_up_in_order(sandbox, fetch):
     """`ok` lets requests through, `times` repeats, and after the last rule all is well."""
     sandbox.faults.add("ok:times=2", "503:times=2", "401")
-    assert [ask().status_code for _ in range(7)] == [200, 200, 503, 503, 401, 200, 200]
+    assert [fetch().status_code for _ in range(7)] == [200, 200, 503, 503, 401, 200, 200]
     assert sandbox.faults.pending() == []
 
 
-def test_a_rule_for_a_page_waits_for_that_page(sandbox, ask):
-    """Whatever the order in which pages are asked for, only that one goes wrong."""
+def test_a_rule_for_a_page_waits_for_that_page(sandbox, fetch):
+    """Whatever the order in which pages are fetched, only that one goes wrong."""
     sandbox.faults.add(Fault("status", code=502, page=2), Fault("status", code=500, page=1))
-    assert [ask(page=page).status_code for page in (3, 2, 2)] == [200, 502, 200]
-    assert [ask().status_code for _ in range(2)] == [500, 200]
+    assert [fetch(page=page).status_code for page in (3, 2, 2)] == [200, 502, 200]
+    assert [fetch().status_code for _ in range(2)] == [500, 200]
 
 
-def test_a_fault_of_the_wire_comes_before_the_key_is_looked_at(sandbox, ask):
+def test_a_fault_of_the_wire_comes_before_the_key_is_looked_at(sandbox, fetch):
     sandbox.faults.add("500")
-    assert [ask(key=None).status_code, ask(key=None).status_code] == [500, 401]
+    assert [fetch(key=None).status_code, fetch(key=None).status_code] == [500, 401]
 
 
-def test_content_faults_leave_a_page_that_is_not_there_alone(sandbox, ask):
+def test_content_faults_leave_a_page_that_is_not_there_alone(sandbox, fetch):
     sandbox.faults.add("nan")
-    assert ask(page=99).status_code == 404
+    assert fetch(page=99).status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["nan", "no_id"])
-def test_content_faults_need_a_row(sandbox, ask, kind):
+def test_content_faults_need_a_row(sandbox, fetch, kind):
     sandbox.fleet.replace_all([])
     sandbox.faults.add(kind)
-    assert ask().json()["results"] == []
+    assert fetch().json()["results"] == []
 
 
 def test_for_ever_means_until_cleared():

@@ -86,7 +86,7 @@ def test_no_placeholder_is_left_open():
             assert f"{{{{{variable['name']}}}}}" in row["prompt"]
 
 
-def test_ids_are_unique_and_look_random():
+def test_ids_are_unique_and_random():
     ids = [row["assistant_id"] for row in FLEET]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", i) for i in ids)

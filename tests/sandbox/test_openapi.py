@@ -87,9 +87,9 @@ FACTS = ("type", "format", "enum", "minimum", "maximum")
 
 @pytest.fixture
 def document(sandbox):
-    answer = requests.get(sandbox.base_url.removesuffix("/api") + "/openapi.json", timeout=10)
-    assert answer.status_code == 200
-    return answer.json()
+    response = requests.get(sandbox.base_url.removesuffix("/api") + "/openapi.json", timeout=10)
+    assert response.status_code == 200
+    return response.json()
 
 
 def facts(schema, document):
@@ -148,7 +148,7 @@ def test_no_other_status_is_documented(document):
     assert sorted(operation(document)["responses"]) == ["200", "404"]
 
 
-def test_the_key_is_asked_for_where_the_contract_says(document):
+def test_the_key_is_required_where_the_contract_says(document):
     scheme = document["components"]["securitySchemes"]["ApiKeyAuth"]
     assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-KEY")
     assert operation(document)["security"] == [{"ApiKeyAuth": []}]

@@ -1,4 +1,4 @@
-"""`running()` as tests use it: starts, shows what it was asked, lets the fleet change in between, and stops at once."""
+"""`running()` as tests use it: starts, shows the requests it got, lets the fleet change in between, and stops at once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from airflow_provider_puretalk.sandbox.server import listen
 from airflow_provider_puretalk.sandbox.state import REQUESTS_KEPT, Throttle
 
 
-def _ids(answer):
-    return [row["assistant_id"] for row in answer.json()["results"]]
+def _ids(response):
+    return [row["assistant_id"] for row in response.json()["results"]]
 
 
 def _get(sandbox, query="", *, key=None):
-    """Ask a sandbox that this test started itself."""
+    """Fetch from a sandbox that this test started itself."""
     headers = {"X-API-KEY": key or sandbox.api_key}
     return requests.get(f"{sandbox.base_url}/ai-assistants{query}", headers=headers, timeout=10)
 
@@ -67,10 +67,10 @@ def test_open_requests_are_cut_off_at_the_end(caplog):
     assert caplog.records == []
 
 
-def test_requests_are_remembered_as_they_arrived(sandbox, ask):
+def test_requests_are_kept_as_they_arrived(sandbox, fetch):
     """Method, path, query and headers, names in small letters; also of requests that were refused."""
-    ask(page=2, limit=5)
-    ask("/ai-assistants/", key="wrong")
+    fetch(page=2, limit=5)
+    fetch("/ai-assistants/", key="wrong")
     first, second = sandbox.requests
     assert isinstance(first, ServedRequest)
     assert first[:3] == ("GET", "/api/ai-assistants", {"page": "2", "limit": "5"})
@@ -79,37 +79,37 @@ def test_requests_are_remembered_as_they_arrived(sandbox, ask):
     assert sandbox.request_count == 2
 
 
-def test_only_so_many_requests_are_remembered(sandbox, ask):
+def test_only_so_many_requests_are_kept(sandbox, fetch):
     """A demo that runs for weeks does not eat the memory; the count goes on."""
     sandbox.requests.extend([ServedRequest("GET", "/", {}, {})] * REQUESTS_KEPT)
-    ask()
+    fetch()
     assert len(sandbox.requests) == REQUESTS_KEPT // 2 + 1
     assert sandbox.requests[-1].path == "/api/ai-assistants"
     assert sandbox.request_count == 1
 
 
-def test_a_row_deleted_between_two_pages_loses_another_one(sandbox, ask):
+def test_a_row_deleted_between_two_pages_loses_another_one(sandbox, fetch):
     """What the API really does, and why this package reads twice: no count and no duplicate gives it away."""
     before = sandbox.fleet.ids()
     sandbox.before_request(2, lambda request: sandbox.fleet.remove(before[0]))
-    read = _ids(ask()) + _ids(ask(page=2)) + _ids(ask(page=3))
+    read = _ids(fetch()) + _ids(fetch(page=2)) + _ids(fetch(page=3))
     assert set(before) - set(read) == {before[10]}
     assert len(set(read)) == len(read)
 
 
-def test_a_callback_for_every_request_sees_each_of_them(sandbox, ask):
+def test_a_callback_for_every_request_sees_each_of_them(sandbox, fetch):
     seen = []
     sandbox.before_request(None, lambda request: seen.append(request.query.get("page")))
     for page in (1, 2, 3):
-        ask(page=page)
+        fetch(page=page)
     assert seen == ["1", "2", "3"]
 
 
-def test_a_callback_may_ask_the_sandbox_itself(sandbox, ask):
+def test_a_callback_may_ask_the_sandbox_itself(sandbox, fetch):
     """It runs beside the server, so that it cannot block it."""
     inner = []
-    sandbox.before_request(1, lambda request: inner.append(ask(page=3).status_code))
-    assert ask().status_code == 200
+    sandbox.before_request(1, lambda request: inner.append(fetch(page=3).status_code))
+    assert fetch().status_code == 200
     assert inner == [200]
 
 
@@ -123,12 +123,12 @@ def test_the_error_of_a_callback_reaches_the_test():
         block.__exit__(None, None, None)
 
 
-def test_requests_in_flight_are_counted(sandbox, ask):
+def test_requests_in_flight_are_counted(sandbox, fetch):
     """Two that wait for each other were in flight together."""
     both = threading.Barrier(2)
     sandbox.before_request(None, lambda request: both.wait(10))
     with ThreadPoolExecutor() as pool:
-        assert [answer.status_code for answer in pool.map(lambda page: ask(page=page), (1, 2))] == [200, 200]
+        assert [response.status_code for response in pool.map(lambda page: fetch(page=page), (1, 2))] == [200, 200]
     assert sandbox.max_in_flight == 2
 
 
@@ -138,14 +138,14 @@ def test_latency_keeps_requests_waiting(sandbox):
         requests.get(f"{sandbox.base_url}/ai-assistants", timeout=(10, 0.1))
 
 
-def test_too_many_requests_are_throttled_in_whole_seconds(ask, sandbox):
+def test_too_many_requests_are_throttled_in_whole_seconds(fetch, sandbox):
     """429 in the documented shape; a wrong key is refused before it is counted."""
     sandbox.rules.requests_per_second = 0.001
-    assert [ask(key=None).status_code, ask().status_code] == [401, 200]
-    answer = ask()
-    assert answer.status_code == 429
-    assert 900 < int(answer.headers["Retry-After"]) <= 1000
-    assert set(answer.json()) == {"err", "msg"}
+    assert [fetch(key=None).status_code, fetch().status_code] == [401, 200]
+    response = fetch()
+    assert response.status_code == 429
+    assert 900 < int(response.headers["Retry-After"]) <= 1000
+    assert set(response.json()) == {"err", "msg"}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_without_a_maximum_any_limit_is_honoured():
 
 
 def test_answers_leave_at_once():
-    """asyncio turns Nagle's algorithm off only where the socket names TCP; else each answer would take 40 ms."""
+    """asyncio turns Nagle's algorithm off only where the socket names TCP; else each response would take 40 ms."""
     with listen("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
 

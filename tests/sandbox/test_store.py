@@ -22,7 +22,7 @@ def test_it_holds_what_it_was_given(store):
 
 
 def test_an_added_assistant_is_new_complete_and_last(store):
-    """What is not said is invented; the id is no other's; it was made now."""
+    """What is not given is invented; the id is no other's; it was made now."""
     added = store.add({"name": "Night desk", "voice": {"language": "nl-NL"}})
     assert store.ids()[-1] == added["assistant_id"]
     assert len(set(store.ids())) == 6
@@ -72,7 +72,7 @@ def test_updated_at_is_set_where_there_was_none_to_move(before):
     assert store.change("a", {})["updated_at"] > "2026"
 
 
-def test_a_change_of_updated_at_itself_stays_as_it_was_asked_for(store):
+def test_a_change_of_updated_at_itself_stays_as_it_was_requested(store):
     assert store.change(store.ids()[0], {"updated_at": "2020-01-01"})["updated_at"] == "2020-01-01"
 
 
@@ -81,7 +81,7 @@ def test_an_assistant_keeps_its_id(store):
         store.change(store.ids()[0], {"assistant_id": "other"})
 
 
-def test_unknown_ids_are_told(store):
+def test_unknown_ids_are_named(store):
     for act in (store.get, store.remove, lambda unknown: store.change(unknown, {})):
         with pytest.raises(KeyError):
             act("nobody")
@@ -105,7 +105,7 @@ def test_nobody_changes_a_stored_record_from_outside(store):
 
 
 def test_records_without_an_id_can_be_held(store):
-    """Broken services send such; here they are served, though nobody can name them."""
+    """Broken services send such; here they are served, though no path can name them."""
     store.replace_all([{"name": "a"}, {"name": "b"}, {"assistant_id": 7}, {"assistant_id": "x"}])
     assert len(list(store)) == 4
 
