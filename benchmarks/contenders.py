@@ -27,7 +27,7 @@ PAGE_SIZE = 100
 
 
 def naive(base_url: str, folder: Path) -> Contender:
-    """Read as everybody does: one session, ``r.json()``, a line each, no validation, no retries, no proof."""
+    """Read as most scripts do: one session, ``r.json()``, a line each, no validation, no retries, no proof."""
     import requests
 
     def run() -> int:
@@ -135,7 +135,7 @@ def ours(
                 "extra": {"max_parallel_requests": parallel, "page_size": PAGE_SIZE},
             }
         )
-        # What the task would import first is imported before the clock starts, as it is for everybody else here; opening a
+        # What the task would import first is imported before the clock starts, as it is for all others here; opening a
         # storage makes Airflow import the file systems of all installed providers, naming an asset their URI handlers.
         import airflow_provider_puretalk.hooks  # noqa: F401
         from airflow_provider_puretalk.assets import puretalk_assistants_asset

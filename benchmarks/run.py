@@ -64,7 +64,7 @@ def serving(assistants: int, latency_ms: int) -> Iterator[str]:
 
 
 def measure(names: Iterable[str], base_url: str, assistants: int, times: int) -> dict[str, Figures]:
-    """Let everybody run once, then again: what a machine does in between meets all of them. Returns medians."""
+    """Run all once, then again: what a machine does in between meets all of them. Returns medians."""
     runs: dict[str, list[Figures]] = {name: [] for name in names}
     for _, (name, found) in itertools.product(range(times), runs.items()):
         before = _server_cpu(base_url)
@@ -171,7 +171,7 @@ def versions() -> str:
 
 
 def measure_reading(arguments: argparse.Namespace) -> list[str]:
-    """Read and snapshot the same list, everybody in turn."""
+    """Read and snapshot the same list, all in turn."""
     at: dict[int, dict[str, Figures]] = {}
     for latency in (0, 50):
         print(f"{latency} ms", flush=True)

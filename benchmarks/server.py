@@ -1,6 +1,6 @@
 """A server for benchmarks that cannot be the bottleneck: every page is rendered before the first request.
 
-It speaks just enough HTTP/1.1 for GETs with keep-alive, answers after a fixed latency, and tells on ``/cpu`` how many
+It speaks just enough HTTP/1.1 for GETs with keep-alive, answers after a fixed latency, and returns on ``/cpu`` how many
 seconds of processor time it has used so far. Usage: ``python -m benchmarks.server --assistants 50000``; the port it chose
 is the first line it prints.
 """
@@ -26,7 +26,7 @@ _INVENTED = 5_000
 
 
 class Fleet:
-    """Records as JSON text, and whole answers made from them once for each page size asked for."""
+    """Records as JSON text, and whole responses made from them once for each requested page size."""
 
     def __init__(self, assistants: int, largest_page: int, port: int) -> None:
         self._rows = list(rows(assistants))

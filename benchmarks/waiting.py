@@ -1,9 +1,8 @@
-"""A thousand deferred sensors of one account in one triggerer: how often they ask, and whom they hold up.
+"""A thousand deferred sensors of one account in one triggerer: how often they poll, and how late they make others.
 
-In comes how often to measure; out come medians for some situations. The stand-in PureTalk is a process of its own and
-counts requests; the sensors' triggers are started one by one, as Airflow starts them, in a process of their own as well. A
-task that ticks every 10 ms on their event loop tells how late it was: so late would every other trigger have been. How late
-it is where nobody waits is what the machine itself makes of it.
+The stand-in PureTalk is a process of its own and counts requests; the sensors' triggers are started one by one, as Airflow
+starts them, in a process of their own as well. A task that ticks every 10 ms on their event loop measures how late it was:
+so late would every other trigger have been. How late it is without sensors is what the machine itself makes of it.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from dataclasses import dataclass
 from typing import Any
 
 SENSORS = 1_000
-#: Seconds between two looks of each sensor.
+#: Seconds between two polls of each sensor.
 INTERVAL = 2.0
-#: Fifteen pages of twenty rows, four of them at a time: one look is many requests.
+#: Fifteen pages of twenty rows, four of them at a time: one poll is many requests.
 ASSISTANTS, PAGE_SIZE, IN_FLIGHT = 300, 20, 4
 #: Seconds between two ticks.
 TICK = 0.01
@@ -39,8 +38,8 @@ class Situation:
 
     :ivar sensors: how many wait.
     :ivar names: for how many different assistants.
-    :ivar latency_ms: how long each answer takes.
-    :ivar seconds: how long is looked on.
+    :ivar latency_ms: how long each response takes.
+    :ivar seconds: how long it is measured.
     """
 
     title: str
@@ -51,26 +50,26 @@ class Situation:
 
 
 SITUATIONS = (
-    Situation("nobody waits", 0, 1, 0, 12),
+    Situation("no sensor waits", 0, 1, 0, 12),
     Situation("all wait for the same assistant", SENSORS, 1, 50, 12),
     Situation("each waits for another assistant", SENSORS, SENSORS, 50, 12),
-    Situation("the same assistant, and each answer takes 5 s", SENSORS, 1, 5_000, 24),
+    Situation("the same assistant, and each response takes 5 s", SENSORS, 1, 5_000, 24),
 )
 
 
 @dataclass(frozen=True)
 class Waited:
-    """What came of a situation.
+    """The figures of a situation.
 
-    :ivar looks: readings of the list that were begun, all sensors together.
-    :ivar most_looks: one an interval, and one at the very beginning.
+    :ivar polls: readings of the list that were begun, all sensors together.
+    :ivar most_polls: one an interval, and one at the very beginning.
     :ivar in_flight: most requests at the same time.
     :ivar late_ms: greatest lateness of a tick, in milliseconds; ``usually_late_ms``: of 99 in 100.
     """
 
     title: str
-    looks: int
-    most_looks: int
+    polls: int
+    most_polls: int
     in_flight: int
     late_ms: float
     usually_late_ms: float
@@ -85,8 +84,8 @@ def _median(runs: list[Waited]) -> Waited:
     """Return the worst of what can be counted, and the median of what is timed."""
     return Waited(
         runs[0].title,
-        max(run.looks for run in runs),
-        runs[0].most_looks,
+        max(run.polls for run in runs),
+        runs[0].most_polls,
         max(run.in_flight for run in runs),
         statistics.median(run.late_ms for run in runs),
         statistics.median(run.usually_late_ms for run in runs),
@@ -97,11 +96,11 @@ def table(found: list[Waited]) -> list[str]:
     """Return the lines of the table."""
     return [
         f"\n### {SENSORS:,} deferred sensors of one account in one triggerer, each with an interval of {INTERVAL:g} s\n",
-        "| situation | looks of all together | one an interval | requests in flight | 99 % of ticks late by at most | the "
+        "| situation | polls of all together | one an interval | requests in flight | 99 % of ticks late by at most | the "
         "latest tick |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {one.title} | {one.looks} | at most {one.most_looks} | {one.in_flight} of {IN_FLIGHT} | "
+            f"| {one.title} | {one.polls} | at most {one.most_polls} | {one.in_flight} of {IN_FLIGHT} | "
             f"{one.usually_late_ms:.1f} ms | {one.late_ms:.1f} ms |"
             for one in found
         ),
@@ -111,9 +110,9 @@ def table(found: list[Waited]) -> list[str]:
 def goals(found: list[Waited]) -> list[tuple[str, float, float]]:
     """Return what was to be reached: what, the figure, and what it may be at most."""
     return [
-        ("1,000 sensors: looks / one an interval", max(one.looks / one.most_looks for one in found[1:]), 1),
+        ("1,000 sensors: polls / one an interval", max(one.polls / one.most_polls for one in found[1:]), 1),
         ("1,000 sensors: requests in flight / allowed", max(one.in_flight for one in found) / IN_FLIGHT, 1),
-        ("1,000 sensors, answers after 5 s: latest tick, ms", found[-1].late_ms, 50),
+        ("1,000 sensors, responses after 5 s: latest tick, ms", found[-1].late_ms, 50),
     ]
 
 
@@ -130,7 +129,7 @@ def _measure(number: int) -> Waited:
         }
         command = [sys.executable, "-m", "benchmarks.waiting", str(number)]
         result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        asked = _asked(url)
+        served = _requests(url)
     line = next((line for line in result.stdout.splitlines() if line.startswith("FIGURES ")), None)
     if line is None:
         raise SystemExit(f"{situation.title} failed:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}")
@@ -138,13 +137,13 @@ def _measure(number: int) -> Waited:
     pages = -(-ASSISTANTS // PAGE_SIZE)
     waited = Waited(
         situation.title,
-        -(-asked["count"] // pages),  # one that was begun counts
+        -(-served["count"] // pages),  # one that was begun counts
         int(situation.seconds // INTERVAL) + 1 if situation.sensors else 0,
-        asked["max_in_flight"],
+        served["max_in_flight"],
         figures["late_ms"],
         figures["usually_late_ms"],
     )
-    print(f"  {waited.title}: {waited.looks} looks, latest tick {waited.late_ms:.1f} ms", flush=True)
+    print(f"  {waited.title}: {waited.polls} polls, latest tick {waited.late_ms:.1f} ms", flush=True)
     return waited
 
 
@@ -161,10 +160,10 @@ def _account(latency_ms: int) -> Iterator[str]:
             process.kill()
 
 
-def _asked(base_url: str) -> dict[str, int]:
+def _requests(base_url: str) -> dict[str, int]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(base_url.removesuffix("/api") + "/_sandbox/requests") as answer:
-        found: dict[str, int] = json.load(answer)
+    with opener.open(base_url.removesuffix("/api") + "/_sandbox/requests") as response:
+        found: dict[str, int] = json.load(response)
     return found
 
 
@@ -185,7 +184,7 @@ async def _wait(situation: Situation) -> list[float]:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     if ended:
-        raise SystemExit(f"{len(ended)} sensors ended; the first said: {ended[0].result()}")
+        raise SystemExit(f"{len(ended)} sensors ended; the first returned: {ended[0].result()}")
     return late
 
 
@@ -220,8 +219,8 @@ def main() -> None:
 
     from airflow_provider_puretalk.triggers import PuretalkSensorTrigger  # noqa: F401
 
-    # Airflow's imports leave so many objects that Python's next full collection takes a third of a second, whoever's
-    # object it is that causes it. A triggerer that has run for a while has that behind it.
+    # Airflow's imports leave so many objects that Python's next full collection takes a third of a second, whatever
+    # object causes it. A triggerer that has run for a while has that behind it.
     gc.collect()
     late = sorted(asyncio.run(_wait(SITUATIONS[int(sys.argv[1])])))
     figures = {"late_ms": late[-1] * 1000, "usually_late_ms": late[int(len(late) * 0.99)] * 1000}

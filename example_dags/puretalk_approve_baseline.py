@@ -1,10 +1,11 @@
 """### Changes count only once a human has approved them
 
 Keeps a snapshot a day and compares it with the *accepted* one: the last state of the fleet that a human has approved. Where
-they differ, the run waits under *Required Actions* until somebody has read the report and chosen. After *Approve* the new
-snapshot is the accepted one; after *Reject* the old one stays, and the next run asks again, with all that has come since.
+they differ, the run waits under *Required Actions* until a human has read the report and chosen. After *Approve* the new
+snapshot is the accepted one; after *Reject* the old one stays, and the next run needs approval again, with all that has come
+since.
 
-The accepted snapshot's name is kept in the Airflow variable `puretalk_accepted_snapshot`. The first run asks for the first.
+The accepted snapshot's name is kept in the Airflow variable `puretalk_accepted_snapshot`. The first run needs approval too.
 
 Needs Airflow 3.1 or newer; on an older one this file makes no DAG.
 
@@ -30,7 +31,7 @@ from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
 
 try:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
-except (ImportError, AirflowOptionalProviderFeatureException):  # Airflow before 3.1 cannot ask humans
+except (ImportError, AirflowOptionalProviderFeatureException):  # Airflow before 3.1 has no approvals
     ApprovalOperator = None  # type: ignore[assignment,misc]
 
 #: The account's name in paths: the connection's id, unless the connection says otherwise.
@@ -47,7 +48,7 @@ ACCEPTED = "puretalk_accepted_snapshot"
     schedule="@daily",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,  # PureTalk shows only how things are now: a run for a day gone by would keep today's fleet
-    max_active_runs=1,  # one question at a time
+    max_active_runs=1,  # one approval at a time
     params={"destination": Param(DESTINATION, type="string", description="Where snapshots are kept")},
     tags=["puretalk", "example"],
     doc_md=__doc__,

@@ -1,7 +1,8 @@
 """### What changed since yesterday?
 
-Keeps a snapshot a day and compares it with the one before. Where anything changed, a task tells who changed in what; where
-nothing did, the day ends quietly. The report for people lies beside the snapshot, and the compare task links to it.
+Keeps a snapshot a day and compares it with the one before. Where anything changed, a task logs which assistants changed in
+which fields; where nothing did, the day ends quietly. The report for people lies beside the snapshot, and the compare task
+links to it.
 
 A fleet that lost more than a tenth of its assistants overnight fails the run, with the report already written.
 
@@ -58,11 +59,11 @@ def puretalk_compare_and_branch() -> None:
     def anything_new(comparison: dict[str, Any]) -> str:
         """Choose a way by what was counted; the first snapshot is a baseline, and counts as quiet."""
         counts = comparison["counts"]
-        return "tell" if counts["added"] or counts["removed"] or counts["changed"] else "stay_quiet"
+        return "log_changes" if counts["added"] or counts["removed"] or counts["changed"] else "stay_quiet"
 
     @task
-    def tell(comparison: dict[str, Any]) -> str:
-        """Say it in the log. A message to a chat or a ticket would be sent here: it holds ids and field names only."""
+    def log_changes(comparison: dict[str, Any]) -> str:
+        """Log what changed. A message to a chat or a ticket would be sent here: it holds ids and field names only."""
         lines = [comparison["summary"], f"Report: {comparison['report_path']}"]
         lines += [f"  {change['assistant_id']}: {', '.join(change['fields'])}" for change in comparison["changed"]]
         print("\n".join(lines))
@@ -73,7 +74,7 @@ def puretalk_compare_and_branch() -> None:
         """Do nothing, so that the graph shows that nothing happened."""
 
     snapshot >> comparison
-    anything_new(comparison.output) >> [tell(comparison.output), stay_quiet()]
+    anything_new(comparison.output) >> [log_changes(comparison.output), stay_quiet()]
 
 
 puretalk_compare_and_branch()

@@ -1,7 +1,7 @@
 """### A snapshot a day
 
 Keeps one complete, provable copy of the account's assistants a day, as a Parquet file with a manifest beside it, and
-hands its path to a task that asks it questions in SQL. Other DAGs can wait for the asset that each snapshot updates.
+hands its path to a task that queries it in SQL. Other DAGs can wait for the asset that each snapshot updates.
 
 *Connection*: `puretalk_default`, of type PureTalk, with the API key as its password.
 *Destination*: the run's parameter `destination`; its default is the environment variable `PURETALK_SNAPSHOTS`.

@@ -1,6 +1,6 @@
 """### Do assistants that record calls say so?
 
-Lists the assistants that call people, speak first and record the call, and looks at the opening words of each in a task
+Lists the assistants that call people, speak first and record the call, and checks the opening words of each in a task
 of its own; the last task names those that say nothing about the recording.
 
 *Connection*: `puretalk_default`, of type PureTalk, with the API key as its password.
@@ -37,7 +37,7 @@ def puretalk_list_assistants() -> None:
 
     @task(map_index_template="{{ assistant_name }}")
     def check_opening(assistant: dict[str, Any]) -> dict[str, Any]:
-        """Look for the recording in the opening words; the UI shows each check under its assistant's name."""
+        """Search the opening words for the recording; the UI shows each check under its assistant's name."""
         get_current_context()["assistant_name"] = assistant["name"]  # type: ignore[typeddict-unknown-key]
         opening = (assistant["begin_message"] or "").lower()
         return {"name": assistant["name"], "says_so": any(word in opening for word in RECORDING_WORDS)}

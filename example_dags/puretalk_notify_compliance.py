@@ -1,10 +1,10 @@
-"""### Tell people when what the law cares about has changed
+"""### Notify people when what the law cares about has changed
 
 Keeps a snapshot a day and compares it with the one before. Where a field of the class *compliance* changed on any assistant
-(call recording, opening words, allowed domains), people are told; and they are told when the snapshot is late (Airflow 3.1
+(call recording, opening words, allowed domains), people are notified, and also when the snapshot is late (Airflow 3.1
 or newer).
 
-Who is told is up to you: any notifier will do. Without one, the message stands in the log of the task. With
+Who is notified is up to you: any notifier will do. Without one, the message stands in the log of the task. With
 `PURETALK_SLACK_CONN_ID` set to a connection of Slack's incoming webhooks, and `apache-airflow-providers-slack` installed,
 it goes there.
 
@@ -48,7 +48,7 @@ LATE = "The daily snapshot of the voice assistants is late."
 
 
 class LogNotifier(BaseNotifier):
-    """Tells the log, until somebody else is to be told."""
+    """Writes to the log, until you choose another notifier."""
 
     template_fields = ("text",)
 
@@ -61,7 +61,7 @@ class LogNotifier(BaseNotifier):
 
 
 def notifier(text: str) -> BaseNotifier:
-    """Return who is told. Put the notifier of your choice here."""
+    """Return the notifier. Put the one of your choice here."""
     if SLACK_CONN_ID is None:
         return LogNotifier(text)
     module, _, name = SLACK.rpartition(".")
@@ -110,15 +110,15 @@ def puretalk_notify_compliance() -> None:
 
     @task.short_circuit
     def compliance_changed(comparison: dict[str, Any]) -> bool:
-        """Go on only where there is something to tell."""
+        """Go on only where a field of that class changed."""
         return bool(comparison["counts"]["compliance"])
 
     @task(on_success_callback=[notifier(CHANGED)])
-    def tell(comparison: dict[str, Any]) -> list[str]:
+    def notify(comparison: dict[str, Any]) -> list[str]:
         """Name the assistants; the notifier says the rest when this task succeeds."""
         return [change["assistant_id"] for change in comparison["changed"]]
 
-    snapshot >> compare >> compliance_changed(compare.output) >> tell(compare.output)
+    snapshot >> compare >> compliance_changed(compare.output) >> notify(compare.output)
 
 
 puretalk_notify_compliance()

@@ -1,8 +1,8 @@
 """### Something changed in the fleet
 
-Starts whenever somebody adds, removes or changes an assistant, and says who changed in which fields. Airflow's triggerer
-looks at the account every five minutes; no schedule, no sensor and no worker waits. What changed while Airflow was down is
-told when it is up again (Airflow 3.3; before that the first look after a start is where it begins).
+Starts whenever assistants are added, removed or changed, and logs which changed in which fields. Airflow's triggerer polls
+the account every five minutes; no schedule, no sensor and no worker waits. What changed while Airflow was down starts a run
+when it is up again (Airflow 3.3; before that the first poll after a start is the baseline).
 
 The asset is also updated by each snapshot of *puretalk_daily_snapshot*, which starts this DAG too. On Airflow 2, which
 watches nothing by itself, that is all that starts it.
@@ -33,8 +33,8 @@ ACCOUNT = "puretalk_default"
 )
 def puretalk_react_to_change() -> None:
     @task
-    def tell() -> list[str]:
-        """Say what has started this run."""
+    def log_changes() -> list[str]:
+        """Log what has started this run."""
         context: dict[str, Any] = dict(get_current_context())
         # Airflow 2 calls assets datasets.
         events = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}
@@ -42,13 +42,13 @@ def puretalk_react_to_change() -> None:
         print(*lines, sep="\n")
         return lines
 
-    tell()
+    log_changes()
 
 
 def in_words(extra: dict[str, Any]) -> list[str]:
-    """Say in a line each what an event tells. It may come twice: the same change has the same `digest`."""
+    """Return an event's changes, a line each. It may come twice: the same change has the same `digest`."""
     if "payload" not in extra and "snapshot" not in extra:
-        return ["somebody reported an event by hand"]  # Airflow's UI and API can.
+        return ["an event was created by hand"]  # Airflow's UI and API can.
     if "payload" not in extra:
         return [f"a snapshot was taken: {extra['snapshot']}, {extra['count']} assistants"]
     change = extra["payload"]

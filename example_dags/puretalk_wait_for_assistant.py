@@ -1,7 +1,7 @@
 """### Act when an assistant is ready
 
 Waits until an assistant of a given name exists and records its calls, then says which number it answers.
-The wait holds no worker: Airflow's triggerer looks at the account once a minute. After a day the run ends, skipped.
+The wait holds no worker: Airflow's triggerer polls the account once a minute. After a day the run ends, skipped.
 
 *Connection*: `puretalk_default`, of type PureTalk, with the API key as its password. *Parameters*: the assistant's name.
 """

@@ -21,11 +21,11 @@ from packaging.version import Version
 from airflow_provider_puretalk import sandbox, snapshots
 from tests import airflow_runner
 
-CAN_ASK_HUMANS = Version(airflow.__version__) >= Version("3.1")
+HAS_APPROVALS = Version(airflow.__version__) >= Version("3.1")
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-#: Where Airflow cannot ask humans, that file makes no DAG.
+#: Where Airflow has no approvals, that file makes no DAG.
 HUMAN = {"puretalk_approve_baseline"}
-DAG_IDS = sorted({path.stem for path in EXAMPLES.glob("*.py")} - (set() if CAN_ASK_HUMANS else HUMAN))
+DAG_IDS = sorted({path.stem for path in EXAMPLES.glob("*.py")} - (set() if HAS_APPROVALS else HUMAN))
 
 #: What takes long to load and only tasks need.
 HEAVY = ("duckdb", "pyarrow", "fastapi", "uvicorn", "requests", "s3fs", "airflow_provider_puretalk.records.models")
@@ -111,22 +111,25 @@ def test_compare_and_branch_tells_only_where_something_changed(
         result = airflow_runner.run(
             dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
         )
-        ways.append({name: result.states[name] for name in ("tell", "stay_quiet")})
+        ways.append({name: result.states[name] for name in ("log_changes", "stay_quiet")})
         if day == 2:
             assert result.xcoms["compare"]["changed"] == [{"assistant_id": first, "fields": ["name"]}]
-            assert result.xcoms["tell"] == result.xcoms["compare"]["summary"]
+            assert result.xcoms["log_changes"] == result.xcoms["compare"]["summary"]
             assert Path(result.xcoms["compare"]["report_path"]).exists()
-    quiet, loud = {"tell": "skipped", "stay_quiet": "success"}, {"tell": "success", "stay_quiet": "skipped"}
+    quiet, loud = (
+        {"log_changes": "skipped", "stay_quiet": "success"},
+        {"log_changes": "success", "stay_quiet": "skipped"},
+    )
     assert ways == [quiet, loud, quiet]
 
 
-@pytest.mark.skipif(not CAN_ASK_HUMANS, reason="Airflow before 3.1 cannot ask humans")
+@pytest.mark.skipif(not HAS_APPROVALS, reason="Airflow before 3.1 has no approvals")
 def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
-    """Asked for the first, for a change, and again after a refusal; not asked where all is as accepted."""
+    """Needed for the first, for a change, and again after a refusal; not where all is as accepted."""
     from airflow.models import Variable  # Read from the database, where the task has put it.
 
     dag, accepted = bag.dags["puretalk_approve_baseline"], []
-    # Each day: what a human chooses, None where nobody is asked; and whether somebody edits the fleet before.
+    # Each day: what a human chooses, None where no approval is needed; and whether the fleet changes before.
     names: list[str] = []
     days = [("Approve", False), (None, False), ("Reject", True), ("Approve", False), (None, False)]
     for day, (choice, edited) in enumerate(days, start=1):
@@ -137,10 +140,10 @@ def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, t
                 dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
             )
         names.append(result.xcoms["snapshot"]["snapshot"])
-        asked = result.states["approve"] == "success"
-        assert asked is (choice is not None), (day, result.states)
+        needed = result.states["approve"] == "success"
+        assert needed is (choice is not None), (day, result.states)
         assert result.states["accept"] == ("success" if choice == "Approve" else "skipped")
-        accepted.append(Variable.get("puretalk_accepted_snapshot"))  # noqa: AIR311 - the SDK's asks a running task
+        accepted.append(Variable.get("puretalk_accepted_snapshot"))  # noqa: AIR311 - the SDK's needs a running task
     first, fourth = names[0], names[3]
     assert accepted == [first, first, first, fourth, fourth]
 
@@ -162,7 +165,7 @@ def test_all_that_keep_snapshots_can_keep_them_in_one_place(account: sandbox.San
 
 @contextmanager
 def _human(choice: str | None) -> Iterator[None]:
-    """Have a person, in a process of their own, answer the first question that comes up."""
+    """Have a person, in a process of their own, answer the first approval that comes up."""
     if choice is None:
         yield
         return
@@ -185,14 +188,14 @@ def _human(choice: str | None) -> Iterator[None]:
 
 def test_wait_for_assistant_goes_on_when_it_is_ready(account: sandbox.Sandbox, bag: Any) -> None:
     """An assistant that is there but does not record its calls is waited for; the next task says its number."""
-    wanted = account.fleet.ids()[0]
+    assistant_id = account.fleet.ids()[0]
     ready = {"call_recording_enabled": True}
-    account.fleet.change(wanted, {"name": "Night", "call_recording_enabled": False, "phone_number": "+15550100"})
+    account.fleet.change(assistant_id, {"name": "Night", "call_recording_enabled": False, "phone_number": "+15550100"})
     dag = bag.dags["puretalk_wait_for_assistant"]
     dag.task_dict["wait_until_ready"].poke_interval = 0.1
-    account.before_request(account.request_count + 3, lambda _: account.fleet.change(wanted, ready))
+    account.before_request(account.request_count + 3, lambda _: account.fleet.change(assistant_id, ready))
     results = _run(dag, {"name": "Night"})
-    assert results["wait_until_ready"]["assistant_id"] == wanted
+    assert results["wait_until_ready"]["assistant_id"] == assistant_id
     assert results["go_live"] == "Night answers +15550100"
 
 
@@ -202,9 +205,9 @@ def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.San
     from tests.change_detection.fleets import assistant, fleet
 
     in_words = runpy.run_path(str(EXAMPLES / "puretalk_react_to_change.py"))["in_words"]
-    then = fleet(assistant("a"), assistant("b"), assistant("c"))
-    now = fleet(assistant("a", prompt="x", voice={"language": "x"}), assistant("c"), assistant("d"))
-    payload = Watch().compare(then, now).to_payload(None)
+    baseline = fleet(assistant("a"), assistant("b"), assistant("c"))
+    current = fleet(assistant("a", prompt="x", voice={"language": "x"}), assistant("c"), assistant("d"))
+    payload = Watch().compare(baseline, current).to_payload(None)
     assert in_words({"from_trigger": True, "payload": payload}) == [
         "d is new",
         "b is gone",
@@ -216,8 +219,8 @@ def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.San
     assert "'added': 101" in last
     taken = _run(bag.dags["puretalk_daily_snapshot"], {"destination": str(tmp_path)})["snapshot"]
     assert in_words(taken) == [f"a snapshot was taken: {taken['snapshot']}, 40 assistants"]
-    assert in_words({"from_rest_api": True}) == ["somebody reported an event by hand"]
-    assert _run(bag.dags["puretalk_react_to_change"])["tell"] == []
+    assert in_words({"from_rest_api": True}) == ["an event was created by hand"]
+    assert _run(bag.dags["puretalk_react_to_change"])["log_changes"] == []
 
 
 def test_notify_compliance_tells_only_of_what_the_law_cares_about(
@@ -225,7 +228,7 @@ def test_notify_compliance_tells_only_of_what_the_law_cares_about(
 ) -> None:
     """The notifier speaks when the class changed, and not for the first snapshot or a prompt."""
     dag, first = bag.dags["puretalk_notify_compliance"], account.fleet.ids()[0]
-    for day, changes, told in (
+    for day, changes, notified in (
         (1, {}, False),
         (2, {"prompt": "Be brief."}, False),
         (3, {"begin_message": "Hello."}, True),
@@ -236,15 +239,15 @@ def test_notify_compliance_tells_only_of_what_the_law_cares_about(
         result = airflow_runner.run(
             dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
         )
-        assert result.states["tell"] == ("success" if told else "skipped"), day
+        assert result.states["notify"] == ("success" if notified else "skipped"), day
         output = capfd.readouterr()
-        assert ("Compliance: 1 changed" in output.out + output.err) == told, day
-        if told:
-            assert result.xcoms["tell"] == [first]
+        assert ("Compliance: 1 changed" in output.out + output.err) == notified, day
+        if notified:
+            assert result.xcoms["notify"] == [first]
 
 
-@pytest.mark.skipif(not CAN_ASK_HUMANS, reason="Airflow before 3.1 has no deadlines")
-def test_notify_compliance_has_a_deadline_where_slack_is_told() -> None:
+@pytest.mark.skipif(not HAS_APPROVALS, reason="Airflow before 3.1 has no deadlines")
+def test_notify_compliance_has_a_deadline_where_slack_is_notified() -> None:
     """With the provider installed, which this is not: a class of its name stands for it."""
     program = (
         "import os, runpy, sys, types\n"
