@@ -40,7 +40,7 @@ def puretalk_assistants_asset(
     """Return the asset ``puretalk://<account>/assistants``.
 
     Put it into ``outlets`` of a snapshot task, and other DAGs can be scheduled on it; the event's ``extra`` is what
-    that task returned. With ``watch``, Airflow's triggerer looks at the account itself while a DAG that is scheduled on
+    that task returned. With ``watch``, Airflow's triggerer polls the account itself while a DAG that is scheduled on
     the asset is active, and makes an event of each change; its ``extra`` is ``{"from_trigger": True, "payload": {...}}``,
     see :class:`~airflow_provider_puretalk.triggers.PuretalkAssistantsChangedTrigger`, which also explains the further
     arguments. No connection id stands in the URI: two connections to one account mean the same assistants.
@@ -49,8 +49,8 @@ def puretalk_assistants_asset(
     account call this function with the same arguments, or they will take each other's watcher away.
 
     :param account: the account as its connection names it (extra field ``account``; the connection id without one).
-    :param watch: whether Airflow itself is to look for changes; :data:`HAS_WATCHERS` where it can.
-    :param puretalk_conn_id: the connection to look with; it must be of that account.
+    :param watch: whether Airflow itself polls for changes; :data:`HAS_WATCHERS` where it can.
+    :param puretalk_conn_id: the connection to poll with; it must be of that account.
     :raises PuretalkConfigurationError: the name cannot be part of a URI, an argument of the watcher makes no sense, or
         this Airflow has no watchers.
     """
@@ -82,7 +82,7 @@ def puretalk_assistants_asset(
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Check a ``puretalk://`` URI that somebody wrote by hand; Airflow calls this for every asset of the scheme."""
+    """Check a ``puretalk://`` URI written by hand; Airflow calls this for every asset of the scheme."""
     if not is_path_part(uri.netloc) or uri.path.rstrip("/") != _PATH or uri.query or uri.fragment:
         raise ValueError("URI format puretalk:// must be puretalk://<account>/assistants")
     return uri._replace(path=_PATH)

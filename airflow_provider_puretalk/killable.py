@@ -20,7 +20,7 @@ _Result = TypeVar("_Result")
 
 
 class TaskKilledError(BaseException):
-    """The task was told to end. No ``Exception``, as a keyboard's interrupt is none: nothing may take it for a failure."""
+    """The task was ended from outside. No ``Exception``, like a keyboard's interrupt: it is no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Killable:
             run.cancelled.set()
         elif compat.has("killed tasks go on"):
             # In the middle of that very call: Airflow's handler of a signal. Taking a lock here could wait for ever.
-            raise TaskKilledError("The task was told to end.")
+            raise TaskKilledError("The task was ended from outside, by SIGTERM or `on_kill`.")
 
 
 def killable(method: Callable[..., _Result]) -> Callable[..., _Result]:
@@ -60,7 +60,7 @@ def killable(method: Callable[..., _Result]) -> Callable[..., _Result]:
                 return method(operator, *arguments, **options)
             finally:
                 if outer.cancelled.is_set():  # No sensor is to tolerate this as it does an error.
-                    raise TaskKilledError("The task was told to end.")
+                    raise TaskKilledError("The task was ended from outside, by SIGTERM or `on_kill`.")
         run = _runs[id(operator)] = _Run()
         try:
             with cancelled_by(run.cancelled):

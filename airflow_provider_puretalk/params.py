@@ -25,7 +25,7 @@ _PATH_PART = re.compile(r"(?!\.+$)(?!.*\.\.)[A-Za-z0-9._:-]+")
 
 
 def is_path_part(name: str) -> bool:
-    """Tell whether a name can be one part of a path: letters, digits and ``. _ : -`` only, never ``..``."""
+    """Return whether a name can be one part of a path: letters, digits and ``. _ : -`` only, never ``..``."""
     return _PATH_PART.fullmatch(name) is not None
 
 
@@ -71,14 +71,14 @@ def optional_text(name: str, value: Any) -> str | None:
 
 
 def data(name: str, value: Any) -> str:
-    """Check text that is looked for as it stands: blanks may be all of it, and "None" is a name like any other."""
+    """Check text that is compared as it stands: blanks may be all of it, and "None" is a name like any other."""
     found = as_text(value)
     if found:
         return found
     if found is None and isinstance(plain(value), float | tuple | list | dict | set | bytes | Decimal):
         raise PuretalkConfigurationError(
-            f"`{name}` must be text, but is {_kind(value)}. If native rendering made that of a text, nobody can tell how "
-            "the text was spelt: put quotes around the template, as in \"'{{ ... }}'\"."
+            f"`{name}` must be text, but is {_kind(value)}. If native rendering made that of a text, its "
+            "spelling is lost: put quotes around the template, as in \"'{{ ... }}'\"."
         )
     raise PuretalkConfigurationError(f"`{name}` must be text, and not empty; it is {_shown(value)} after rendering.")
 

@@ -7,7 +7,7 @@
 =========================================  ============================================================================
 throttled (429)                            back when the server said; with back-off where it did not say
 other transient errors                     back after ``first_delay``, doubling with each try, with jitter
-wrong key, connection or argument          failed at once: nobody is there to correct it
+wrong key, connection or argument          failed at once: only people can correct it
 all others                                 as the task says (``retry_delay``)
 =========================================  ============================================================================
 
@@ -65,16 +65,16 @@ else:
         def evaluate(
             self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
         ) -> RetryDecision:
-            """Return what becomes of the task. Airflow does not ask where a key was refused: such a task fails anyway."""
+            """Return what becomes of the task. Not called where a key was refused: such a task fails anyway."""
             if isinstance(exception, PuretalkAuthError | PuretalkConfigurationError):
                 return RetryDecision.fail("PureTalk: the key, the connection or an argument is wrong.")
             if not is_transient(exception):
                 return RetryDecision.default()
-            told = exception.retry_after if isinstance(exception, PuretalkRateLimitError) else None
-            delay = self._backoff(try_number) if told is None else told
-            who = "as long as the server said" if told is not None else "with back-off"
+            retry_after = exception.retry_after if isinstance(exception, PuretalkRateLimitError) else None
+            delay = self._backoff(try_number) if retry_after is None else retry_after
+            reason = "with back-off" if retry_after is None else "as long as the server said"
             return RetryDecision.retry(
-                timedelta(seconds=min(delay, _LONGEST)), f"PureTalk: {type(exception).__name__}, back {who}."
+                timedelta(seconds=min(delay, _LONGEST)), f"PureTalk: {type(exception).__name__}, back {reason}."
             )
 
         def _backoff(self, try_number: int) -> float:

@@ -60,10 +60,10 @@ def test_watching_needs_airflow_3() -> None:
 
 @pytest.mark.skipif(not HAS_WATCHERS, reason="Airflow 2 watches nothing")
 class TestWatching:
-    """The asset with Airflow itself looking for changes."""
+    """The asset with Airflow itself polling for changes."""
 
     def test_it_is_the_same_asset(self) -> None:
-        """Of one name and URI, with one watcher that looks at that account only."""
+        """Of one name and URI, with one watcher that polls that account only."""
         asset = puretalk_assistants_asset("eu", watch=True, puretalk_conn_id="eu_conn", poll_interval=60)
         assert asset.uri == puretalk_assistants_asset("eu").uri
         assert asset.name == asset.uri
@@ -144,7 +144,7 @@ class TestWatching:
     ],
 )
 def test_sanitize(uri: str, clean: str) -> None:
-    """A URI that somebody wrote by hand comes out as our own would be."""
+    """A URI written by hand comes out as our own would be."""
     assert sanitize_uri(urlsplit(uri)).geturl() == clean
 
 
@@ -187,20 +187,20 @@ def test_openlineage_name() -> None:
     assert (dataset.namespace, dataset.name) == ("puretalk://eu:sales", "assistants")
 
 
-#: Asks an Airflow of its own what it makes of URIs written by hand; the package is found as a provider there.
+#: Lets an Airflow of its own sanitize URIs written by hand; the package is found as a provider there.
 _PROGRAM = """
 import json, warnings
 from airflow.providers.common.compat.sdk import Asset
 found = {}
 for uri in ("puretalk://a/assistants/", "puretalk://a/calls"):
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             found[uri] = Asset(uri).uri
         except ValueError as error:
             found[uri] = str(error)
         else:
-            found[uri] += "".join(str(one.message) for one in told if "puretalk" in str(one.message))
+            found[uri] += "".join(str(one.message) for one in caught if "puretalk" in str(one.message))
 try:
     from airflow.providers.common.compat.openlineage.utils.utils import translate_airflow_asset
 except ImportError:
@@ -217,11 +217,11 @@ def test_airflow_finds_the_handlers(tmp_path: Path) -> None:
     try:
         metadata.distribution(DISTRIBUTION)
     except metadata.PackageNotFoundError:  # run from the source alone: say what an installation would say
-        told = tmp_path / "airflow_provider_puretalk-0.dist-info"
-        told.mkdir()
-        (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: 0\n")
+        installed = tmp_path / "airflow_provider_puretalk-0.dist-info"
+        installed.mkdir()
+        (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: 0\n")
         entry = "provider_info = airflow_provider_puretalk.provider_info:get_provider_info"
-        (told / "entry_points.txt").write_text(f"[apache_airflow_provider]\n{entry}\n")
+        (installed / "entry_points.txt").write_text(f"[apache_airflow_provider]\n{entry}\n")
         path.append(str(tmp_path))
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM],

@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-#: Version of the canonical spelling. It is stored in every manifest, so that a change of it cannot look like a change of
+#: Version of the canonical spelling. It is stored in every manifest, so that a change of it is not taken for a change of
 #: every assistant.
 CANONICAL_VERSION = 1
 
@@ -56,7 +56,7 @@ def loads_lines(data: bytes) -> list[Any]:
     """Decode lines exactly, in three quarters of the time that they take one by one.
 
     :param data: what :func:`dumps` gave for each, with a line break after it. Anything else, empty lines among it, is not
-        looked for.
+        checked for.
     """
     try:
         return _decoder.decode_lines(data)
@@ -67,7 +67,7 @@ def loads_lines(data: bytes) -> list[Any]:
 def dumps(value: Any) -> bytes:
     """Encode a value in the canonical spelling.
 
-    :param value: what :func:`loads` gives, or is made of such parts. Others, NaN among them, are not looked for.
+    :param value: what :func:`loads` gives, or is made of such parts. Others, NaN among them, are not checked for.
     :returns: UTF-8 bytes without a line break.
     :raises NestedTooDeeplyError: it is nested too deeply to be written.
     :raises InvalidJSONError: it holds a type that cannot be written at all.

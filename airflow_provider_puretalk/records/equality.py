@@ -29,12 +29,12 @@ _SIMPLE = frozenset((str, int, bool, float, Decimal, type(None)))
 
 #: Numbers below are spelled as in canonical JSON; from here on they have too many spellings: 1e16, 1e+16, its digits.
 _MANY_DIGITS = 10**16
-#: Where canonical JSON may spell a number in another way than :func:`comparison_key` does. Texts may look so, too.
+#: Where canonical JSON may spell a number in another way than :func:`comparison_key` does. Texts may hold the same, too.
 _OTHER_SPELLING = re.compile(rb"[0-9](?:[eE][-+0-9]|\.0[^0-9]|\.0$)|[0-9.]{17}")
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Tell whether two JSON values are equal.
+    """Return whether two JSON values are equal.
 
     :param one: what :func:`~airflow_provider_puretalk.records.canonical_json.loads` gives, or a value made of such
         parts, where any mapping is an object and a tuple is a list; likewise ``other``.

@@ -48,5 +48,5 @@ _CLASS_OF: dict[str, FieldClass] = {name: kind for kind, names in _CLASSES.items
 
 
 def field_class(name: str) -> FieldClass:
-    """Return the class of a top-level field. One that nobody documented may steer calls: it counts as behaviour."""
+    """Return the class of a top-level field. An undocumented one may steer calls: it counts as behaviour."""
     return _CLASS_OF.get(name, "behaviour")

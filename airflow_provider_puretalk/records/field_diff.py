@@ -42,16 +42,16 @@ def differences(
 ) -> Iterator[Difference]:
     """Yield where two values differ, in order of their keys.
 
-    :param leave_out: fields that are not looked at.
+    :param leave_out: fields that are skipped.
     :param unknowable: those of them of which one side may stand for something else: what is no object or list where they
-        lead through one is not looked at either.
-    :param links: fields of whose links the query is not looked at.
+        lead through one is skipped as well.
+    :param links: fields of whose links the query is skipped.
     """
     keys: Sequence[str | int]
     if unknowable and (_is_other_than_named(old, unknowable) or _is_other_than_named(new, unknowable)):
         return
     if leave_out and (old is ABSENT or new is ABSENT):
-        # Something below is not to be looked at: what else is below has to be told apart from it.
+        # Something below is to be skipped: what else is below has to be compared one by one.
         old, new = _emptied(old, new), _emptied(new, old)
     if len(path) >= _DEEPEST:
         if not _equal(old, new, links):
@@ -79,7 +79,7 @@ def differences(
 
 
 def _is_other_than_named(value: Any, patterns: Sequence[Pattern]) -> bool:
-    """Tell whether a value is a list where one of these names leads through an object, or the other way round."""
+    """Return whether a value is a list where one of these names leads through an object, or the other way round."""
     inside = isinstance(value, list)
     return isinstance(value, dict | list) and any((pattern[0] == ITEMS) != inside for pattern in patterns)
 

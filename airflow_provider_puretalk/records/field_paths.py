@@ -60,7 +60,7 @@ def below(patterns: Sequence[Pattern], key: str | int) -> list[Pattern]:
 
 
 def covers(patterns: Sequence[Pattern], path: Iterable[str | int]) -> bool:
-    """Tell whether a place in a record, given by keys and indexes, lies at or below a field that a pattern names."""
+    """Return whether a place in a record, given by keys and indexes, lies at or below a field that a pattern names."""
     for key in path:
         patterns = below(patterns, key)
         if () in patterns:
@@ -69,14 +69,14 @@ def covers(patterns: Sequence[Pattern], path: Iterable[str | int]) -> bool:
 
 
 def may_be_gone(taken_out: Sequence[Pattern], pattern: Pattern) -> bool:
-    """Tell whether a field may have gone with those that were taken out: it lies in one, or one in it."""
+    """Return whether a field may have gone with those that were taken out: it lies in one, or one in it."""
     return covers(taken_out, pattern) or any(one[: len(pattern)] == pattern for one in taken_out)
 
 
 def without(value: Any, patterns: Sequence[Pattern]) -> Any:
     """Return a value without the fields that patterns name, :data:`ABSENT` where nothing of it is left.
 
-    What is no object or list where a pattern leads through one goes whole: nobody knows what is in it.
+    What is no object or list where a pattern leads through one goes whole: what is in it is unknown.
     """
     if not patterns or value is None:
         return value
@@ -91,7 +91,7 @@ def without(value: Any, patterns: Sequence[Pattern]) -> Any:
 
 
 def occurs(value: Any, pattern: Pattern) -> bool:
-    """Tell whether there is a field that a pattern names; null is one."""
+    """Return whether there is a field that a pattern names; null is one."""
     if not pattern:
         return True
     if isinstance(value, list):

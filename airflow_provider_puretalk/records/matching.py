@@ -1,4 +1,4 @@
-"""Whether a field of a record has the value that somebody filters by or waits for.
+"""Whether a field of a record has the value that a filter or a condition expects.
 
 Values are compared as JSON. Documented text fields are compared as text as well, since templates turn the text "4711"
 into a number: there, 4711 and "4711" mean the same.
@@ -38,11 +38,11 @@ class ExpectedValue:
         if self._is_text and isinstance(self.value, float | Decimal):
             raise PuretalkConfigurationError(
                 f"`{argument}` gives the text field `{field}` the number {self.value!r}. If native rendering made that of a "
-                "text, nobody can tell how the text was spelt: put quotes around the template, as in \"'{{ ... }}'\"."
+                "text, its spelling is lost: put quotes around the template, as in \"'{{ ... }}'\"."
             )
 
     def is_met_by(self, found: Any) -> bool:
-        """Tell whether what a record has there, or ``ABSENT``, is the value."""
+        """Return whether what a record has there, or ``ABSENT``, is the value."""
         if found is ABSENT:
             return self.value is None
         if self._text is not None and params.as_text(found) == self._text:

@@ -102,7 +102,7 @@ _Moment = Annotated[Annotated[datetime, _Timestamp()] | None, _NOT_NULL]
 
 
 class _TolerantModel(BaseModel):
-    """Keeps what it does not know and what is wrong; remembers the latter in :attr:`violations`."""
+    """Keeps what it does not know and what is wrong; lists the latter in :attr:`violations`."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -257,7 +257,7 @@ def _shape_of(model: type[BaseModel], others: Mapping[str, Any]) -> Any:
 class AssistantPage(_TolerantModel):
     """One page of the list: the envelope of ``GET /ai-assistants``. Refused where ``count`` or ``results`` is wrong.
 
-    :ivar count: how many assistants there were when this page was asked for, on all pages together.
+    :ivar count: how many assistants there were when this page was fetched, on all pages together.
     :ivar next: address of the next page, or None on the last one. Says only *whether* there is more.
     :ivar previous: address of the page before; not reliable.
     :ivar results: the assistants on this page, in the server's order.
@@ -280,7 +280,7 @@ class ApiError(_TolerantModel):
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether a string has no lone surrogate."""
+    """Return whether a string has no lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -10,7 +10,7 @@ from airflow_provider_puretalk.records import canonical_json
 def record_id(record: Any) -> str | None:
     """Return what a record is known by, None where it has no ``assistant_id``.
 
-    Ids are compared as given. One that is not text breaks the documentation, but still tells assistants apart: its JSON
+    Ids are compared as given. One that is not text breaks the documentation, but still distinguishes assistants: its JSON
     spelling stands for it.
     """
     given = record.get("assistant_id") if isinstance(record, dict) else None

@@ -1,7 +1,6 @@
-"""Takes out of a record what must not be kept, before anything is written down.
+"""Redaction of records by a policy (``{"user.email": "hash"}``), before anything is stored.
 
-In comes a policy (``{"user.email": "hash"}``) and a raw record; out comes a record that is safe to store. What a policy
-cannot see is not promised: a prompt may well quote somebody's telephone number.
+What a policy does not name is not promised: a prompt may well quote a telephone number.
 
 ==========  ============================================================================================================
 ``"drop"``  the field is removed, also where it is null; an item of a list is removed from the list
@@ -10,8 +9,8 @@ cannot see is not promised: a prompt may well quote somebody's telephone number.
 ==========  ============================================================================================================
 
 Null stays null when masked or hashed, and absent stays absent. Where a record has something else than the object or list
-in which a name looks for its field (``user`` arrives as text), that whole value is treated, since nobody knows what is
-in it; where several names look into it, by the strictest of their treatments: drop before mask before hash.
+in which a name has its field (``user`` arrives as text), that whole value is treated, since what is in it is unknown;
+where several names lead into it, by the strictest of their treatments: drop before mask before hash.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class Redactor:
     :param key: the secret to hash with; without one, ``hash`` is refused.
     :raises PuretalkConfigurationError: the policy cannot be carried out; the sentence says why.
     :ivar policy: the policy, sorted by name.
-    :ivar key_fingerprint: tells keys apart and gives nothing of them away; None where nothing is hashed.
+    :ivar key_fingerprint: distinguishes keys and gives nothing of them away; None where nothing is hashed.
     """
 
     def __init__(self, policy: Mapping[str, str], key: str | None = None) -> None:
@@ -160,7 +159,7 @@ class _Node:
 
 
 def _grow(rules: Mapping[field_paths.Pattern, Treatment]) -> _Node:
-    """Arrange the rules so that a record is looked at only where one of them may apply."""
+    """Arrange the rules so that a record is read only where one of them may apply."""
 
     def node(left: Mapping[field_paths.Pattern, field_paths.Pattern], path: str = "") -> _Node:
         # `left` maps what is left of each pattern to the whole of it.

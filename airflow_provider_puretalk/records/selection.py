@@ -1,7 +1,7 @@
 """Which assistants and which of their fields to keep, by dotted names such as ``voice.language``.
 
-In come raw records; out come the ones that match, cut down to the fields asked for. A name that is neither documented
-nor found in any record of a whole list is an error, since it is a typo that would otherwise return nothing in silence.
+A name that is neither documented nor found in any record of a whole list is an error, since it is a typo that would
+otherwise return nothing in silence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Selection:
     """Filters and fields, checked.
 
     :param fields: dotted names to keep, in this order; None keeps whole records.
-    :param filters: dotted names mapped to the value wanted, or to any iterable of accepted values.
+    :param filters: dotted names mapped to the value expected, or to any iterable of accepted values.
     :raises PuretalkConfigurationError: one of them has the wrong shape.
     """
 
@@ -28,7 +28,7 @@ class Selection:
         self._fields = None if fields is None else _names("fields", fields)
         accepted = {} if filters is None else params.mapping("filters", filters, of="field names to values")
         names = _names("filters", accepted) if accepted else {}
-        self._filters = [(pattern, _wanted(name, accepted[name])) for name, pattern in names.items()]
+        self._filters = [(pattern, _expected(name, accepted[name])) for name, pattern in names.items()]
         from airflow_provider_puretalk.records.models import (
             documented_fields,  # Only here: DAG files import this module.
         )
@@ -38,7 +38,7 @@ class Selection:
         self._taken = 0
 
     def take(self, record: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the record as asked for, None where a filter sorts it out."""
+        """Return the selected fields of a record, None where a filter sorts it out."""
         self._taken += 1
         if self._not_found:
             self._not_found = {
@@ -46,7 +46,7 @@ class Selection:
                 for name, pattern in self._not_found.items()
                 if field_paths.find(record, pattern) is ABSENT
             }
-        if not all(_accepts(field_paths.find(record, pattern), wanted) for pattern, wanted in self._filters):
+        if not all(_accepts(field_paths.find(record, pattern), one) for pattern, one in self._filters):
             return None
         if self._fields is None:
             return record
@@ -74,23 +74,23 @@ class Selection:
         if not whole:
             why = "They were not the whole list, so it may be elsewhere, or a typo."
         elif not self._taken:
-            why = "The list is empty, so nobody can tell whether it is a typo."
+            why = "The list is empty, so it may be a typo or not."
         else:
-            why = "`redact` takes out what it would be in, so nobody can tell whether it is a typo."
+            why = "`redact` takes out what it would be in, so it may be a typo or not."
         return (
             f"`fields` or `filters` name {_listed(sorted(self._not_found))}: not a documented field, and in none of the "
             f"{self._taken:,} records that were read. {why}"
         )
 
 
-def _wanted(name: str, value: Any) -> list[ExpectedValue]:
+def _expected(name: str, value: Any) -> list[ExpectedValue]:
     accepted = params.elements(value)
     return [ExpectedValue("filters", name, one) for one in ([value] if accepted is None else accepted)]
 
 
-def _accepts(value: Any, wanted: list[ExpectedValue]) -> bool:
-    return any(one.is_met_by(value) for one in wanted) or (
-        isinstance(value, list) and any(one.is_met_by(item) for item in value for one in wanted)
+def _accepts(value: Any, expected: list[ExpectedValue]) -> bool:
+    return any(one.is_met_by(value) for one in expected) or (
+        isinstance(value, list) and any(one.is_met_by(item) for item in value for one in expected)
     )
 
 
