@@ -7,15 +7,15 @@ their contexts, so that a command line can take a snapshot as well as an operato
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.cycle_collector import collector_spared
 from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.invisible import printable
+from airflow_provider_puretalk.logs import Log, Progress
 from airflow_provider_puretalk.records.contract_check import Profile, profile
 from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
 from airflow_provider_puretalk.records.redaction import Redactor
@@ -33,19 +33,6 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.scan.assistant_scan import AssistantScan
     from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
     from airflow_provider_puretalk.snapshots.storage.writer import Staged
-
-#: Seconds between two lines of progress in the log.
-_PROGRESS_INTERVAL = 10.0
-
-
-class Log(Protocol):
-    """What both kinds of loggers that Airflow gives to tasks, and those of the standard library, have in common."""
-
-    def info(self, message: str, /, *values: Any) -> Any:
-        """Say what happens."""
-
-    def warning(self, message: str, /, *values: Any) -> Any:
-        """Say what somebody should look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +144,7 @@ def take_snapshot(
             file_format=file_format,
             compression=compression,
             strict=strict,
-            progress=_Progress(log, scan.count),
+            progress=Progress(log, "Writing", scan.count),
         )
         manifest = _manifest(scan, staged, settings, snapshot, _redaction(redactor, scan), source_written)
         if hashing is not None:
@@ -197,29 +184,6 @@ def _kept(storage: Storage, manifest: Manifest, log: Log) -> Taken:
     )
     previous, is_first = _previous(storage, manifest, log)
     return Taken(manifest, previous, storage, is_first)
-
-
-class _Progress:
-    """Writes a line into the log now and then."""
-
-    def __init__(self, log: Log, total: int) -> None:
-        self._log = log
-        self._total = total
-        self._started = self._told = time.monotonic()
-
-    def __call__(self, count: int) -> None:
-        now = time.monotonic()
-        if now - self._told < _PROGRESS_INTERVAL:
-            return
-        self._told = now
-        rate = count / (now - self._started)
-        self._log.info(
-            "Writing: row %s of %s, %.0f rows/s, about %.0f s left.",
-            f"{count:,}",
-            f"{self._total:,}",
-            rate,
-            (self._total - count) / rate,
-        )
 
 
 def _require_libraries(file_format: str, compression: str | None) -> None:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.logs import Log
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES, field_class
 from airflow_provider_puretalk.records.field_paths import ITEMS, covers
-from airflow_provider_puretalk.records.ignored_fields import IgnoredFields, Log
+from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
 from airflow_provider_puretalk.storable import fitting, storable
 
 if TYPE_CHECKING:

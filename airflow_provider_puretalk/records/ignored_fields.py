@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from airflow_provider_puretalk.invisible import printable
+from airflow_provider_puretalk.logs import Log
 from airflow_provider_puretalk.records import field_paths
 from airflow_provider_puretalk.records.field_paths import Pattern
 
@@ -29,13 +30,6 @@ UNMATCHED_WARNING: Final = (
 #: A text in JSON that is a link with a query, which is no key: what stands before the query, and after it. A quote behind a
 #: backslash is inside a text.
 _LINK = re.compile(rb'(?<!\\)"([^"\\\s?#]*/[^"\\\s?#]*)\?[^"\\\s#]*(#[^"\\\s]*)?"(?!:)')
-
-
-class Log(Protocol):
-    """What a warning is written to: a logger of either kind that Airflow has."""
-
-    def warning(self, message: str, /, *values: Any) -> Any:
-        """Say what somebody should look at."""
 
 
 class IgnoredFields:

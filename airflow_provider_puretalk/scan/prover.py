@@ -36,6 +36,7 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkNotFoundError,
     PuretalkPaginationError,
 )
+from airflow_provider_puretalk.logs import Progress
 from airflow_provider_puretalk.scan.single_page import SinglePageTries
 from airflow_provider_puretalk.scan.spool import ScannedPage, Spool
 from airflow_provider_puretalk.wording import pluralize
@@ -57,8 +58,7 @@ _PAGES_AT_HAND = 3
 #: Seconds that pages at hand wait for those right behind them. Responses to requests sent together come together, and their
 #: threads send the next requests sooner while no thread computes.
 _GATHERING = 0.001
-#: Seconds between two lines of progress in the log.
-_PROGRESS_INTERVAL = 10.0
+
 #: Seconds between two checks, while waiting for pages, of whether the scan is to go on.
 _CHECK_EVERY = 0.1
 
@@ -298,13 +298,11 @@ class Scanner:
         return Proof("one_page", True, page.count, walk.number, page.count, 0)
 
     def _read_the_rest(self, walk: _Walk) -> None:
-        started = logged = time.monotonic()
+        progress = Progress(log, f"Reading {walk.number}", walk.first.count, page_size=walk.first.size)
         for page in self._pages(walk):
             walk.add(page)
             self._spool.add(walk.number, page)
-            if time.monotonic() - logged >= _PROGRESS_INTERVAL:
-                logged = time.monotonic()
-                self._log_progress(walk, logged - started)
+            progress(walk.rows)
 
     def _judge(self, walk: _Walk) -> Proof | None:
         """Return a proof if the walks so far hold one for the requested consistency."""
@@ -422,21 +420,6 @@ class Scanner:
             raise PuretalkInconsistentScanError(
                 f"The time set for the reading (`max_seconds`) ran out before it was proven.{last}"
             ) from cause
-
-    def _log_progress(self, walk: _Walk, seconds: float) -> None:
-        rate = walk.rows / seconds
-        left = max(0, walk.first.count - walk.rows) / rate if rate else 0.0
-        size = max(1, walk.first.size)
-        log.info(
-            "Reading %d: page %d of %d, row %s of %s, %.0f rows/s, about %.0f s left.",
-            walk.number,
-            math.ceil(walk.rows / size),
-            math.ceil(walk.first.count / size),
-            f"{walk.rows:,}",
-            f"{walk.first.count:,}",
-            rate,
-            left,
-        )
 
 
 class _Here(Executor):

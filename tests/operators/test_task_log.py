@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk import take_snapshot
+from airflow_provider_puretalk import logs
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator,
     PuretalkListAssistantsOperator,
@@ -25,7 +25,7 @@ def test_long_writing_tells_how_far_it_is(
     sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Now and then a line says rows, rows a second and how long it will take; here, after every few rows."""
-    monkeypatch.setattr(take_snapshot, "_PROGRESS_INTERVAL", 1e-9)
+    monkeypatch.setattr(logs, "PROGRESS_INTERVAL", 1e-9)
     folder.take(context)
     lines = re.findall(r"row ([\d,]+) of ([\d,]+), (\d+) rows/s, about (\d+) s left", spoken())
     # Airflow 2 may print what it logs as well, so a line can come twice.
