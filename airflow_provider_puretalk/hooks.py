@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
@@ -26,7 +26,7 @@ from airflow_provider_puretalk.exceptions import (
 from airflow_provider_puretalk.once import once, without_made
 from airflow_provider_puretalk.records.models import Assistant, AssistantPage
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
-from airflow_provider_puretalk.scan.prover import CONSISTENCIES, Consistency
+from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
 from airflow_provider_puretalk.wording import pluralize
 
 if TYPE_CHECKING:
@@ -200,24 +200,19 @@ class PuretalkHook(BaseHook):
         :param max_seconds: seconds after which to give up.
         :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
         :param examine: called with each raw record as it comes in; see
-            :func:`airflow_provider_puretalk.scan.assistant_scan.scan`.
+            :class:`airflow_provider_puretalk.scan.options.ScanOptions`.
         :param redact: gives the record to keep in place of each raw one, before it is written to the local disk; a
             :class:`airflow_provider_puretalk.records.redaction.Redactor`, say.
         :param cancelled: set by another thread, it ends the reading with an error: no further request is sent, and those
             in flight are cut off. Nothing here sets it.
         :raises PuretalkInconsistentScanError: no proof was found.
         """
-        return scan(
-            self.client,
-            page_size=self._limit(limit),
-            consistency=cast("Consistency", params.one_of("consistency", consistency, CONSISTENCIES)),
-            max_walks=params.whole_number("max_walks", max_walks, least=1, rendered=False),
-            max_seconds=params.seconds("max_seconds", max_seconds, rendered=False),
-            examine=examine,
-            redact=redact,
-            cancelled=cancelled,
-            reading=self.reading,
-        )
+        options = ScanOptions(self._limit(limit), consistency, max_walks, max_seconds, examine, redact, cancelled)
+        return self.scan(options)
+
+    def scan(self, options: ScanOptions) -> AbstractContextManager[AssistantScan]:
+        """Scan the whole list as :meth:`scan_assistants` does, with its options as one."""
+        return scan(self.client, options, reading=self.reading)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for one row, once, and say in a sentence how that went. Never raises."""

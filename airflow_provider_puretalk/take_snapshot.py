@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_puretalk import params
@@ -19,6 +19,7 @@ from airflow_provider_puretalk.logs import Log, Progress
 from airflow_provider_puretalk.records.contract_check import Profile, profile
 from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
 from airflow_provider_puretalk.records.redaction import Redactor
+from airflow_provider_puretalk.scan.options import ScanOptions
 from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, IgnoringHasher
 from airflow_provider_puretalk.snapshots.format.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
@@ -29,7 +30,6 @@ from airflow_provider_puretalk.wording import pluralize
 if TYPE_CHECKING:
     from airflow_provider_puretalk.api.settings import ApiSettings
     from airflow_provider_puretalk.hooks import PuretalkHook
-    from airflow_provider_puretalk.scan import prover as scanning
     from airflow_provider_puretalk.scan.assistant_scan import AssistantScan
     from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
     from airflow_provider_puretalk.snapshots.storage.writer import Staged
@@ -84,11 +84,9 @@ def take_snapshot(
     snapshot: str,
     file_format: str = "jsonl",
     compression: str | None = "auto",
-    consistency: scanning.Consistency = "verified",
+    options: ScanOptions | None = None,
     redact: Mapping[str, str] | None = None,
     strict: bool = False,
-    max_walks: int = 10,
-    max_seconds: float = 3600,
     ignore_fields: Iterable[str] = (VOLATILE,),
     if_exists: str = "replace_own",
     source: Mapping[str, Any] | None = None,
@@ -101,8 +99,7 @@ def take_snapshot(
     :param snapshot: its name.
     :param file_format: ``jsonl`` or ``parquet``.
     :param compression: a codec of that format, ``auto`` or None.
-    :param consistency: see :meth:`~airflow_provider_puretalk.hooks.PuretalkHook.scan_assistants`, which also says what
-        ``max_walks`` and ``max_seconds`` bound.
+    :param options: how to scan the list; as the defaults say without them.
     :param redact: what to take out of each record before anything is written down, see
         :mod:`airflow_provider_puretalk.records.redaction`. What is taken out counts neither for ``strict`` nor as a
         violation.
@@ -135,7 +132,7 @@ def take_snapshot(
     examine = profiler(redactor, None if hashing is None else ignored)
     with (
         collector_spared(),
-        hook.scan_assistants(consistency, max_walks, max_seconds, examine=examine, redact=redactor) as scan,
+        hook.scan(replace(options or ScanOptions(), examine=examine, redact=redactor)) as scan,
         storage.staging(folder_name) as new_file,
     ):
         staged = writer.stage(

@@ -9,6 +9,7 @@ from airflow_provider_puretalk.cli.connection import hook_for, place, redaction
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
 from airflow_provider_puretalk.exceptions import SnapshotExistsError
+from airflow_provider_puretalk.scan.options import ScanOptions
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.take_snapshot import Taken, take_snapshot
 from airflow_provider_puretalk.wording import pluralize
@@ -43,11 +44,11 @@ def _taken(options: argparse.Namespace) -> Taken:
             if_exists=if_exists,
             file_format=options.format,
             compression=None if options.compression == "none" else options.compression,
-            consistency=options.consistency,
+            options=ScanOptions(
+                consistency=options.consistency, max_walks=options.max_walks, max_seconds=options.max_seconds
+            ),
             redact=redaction(options),
             strict=options.strict,
-            max_walks=options.max_walks,
-            max_seconds=options.max_seconds,
         )
 
     if options.partition is not None:

@@ -93,7 +93,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
         from airflow_provider_puretalk.hooks import PuretalkHook
         from airflow_provider_puretalk.records.redaction import Redactor
         from airflow_provider_puretalk.records.selection import Selection
-        from airflow_provider_puretalk.scan.prover import CONSISTENCIES
+        from airflow_provider_puretalk.scan.options import CONSISTENCIES
 
         page = params.optional_number("page", self.rendered("page"))
         limit = params.optional_number("limit", self.rendered("limit"))

@@ -126,15 +126,18 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, take the snapshot, and put the result into the outlet's event."""
         from airflow_provider_puretalk.hooks import PuretalkHook
-        from airflow_provider_puretalk.scan.prover import CONSISTENCIES
+        from airflow_provider_puretalk.scan.options import CONSISTENCIES, ScanOptions
         from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
         from airflow_provider_puretalk.snapshots.storage.replacement import IF_EXISTS
         from airflow_provider_puretalk.take_snapshot import take_snapshot
 
         consistency: Any = params.one_of("consistency", self.rendered("consistency"), CONSISTENCIES)
         if_exists = params.one_of("if_exists", self.rendered("if_exists"), IF_EXISTS)
-        max_walks = params.whole_number("max_walks", self.rendered("max_walks"), least=1)
-        max_seconds = params.seconds("max_seconds", self.rendered("max_seconds"))
+        options = ScanOptions(
+            consistency=consistency,
+            max_walks=params.whole_number("max_walks", self.rendered("max_walks"), least=1),
+            max_seconds=params.seconds("max_seconds", self.rendered("max_seconds")),
+        )
         strict = params.flag("strict", self.strict)
         emit_partition = params.flag("emit_partition", self.emit_partition)
         ignored = self.rendered("ignore_fields")
@@ -152,11 +155,9 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
             snapshot=_of_run(context) if partition is None else partition,
             file_format=self.rendered("file_format"),
             compression=self.rendered("compression", may_be_none=True),
-            consistency=consistency,
+            options=options,
             redact=self.rendered("redact"),
             strict=strict,
-            max_walks=max_walks,
-            max_seconds=max_seconds,
             ignore_fields=() if ignored is None else ignored,
             if_exists=if_exists,
             source={name: getattr(instance, name, None) for name in ("dag_id", "task_id", "run_id", "map_index")},

@@ -6,7 +6,6 @@ The result is an :class:`AssistantScan`, for as long as the scan's context is op
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
@@ -19,13 +18,13 @@ from airflow_provider_puretalk.api.client import ApiClient, RawPage
 from airflow_provider_puretalk.api.page import Page
 from airflow_provider_puretalk.api.retry import pause_after
 from airflow_provider_puretalk.exceptions import (
-    PuretalkConfigurationError,
     PuretalkRateLimitError,
     PuretalkResponseError,
 )
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.record_id import record_id
-from airflow_provider_puretalk.scan.prover import Consistency, Method, Proof, Scanner
+from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
+from airflow_provider_puretalk.scan.prover import Method, Proof, Scanner
 from airflow_provider_puretalk.scan.single_page import SinglePageTries
 from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
 
@@ -100,47 +99,27 @@ class AssistantScan:
 @contextmanager
 def scan(
     client: ApiClient,
+    options: ScanOptions,
     *,
-    page_size: int,
-    consistency: Consistency = "verified",
-    max_walks: int = 10,
-    max_seconds: float = 3600,
-    examine: Callable[[dict[str, Any]], Hashable] | None = None,
-    redact: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
-    cancelled: threading.Event | None = None,
-    probe: bool = False,
     reading: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[AssistantScan]:
-    """Read the whole list until the reading is proven, see :class:`airflow_provider_puretalk.scan.prover.Scanner`.
+    """Scan the whole list until it is proven complete, see :class:`airflow_provider_puretalk.scan.prover.Scanner`.
 
-    :param page_size: rows to request in each page.
-    :param max_seconds: absolute ceiling on the reading's time.
-    :param examine: called with each record as it comes in; what it returns comes back with the
-        record in :meth:`AssistantScan.rows`. There should be few different results, each is kept in memory.
-    :param redact: called with each record before anything else sees it or it is written down; what it returns takes the
-        record's place. It must leave ``assistant_id`` as it is.
-    :param cancelled: set by another thread, it ends the reading with an error: no further request is sent, and those in
-        flight are cut off. Nothing here sets it.
-    :param probe: whether the first request is sent once only, to find out whether the API answers at all. All others are
-        tried again as the connection says.
-    :param reading: gives the context in which requests are sent; it is left when the reading is proven.
+    :param reading: gives the context in which requests are sent; it is left when the scan is proven complete.
     """
-    examine = examine or _nothing
-    if not max_seconds > 0:
-        raise PuretalkConfigurationError("`max_seconds` must be above 0.")
     # Of our own: a failure must end what is in flight here, and nothing else that the caller's event ends.
-    stop = Cancellation(cancelled)
+    stop = Cancellation(options.cancelled)
     with Spool() as spool, ExitStack() as requesting:
         requesting.enter_context(reading())
         started_at = datetime.now(UTC)
-        deadline = time.monotonic() + max_seconds
-        # Only a reading of several walks can meet the same answer twice.
-        hashed = consistency == "verified"
+        deadline = time.monotonic() + options.max_seconds
+        # Only a scan of several walks can meet the same page twice.
+        hashed = options.consistency == "verified"
 
-        probing = probe
+        probing = options.probe
 
         def fetch(number: int, limit: int) -> RawPage:
-            nonlocal probing  # The first request of a reading is answered before any other is sent.
+            nonlocal probing  # The first request of a scan is answered before any other is sent.
             retries, probing = 0 if probing else None, False
             return client.fetch(number, limit, hashed=hashed, retries=retries, deadline=deadline, cancelled=stop)
 
@@ -156,22 +135,21 @@ def scan(
             if raw.digest is not None and (known := spool.known(raw.digest)):
                 return known
             page, digest = client.parse(raw, deadline=deadline, cancelled=stop)
-            return _scanned(page, digest, examine, redact)
+            return _scanned(page, digest, options.examine or _nothing, options.redact)
 
         scanner = Scanner(
             fetch,
             spool,
+            options,
             parse=parse,
-            page_size=page_size,
-            consistency=consistency,
-            max_walks=max_walks,
+            page_size=options.page_size or client.settings.page_size,
             deadline=deadline,
             parallel=client.settings.max_parallel_requests,
             cancelled=stop,
             fetch_once=fetch_once,
             single_pages=_single_pages[client.settings.base_url, client.settings.account],
         )
-        result = AssistantScan(spool, scanner.run(), consistency=consistency, started_at=started_at)
+        result = AssistantScan(spool, scanner.run(), consistency=options.consistency, started_at=started_at)
         requesting.close()
         yield result
 

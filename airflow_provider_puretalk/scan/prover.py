@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from airflow_provider_puretalk.daemon_pool import DaemonPool
 from airflow_provider_puretalk.exceptions import (
@@ -37,16 +37,15 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkPaginationError,
 )
 from airflow_provider_puretalk.logs import Progress
+from airflow_provider_puretalk.scan.options import ScanOptions
 from airflow_provider_puretalk.scan.single_page import SinglePageTries
 from airflow_provider_puretalk.scan.spool import ScannedPage, Spool
 from airflow_provider_puretalk.wording import pluralize
 
 log = logging.getLogger(__name__)
 
-Consistency = Literal["verified", "checked", "best_effort"]
 Method = Literal["one_page", "two_walks", "union", "one_walk"]
 
-CONSISTENCIES: tuple[str, ...] = get_args(Consistency)
 
 #: Fleets up to so many rows are tried as a single page first: one query on the server is the most consistent reading.
 LARGEST_SINGLE_PAGE = 1_000
@@ -130,9 +129,8 @@ class Scanner:
     :param fetch: fetches one page; raises :class:`PuretalkNotFoundError` past the end.
     :param spool: where the records go.
     :param parse: parses what was fetched, which is the page itself by default; raises the same where it had to fetch again.
+    :param options: how to scan; its ``page_size``, ``cancelled`` and functions count for nothing here.
     :param page_size: rows to request in a page.
-    :param consistency: ``verified``, ``checked`` or ``best_effort``.
-    :param max_walks: after so many walks without a proof it gives up.
     :param deadline: moment on the monotonic clock at which it gives up.
     :param parallel: how many pages may be in flight at once, while some more are at hand to be parsed.
     :param cancelled: ends the scan when it is set. It is set when the scan fails, to end what is in flight.
@@ -145,29 +143,23 @@ class Scanner:
         self,
         fetch: Fetch,
         spool: Spool,
+        options: ScanOptions,
         *,
         parse: Parse = lambda page: page,
         page_size: int,
-        consistency: Consistency = "verified",
-        max_walks: int = 10,
         deadline: float = math.inf,
         parallel: int = 1,
         cancelled: threading.Event | None = None,
         fetch_once: Fetch | None = None,
         single_pages: SinglePageTries | None = None,
     ) -> None:
-        if consistency not in CONSISTENCIES:
-            raise PuretalkConfigurationError(
-                f"`consistency` must be one of {', '.join(CONSISTENCIES)}, not {consistency!r}."
-            )
-        if max_walks < 1:
-            raise PuretalkConfigurationError("`max_walks` must be at least 1.")
+
         self._fetch = fetch
         self._parse = parse
         self._spool = spool
         self._limit = page_size
-        self._consistency = consistency
-        self._max_walks = max_walks
+        self._consistency = options.consistency
+        self._max_walks = options.max_walks
         self._deadline = deadline
         self._parallel = parallel
         self._cancelled = cancelled or threading.Event()

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -22,6 +22,7 @@ from airflow_provider_puretalk.triggers.sleeping import Sleep
 if TYPE_CHECKING:
     from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Observer
     from airflow_provider_puretalk.hooks import PuretalkHook
+    from airflow_provider_puretalk.scan.options import ScanOptions
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ async def observations(puretalk_conn_id: str, page_size: int | None, pace: Pace)
     :param page_size: rows a page; the connection's by default.
     """
     from airflow_provider_puretalk.change_detection.fingerprints import Observer
+    from airflow_provider_puretalk.scan.options import ScanOptions
     from airflow_provider_puretalk.triggers import requests_in_threads
 
     observer = Observer()
@@ -116,8 +118,8 @@ async def observations(puretalk_conn_id: str, page_size: int | None, pace: Pace)
     await pace.pause(lambda interval: min(interval, FIRST_PAUSE))
     while True:
         try:
-            call = _call(observer, page_size, max_seconds=pace.max_seconds, is_failing=failures > 0)
-            fleet = await requests_in_threads.run_with_hook(puretalk_conn_id, call)
+            options = ScanOptions(page_size, max_seconds=pace.max_seconds, probe=failures > 0)
+            fleet = await requests_in_threads.run_with_hook(puretalk_conn_id, _call(observer, options))
         except Exception as unexpected:
             error = poll_failures.failure(unexpected)
             failures += 1
@@ -139,9 +141,7 @@ async def acknowledged_later(stream: AsyncIterator[Observation]) -> AsyncIterato
         last = observation
 
 
-def _call(
-    observer: Observer, page_size: int | None, *, max_seconds: float, is_failing: bool
-) -> Callable[[PuretalkHook, threading.Event], Fleet]:
+def _call(observer: Observer, options: ScanOptions) -> Callable[[PuretalkHook, threading.Event], Fleet]:
     """Return the call of one poll, for a thread.
 
     After a failure the first request is sent once only: while the API fails, each poll is one request, and the pauses are
@@ -156,14 +156,7 @@ def _call(
         client = ApiClient(settings)
         with (
             client.session,
-            scan(
-                client,
-                page_size=page_size or settings.page_size,
-                max_seconds=max_seconds,
-                cancelled=cancelled,
-                probe=is_failing,
-                reading=hook.reading,
-            ) as found,
+            scan(client, replace(options, cancelled=cancelled), reading=hook.reading) as found,
         ):
             return observer.observe(
                 settings.account,

@@ -17,6 +17,7 @@ import pytest
 from airflow_provider_puretalk.api.deadline import time_limit
 from airflow_provider_puretalk.exceptions import PuretalkConnectionError, PuretalkError, PuretalkInconsistentScanError
 from airflow_provider_puretalk.scan.assistant_scan import scan
+from airflow_provider_puretalk.scan.options import ScanOptions
 
 PATIENT = {"timeout": 600, "max_retries": 5}
 
@@ -84,7 +85,7 @@ def test_a_reading_that_is_cancelled(make_client: Callable[..., Any], place: Pla
     set_when(place.reached, cancelled)
     with (
         pytest.raises(PuretalkInconsistentScanError, match="given up: it was cancelled"),
-        scan(client, page_size=10, cancelled=cancelled),
+        scan(client, ScanOptions(page_size=10, cancelled=cancelled)),
     ):
         pytest.fail("there is no reading")
 
@@ -97,7 +98,7 @@ def test_shaking_hands_is_cut_off(make_client: Callable[..., Any]) -> None:
     try:
         with (
             pytest.raises(PuretalkInconsistentScanError, match="cancelled"),
-            scan(client, page_size=10, cancelled=cancelled),
+            scan(client, ScanOptions(page_size=10, cancelled=cancelled)),
         ):
             pytest.fail("there is no reading")
     finally:
@@ -107,7 +108,10 @@ def test_shaking_hands_is_cut_off(make_client: Callable[..., Any]) -> None:
 def test_max_seconds_ends_an_answer_that_does_not_end(make_client: Callable[..., Any], place: Place) -> None:
     """And the error names it."""
     client = make_client(f"http://127.0.0.1:{place.port}", extra=PATIENT)
-    with pytest.raises(PuretalkInconsistentScanError, match="max_seconds"), scan(client, page_size=10, max_seconds=0.5):
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match="max_seconds"),
+        scan(client, ScanOptions(page_size=10, max_seconds=0.5)),
+    ):
         pytest.fail("there is no reading")
 
 
@@ -118,7 +122,10 @@ def test_a_failing_reading_sets_no_event_of_the_caller(
     cancelled = threading.Event()
     with (
         pytest.raises(PuretalkError),
-        scan(make_client(serve(answers.answer({"err": True}, 403)).address), page_size=10, cancelled=cancelled),
+        scan(
+            make_client(serve(answers.answer({"err": True}, 403)).address),
+            ScanOptions(page_size=10, cancelled=cancelled),
+        ),
     ):
         pytest.fail("there is no reading")
     assert not cancelled.is_set()
@@ -138,7 +145,7 @@ def test_a_name_that_is_never_resolved(make_client: Callable[..., Any], monkeypa
     try:
         with (
             pytest.raises(PuretalkInconsistentScanError, match="cancelled"),
-            scan(make_client("http://puretalk.test", extra=PATIENT), page_size=10, cancelled=cancelled),
+            scan(make_client("http://puretalk.test", extra=PATIENT), ScanOptions(page_size=10, cancelled=cancelled)),
         ):
             pytest.fail("there is no reading")
     finally:
@@ -163,7 +170,7 @@ def test_connecting_is_cut_off(make_client: Callable[..., Any], full: tuple[str,
     threading.Timer(0.3, cancelled.set).start()
     with (
         pytest.raises(PuretalkInconsistentScanError, match="cancelled"),
-        scan(make_client(f"http://127.0.0.1:{full[1]}", extra=PATIENT), page_size=10, cancelled=cancelled),
+        scan(make_client(f"http://127.0.0.1:{full[1]}", extra=PATIENT), ScanOptions(page_size=10, cancelled=cancelled)),
     ):
         pytest.fail("there is no reading")
 
@@ -200,6 +207,7 @@ SCRIPT = """
 import signal, sys, threading
 from airflow_provider_puretalk.api.client import ApiClient
 from airflow_provider_puretalk.scan.assistant_scan import scan
+from airflow_provider_puretalk.scan.options import ScanOptions
 from airflow_provider_puretalk.api.settings import ApiSettings
 
 def told(*_):
@@ -213,7 +221,7 @@ def ring():
 threading.Thread(target=ring, daemon=True).start()
 client = ApiClient(ApiSettings(sys.argv[1], "key", "a", timeout=600, page_size=1))
 try:
-    with scan(client, page_size=1, consistency="checked") as found:
+    with scan(client, ScanOptions(page_size=1, consistency="checked")) as found:
         pass
 except KeyboardInterrupt:
     print("interrupted", flush=True)

@@ -22,6 +22,7 @@ from airflow_provider_puretalk.api.client import ApiClient
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.sandbox import make_fleet
 from airflow_provider_puretalk.scan.assistant_scan import scan
+from airflow_provider_puretalk.scan.options import ScanOptions
 from tests.api.wire import Answer, Exchange, WireServer, http, page, serving
 
 FLEET = make_fleet(7, seed=11)
@@ -44,7 +45,9 @@ def read(server: WireServer, consistency: Any = "checked", **settings: Any) -> l
     host = settings.pop("host", f"http://127.0.0.1:{server.port}/api")
     defaults = {"page_size": 3, "timeout": 0.3, "max_retries": RETRIES, "retry_backoff": 0, "max_parallel_requests": 1}
     options = ApiSettings(base_url=host, api_key=KEY, account="faults", **(defaults | settings))
-    with scan(ApiClient(options), page_size=options.page_size, consistency=consistency, max_seconds=30) as found:
+    with scan(
+        ApiClient(options), ScanOptions(page_size=options.page_size, consistency=consistency, max_seconds=30)
+    ) as found:
         return list(found)
 
 
@@ -393,7 +396,7 @@ def test_the_time_for_a_reading_is_a_ceiling(server: WireServer) -> None:
         base_url=f"http://127.0.0.1:{server.port}/api", api_key=KEY, account="a", max_retries=100, retry_backoff=60
     )
     server.script = [says("500 Failed")] * 500
-    with pytest.raises(e.PuretalkServerError), scan(ApiClient(options), page_size=3, max_seconds=0.5):
+    with pytest.raises(e.PuretalkServerError), scan(ApiClient(options), ScanOptions(page_size=3, max_seconds=0.5)):
         pass
     assert len(server.requests) <= 2
 

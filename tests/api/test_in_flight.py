@@ -17,6 +17,7 @@ from airflow_provider_puretalk.api.deadline import TimeLimit
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.sandbox import make_fleet
 from airflow_provider_puretalk.scan.assistant_scan import scan
+from airflow_provider_puretalk.scan.options import ScanOptions
 from tests.api.wire import Answer, Exchange, WireServer, http, page, serving
 
 FLEET = make_fleet(24, seed=5)
@@ -108,7 +109,9 @@ def test_never_more_than_the_connection_allows(parallel: int, consistency: Any) 
     busy = Busy(stumbling, together=parallel)
     with (
         serving(busy) as server,
-        scan(client_of(server, max_parallel_requests=parallel), page_size=2, consistency=consistency) as found,
+        scan(
+            client_of(server, max_parallel_requests=parallel), ScanOptions(page_size=2, consistency=consistency)
+        ) as found,
     ):
         assert len(list(found)) == len(FLEET)
     assert busy.most == parallel
@@ -123,7 +126,7 @@ def test_readings_that_share_a_client_share_its_limit() -> None:
         found: list[int] = []
 
         def read() -> None:
-            with scan(client, page_size=2, consistency="checked") as reading:
+            with scan(client, ScanOptions(page_size=2, consistency="checked")) as reading:
                 found.append(len(list(reading)))
 
         readers = [threading.Thread(target=read) for _ in range(3)]
@@ -150,7 +153,9 @@ def test_requests_go_out_while_an_answer_is_decoded() -> None:
 
     with (
         serving(watched) as server,
-        scan(client_of(server, max_parallel_requests=2), page_size=2, consistency="checked", examine=examine) as found,
+        scan(
+            client_of(server, max_parallel_requests=2), ScanOptions(page_size=2, consistency="checked", examine=examine)
+        ) as found,
     ):
         assert [note for _, note in found.rows()] == [True] * len(FLEET)
 
@@ -217,7 +222,7 @@ def test_a_broken_body_is_not_known_as_the_page_that_came_after_it() -> None:
         else:
             usual(exchange)
 
-    with serving(stumbling) as server, scan(client_of(server), page_size=2) as found:
+    with serving(stumbling) as server, scan(client_of(server), ScanOptions(page_size=2)) as found:
         assert (found.method, found.walks) == ("two_walks", 2)
         assert list(found) == sorted(FLEET, key=lambda record: record["assistant_id"])
     assert asked[2] == 4

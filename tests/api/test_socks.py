@@ -18,6 +18,7 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkInconsistentScanError,
 )
 from airflow_provider_puretalk.scan.assistant_scan import scan
+from airflow_provider_puretalk.scan.options import ScanOptions
 
 pytest.importorskip("socks", reason="the library for SOCKS proxies is optional")
 
@@ -152,7 +153,7 @@ def test_shaking_hands_is_cut_off(
     try:
         with (
             pytest.raises(PuretalkInconsistentScanError, match="given up|max_seconds"),
-            scan(client, page_size=10, **ends),
+            scan(client, ScanOptions(page_size=10, **ends)),
         ):
             pytest.fail("there is no reading")
     finally:

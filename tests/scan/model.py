@@ -22,7 +22,8 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkNotFoundError,
     PuretalkPaginationError,
 )
-from airflow_provider_puretalk.scan.prover import Consistency, Scanner
+from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
+from airflow_provider_puretalk.scan.prover import Scanner
 from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
 
 
@@ -143,10 +144,9 @@ def read(seed: int, consistency: Consistency, *, atomic: bool = True) -> tuple[s
         scanner = Scanner(
             fetch,
             spool,
+            ScanOptions(consistency=consistency, max_walks=6),
             parse=recognise,
             page_size=server.page_size,
-            consistency=consistency,
-            max_walks=6,
             parallel=server.parallel,
         )
         try:

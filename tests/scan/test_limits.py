@@ -23,6 +23,7 @@ from airflow_provider_puretalk.exceptions import (
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.sandbox import Sandbox, running
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
+from airflow_provider_puretalk.scan.options import ScanOptions
 
 Read = Callable[..., AbstractContextManager[AssistantScan]]
 
@@ -33,7 +34,7 @@ def reading(make_client: Callable[..., Any]) -> Callable[..., AbstractContextMan
 
     def start(box: Sandbox, page_size: int = 10, *, extra: Any = None, **arguments: Any) -> Any:
         client = make_client(box.base_url, password=box.api_key, extra=extra or {})
-        return scan(client, page_size=page_size, **arguments)
+        return scan(client, ScanOptions(page_size=page_size, **arguments))
 
     return start
 
@@ -226,7 +227,7 @@ def test_nobody_is_left_waiting_when_a_page_fails(
 
     service = serve(by_page)
     client = make_client(service.address, extra={"max_parallel_requests": 4})
-    with pytest.raises(PuretalkError), scan(client, page_size=1, consistency="checked"):
+    with pytest.raises(PuretalkError), scan(client, ScanOptions(page_size=1, consistency="checked")):
         pytest.fail("there is no reading")
     assert len(service.targets) == len(set(service.targets))  # nobody waited to the end and asked again
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("puretalk-page")]

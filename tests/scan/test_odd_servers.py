@@ -19,6 +19,7 @@ from airflow_provider_puretalk.exceptions import (
     is_transient,
 )
 from airflow_provider_puretalk.scan.assistant_scan import scan
+from airflow_provider_puretalk.scan.options import ScanOptions
 from airflow_provider_puretalk.scan.single_page import SinglePageTries
 
 
@@ -45,9 +46,12 @@ def test_a_row_twice_where_the_ids_are_as_many_as_counted(
     """A row too many is a contradiction, although no id is missing."""
     service = pages(answers.page("a", "b", count=3, next="?page=2"), answers.page("b", "c", count=3))
     client = make_client(service.address, extra={"max_parallel_requests": 1})
-    with scan(client, page_size=2, consistency="best_effort") as found:
+    with scan(client, ScanOptions(page_size=2, consistency="best_effort")) as found:
         assert (found.complete, found.count, found.duplicates_removed) == (False, 3, 1)
-    with pytest.raises(PuretalkInconsistentScanError), scan(client, page_size=2, consistency="checked", max_walks=2):
+    with (
+        pytest.raises(PuretalkInconsistentScanError),
+        scan(client, ScanOptions(page_size=2, consistency="checked", max_walks=2)),
+    ):
         pytest.fail("there is no reading")
 
 
@@ -57,9 +61,12 @@ def test_a_last_page_that_names_one_which_is_not_there(
     """The list became shorter while it was read, or so it seems: that walk is no complete one."""
     service = pages(answers.page("a", "b", count=4, next="?page=2"), answers.page("c", "d", count=4, next="?page=3"))
     client = make_client(service.address, extra={"max_parallel_requests": 1})
-    with scan(client, page_size=2, consistency="best_effort") as found:
+    with scan(client, ScanOptions(page_size=2, consistency="best_effort")) as found:
         assert (found.complete, found.count, found.duplicates_removed) == (False, 4, 0)
-    with pytest.raises(PuretalkInconsistentScanError), scan(client, page_size=2, consistency="checked", max_walks=2):
+    with (
+        pytest.raises(PuretalkInconsistentScanError),
+        scan(client, ScanOptions(page_size=2, consistency="checked", max_walks=2)),
+    ):
         pytest.fail("there is no reading")
 
 
@@ -69,7 +76,7 @@ def test_a_count_beyond_reason(
 ) -> None:
     """Is wrong, which the walk shows, and breaks nothing."""
     service = pages(answers.page("a", count=count, next="?page=2"), answers.page("b", count=count))
-    with scan(make_client(service.address), page_size=1, consistency="best_effort") as found:
+    with scan(make_client(service.address), ScanOptions(page_size=1, consistency="best_effort")) as found:
         assert (found.complete, found.count, found.count_reported) == (False, 2, count)
 
 
@@ -78,7 +85,7 @@ def test_the_same_id_in_two_spellings_is_two_assistants(
 ) -> None:
     """Ids are compared as given: capitals and small letters are not the same, nor is white space overlooked."""
     service = pages(answers.page("a", "A", "a ", "\u0061\u0301", "\u00e1"))
-    with scan(make_client(service.address), page_size=10) as found:
+    with scan(make_client(service.address), ScanOptions(page_size=10)) as found:
         assert found.count == 5
 
 
@@ -90,10 +97,13 @@ def test_an_id_twice_on_one_page(
     service = pages(answers.page("a", "a", count=2))
     client = make_client(service.address)
     if consistency == "best_effort":
-        with scan(client, page_size=10, consistency=consistency) as found:
+        with scan(client, ScanOptions(page_size=10, consistency=consistency)) as found:
             assert (found.method, found.complete, found.count) == ("one_walk", False, 1)
         return
-    with pytest.raises(PuretalkInconsistentScanError), scan(client, page_size=10, consistency=consistency, max_walks=3):
+    with (
+        pytest.raises(PuretalkInconsistentScanError),
+        scan(client, ScanOptions(page_size=10, consistency=consistency, max_walks=3)),
+    ):
         pytest.fail("there is no reading")
 
 
@@ -109,7 +119,7 @@ def test_a_list_that_never_ends_is_an_error(
     service = serve(endless)
     with (
         pytest.raises(PuretalkPaginationError, match="does not end"),
-        scan(make_client(service.address), page_size=1, consistency=consistency),
+        scan(make_client(service.address), ScanOptions(page_size=1, consistency=consistency)),
     ):
         pytest.fail("there is no reading")
     assert len(service.requests) < 40
@@ -123,7 +133,7 @@ def test_no_body_is_taken_for_one_that_is_known(
     """``null`` as a whole body is a wrong answer like any other."""
     with (
         pytest.raises(PuretalkResponseError),
-        scan(make_client(serve(answers.answer(body)).address), page_size=10, consistency=consistency),
+        scan(make_client(serve(answers.answer(body)).address), ScanOptions(page_size=10, consistency=consistency)),
     ):
         pytest.fail("there is no reading")
 
@@ -136,7 +146,7 @@ def test_a_record_that_cannot_be_written_down_is_a_wrong_answer(
     body = f'{{"count":1,"next":null,"previous":null,"results":[{deep}]}}'.encode()
     with (
         pytest.raises(PuretalkResponseError, match="Page 1 holds .* nested too deeply") as caught,
-        scan(make_client(serve(answers.answer(body)).address), page_size=10),
+        scan(make_client(serve(answers.answer(body)).address), ScanOptions(page_size=10)),
     ):
         pytest.fail("there is no reading")
     assert not is_transient(caught.value)
@@ -171,7 +181,7 @@ def test_a_list_that_is_always_wrong_in_the_same_way(
     client = make_client(service.address, extra={"max_parallel_requests": 1})
     with (
         pytest.raises(PuretalkInconsistentScanError, match=rf"{said}.*3 walks.*best_effort") as caught,
-        scan(client, page_size=2, consistency=consistency, max_walks=10),
+        scan(client, ScanOptions(page_size=2, consistency=consistency, max_walks=10)),
     ):
         pytest.fail("there is no reading")
     assert not is_transient(caught.value)
@@ -204,7 +214,7 @@ def test_other_lists_that_are_always_wrong_in_the_same_way(
     client = make_client(service.address, extra={"max_parallel_requests": 1})
     with (
         pytest.raises(PuretalkInconsistentScanError, match=rf"{said}.*3 walks.*best_effort") as caught,
-        scan(client, page_size=2, consistency=consistency, max_walks=10),
+        scan(client, ScanOptions(page_size=2, consistency=consistency, max_walks=10)),
     ):
         pytest.fail("there is no reading")
     assert not is_transient(caught.value)
@@ -219,7 +229,7 @@ def test_every_reading_that_is_given_up_says_why(
     client = make_client(service.address, extra={"max_parallel_requests": 1})
     with (
         pytest.raises(PuretalkInconsistentScanError, match=r"`max_walks` \(2.*`count` says 5, 3 rows came") as caught,
-        scan(client, page_size=2, max_walks=2),
+        scan(client, ScanOptions(page_size=2, max_walks=2)),
     ):
         pytest.fail("there is no reading")
     assert is_transient(caught.value)
@@ -290,7 +300,7 @@ def test_a_server_that_refuses_a_larger_limit(
     service = serve(by_limit)
     client = make_client(service.address, extra={"max_parallel_requests": parallel, "max_response_bytes": 50_000})
     # Less time than the silence that the connection bears: some is left for the pages.
-    with scan(client, page_size=10, max_seconds=4) as found:
+    with scan(client, ScanOptions(page_size=10, max_seconds=4)) as found:
         assert (found.method, found.walks, found.count) == ("two_walks", 2, 25)
         assert "A single page of 125" in found.tried[0]
     assert large == [125]
@@ -321,11 +331,11 @@ def test_a_single_page_that_costs_time_is_not_asked_for_at_each_reading(
     service = serve(by_limit)
     for _ in range(3):
         client = make_client(service.address, extra={"max_parallel_requests": 1, "timeout": 1})
-        with scan(client, page_size=10) as found:
+        with scan(client, ScanOptions(page_size=10)) as found:
             assert (found.method, found.count) == ("two_walks", 25)
     assert large == [125]
     client = make_client(service.address, extra={"account": "other", "max_parallel_requests": 1, "timeout": 1})
-    with scan(client, page_size=10) as found:
+    with scan(client, ScanOptions(page_size=10)) as found:
         assert found.count == 25
     assert large == [125, 125]
 
@@ -348,7 +358,7 @@ def test_an_outage_stays_an_outage(serve: Callable[..., Any], make_client: Calla
     first = answers.answer(answers.page("a", "b", count=5, next="?page=2"))
     service = serve(first, answers.answer({"err": True}, 503))
     client = make_client(service.address, extra={"max_retries": 2, "max_parallel_requests": 1})
-    with pytest.raises(PuretalkServerError), scan(client, page_size=2):
+    with pytest.raises(PuretalkServerError), scan(client, ScanOptions(page_size=2)):
         pytest.fail("there is no reading")
     assert len(service.requests) == 1 + 1 + 3
 
@@ -363,6 +373,6 @@ def test_a_refusal_that_has_nothing_to_do_with_the_limit(
     first = answers.answer(answers.page("a", "b", count=5, next="?page=2"))
     service = serve(first, answers.answer({"err": True}, status))
     client = make_client(service.address, extra={"max_parallel_requests": 1})
-    with pytest.raises(error_class), scan(client, page_size=2):
+    with pytest.raises(error_class), scan(client, ScanOptions(page_size=2)):
         pytest.fail("there is no reading")
     assert len(service.requests) == (4 if status == 404 else 3)

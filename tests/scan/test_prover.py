@@ -18,6 +18,7 @@ from airflow_provider_puretalk.exceptions import (
 )
 from airflow_provider_puretalk.sandbox import Sandbox, running
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
+from airflow_provider_puretalk.scan.options import ScanOptions
 
 Read = Callable[..., AbstractContextManager[AssistantScan]]
 
@@ -35,7 +36,7 @@ def read(box: Sandbox, make_client: Callable[..., Any]) -> Read:
 
     def start(page_size: int = 10, *, parallel: int = 1, **arguments: Any) -> AbstractContextManager[AssistantScan]:
         client = make_client(box.base_url, password=box.api_key, extra={"max_parallel_requests": parallel})
-        return scan(client, page_size=page_size, **arguments)
+        return scan(client, ScanOptions(page_size=page_size, **arguments))
 
     return start
 
