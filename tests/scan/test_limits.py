@@ -238,7 +238,7 @@ def test_a_long_reading_tells_how_far_it_is(
 ) -> None:
     """Pages, rows, rows a second, and how long it may take still; and why it reads again."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("airflow_provider_puretalk.logs.PROGRESS_INTERVAL", 0)
+    monkeypatch.setattr("airflow_provider_puretalk.logs.PROGRESS_INTERVAL", 1e-9)
     with running(30, max_limit=10) as box, reading(box):
         pass
     told = [record.getMessage() for record in caplog.records if record.name.endswith("scan.prover")]
