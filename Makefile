@@ -1,4 +1,4 @@
-# Everything that is done with this repository, from a first look to the checks before a release.
+# Everything that is done with this repository, from a first try to the checks before a release.
 # Needs make and Python 3.11 or newer; all else is installed into virtual environments inside this folder.
 
 .DEFAULT_GOAL := help
@@ -59,7 +59,7 @@ types: .venv/dev.stamp  ## Check types
 bench: .venv/bench.stamp  ## Measure us and others (half an hour), and write benchmarks/README.md
 	.venv/bin/python -m benchmarks.run $(ARGS)
 
-wheel: .venv/dev.stamp  ## Build into dist/, then install and question the wheel in a clean environment
+wheel: .venv/dev.stamp  ## Build into dist/, then install and check the wheel in a clean environment
 	rm -rf dist
 	.venv/bin/python -m build --no-isolation --outdir dist .
 	.venv/bin/python .ci/check_wheel.py dist $(CURRENT)

@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to answer."""
+        """Keep where to respond."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         # asyncio does this only for sockets that it made itself; without it each answer waits for an acknowledgement.

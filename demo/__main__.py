@@ -29,7 +29,7 @@ COMPARING_DAG = "puretalk_compare_and_branch"
 
 
 def main() -> int:
-    """Run what was asked for; whatever happens, leave nothing running."""
+    """Run the command; whatever happens, leave nothing running."""
     os.chdir(CLONE)
     for name in [name for name in os.environ if "AIRFLOW" in name.upper()]:
         del os.environ[name]  # settings that the surrounding shell has for another Airflow
@@ -56,7 +56,7 @@ def main() -> int:
 
 def _demo() -> None:
     # Imported late, so that a missing piece is reported as a failed step.
-    with step("Look at what is installed"):
+    with step("Check what is installed"):
         from demo import account, cluster, fleet, runs
     begin = time.monotonic()
     with fleet.account() as source:
@@ -76,7 +76,7 @@ def _demo() -> None:
                     newest = results["snapshot"]
                     say(results["compare"]["summary"])
     with step("Read what is there, and check it"):
-        account.tell(destination, newest)
+        account.show(destination, newest)
     print(f"\nAll of it took {time.monotonic() - begin:.0f} s, and everything that was started has been stopped.")
     print("What to try next: make airflow runs the same Airflow until Ctrl-C, for the browser.")
 
@@ -94,7 +94,7 @@ def _snapshot(airflow: cluster.Cluster) -> dict[str, Any]:
 
 
 def _airflow() -> None:
-    with step("Look at what is installed"):
+    with step("Check what is installed"):
         from demo import cluster, fleet
     with (
         fleet.account() as source,

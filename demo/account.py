@@ -1,7 +1,4 @@
-"""Shows a person what snapshots are: where they lie, what their manifests say, what is in them, what differs.
-
-In come manifests on this machine's disk, through the package's own reader; out comes text.
-"""
+"""Shows what snapshots are: where they lie, what their manifests say, what is in them, what differs."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ SHOWN_ROWS = 8
 Record = dict[str, Any]
 
 
-def tell(destination: Path, result: dict[str, Any]) -> None:
+def show(destination: Path, result: dict[str, Any]) -> None:
     """Print everything there is to see about a snapshot, and how it differs from the one before it.
 
     :param result: what the snapshot operator returned.
@@ -114,7 +111,7 @@ def _print_hash(path: Path, manifest: Record) -> None:
 
 
 def _sha256(file: Path) -> str:
-    """Ask the system's own tool where there is one: the point is that nobody has to trust this package."""
+    """Use the system's own tool where there is one, so that this package need not be trusted."""
     tool = shutil.which("sha256sum")
     if tool is None:
         with file.open("rb") as opened:
@@ -134,5 +131,5 @@ def _cell(value: object) -> str:
 
 
 def _short(path: Path) -> str:
-    """Name a path as somebody in the clone would type it."""
+    """Name a path as it would be typed in the clone."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,4 +1,4 @@
-"""The few things the demo asks of Airflow, through its public REST API."""
+"""The few requests of the demo to Airflow's public REST API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Api:
     def __init__(self, url: str) -> None:
         self._url = url
         self._token = ""
-        # A proxy set for the rest of the world is not asked for an address on this machine.
+        # A proxy set for the rest of the world is not used for an address on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def log_in(self, user: str, password: str) -> None:

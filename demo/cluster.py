@@ -1,7 +1,6 @@
 """A standalone Airflow of this environment: API server, scheduler, DAG processor and triggerer, each a process.
 
-In come a home folder and what the DAGs shall find in their environment; out comes an :class:`Api` to talk to. It knows
-nothing of PureTalk.
+It is used through an :class:`Api`, and knows nothing of PureTalk.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ def running(
     """Run Airflow until the context is left.
 
     :param port: where its pages shall be, if nobody else listens there.
-    :param use_schedule: False leaves DAGs alone until somebody triggers them.
+    :param use_schedule: False leaves DAGs alone until they are triggered.
     """
     home.mkdir(parents=True, exist_ok=True)
     password = _password(home)

@@ -17,7 +17,7 @@ from demo.steps import DemoError
 #: Seconds a program gets to end by itself.
 PATIENCE = 10.0
 
-#: What asks this program to end: Ctrl-C, ``kill``, a closed terminal.
+#: The signals that end this program: Ctrl-C, ``kill``, a closed terminal.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -93,14 +93,14 @@ class Programs:
                 raise DemoError(f"Airflow's {name} ended with code {process.returncode}.", self.log_of(name))
 
     def kill(self, name: str) -> None:
-        """End one program and all that it started as a power cut would: without asking."""
+        """End one program and all that it started as a power cut would: at once."""
         process = self._running.pop(name)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def stop(self) -> None:
-        """End everything: first asking, then, after :data:`PATIENCE`, not asking any more."""
+        """End everything: by SIGTERM, and after :data:`PATIENCE` by SIGKILL."""
         before = [signal.getsignal(number) for number in _ENDING]
         _ignore_signals()
         for process in self._running.values():

@@ -43,7 +43,7 @@ def puretalk_compare_and_branch() -> None:
         puretalk_conn_id="puretalk_default",
         destination="{{ params.destination }}",
         storage_conn_id=STORAGE_CONN_ID,
-        # A name of its own, since other DAGs that are due at the same moment keep theirs here too.
+        # A name of its own, since other DAGs take snapshots at the same moment, to the same place.
         partition="{{ (dag_run.run_after | default(logical_date)).strftime('%Y%m%dT%H%M%S.%fZ') }}-branch",
     )
     comparison = PuretalkCompareSnapshotsOperator(

@@ -231,7 +231,7 @@ class _Checks:
         return rows
 
     def _next_form(self, following: str) -> dict[str, Any]:
-        """Say how ``next`` is written, without repeating it."""
+        """Return the form of ``next``, without repeating it."""
         base = self._settings.base_url
         try:
             parts, whole = urlsplit(following), urljoin(base, following)

@@ -70,7 +70,7 @@ class _HookOfEnvironment(PuretalkHook):
 def place(location: str) -> str:
     """Return a location as the storage takes it: in a terminal, a path may be relative or begin with ``~``.
 
-    :raises PuretalkConfigurationError: it is neither a path nor a URL, or nobody knows where a path begins.
+    :raises PuretalkConfigurationError: it is neither a path nor a URL, or it is unknown where a path begins.
     """
     if "://" in location and not location.startswith("/"):
         return location

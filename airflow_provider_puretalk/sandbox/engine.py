@@ -1,6 +1,6 @@
 """uvicorn, taught the two things a misbehaving service needs: to hand out its connections, and to stop at once.
 
-Imports uvicorn and FastAPI at its start; :mod:`.server` imports it only when a server is wanted. Always uses h11 and
+Imports uvicorn and FastAPI at its start; :mod:`.server` imports it only when a server is started. Always uses h11 and
 asyncio's own loop, so that a broken response is the same wherever the sandbox runs.
 """
 
@@ -50,7 +50,7 @@ class PromptServer(uvicorn.Server):
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Ask the server to stop, from any thread."""
+        """Let the server stop; from any thread."""
         self.should_exit = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it stopped by itself in this very moment

@@ -124,5 +124,5 @@ def base_url(listener: socket.socket) -> str:
 
 
 def is_extra_installed() -> bool:
-    """Tell whether FastAPI and uvicorn are there."""
+    """Return whether FastAPI and uvicorn are there."""
     return all(importlib.util.find_spec(name) is not None for name in ("fastapi", "uvicorn"))

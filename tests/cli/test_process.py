@@ -189,7 +189,7 @@ def test_airflows_own_help_lists_it() -> None:
 
 
 @pytest.mark.skipif(Version(airflow_version) < Version("3"), reason="what Airflow loads then is another matter")
-def test_telling_airflow_is_cheap() -> None:
+def test_defining_the_commands_is_cheap() -> None:
     """Every `airflow` command loads the definition: what Airflow has not loaded itself, it does not load either."""
     code = (
         "import sys, airflow.cli.cli_config\nbefore = set(sys.modules)\n"

@@ -134,7 +134,7 @@ def test_a_damaged_manifest_is_reported_and_does_not_hide_the_others(run: Any, d
     assert "damaged" in ended.err
 
 
-def test_show_tells_what_the_manifest_says(run: Any, take: Take, sandbox: Any) -> None:
+def test_show_prints_what_the_manifest_says(run: Any, take: Take, sandbox: Any) -> None:
     """People get the facts, machines the manifest itself."""
     sandbox.fleet.change(sandbox.fleet.ids()[0], {"voice_speed": "fast", "brand_new": 1})
     path = take("1", "--redact", "prompt=mask")

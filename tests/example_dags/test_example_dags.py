@@ -99,7 +99,7 @@ def test_daily_snapshot_is_kept_and_read(account: sandbox.Sandbox, bag: Any, tmp
     }
 
 
-def test_compare_and_branch_tells_only_where_something_changed(
+def test_compare_and_branch_logs_only_where_something_changed(
     account: sandbox.Sandbox, bag: Any, tmp_path: Path
 ) -> None:
     """The first run is a baseline and quiet, the second finds a renamed assistant, the third nothing."""
@@ -223,7 +223,7 @@ def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.San
     assert _run(bag.dags["puretalk_react_to_change"])["log_changes"] == []
 
 
-def test_notify_compliance_tells_only_of_what_the_law_cares_about(
+def test_notify_compliance_notifies_only_of_what_the_law_cares_about(
     account: sandbox.Sandbox, bag: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The notifier speaks when the class changed, and not for the first snapshot or a prompt."""

@@ -283,7 +283,7 @@ def test_nothing_is_written_where_a_snapshot_is_damaged(folder: Folder, keep: An
     assert folder.files() == before
 
 
-def test_the_log_tells_the_change_and_holds_no_contents(
+def test_the_log_names_the_change_and_holds_no_contents(
     folder: Folder, keep: Any, context: Any, spoken: Callable[[], str]
 ) -> None:
     keep("a", fleet(2, prompt="the old secret"))

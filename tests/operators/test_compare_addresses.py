@@ -52,7 +52,7 @@ def handed_out(place: Place, result: dict[str, Any]) -> dict[str, bytes]:
 
 
 def test_another_baseline_has_another_address(place: Place, keep: Any, compare: Compare) -> None:
-    """Whoever approves a comparison with the accepted baseline is not shown the one with yesterday."""
+    """Someone who approves a comparison with the accepted baseline is not shown the one with yesterday."""
     for name in "abc":
         keep(name)
     accepted = compare(snapshot="c", baseline="a")

@@ -114,7 +114,7 @@ def test_a_run_that_a_snapshot_started_compares_that_one(kind: str, request: pyt
         assert pair(place, in_run("asset", results[2]), destination=named, storage_conn_id=None) == (HOURS[1], HOURS[2])
 
 
-def test_a_run_that_several_snapshots_started_tells_all_their_changes(folder: Folder, take: Take) -> None:
+def test_a_run_that_several_snapshots_started_reports_all_their_changes(folder: Folder, take: Take) -> None:
     """Airflow starts one run for all events that waited: it compares the last with the one before the first."""
     results = [take(name) for name in HOURS]
     assert pair(folder, in_run("asset", *results[1:3])) == (HOURS[0], HOURS[2])

@@ -282,7 +282,7 @@ def test_a_function_that_found_nothing(
 
 
 @pytest.mark.parametrize("text", ["+49301234", "1_000", "0x10", "-0", "4711 ", "4711", "True"])
-def test_text_that_looks_like_a_number(build: Callable[..., Any], text: str) -> None:
+def test_text_that_is_like_a_number(build: Callable[..., Any], text: str) -> None:
     """Natively +4930 would become 4930: a text that is no number's own spelling stays the text."""
     with in_dag(render_template_as_native_obj=True):
         built = build(

@@ -144,7 +144,7 @@ def test_a_redaction_of_something_else_hides_no_typo(
         of_records(records, fields=["user.emial"], redact=policy)
 
 
-def test_names_are_looked_for_in_records_that_a_filter_drops(of_records: Callable[..., Records]) -> None:
+def test_names_are_searched_in_records_that_a_filter_drops(of_records: Callable[..., Records]) -> None:
     """A name counts as found in any record that was read, not only in those that were selected."""
     records: Records = [{"assistant_id": "a", "extra": 1}, {"assistant_id": "b"}]
     assert of_records(records, fields=["extra"], filters={"assistant_id": "b"}) == [{"extra": None}]

@@ -165,9 +165,7 @@ def test_both_formats_say_the_same(account: Sandbox, folder: Folder, context: An
     assert "prompt" not in record
 
 
-def test_manifest_tells_what_was_done(
-    account: Sandbox, folder: Folder, context: Any, spoken: Callable[[], str]
-) -> None:
+def test_manifest_says_what_was_done(account: Sandbox, folder: Folder, context: Any, spoken: Callable[[], str]) -> None:
     """The policy, sorted; the key's fingerprint; names that no record had, which the log warns of."""
     redaction = snapshots.read_manifest(folder.take(context, redact=POLICY)["manifest_path"]).redaction
     assert list(redaction.policy.items()) == sorted(POLICY.items())
@@ -207,9 +205,7 @@ def test_what_was_taken_out_breaks_no_documentation(account: Sandbox, folder: Fo
     assert (notes.count, notes.types) == (60, ["string"])
 
 
-def test_strict_looks_at_what_is_left(
-    account: Sandbox, folder: Folder, context: Any, spoken: Callable[[], str]
-) -> None:
+def test_strict_checks_what_is_left(account: Sandbox, folder: Folder, context: Any, spoken: Callable[[], str]) -> None:
     """What was taken out cannot fail a strict task; something else does, without a value in the message."""
     tasks: list[Callable[[], Any]] = [
         lambda: folder.take(context, redact=POLICY, strict=True),

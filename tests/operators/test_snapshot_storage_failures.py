@@ -40,7 +40,7 @@ def is_one_sentence(error: BaseException) -> bool:
 
 
 def test_read_only_folder(sandbox: Sandbox, folder: Folder, context: Any) -> None:
-    """A destination on a read-only file system is refused before the API is asked; it can still be read."""
+    """A destination on a read-only file system is refused before any request to the API; it can still be read."""
     kept = folder.take(context, partition="1")
     before = sandbox.request_count
     with mounted(folder.root, "--bind", str(folder.root)):

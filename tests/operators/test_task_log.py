@@ -21,7 +21,7 @@ from tests.places import Folder
 Spoken = Callable[[], str]
 
 
-def test_long_writing_tells_how_far_it_is(
+def test_long_writing_logs_its_progress(
     sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Now and then a line says rows, rows a second and how long it will take; here, after every few rows."""
@@ -106,7 +106,7 @@ def test_summary_and_notes_of_a_comparison_hide_nothing(
 def test_names_in_a_storage_hide_nothing_in_the_log_of_prune(
     sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken
 ) -> None:
-    """Whoever can write into a storage cannot forge lines of the log by the names of files."""
+    """Those who can write into a storage cannot forge lines of the log by the names of files."""
     path = Path(folder.take(context, partition="1")["manifest_path"])
     (path.parent / HIDING).write_bytes(b"1")
     (path.parent.parent / f"snapshot={HIDING}").mkdir()

@@ -101,7 +101,7 @@ def test_arguments_are_keyword_only_and_pass_on_the_rest(operator: Any) -> None:
 
 
 @each
-def test_looks_like_itself_in_the_ui(operator: Any) -> None:
+def test_has_a_look_of_its_own_in_the_ui(operator: Any) -> None:
     """Each operator has a colour of its own, and rendered JSON arguments are shown as JSON."""
     assert operator.ui_color != BaseOperator.ui_color
     assert len({operator.ui_color for operator in OPERATORS}) == len(OPERATORS)

@@ -13,7 +13,7 @@ from airflow_provider_puretalk.sandbox.faults import KINDS
 
 
 def _caused_by(error, kind):
-    """Tell whether an exception of this type stands behind what requests raised."""
+    """Return whether an exception of this type stands behind what requests raised."""
     seen = [error]
     while seen:
         item = seen.pop()
@@ -172,7 +172,7 @@ def test_a_rule_for_a_page_waits_for_that_page(sandbox, fetch):
     assert [fetch().status_code for _ in range(2)] == [500, 200]
 
 
-def test_a_fault_of_the_wire_comes_before_the_key_is_looked_at(sandbox, fetch):
+def test_a_fault_of_the_wire_comes_before_the_key_is_checked(sandbox, fetch):
     sandbox.faults.add("500")
     assert [fetch(key=None).status_code, fetch(key=None).status_code] == [500, 401]
 

@@ -105,7 +105,7 @@ def test_a_callback_for_every_request_sees_each_of_them(sandbox, fetch):
     assert seen == ["1", "2", "3"]
 
 
-def test_a_callback_may_ask_the_sandbox_itself(sandbox, fetch):
+def test_a_callback_may_call_the_sandbox_itself(sandbox, fetch):
     """It runs beside the server, so that it cannot block it."""
     inner = []
     sandbox.before_request(1, lambda request: inner.append(fetch(page=3).status_code))
@@ -216,7 +216,7 @@ def test_answers_leave_at_once():
 
 
 def test_importing_it_needs_neither_fastapi_nor_airflow():
-    """Whoever only invents fleets, or reads this package's names, pays for no server."""
+    """Inventing fleets, or importing this package, loads no server."""
     program = (
         "import sys; import airflow_provider_puretalk.sandbox as sandbox; sandbox.make_fleet(1);"
         "print(sorted({'fastapi', 'uvicorn', 'starlette', 'airflow', 'requests'} & set(sys.modules)))"
