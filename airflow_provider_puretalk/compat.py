@@ -20,7 +20,7 @@ class Feature:
     """Something that newer Airflows have.
 
     :ivar since: the first that has it, as (major, minor).
-    :ivar what: what people write that needs it; empty where nobody has to be refused.
+    :ivar what: what people write that needs it; empty where nothing has to be refused.
     :ivar why: what that Airflow can do.
     :ivar instead: what to do on an older one.
     """
@@ -63,7 +63,7 @@ _INSTALLED: Final = (int(_numbers[1]), int(_numbers[2]))
 
 
 def has(feature: str) -> bool:
-    """Tell whether this Airflow has a feature of :data:`FEATURES`."""
+    """Return whether this Airflow has a feature of :data:`FEATURES`."""
     return FEATURES[feature].since <= _INSTALLED
 
 

@@ -26,8 +26,8 @@ def collector_paused() -> Iterator[None]:
 def collector_spared() -> Iterator[None]:
     """Keep what is there already out of the collector's sight, while it goes on with what is made from now on.
 
-    In a task that is all of Airflow, which a full collection takes a tenth of a second to walk. Where somebody else has put
-    things out of sight before, as Airflow itself does before it forks, nothing is done: only all of it can be brought back.
+    In a task that is all of Airflow, which a full collection takes a tenth of a second to walk. Where things
+    were put out of sight before, as Airflow itself does before it forks, nothing is done: only all can be brought back.
     """
     if gc.get_freeze_count():
         yield

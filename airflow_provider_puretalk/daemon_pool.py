@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import Any
 
-#: Seconds for which to wait for calls under way. What is told to end does so at once, unless it is stuck for good.
+#: Seconds for which to wait for calls under way. What is cancelled ends at once, unless it is stuck for good.
 _LONGEST_FAREWELL = 1.0
 
 

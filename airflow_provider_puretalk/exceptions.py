@@ -52,10 +52,10 @@ _LONGEST, _LONGEST_END = 8_000, 2_000
 class PuretalkError(AirflowException):
     """Root of everything this provider raises on purpose.
 
-    :ivar status_code: HTTP status of the answer, where there was one.
-    :ivar request_id: the answer's ``X-Request-ID``, to quote to PureTalk's support.
-    :ivar retry_after: seconds after which the server wants to be asked again.
-    :ivar url: the address asked, without credentials.
+    :ivar status_code: HTTP status of the response, where there was one.
+    :ivar request_id: the response's ``X-Request-ID``, to quote to PureTalk's support.
+    :ivar retry_after: seconds after which the server says to retry.
+    :ivar url: the address of the request, without credentials.
     :ivar transient: False where waiting helps nothing, although it helps with others of the same type; None leaves it to
         the type, see :func:`is_transient`.
     """
@@ -167,7 +167,7 @@ _TRANSIENT = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the same may well succeed a while later, without anybody doing anything about it."""
+    """Return whether the same may well succeed a while later, by itself."""
     if isinstance(error, PuretalkError) and error.transient is not None:
         return error.transient
     return isinstance(error, _TRANSIENT) and not isinstance(error, PuretalkPaginationError)

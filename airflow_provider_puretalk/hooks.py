@@ -1,4 +1,4 @@
-"""The Airflow hook: a connection becomes a client, and a client's answers become what people ask for."""
+"""The Airflow hook: an Airflow connection becomes a client, and the client's pages become models."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PuretalkHook(BaseHook):
         *,
         reading: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Self:
-        """Build a hook from an Airflow connection that was fetched already; it looks nothing up any more.
+        """Build a hook from an Airflow connection that was fetched already; it does no lookup any more.
 
         For event loops, where connections are fetched asynchronously.
 
@@ -85,7 +85,7 @@ class PuretalkHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the standard fields of the connection form look, for Airflow 2.11 to 3.1."""
+        """Return the standard fields of the connection form, for Airflow 2.11 to 3.1."""
         return connection_form.field_behaviour()
 
     @once
@@ -107,7 +107,7 @@ class PuretalkHook(BaseHook):
         if extra.get("redaction_key"):
             log.warning(
                 "Connection %r: rename its extra field `redaction_key` to `redaction_secret`. Airflow hides extras by their "
-                "names, and shows this one to everybody who may list connections. The value, and all hashes, stay.",
+                "names, and shows this one to all who may list connections. The value, and all hashes, stay.",
                 self.puretalk_conn_id,
             )
         for name, meant in misspelled(extra):
@@ -141,10 +141,10 @@ class PuretalkHook(BaseHook):
         return self.client.session
 
     def get_assistants_page(self, page: int = 1, limit: int | None = None) -> AssistantPage:
-        """Ask for one page; one request, repeated only where that can help.
+        """Fetch one page: one request, with retries.
 
         :param page: the page, from 1.
-        :param limit: rows to ask for; the connection's ``page_size`` by default. The server may send fewer.
+        :param limit: rows to request; the connection's ``page_size`` by default. The server may send fewer.
         :raises PuretalkNotFoundError: the list has no such page.
         """
         answer = self.client.get_page(params.whole_number("page", page, least=1, rendered=False), self._limit(limit))
@@ -155,8 +155,8 @@ class PuretalkHook(BaseHook):
     def iter_assistants(self, limit: int | None = None) -> Iterator[Assistant]:
         """Walk the list once, lazily, with one page in memory. Proves nothing: see :meth:`scan_assistants`.
 
-        :param limit: rows to ask for in each page; the connection's ``page_size`` by default.
-        :raises PuretalkInconsistentScanError: the list became shorter than the page asked for.
+        :param limit: rows to request in each page; the connection's ``page_size`` by default.
+        :raises PuretalkInconsistentScanError: the list became shorter than the requested page.
         :raises PuretalkPaginationError: the list does not end.
         """
         size, number, ceiling = self._limit(limit), 1, math.inf
@@ -195,10 +195,10 @@ class PuretalkHook(BaseHook):
         The records wait on the local disk, so memory does not grow with the fleet.
 
         :param consistency: ``verified`` (the ids are exactly the list's at one instant during the reading), ``checked``
-            (one walk without a contradiction) or ``best_effort`` (one walk; ``complete`` tells whether it had any).
+            (one walk without a contradiction) or ``best_effort`` (one walk; ``complete`` says whether it had any).
         :param max_walks: walks after which to give up.
         :param max_seconds: seconds after which to give up.
-        :param limit: rows to ask for in each request; the connection's ``page_size`` by default.
+        :param limit: rows to request in each page; the connection's ``page_size`` by default.
         :param examine: called with each raw record as it comes in; see
             :class:`airflow_provider_puretalk.scan.options.ScanOptions`.
         :param redact: gives the record to keep in place of each raw one, before it is written to the local disk; a
@@ -215,9 +215,9 @@ class PuretalkHook(BaseHook):
         return scan(self.client, options, reading=self.reading)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one row, once, and say in a sentence how that went. Never raises."""
+        """Fetch one row, without retries, and return in a sentence how that went. Never raises."""
         try:
-            # Somebody is waiting, and web servers give up before all tries could be over.
+            # A person is waiting, and web servers give up before all tries could be over.
             client = ApiClient(replace(self.settings, max_retries=0))
             with client.session:
                 answer = client.get_page(1, 1)

@@ -1,4 +1,4 @@
-"""Characters that nobody sees, or that turn the text around them: one list, for the report, the terminal and the log.
+"""Invisible characters, and those that turn the text around them: one list, for the report, the terminal and the log.
 
 The report spells them out in its own way and keeps line breaks, JSON on a terminal as JSON does; whatever else is a line for
 people goes through :func:`printable`: what the command line prints, the messages of errors, the summary and notes of a
@@ -67,13 +67,13 @@ def _escaped(char: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def is_invisible(char: str) -> bool:
-    """Tell whether a character is invisible, wherever it stands."""
+    """Return whether a character is invisible, wherever it stands."""
     code = ord(char)
     return char != " " and (unicodedata.category(char) in _INVISIBLE or _is_ignorable(code) or code in _BLANK)
 
 
 def _is_needed(text: str, place: int) -> bool:
-    """Tell whether a joiner or a selector of presentation stands where writing needs it."""
+    """Return whether a joiner or a selector of presentation stands where writing needs it."""
     char, before, after = text[place], text[place - 1 : place], text[place + 1 : place + 2]
     if char in "\ufe0e\ufe0f":
         return _is_symbol(before) or (char == "\ufe0f" and before in tuple("0123456789#*") and after == "\u20e3")
@@ -84,7 +84,7 @@ def _is_needed(text: str, place: int) -> bool:
 
 
 def _is_joining(char: str) -> bool:
-    """Tell whether it is a letter, or a mark on one, of the scripts that join: Arabic to Mongolian, and Indic ones."""
+    """Return whether it is a letter, or a mark on one, of the scripts that join: Arabic to Mongolian, and Indic ones."""
     return (
         ("\u0600" <= char < "\u1e00" or "\ua800" <= char < "\uac00")
         and unicodedata.category(char) in _LETTERS

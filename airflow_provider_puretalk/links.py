@@ -1,7 +1,7 @@
 """Links on a task in Airflow's UI, to the files that it wrote: a snapshot's manifest, a comparison's report.
 
-While a task runs, :func:`remember` finds the address that a browser can open and keeps it; the link classes only hand it
-out. So the web server of Airflow 2 needs neither the storage nor its connection, and a task that fails because too much
+While a task runs, :func:`store_address` finds the address that a browser can open and keeps it; the link classes only hand
+it out. So the web server of Airflow 2 needs neither the storage nor its connection, and a task that fails because too much
 changed still has the link to its report. A link is a convenience: nothing here ever fails a task.
 
 A browser can open:
@@ -10,8 +10,8 @@ A browser can open:
 * ``s3://`` in AWS's console, unless the connection or the environment names another endpoint; ``gs://`` in Google's;
 * any other where the *storage's* connection has an extra field ``browse_url``: a pattern such as
   ``https://files.example.com/{path}``. ``{path}`` is the whole path in the storage, with the bucket and without a leading
-  slash; ``{file}`` the path below the destination (``account=.../snapshot=.../_report-vs-....html``). Whoever may see the
-  task sees the link, so no secret belongs into the pattern.
+  slash; ``{file}`` the path below the destination (``account=.../snapshot=.../_report-vs-....html``). Everyone who may
+  see the task sees the link, so no secret belongs into the pattern.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class _StoredFileLink(BaseOperatorLink):
 
     @property
     def xcom_key(self) -> str:
-        """Return the key that Airflow 3 looks under; Airflow 2 has no such property."""
+        """Return the key of the XCom that Airflow 3 reads; Airflow 2 has no such property."""
         return f"_link_{type(self).__name__}"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address, empty where there is none.
 
-        Airflow 3 asks in the worker when the task has ended, and keeps the answer in XCom itself. Airflow 2 asks in the
-        web server, where the operator is only what was serialized of it.
+        Airflow 3 calls this in the worker when the task has ended, and keeps the result in XCom itself. Airflow 2 calls it
+        in the web server, where the operator is only what was serialized of it.
         """
         known = getattr(operator, "link_addresses", None)
         if known is not None:
@@ -82,8 +82,8 @@ class Linked(Protocol):
     link_addresses: dict[str, str]
 
 
-def remember(operator: Linked, context: Context, link: type[_StoredFileLink], path: str) -> None:
-    """Keep the address of a stored file for a link of a task; where no browser can open it, there is none.
+def store_address(operator: Linked, context: Context, link: type[_StoredFileLink], path: str) -> None:
+    """Store the address of a file for a link of a task; where no browser can open it, there is none.
 
     :param path: as the storage names it, with the id of its connection.
     """
@@ -93,8 +93,8 @@ def remember(operator: Linked, context: Context, link: type[_StoredFileLink], pa
             operator.link_addresses[link().xcom_key] = url
             context["ti"].xcom_push(key=link().xcom_key, value=url)
     except Exception as error:
-        # Only its type: what a connection's error quotes, nobody knows.
-        log.warning("The task goes without its link %r in the UI: %s.", link.name, type(error).__name__)
+        # Only its type: a connection's error may quote anything.
+        log.warning("Link %r in the UI failed, the task goes on without it: %s.", link.name, type(error).__name__)
 
 
 def address(path: str) -> str | None:
@@ -140,7 +140,7 @@ def _filled(pattern: Any, whole: str, conn_id: str) -> str | None:
 
 
 def _in_aws_console(bucket: str, key: str, extra: Mapping[str, Any]) -> str | None:
-    """Return a page of AWS's console; None where the bucket is somebody else's who speaks the same protocol."""
+    """Return a page of AWS's console; None where the bucket is of another vendor with the same protocol."""
     service = (extra.get("service_config") or {}).get("s3") or {}
     elsewhere = (
         extra.get("endpoint_url"),

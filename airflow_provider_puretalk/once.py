@@ -1,4 +1,4 @@
-"""Attributes that are made once, however many threads ask for them first."""
+"""Attributes that are made once, however many threads get them first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class once(cached_property[_Value]):  # Used as a decorator, as the one it deriv
         self._guard = threading.Lock()
 
     def __get__(self, instance: Any, owner: type[Any] | None = None) -> _Value:  # type: ignore[override]
-        """Return the value; the first to ask makes it, the others wait."""
+        """Return the value; the first thread makes it, the others wait."""
         if instance is None:
             return self  # type: ignore[return-value]
         with self._guard:

@@ -137,7 +137,7 @@ def elements(values: Any) -> list[Any] | None:
 
 
 def texts(name: str, values: Any, *, of: str = "texts") -> list[str]:
-    """Check a list of texts as somebody wrote them down, at least one; of any iterable as :func:`items` takes it."""
+    """Check a list of texts as they were written down, at least one; of any iterable as :func:`items` takes it."""
     found = items(name, values, of=of)
     if not found:
         raise PuretalkConfigurationError(f"`{name}` must be a list of {of}, at least one; it is empty.")

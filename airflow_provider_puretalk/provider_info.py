@@ -11,7 +11,7 @@ from airflow_provider_puretalk import __version__, connection_form
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return what Airflow wants to know of this provider."""
+    """Return this provider's metadata."""
     return {
         "package-name": "airflow-provider-puretalk",
         "name": "PureTalk",

@@ -35,7 +35,7 @@ def size(value: Any) -> int:
 
 
 def fitting(lists: Mapping[str, list[Any]], most_bytes: int = MOST_BYTES) -> tuple[dict[str, list[Any]], bool]:
-    """Cut lists so that they fit together, and tell whether one was cut.
+    """Cut lists so that they fit together, and whether one was cut.
 
     Short lists stay whole; what they leave, the long ones share alike. Items stay whole, in order, from the first on.
 

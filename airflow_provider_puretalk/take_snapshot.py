@@ -1,7 +1,6 @@
-"""Takes one snapshot: reads the list, writes it down, commits, and tells what came of it.
+"""Takes one snapshot: scans the list, stages it, commits it, and logs the result.
 
-In come a hook, a storage and what the snapshot shall be like; out comes a :class:`Taken`. Knows nothing of tasks and
-their contexts, so that a command line can take a snapshot as well as an operator.
+Knows nothing of tasks and their contexts, so that a command line can take a snapshot as well as an operator.
 """
 
 from __future__ import annotations
@@ -55,8 +54,8 @@ class Taken:
         return None if self.previous is None else self.manifest.says_the_same_as(self.previous)
 
     @property
-    def told(self) -> str:
-        """What came of it in a word or two, for a log."""
+    def outcome(self) -> str:
+        """The result in a word or two, for a log."""
         if self.unchanged is None:
             return "the first one" if self.is_first else "not compared with the one before it"
         return "unchanged" if self.unchanged else "changed"
@@ -112,7 +111,7 @@ def take_snapshot(
     :param source: the task that takes it, for the manifest: ``dag_id``, ``task_id``, ``run_id``, ``map_index``.
     :param log: where progress, result and warnings go; this module's logger by default.
     :raises PuretalkConfigurationError: an argument, the connection or the storage is wrong, or what is stored must not be
-        replaced; nothing was asked yet. The last also where another task committed it during the reading.
+        replaced; nothing was read yet. The last also where another task committed it during the reading.
     """
     log = log or logging.getLogger(__name__)
     compression = layout.choose_compression(file_format, compression)
@@ -151,7 +150,7 @@ def take_snapshot(
     if in_place is not manifest:
         return _kept(storage, in_place, log)
     taken = Taken(manifest, previous, storage, is_first)
-    _tell(log, taken)
+    _log_result(log, taken)
     ignored.warn(log, hidden=redact or ())
     for sentence in redactor.warnings() if redactor is not None and manifest.count else ():
         log.warning("%s", printable(sentence))
@@ -276,7 +275,7 @@ def _source(settings: ApiSettings, task: Mapping[str, Any]) -> Source:
     )
 
 
-def _tell(log: Log, taken: Taken) -> None:
+def _log_result(log: Log, taken: Taken) -> None:
     manifest = taken.manifest
     log.info(
         "Snapshot %s of %s: %s, complete: %s, %s. %s",
@@ -284,7 +283,7 @@ def _tell(log: Log, taken: Taken) -> None:
         manifest.account,
         pluralize(manifest.count, "assistant"),
         manifest.complete,
-        taken.told,
+        taken.outcome,
         reader.manifest_path(taken.storage, manifest),
     )
     for violation in manifest.schema_report.violations:

@@ -2,7 +2,7 @@
 
 Airflow renders a template that found nothing as the text "None", and under ``render_template_as_native_obj`` it evaluates
 every text, also one that is no template at all: an assistant called "4711" becomes a number. Only while rendering can
-these be told from what somebody wrote down verbatim.
+these be distinguished from what was written down verbatim.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ else:
 
 
 class TemplatedArguments(_Templater):
-    """Keeps text that is no template as it stands, and remembers which templates rendered to nothing."""
+    """Keeps text that is no template as it stands, and records which templates rendered to nothing."""
 
     def render_template(
         self,
@@ -53,7 +53,7 @@ class TemplatedArguments(_Templater):
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
     ) -> None:
-        """Render the fields, and remember which of them were functions that found nothing. Airflow calls those itself."""
+        """Render the fields, and record which of them were functions that found nothing. Airflow calls those itself."""
         names = [name for name in template_fields if parent is self and callable(getattr(self, name, None))]
         super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
         for name in names:
@@ -88,7 +88,7 @@ class TemplatedArguments(_Templater):
 def _as_spelled(value: Any, content: str, context: Context, environment: jinja2.Environment) -> Any:
     """Return what a template rendered to, but the text where native rendering took it for another whole number.
 
-    "+4930" is no 4930, nor "1_0" a 10. Where somebody leaves undefined names alone, such a name is empty text.
+    "+4930" is no 4930, nor "1_0" a 10. Where undefined names are left alone, such a name is empty text.
     """
     if isinstance(value, environment.undefined):
         return ""
@@ -118,7 +118,7 @@ def _stripped(value: Any) -> Any:
 
 
 def _has_none(value: Any, levels: int = 4) -> bool:
-    """Tell whether the text "None" is in a rendered argument, at the depths at which templates are written."""
+    """Return whether the text "None" is in a rendered argument, at the depths at which templates are written."""
     if isinstance(value, str):
         return value.strip() == "None"
     if not levels or not isinstance(value, list | tuple | set | Mapping):

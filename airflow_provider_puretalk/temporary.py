@@ -1,6 +1,6 @@
 """Temporary files: what is kept in them cannot be found by name, and is gone with the process, however that ends.
 
-Airflow ends a task by force when somebody marks it as failed, and nothing tidies up after it. So the files of a reading, of
+Airflow ends a task by force when it is marked as failed, and nothing tidies up after it. So the files of a reading, of
 a comparison, and the local copies of what is stored have no name: only the process that opened them can reach them. They
 lie in the folder that ``TMPDIR`` names. Where it cannot hold them, everything here raises
 :class:`~airflow_provider_puretalk.exceptions.PuretalkTemporaryFolderError`.
@@ -23,7 +23,7 @@ from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkTemporar
 
 #: What Python and SQLite fall back to in silence where TMPDIR names a folder that cannot be used.
 _FALLBACKS = ("/tmp", "/var/tmp", "/usr/tmp")
-#: Where Linux gives a name to what a process has open, and to nobody else.
+#: Where Linux gives a name to what a process has open, for that process alone.
 _DESCRIPTORS = Path("/proc/self/fd")
 #: What says that there was no room, which may pass.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -66,7 +66,7 @@ def reported(what: str) -> Iterator[None]:
 
 
 def is_of_local_file(error: OSError, path: Path) -> bool:
-    """Tell whether an error that came up while a file was fetched is that of the local copy."""
+    """Return whether an error that came up while a file was fetched is that of the local copy."""
     return error.errno in _NOT_WRITTEN or (error.filename is not None and str(error.filename) == str(path))
 
 
@@ -101,7 +101,7 @@ def named_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Yield a new folder for this user only. It goes with the block; of a killed process, with the next call.
 
     :param parent: where to make it.
-    :param prefix: what its name begins with. Nobody else's folders may begin so: they are taken for one's own.
+    :param prefix: what its name begins with. No other folder's name may begin so: it is taken for one of these.
     """
     remove_abandoned(parent, prefix)
     path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
@@ -155,5 +155,5 @@ def _unusable(what: str, where: str | None, reason: str, *, is_full: bool) -> Pu
 
 def _folder_of_sqlite() -> str | None:
     """Return the folder that SQLite chooses: unlike Python it prefers /var/tmp, and passes over what it cannot use."""
-    wanted = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp")
-    return next((one for one in wanted if one and os.access(one, os.W_OK | os.X_OK)), None)
+    candidates = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp")
+    return next((one for one in candidates if one and os.access(one, os.W_OK | os.X_OK)), None)

@@ -137,7 +137,7 @@ def _check_folder(path: str, named: str) -> None:
     """Check a folder of certificates: OpenSSL finds one by the hash of its subject, and skips all other files."""
     if not any(re.fullmatch(r"[0-9a-f]{8}\.[0-9]+", file.name) for file in Path(path).iterdir()):
         raise PuretalkConfigurationError(
-            f"{named} names the folder {path!r}, where no certificate has the name that it is looked up by: name one file "
+            f"{named} names the folder {path!r}, where no certificate has a name that OpenSSL finds: name one file "
             "with all certificates, or run `openssl rehash` on the folder."
         )
 

@@ -88,9 +88,9 @@ class ApiSettings:
 
 
 def misspelled(extra: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the extra fields that are unknown and look like a known one, each with the one that seems to be meant.
+    """Yield the extra fields that are unknown and resemble a known one, each with the one that seems to be meant.
 
-    Other unknown fields may be somebody else's. Airflow's form once wrote ``extra__puretalk__timeout`` for ``timeout``.
+    Other unknown fields may be of other software. Airflow's form once wrote ``extra__puretalk__timeout`` for ``timeout``.
     """
     for name in extra.keys() - _Extra.model_fields.keys():
         plain = name.lower().removeprefix("extra__puretalk__").replace("-", "_")

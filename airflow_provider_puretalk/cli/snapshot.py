@@ -26,7 +26,7 @@ def snapshot(options: argparse.Namespace, output: Output) -> int:
         return DONE
     complete = "complete" if result["complete"] else "NOT complete"
     known = taken.unchanged is not None or taken.is_first
-    since = _SINCE[result["unchanged"]].format(result["previous_snapshot"]) if known else taken.told
+    since = _SINCE[result["unchanged"]].format(result["previous_snapshot"]) if known else taken.outcome
     assistants = pluralize(result["count"], "assistant")
     output.line(f"Snapshot {result['snapshot']} of {result['account']}: {assistants}, {complete}; {since}.")
     output.line(result["manifest_path"])

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkDriftError
 from airflow_provider_puretalk.killable import Killable, killable
-from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, remember
+from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.records.field_paths import parse_names
@@ -119,8 +119,8 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
             result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}
             self._read = [lineage.folder(path) for path in (older, newer) if path]
             self._written = [paths.changes, paths.report]
-            remember(self, context, PuretalkReportLink, paths.report)
-            remember(self, context, PuretalkManifestLink, newer)
+            store_address(self, context, PuretalkReportLink, paths.report)
+            store_address(self, context, PuretalkManifestLink, newer)
             self._log_result(comparison, paths.report)
             limit.check(comparison)
             if fail_on_change and comparison.is_different:

@@ -12,7 +12,7 @@ from airflow_provider_puretalk import compat, params
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.killable import Killable, killable
-from airflow_provider_puretalk.links import PuretalkManifestLink, remember
+from airflow_provider_puretalk.links import PuretalkManifestLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.templating import TemplatedArguments
@@ -164,7 +164,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
             log=self.log,
         ).to_dict()
         self._base_url, self._written = hook.settings.base_url, [lineage.folder(result["manifest_path"])]
-        remember(self, context, PuretalkManifestLink, result["manifest_path"])
+        store_address(self, context, PuretalkManifestLink, result["manifest_path"])
         for event in events:
             event.extra = result
             if emit_partition:

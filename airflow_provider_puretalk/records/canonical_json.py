@@ -1,6 +1,6 @@
 """JSON without loss: what the API sent can be written down again, and the same value always gives the same bytes.
 
-In come bytes, out come ordinary Python values, and the other way round. Three things separate it from ``json`` alone:
+Three things separate it from ``json`` alone:
 
 * numbers are exact. One that a double cannot hold (``1e400``, thirty decimals) or an integer beyond Python's digit limit
   becomes a :class:`decimal.Decimal` and is written with all its digits, never rounded;

@@ -19,7 +19,7 @@ from airflow_provider_puretalk.records.field_paths import Pattern
 
 #: How a name ends that means the query of links.
 QUERY: Final = "?"
-#: The field that is ignored by default: it moves with every save. Nobody chose it, so nobody is warned where it is missing.
+#: The field that is ignored by default: it moves with every save. As a default it causes no warning where it is missing.
 DEFAULT: Final = "updated_at"
 
 UNMATCHED_WARNING: Final = (
@@ -74,7 +74,7 @@ class IgnoredFields:
     def unmatched(self, hidden: Iterable[str] = ()) -> list[str]:
         """Return the names that were in no record so far, sorted; none while there was no record. Null is there.
 
-        :param hidden: names of fields that a redaction took out: of these nobody can say.
+        :param hidden: names of fields that a redaction took out: of these nothing is known.
         """
         hiding = field_paths.parse_names("redact", list(hidden))
         found = sorted(name for name, place in self._unseen.items() if not field_paths.may_be_gone(hiding, place))

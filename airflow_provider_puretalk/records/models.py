@@ -1,8 +1,8 @@
 """The contract's shapes as pydantic models, read tolerantly.
 
-In comes a decoded JSON object; out comes a typed view of it plus a list of everything in it that broke the documentation.
-Unknown fields stay (``model_extra``), missing ones are ``None``, and a value of the wrong type, range or format stays
-exactly as it came. PureTalk changes its schema without notice and contradicts itself between pages, so refusing a record
+A model is a typed view of a decoded JSON object, with a list of everything in it that broke the documentation. Unknown
+fields stay (``model_extra``), missing ones are ``None``, and a value of the wrong type, range or format stays exactly as
+it came. PureTalk changes its schema without notice and contradicts itself between pages, so refusing a record
 would lose an assistant that exists.
 
 Source: the vendor's page "Assistants List" (OpenAPI 1.0.0, ``GET /ai-assistants``). No property is required there; only
@@ -337,7 +337,7 @@ def documented_fields() -> frozenset[str]:
 
 
 def _reason(problem: Mapping[str, Any]) -> str:
-    """Say what is wrong without the value: reasons are counted, logged and stored."""
+    """Return what is wrong without the value: reasons are counted, logged and stored."""
     kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]
     if kind == "finite_number" or (kind == "float_type" and json_type(given) == "integer"):
         return "too large for a double"

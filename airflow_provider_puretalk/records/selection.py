@@ -1,4 +1,4 @@
-"""Which assistants and which of their fields to keep, by dotted names such as ``voice.language``.
+"""Selection: which assistants and which of their fields to keep, by dotted names such as ``voice.language``.
 
 A name that is neither documented nor found in any record of a whole list is an error, since it is a typo that would
 otherwise return nothing in silence.

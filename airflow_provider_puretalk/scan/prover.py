@@ -49,7 +49,7 @@ Method = Literal["one_page", "two_walks", "union", "one_walk"]
 
 #: Fleets up to so many rows are tried as a single page first: one query on the server is the most consistent reading.
 LARGEST_SINGLE_PAGE = 1_000
-#: How many more rows than ``count`` such a page asks for, so that a few rows added meanwhile do not spoil it.
+#: How many more rows than ``count`` such a page requests, so that a few rows added meanwhile do not spoil it.
 _SINGLE_PAGE_SLACK = 100
 #: So many pages more than may be in flight are requested or at hand: one is parsed, and the others keep the threads busy
 #: while parsing it takes longer than usual. Each is held in memory.
