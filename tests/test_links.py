@@ -135,7 +135,7 @@ def test_a_link_never_fails_a_task(
             task_id="snapshot", destination=f"file://{tmp_path}", storage_conn_id="store"
         ).execute(context)
     assert taken["manifest_path"].startswith("file://store@/")
-    assert "without its link 'Manifest'" in caplog.text
+    assert "Link 'Manifest' in the UI failed" in caplog.text
 
 
 @pytest.fixture
