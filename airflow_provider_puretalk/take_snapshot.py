@@ -1,7 +1,4 @@
-"""Takes one snapshot: scans the list, stages it, commits it, and logs the result.
-
-Knows nothing of tasks and their contexts, so that a command line can take a snapshot as well as an operator.
-"""
+"""Takes a snapshot: scan, stage, commit. Knows no tasks, so that the command line can use it as well as an operator."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, IgnoringHasher
 from airflow_provider_puretalk.snapshots.format.manifest import FORMAT_VERSION, Consistency, Manifest, Redaction, Source
 from airflow_provider_puretalk.snapshots.storage import reader, writer
-from airflow_provider_puretalk.snapshots.storage.replacement import IF_EXISTS, Newcomer, writer_of
+from airflow_provider_puretalk.snapshots.storage.replacement import IF_EXISTS, NewSnapshot, writer_of
 from airflow_provider_puretalk.wording import pluralize
 
 if TYPE_CHECKING:
@@ -36,11 +33,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A snapshot that was just committed, or was kept.
+    """A snapshot that was committed, or kept.
 
-    :ivar previous: the complete snapshot that was read last before it; None without one, and where the storage did not let
-        it be found.
-    :ivar storage: where both lie.
+    :ivar previous: the complete snapshot that was read last before it; None without one, and where finding it failed.
+    :ivar storage: of both.
+    :ivar is_first: whether there is no previous one; None where that is unknown.
     """
 
     manifest: Manifest
@@ -93,25 +90,24 @@ def take_snapshot(
 ) -> Taken:
     """Check everything that can be checked, read all assistants, write them, commit.
 
-    The snapshot appears whole or not at all.
+    The snapshot becomes visible whole or not at all.
 
     :param snapshot: its name.
     :param file_format: ``jsonl`` or ``parquet``.
     :param compression: a codec of that format, ``auto`` or None.
-    :param options: how to scan the list; as the defaults say without them.
-    :param redact: what to take out of each record before anything is written down, see
-        :mod:`airflow_provider_puretalk.records.redaction`. What is taken out counts neither for ``strict`` nor as a
-        violation.
+    :param options: of the scan; the defaults without them.
+    :param redact: the redaction of each record before anything is written, see
+        :mod:`airflow_provider_puretalk.records.redaction`. Redacted values count neither for ``strict`` nor as violations.
     :param strict: fail where a record breaks the documented schema, instead of counting it in the manifest.
     :param ignore_fields: what does not count for :attr:`Taken.unchanged`; names as a comparison takes them.
-    :param if_exists: what becomes of one of the same name. ``replace_own`` replaces what the same dag, task, run and map
-        index wrote, if it was read within the last 24 hours, and fails otherwise; outside a DAG nothing is own.
-        ``replace`` replaces any; ``keep`` makes the stored one the result, and nothing is read; ``fail`` fails. One that
-        was redacted otherwise is replaced with ``replace`` alone, and not kept either.
+    :param if_exists: what happens to a stored one of the same name. ``replace_own`` replaces what the same dag, task, run
+        and map index wrote, if it was read within the last 24 hours, and fails otherwise; outside a DAG nothing is own.
+        ``replace`` replaces any; ``keep`` makes the stored one the result, and nothing is read; ``fail`` fails. One with
+        another redaction is replaced with ``replace`` alone, and not kept either.
     :param source: the task that takes it, for the manifest: ``dag_id``, ``task_id``, ``run_id``, ``map_index``.
-    :param log: where progress, result and warnings go; this module's logger by default.
-    :raises PuretalkConfigurationError: an argument, the connection or the storage is wrong, or what is stored must not be
-        replaced; nothing was read yet. The last also where another task committed it during the reading.
+    :param log: for progress, result and warnings; this module's logger by default.
+    :raises PuretalkConfigurationError: an argument, the connection or the storage is wrong, or the stored one must not be
+        replaced; no request was sent yet. The last also where another task committed it during the reading.
     """
     log = log or logging.getLogger(__name__)
     compression = layout.choose_compression(file_format, compression)
@@ -124,8 +120,8 @@ def take_snapshot(
     params.one_of("if_exists", if_exists, IF_EXISTS)
     storage.check()
     source_written = _source(settings, source or {})
-    newcomer = Newcomer(settings.account, snapshot, source_written, _redaction(redactor, None), if_exists)
-    if kept := newcomer.look(storage):
+    new_snapshot = NewSnapshot(settings.account, snapshot, source_written, _redaction(redactor, None), if_exists)
+    if kept := new_snapshot.check(storage):
         return _kept(storage, kept, log)
     storage.check_folder(folder_name)
     examine = profiler(redactor, None if hashing is None else ignored)
@@ -150,7 +146,7 @@ def take_snapshot(
     if in_place is not manifest:
         return _kept(storage, in_place, log)
     taken = Taken(manifest, previous, storage, is_first)
-    _log_result(log, taken)
+    _log_taken(log, taken)
     ignored.warn(log, hidden=redact or ())
     for sentence in redactor.warnings() if redactor is not None and manifest.count else ():
         log.warning("%s", printable(sentence))
@@ -158,19 +154,19 @@ def take_snapshot(
 
 
 def _previous(storage: Storage, manifest: Manifest, log: Log) -> tuple[Manifest | None, bool | None]:
-    """Find the snapshot before this one, and whether there is one: what was just read is kept in any case."""
+    """Return the previous snapshot, and whether there is none; a failure does not fail the snapshot that was just read."""
     try:
         found = reader.previous_complete(storage, manifest.account, manifest, strict=True)
         return found, found is None
     except PuretalkError as error:
-        log.warning("Whether anything changed since the last snapshot is not known: %s", error)
+        log.warning("Finding the previous snapshot failed, so `unchanged` is unknown: %s", error)
         return None, None
 
 
 def _kept(storage: Storage, manifest: Manifest, log: Log) -> Taken:
-    """Return a snapshot that was there already as the result."""
+    """Return a stored snapshot as the result."""
     log.info(
-        "Snapshot %s of %s is there already and is kept: %s, written by %s, read at %s. %s",
+        "Snapshot %s of %s exists and is kept: %s, written by %s, read at %s. %s",
         manifest.snapshot,
         manifest.account,
         pluralize(manifest.count, "assistant"),
@@ -195,9 +191,9 @@ def _require_libraries(file_format: str, compression: str | None) -> None:
 
 
 def profiler(redactor: Redactor | None, ignored: IgnoredFields | None = None) -> Callable[[dict[str, Any]], Profile]:
-    """Return what holds the records to be stored against the contract.
+    """Return the function that checks records against the contract as they will be stored.
 
-    :param ignored: notes which of its names the records have.
+    :param ignored: notices which of its names the records have.
     """
     without = None if redactor is None else redactor.without
     examine = profile if without is None else lambda record: profile(record, without(record))
@@ -217,7 +213,7 @@ def _redaction(redactor: Redactor | None, scan: AssistantScan | None) -> Redacti
     return Redaction(
         policy=dict(redactor.policy),
         key_fingerprint=redactor.key_fingerprint,
-        # Before the reading, and of a fleet without assistants, nothing can be said.
+        # Unknown before the reading, and of a fleet without assistants.
         unmatched=redactor.unmatched if scan is not None and scan.count else [],
     )
 
@@ -275,7 +271,7 @@ def _source(settings: ApiSettings, task: Mapping[str, Any]) -> Source:
     )
 
 
-def _log_result(log: Log, taken: Taken) -> None:
+def _log_taken(log: Log, taken: Taken) -> None:
     manifest = taken.manifest
     log.info(
         "Snapshot %s of %s: %s, complete: %s, %s. %s",

@@ -1,4 +1,4 @@
-"""Snapshots in object storage: list them, read them back, prove them. A library for people outside a DAG as well.
+"""Snapshots in object storage: list, read, verify, compare, prune. A library for use outside a DAG as well.
 
 This room knows no HTTP. Paths are local absolute paths or URLs as the snapshot operator returns them; those of a
 storage with an Airflow connection carry its id (``s3://conn_id@bucket/...``).

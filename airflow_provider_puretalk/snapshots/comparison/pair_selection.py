@@ -45,11 +45,11 @@ def choose_two(
 
 def _by_default(storage: Storage, account: str, run: run_snapshots.Run | None) -> tuple[Manifest, Manifest | None]:
     """Return the current snapshot and its baseline; each manifest is read once."""
-    stock = reader.Stock.of(storage, account)
-    selected = None if run is None else run_snapshots.select(storage, account, run, stock)
+    inventory = reader.Inventory.of(storage, account)
+    selected = None if run is None else run_snapshots.select(storage, account, run, inventory)
     if selected is None:
-        return reader.newest_complete(storage, account, stock=stock)
-    previous = reader.previous_complete(storage, account, selected.since, stock=stock, strict=True)
+        return reader.newest_complete(storage, account, inventory=inventory)
+    previous = reader.previous_complete(storage, account, selected.since, inventory=inventory, strict=True)
     if previous is None and selected.since is not selected.snapshot:
         previous = selected.since  # The first of several snapshots that started the run, and of all.
     return selected.snapshot, previous

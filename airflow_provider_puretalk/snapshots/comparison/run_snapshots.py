@@ -13,7 +13,7 @@ from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage import reader
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
-from airflow_provider_puretalk.snapshots.storage.reader import Stock
+from airflow_provider_puretalk.snapshots.storage.reader import Inventory
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Selection:
     since: Manifest
 
 
-def select(storage: Storage, account: str, run: Run, stock: Stock) -> Selection | None:
+def select(storage: Storage, account: str, run: Run, inventory: Inventory) -> Selection | None:
     """Return the snapshot of an account that a run compares; None where the run has none.
 
     Of several it is the one that was read last, of the complete ones where there are any.
@@ -58,7 +58,7 @@ def select(storage: Storage, account: str, run: Run, stock: Stock) -> Selection 
         that may be later cannot be parsed.
     """
     own, started_by = [], []
-    for manifest in stock.manifests:
+    for manifest in inventory.manifests:
         source = manifest.source
         is_taken = (source.dag_id, source.run_id) == (run.dag_id, run.run_id) and source.task_id not in run.after
         if is_taken or manifest.snapshot in run.named:
@@ -70,7 +70,7 @@ def select(storage: Storage, account: str, run: Run, stock: Stock) -> Selection 
     if own:
         last = _in_order(own)[-1]
         if len(own) > 1:
-            stock.refuse_newer(last)
+            inventory.refuse_newer(last)
             log.info("Comparing %s, read last of %d snapshots of %s in this run.", last.snapshot, len(own), account)
         return Selection(last, last)
     if started_by:

@@ -1,1 +1,1 @@
-"""Snapshots in object storage: written, read, kept and removed."""
+"""Snapshots in object storage: writer, reader, retention, deletion."""

@@ -1,4 +1,4 @@
-"""Finds snapshots and reads them back. Readers start from manifests; a data file without one is debris, never read."""
+"""Lists and reads snapshots. Readers start from manifests; a data file that none names is an orphan and never read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,22 +29,22 @@ log = logging.getLogger(__name__)
 #: Records that are hashed at once.
 _CHUNK = 64
 
+#: Manifests read concurrently: each takes a request on an object store.
+_MAX_CONCURRENT = 16
+#: Manifests submitted at once: results wait in memory until they are consumed.
+_BATCH = 256
+#: Fewer manifests are read one after the other.
+_MIN_CONCURRENT = 3
 
-#: Manifests that are read at once: old ones are many, and on an object store each takes a request.
-_AT_ONCE = 16
-_PART = 256
-#: So few are read one after the other.
-_FEW = 3
-
-#: By how much the clock of a storage may lag behind ours; object stores also tell no more than whole seconds.
-_CLOCKS = timedelta(minutes=1)
+#: How far the clock of a storage may lag behind ours; object stores also round to whole seconds.
+_CLOCK_SKEW = timedelta(minutes=1)
 
 _Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A manifest that is there, and was read and not understood, or may not be read (permission, archive)."""
+    """A manifest that exists and cannot be parsed, or may not be read (permission, archive)."""
 
     snapshot: str
     path: str
@@ -53,9 +53,9 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInfo:
-    """One line of :func:`list_snapshots`.
+    """A snapshot in :func:`list_snapshots`.
 
-    :ivar files: the paths of its data files: what to hand to pyarrow, DuckDB and others.
+    :ivar files: the paths of its data files, for pyarrow, DuckDB and others.
     """
 
     account: str
@@ -71,14 +71,12 @@ class SnapshotInfo:
 def list_snapshots(
     destination: AnyLocation, account: str | None = None, *, storage_conn_id: str | None = None
 ) -> list[SnapshotInfo]:
-    """List the snapshots of an account, or of all accounts, oldest first: by the moment their reading was finished.
+    """List the snapshots of an account, or of all accounts, oldest first: by the moment their reading finished.
 
-    A manifest that is damaged, of a newer format or may not be read is left out, with a warning in the log that names it,
-    and so is, of all accounts, one that may not be listed; a warning also tells where names say another order than the
-    readings.
+    A manifest that is damaged, of a newer format or may not be read is skipped with a warning, and so is, of all accounts,
+    one that may not be listed. Names that contradict the order of reading are warned of as well.
 
-    :param destination: what the snapshots were written to: a local absolute path or a URL, also as a ``Path`` or an
-        ``ObjectStoragePath``.
+    :param destination: of the snapshots: a local absolute path or a URL, also as a ``Path`` or an ``ObjectStoragePath``.
     :param storage_conn_id: the Airflow connection of the storage.
     :raises PuretalkConfigurationError: the destination does not exist, or the account may not be listed.
     :raises PuretalkError: the storage failed; ``transient`` says whether the same may succeed a while later.
@@ -97,7 +95,7 @@ def list_snapshots(
         except AccessDenied as error:
             if account is not None:
                 raise
-            log.warning("Left out: %s", error)
+            log.warning("Skipped: %s", error)
             continue
         warn_of_names(one, infos)
         found += infos
@@ -105,12 +103,12 @@ def list_snapshots(
 
 
 def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] | None = None) -> Iterator[Manifest]:
-    """Yield the manifests of an account in no particular order, a few of them read at a time.
+    """Yield the manifests of an account in no particular order, read concurrently.
 
-    What has none is no snapshot. One that is not understood or may not be read is left out, with a warning; a storage that
-    fails otherwise is an error, since the manifest may be a good one.
+    One that cannot be parsed or may not be read is skipped with a warning; a storage that fails otherwise is an error,
+    since the manifest may be sound.
 
-    :param problems: takes those left out instead of the warning.
+    :param problems: takes the skipped ones instead of the warning.
     """
     folder = layout.account_folder(account)
 
@@ -123,36 +121,36 @@ def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] |
         except (PuretalkSnapshotError, AccessDenied) as error:
             return Unreadable(name, path, error)
 
-    for found in _side_by_side(read, snapshot_names(storage, folder)):
+    for found in _concurrently(read, snapshot_names(storage, folder)):
         match found:
             case Manifest():
                 yield found
             case Unreadable() if problems is not None:
                 problems.append(found)
             case Unreadable():
-                log.warning("Left out: %s", found.error)
+                log.warning("Skipped: %s", found.error)
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
-    """The manifests of an account, read once: those that are understood, and those that are not."""
+class Inventory:
+    """The manifests of an account, read once: the parsed ones, and the unreadable ones."""
 
     storage: Storage
     manifests: list[Manifest]
     problems: list[Unreadable]
 
     @classmethod
-    def of(cls, storage: Storage, account: str) -> Stock:
+    def of(cls, storage: Storage, account: str) -> Inventory:
         """Read them all."""
         problems = list[Unreadable]()
         return cls(storage, list(manifests_of(storage, account, problems=problems)), problems)
 
     def refuse_newer(self, newest: Manifest | None) -> None:
-        """Raise for a manifest that nobody could read and that may be newer than the one found; warn of the others."""
+        """Raise for an unreadable manifest that may be newer than the newest; warn of the others."""
         self._refuse(lambda problem: self.may_lie_between(problem, newest))
 
     def refuse_newer_than_two(self, newest: Manifest | None, before: Manifest | None) -> None:
-        """Raise also for one that may be the one before the newest."""
+        """Raise also for one that may be the previous one of the newest."""
         self._refuse(
             lambda problem: (
                 self.may_lie_between(problem, newest)
@@ -160,13 +158,13 @@ class Stock:
             )
         )
 
-    def may_lie_between(self, problem: Unreadable, older: Manifest | None, newer: Manifest | None = None) -> bool:
-        """Tell whether a manifest that nobody could read may be of a snapshot that was read between two others."""
-        if newer is not None and self._is_before(newer.snapshot, problem.snapshot):
+    def may_lie_between(self, problem: Unreadable, earlier: Manifest | None, later: Manifest | None = None) -> bool:
+        """Return whether an unreadable manifest may be of a snapshot that was read between two others."""
+        if later is not None and self._is_before(later.snapshot, problem.snapshot):
             return False
-        if older is None:
+        if earlier is None:
             return True
-        if self._is_before(problem.snapshot, older.snapshot):
+        if self._is_before(problem.snapshot, earlier.snapshot):
             return False
         try:
             stored = self.storage.describe(problem.path)
@@ -174,16 +172,16 @@ class Stock:
             return True
         if stored is None or stored.modified is None:
             return stored is not None
-        return _aware(stored.modified) + _CLOCKS >= _aware(older.finished_at)
+        return stored.modified + _CLOCK_SKEW >= earlier.finished_at
 
-    def _refuse(self, is_wanted: Callable[[Unreadable], bool]) -> None:
+    def _refuse(self, matches: Callable[[Unreadable], bool]) -> None:
         for problem in self.problems:
-            if is_wanted(problem):
+            if matches(problem):
                 raise problem.error
-            log.warning("Left out: %s", problem.error)
+            log.warning("Skipped: %s", problem.error)
 
     def _is_before(self, one: str, other: str) -> bool:
-        """Tell whether a name stands before another, and names have told the truth of all that is understood."""
+        """Return whether a name sorts before another, and the names of all parsed manifests follow the order of reading."""
         in_order = [manifest.snapshot for manifest in sorted(self.manifests, key=reading_order)]
         return naming.is_before(one, other) and not any(
             naming.is_before(later, earlier) for earlier, later in itertools.pairwise(in_order)
@@ -196,68 +194,69 @@ def previous_complete(
     before: Manifest | None = None,
     *,
     finished_by: datetime | None = None,
-    stock: Stock | None = None,
+    inventory: Inventory | None = None,
     strict: bool = False,
 ) -> Manifest | None:
     """Return the complete snapshot of an account that was read last, or read last before another one.
 
-    Names do not matter for it; where they say another order, a warning tells. One that is not understood or may not be
-    read is passed over, with a warning.
+    Names do not matter; a warning is logged where they contradict the order of reading. A manifest that cannot be parsed or
+    may not be read is skipped with a warning.
 
-    :param before: the other one, which need not be stored yet; one of its name that is stored does not count.
-    :param finished_by: leaves out those whose reading was finished later than this.
-    :param stock: what was read already.
-    :param strict: raise where one that is passed over may be the one that is looked for: what is compared with an older
-        baseline in its stead is told wrongly.
+    :param before: the other one, which need not be stored yet; a stored one of its name does not count.
+    :param finished_by: skips those whose reading finished later.
+    :param inventory: the manifests, where they were read already.
+    :param strict: raise where a skipped one may be the result: a comparison with an older baseline would be wrong.
     :raises PuretalkSnapshotError: ``strict``, and such a manifest is damaged or of a newer format.
     :raises PuretalkConfigurationError: ``strict``, and such a manifest may not be read.
     """
-    stock = stock or Stock.of(storage, account)
-    last = _Last(account)
-    for manifest in stock.manifests:
+    inventory = inventory or Inventory.of(storage, account)
+    last = _Newest(account)
+    for manifest in inventory.manifests:
         if (before is None or _is_before(manifest, before)) and (
-            finished_by is None or _aware(manifest.finished_at) <= finished_by
+            finished_by is None or manifest.finished_at <= finished_by
         ):
-            last.see(manifest)
-    found = last.told()
+            last.add(manifest)
+    found = last.result()
     if before is not None and found is not None:
         warn_of_names(account, (found, before))
-    for problem in stock.problems:
-        if strict and stock.may_lie_between(problem, found, before):
+    for problem in inventory.problems:
+        if strict and inventory.may_lie_between(problem, found, before):
             raise problem.error
-        log.warning("Left out: %s", problem.error)
+        log.warning("Skipped: %s", problem.error)
     return found
 
 
-def newest_complete(storage: Storage, account: str, *, stock: Stock | None = None) -> tuple[Manifest, Manifest | None]:
+def newest_complete(
+    storage: Storage, account: str, *, inventory: Inventory | None = None
+) -> tuple[Manifest, Manifest | None]:
     """Return the complete snapshot of an account that was read last, and the one before it, None for a first one.
 
-    One that is not understood or may not be read is not passed over in silence: with an error where it may be one of the
-    two, else with a warning. It is none of them if it was written before they were read, or if its name says so where
-    names follow the order of reading.
+    A manifest that cannot be parsed or may not be read is an error where it may be one of the two, otherwise skipped with a
+    warning. It is none of them if it was written before they were read, or if its name says so where names follow the
+    order of reading.
 
-    :param stock: what was read already.
+    :param inventory: the manifests, where they were read already.
     :raises PuretalkSnapshotError: there is none, or the manifest of one that may be newer is damaged or of a newer format.
     :raises PuretalkConfigurationError: the manifest of one that may be newer may not be read.
     """
-    stock = stock or Stock.of(storage, account)
-    last = _Last(account)
-    for manifest in stock.manifests:
-        last.see(manifest)
-    newest = last.told()
-    stock.refuse_newer_than_two(newest, last.before)
+    inventory = inventory or Inventory.of(storage, account)
+    last = _Newest(account)
+    for manifest in inventory.manifests:
+        last.add(manifest)
+    newest = last.result()
+    inventory.refuse_newer_than_two(newest, last.before)
     if newest is None:
         raise PuretalkSnapshotError(f"There is no complete snapshot of {account!r} at {storage.url}.")
     return newest, last.before
 
 
 def manifest_path(storage: Storage, manifest: Manifest) -> str:
-    """Return the address under which tasks may pass a manifest on."""
-    return storage.url_of(f"{layout.snapshot_folder(manifest.account, manifest.snapshot)}/{layout.MANIFEST}")
+    """Return the address of a manifest, without credentials."""
+    return storage.url_of(layout.manifest_file(manifest.account, manifest.snapshot))
 
 
 def read_manifest(path: AnyLocation) -> Manifest:
-    """Read the manifest at a path such as the snapshot operator returns.
+    """Read a manifest by its path, as the snapshot operator returns it.
 
     :raises PuretalkSnapshotError: it is missing, damaged or of a newer format.
     """
@@ -268,24 +267,24 @@ def read_manifest(path: AnyLocation) -> Manifest:
 def iter_records(manifest_path: AnyLocation) -> Iterator[dict[str, Any]]:
     """Yield the records of a snapshot in order of ``assistant_id``, exactly as the API sent them.
 
-    Size and hash of every file are checked before the first record is given out.
+    Size and hash of every file are checked before the first record is yielded.
 
     :raises PuretalkSnapshotError: the snapshot is missing, torn, or does not match its manifest.
     """
     with _opened(manifest_path) as (manifest, files):
-        _same(manifest_path, "count", sum(file.count for file in manifest.files), manifest.count)
+        _check_equal(manifest_path, "count", sum(file.count for file in manifest.files), manifest.count)
         for file, path in files:
             number = itertools.count()
             yield from map(itemgetter(0), zip(_records(path, file), number, strict=False))
-            _same(manifest_path, f"the count of {file.name}", next(number), file.count)
+            _check_equal(manifest_path, f"the count of {file.name}", next(number), file.count)
 
 
 @contextmanager
 def opened_rows(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, Iterator[tuple[bytes, dict[str, Any] | None]]]]:
     """Yield a manifest and its records, in order of ``assistant_id``.
 
-    Each comes in canonical spelling, and decoded too where the format gives it so. Size and hash of every file have been
-    checked by then.
+    Each record is in canonical spelling, and also decoded where the format decodes it anyway. Size and hash of every file
+    are checked first.
 
     :raises PuretalkSnapshotError: as :func:`iter_records` does.
     """
@@ -296,7 +295,7 @@ def opened_rows(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, Iterator
 def verify(manifest_path: AnyLocation) -> Manifest:
     """Recompute every hash and count of a snapshot, and return its manifest.
 
-    Beside a snapshot with a redaction, data that it does not name is told of in a warning.
+    Beside a snapshot with a redaction, data that it does not name is warned of.
 
     :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says; the message names it.
     """
@@ -307,26 +306,26 @@ def verify(manifest_path: AnyLocation) -> Manifest:
             before, records = ids.count, _records(path, file)
             while chunk := list(itertools.islice(records, _CHUNK)):
                 for record in chunk:
-                    ids.see(record)
+                    ids.add(record)
                 lines = [*map(canonical_json.dumps, chunk)]
                 hasher.add(*both_forms(lines, [VOLATILE in record for record in chunk]))
-            _same(manifest_path, f"the count of {file.name}", ids.count - before, file.count)
-    _same(manifest_path, "count", ids.count, manifest.count)
-    _same(manifest_path, "content_sha256", hasher.content_sha256, manifest.content_sha256)
-    _same(manifest_path, "raw_sha256", hasher.raw_sha256, manifest.raw_sha256)
+            _check_equal(manifest_path, f"the count of {file.name}", ids.count - before, file.count)
+    _check_equal(manifest_path, "count", ids.count, manifest.count)
+    _check_equal(manifest_path, "content_sha256", hasher.content_sha256, manifest.content_sha256)
+    _check_equal(manifest_path, "raw_sha256", hasher.raw_sha256, manifest.raw_sha256)
     if manifest.redaction.policy:
         _warn_of_other_data(manifest_path, manifest)
     return manifest
 
 
 def _warn_of_other_data(manifest_path: AnyLocation, manifest: Manifest) -> None:
-    """Name data that a rerun with ``redact`` left behind when it was killed, or that a task is writing just now."""
+    """Warn of data that a killed rerun with ``redact`` left behind, or that a task is writing."""
     storage, name = _open(manifest_path)
     named = {file.name for file in manifest.files}
     try:
         found = [one for one in storage.names(name.rpartition("/")[0]) if layout.is_data_file(one) and one not in named]
     except PuretalkError as error:
-        log.warning("Whether other data lies beside %s is not known: %s", manifest_path, error)
+        log.warning("Listing the folder of %s failed, so that orphans are unknown: %s", manifest_path, error)
         return
     if found:
         log.warning(
@@ -346,19 +345,19 @@ def manifest_in(storage: Storage, name: str) -> Manifest:
     manifest = parse_manifest(storage.read(name), storage.url_of(name))
     if name != f"account={manifest.account}/snapshot={manifest.snapshot}/{layout.MANIFEST}":
         raise PuretalkSnapshotError(
-            f"The manifest {storage.url_of(name)} is damaged: it says that it is another snapshot's, "
+            f"The manifest {storage.url_of(name)} is damaged: it is another snapshot's, "
             f"{manifest.snapshot!r} of {manifest.account!r}."
         )
     return manifest
 
 
 def missing_data(storage: Storage, manifest: Manifest) -> str | None:
-    """Say what is wrong with the data that a manifest names, None where all of it is there in its size.
+    """Return what is wrong with the data that a manifest names; None where every file has its size.
 
-    The contents are not read: :func:`verify` does that.
+    Contents are not read: :func:`verify` does that.
     """
     if sum(file.count for file in manifest.files) != manifest.count:
-        return f"its files hold not as many records as its manifest says, {manifest.count:,}"
+        return f"its files do not hold as many records as its manifest says, {manifest.count:,}"
     folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
     for file in manifest.files:
         if not layout.is_data_file(file.name):
@@ -375,7 +374,7 @@ def missing_data(storage: Storage, manifest: Manifest) -> str | None:
 
 
 def snapshot_names(storage: Storage, folder: str) -> list[str]:
-    """List what an account's folder holds under the names of snapshots, sorted; not all need have a manifest."""
+    """List the snapshot folders of an account, sorted, with or without a manifest."""
     return sorted(name for entry in storage.names(folder) if (name := layout.value_of("snapshot", entry)))
 
 
@@ -383,12 +382,8 @@ _Named = TypeVar("_Named", "Manifest", "SnapshotInfo")
 
 
 def reading_order(snapshot: Manifest | SnapshotInfo) -> tuple[datetime, str]:
-    """Order snapshots by when they were read; "newest" and "previous" mean nothing else. Names are for people."""
-    return _aware(snapshot.finished_at), snapshot.snapshot
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """Sort key of snapshots: when they were read. "Newest" and "previous" mean nothing else; names are for people."""
+    return snapshot.finished_at, snapshot.snapshot
 
 
 def _is_before(manifest: Manifest, other: Manifest) -> bool:
@@ -405,15 +400,15 @@ def _info(storage: Storage, manifest: Manifest) -> SnapshotInfo:
         complete=manifest.complete,
         content_sha256=manifest.content_sha256,
         finished_at=manifest.finished_at,
-        # Names that no snapshot has are a reader's error, not a path to hand on.
+        # Readers refuse other names, so they are not passed on.
         files=tuple(
             storage.url_of(f"{folder}/{file.name}") for file in manifest.files if layout.is_data_file(file.name)
         ),
     )
 
 
-class _Last:
-    """Finds the complete snapshot that was read last, and tells where the names say that it is another.
+class _Newest:
+    """Finds the complete snapshot that was read last, and warns where names say that it is another.
 
     :ivar before: the one that was read last before it.
     """
@@ -424,7 +419,7 @@ class _Last:
         self._read_last: Manifest | None = None
         self._named_last: Manifest | None = None
 
-    def see(self, manifest: Manifest) -> None:
+    def add(self, manifest: Manifest) -> None:
         if not manifest.complete:
             return
         if self._read_last is None or reading_order(manifest) > reading_order(self._read_last):
@@ -435,14 +430,14 @@ class _Last:
         if moment and (self._named_last is None or moment > naming.moment_named(self._named_last.snapshot)):
             self._named_last = manifest
 
-    def told(self) -> Manifest | None:
+    def result(self) -> Manifest | None:
         if self._read_last is not None and self._named_last is not None:
             warn_of_names(self._account, sorted((self._named_last, self._read_last), key=reading_order))
         return self._read_last
 
 
 def warn_of_names(account: str, in_order: Sequence[_Named]) -> None:
-    """Say where names contradict the order of reading; once, since old names stay for ever."""
+    """Warn where names contradict the order of reading; in one line, since old names stay."""
     contradictions = [
         (earlier, later)
         for earlier, later in itertools.pairwise(in_order)
@@ -464,15 +459,14 @@ def warn_of_names(account: str, in_order: Sequence[_Named]) -> None:
     )
 
 
-def _side_by_side(read: Callable[[str], _Found], names: list[str]) -> Iterator[_Found]:
-    """Apply a function that reads to each name, a few at a time, and yield what comes, in order."""
-    if len(names) < _FEW:
+def _concurrently(read: Callable[[str], _Found], names: list[str]) -> Iterator[_Found]:
+    """Apply a reading function to each name concurrently, and yield the results in order."""
+    if len(names) < _MIN_CONCURRENT:
         yield from map(read, names)
         return
-    with DaemonPool(_AT_ONCE, "puretalk-manifests") as pool:
-        # In parts: what was read waits in memory until it is taken.
-        for start in range(0, len(names), _PART):
-            yield from pool.map(read, names[start : start + _PART])
+    with DaemonPool(_MAX_CONCURRENT, "puretalk-manifests") as pool:
+        for start in range(0, len(names), _BATCH):
+            yield from pool.map(read, names[start : start + _BATCH])
 
 
 def _open(path: AnyLocation) -> tuple[Storage, str]:
@@ -481,7 +475,7 @@ def _open(path: AnyLocation) -> tuple[Storage, str]:
 
 
 def existing(storage: Storage, name: str) -> Manifest:
-    """Read a manifest that somebody named.
+    """Read a manifest that must exist.
 
     :raises PuretalkSnapshotError: it is missing, damaged or of a newer format.
     """
@@ -493,14 +487,14 @@ def existing(storage: Storage, name: str) -> Manifest:
 
 @contextmanager
 def _opened(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, list[tuple[DataFile, Path]]]]:
-    """Yield a manifest and local, checked copies of the files it names."""
+    """Yield a manifest and local, checked copies of its files."""
     storage, name = _open(manifest_path)
     manifest = existing(storage, name)
     with ExitStack() as copies:
         try:
             files = _fetch(storage, name, manifest, copies)
         except FileNotFoundError:
-            # A rerun may have replaced the snapshot since its manifest was read.
+            # A rerun may have replaced the snapshot meanwhile.
             manifest = existing(storage, name)
             try:
                 files = _fetch(storage, name, manifest, copies)
@@ -532,14 +526,14 @@ def _check_file(storage: Storage, name: str, path: Path, file: DataFile) -> None
 
 
 class _AscendingIds:
-    """Counts records and holds them against the promised order."""
+    """Counts records and checks their order."""
 
     def __init__(self, where: str) -> None:
         self.count = 0
         self._where = where
         self._last = ""
 
-    def see(self, record: dict[str, Any]) -> None:
+    def add(self, record: dict[str, Any]) -> None:
         identity = record_id(record)
         if identity is None or identity <= self._last:
             raise PuretalkSnapshotError(
@@ -549,9 +543,11 @@ class _AscendingIds:
         self._last = identity
 
 
-def _same(where: object, what: str, found: object, said: object) -> None:
-    if found != said:
-        raise PuretalkSnapshotError(f"{where} does not match its data: {what} is {found}, the manifest says {said}.")
+def _check_equal(where: object, what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise PuretalkSnapshotError(
+            f"{where} does not match its data: {what} is {found}, the manifest says {expected}."
+        )
 
 
 def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
@@ -569,7 +565,7 @@ def _rows(path: Path, file: DataFile) -> Iterator[tuple[bytes, dict[str, Any] | 
 
 
 def _beside(name: str, file: DataFile) -> str:
-    """Return where a data file lies. Its name comes from a file that anybody could have written, so it is checked."""
+    """Return the path of a data file. Its name comes from stored data, so it is checked."""
     if not layout.is_data_file(file.name):
         raise PuretalkSnapshotError(f"The manifest {name} names a data file {file.name!r}, which no snapshot has.")
     return f"{name.removesuffix(layout.MANIFEST)}{file.name}"

@@ -1,8 +1,8 @@
-"""Removes comparisons that were made of what a snapshot's name stands for no longer.
+"""Removes outdated comparisons: those of a snapshot that was replaced.
 
-A comparison's files quote both snapshots. When one of the two is replaced by another reading, or by the same one with
-more taken out, they tell of something that is not there any more. Which those are is said by their names alone, so
-nothing must be remembered: a run that is killed in between is finished by the next one that replaces the snapshot.
+A comparison's files quote both snapshots, so they are outdated when one of the two is replaced by another reading, or by
+the same one with another redaction. Their names say so, so no state is needed: what a killed run leaves is removed by the
+next one that replaces the snapshot.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from airflow_provider_puretalk.snapshots.storage.replaced_files import Leftovers
 
 
 def remove_superseded(storage: Storage, manifest: Manifest, left: Leftovers) -> None:
-    """Remove the comparisons of what this manifest replaced: those beside it, and those that had it as their baseline.
+    """Remove the comparisons of what this manifest replaced: those beside it, and those with it as baseline.
 
-    Nothing is removed where another manifest has taken its place meanwhile.
+    Nothing is removed where another manifest is in place meanwhile.
 
     :param left: takes what could not be removed.
     """
     account = layout.account_folder(manifest.account)
-    place = f"{layout.snapshot_folder(manifest.account, manifest.snapshot)}/{layout.MANIFEST}"
+    place = layout.manifest_file(manifest.account, manifest.snapshot)
     try:
-        # Listed before the look at the manifest: comparisons of a later one are made once that one is in place.
+        # Listed before the manifest is read: comparisons of a later one are made once that one is in place.
         found = list(_superseded(storage, account, manifest))
         if not found or storage.read(place) != manifest.to_bytes():
             return
     except FileNotFoundError:
-        return  # The snapshot was removed meanwhile, and whoever did that knows what belongs to it.
+        return  # The snapshot was removed meanwhile, with its comparisons.
     except PuretalkError as error:
         left.add(f"comparisons with it below {storage.url_of(account)}", error)
         return
@@ -57,12 +57,12 @@ def _superseded(storage: Storage, account: str, manifest: Manifest) -> Iterator[
         ):
             yield f"{account}/{path}"
     for folder in sorted({*of_older_releases} - {own}):
-        if _may_tell_of(storage, f"{account}/{folder}", manifest.snapshot):
+        if _may_quote(storage, f"{account}/{folder}", manifest.snapshot):
             yield from (f"{account}/{folder}/{name}" for name in (layout.OLD_CHANGES, layout.OLD_REPORT))
 
 
-def _may_tell_of(storage: Storage, folder: str, snapshot: str) -> bool:
-    """Tell whether a comparison by an older release may have had a snapshot as its baseline: only its report knows."""
+def _may_quote(storage: Storage, folder: str, snapshot: str) -> bool:
+    """Return whether a comparison by an older release may have had a snapshot as its baseline: only its report says so."""
     try:
         return snapshot.encode() in storage.read(f"{folder}/{layout.OLD_REPORT}")
     except FileNotFoundError:

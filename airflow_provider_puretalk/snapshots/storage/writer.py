@@ -1,7 +1,7 @@
-"""Writes one snapshot: data under a name that follows from its content, then the manifest as the commit.
+"""Writes a snapshot in two steps: :func:`stage` the data on the local disk, then :func:`commit` it.
 
-In comes a stream of records in canonical spelling and in order; out comes the manifest that was committed. Everything is
-written to the local disk first, so that an error anywhere before the commit leaves the storage as it was.
+The commit puts the data file, under a name that follows from its content, and then the manifest, which makes the snapshot
+visible: :meth:`.object_storage.Storage.put_bytes` is atomic. Before that an error changes nothing that readers see.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from airflow_provider_puretalk.snapshots.format.manifest import DataFile, Manife
 from airflow_provider_puretalk.snapshots.format.parquet import ParquetWriter
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.snapshots.storage.replaced_files import Leftovers, remove_replaced
-from airflow_provider_puretalk.snapshots.storage.replacement import Newcomer
+from airflow_provider_puretalk.snapshots.storage.replacement import NewSnapshot
 from airflow_provider_puretalk.snapshots.storage.superseded_files import remove_superseded
 
 log = logging.getLogger(__name__)
 
-#: Records that are hashed and written at once. Fewer cost more handing over between threads, more cost more page faults.
+#: Records that are hashed and written at once. Fewer cost more switches between threads, more cost more page faults.
 _CHUNK = 128
-#: How often a commit is repeated when another writer of the same snapshot took its file away meanwhile.
+#: Tries of a commit when another writer of the same snapshot interferes.
 _COMMIT_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A data file on the local disk, ready to be published."""
+    """A data file on the local disk, ready to be committed."""
 
     path: Path
     file: DataFile
@@ -62,7 +62,7 @@ def stage(
     strict: bool = False,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Staged:
-    """Write the records to a local file, hash them and hold them against the contract.
+    """Write the records to a local file, hash them and check them against the contract.
 
     :param rows: canonical lines in order of ``assistant_id``, each with what
         :func:`~airflow_provider_puretalk.records.contract_check.profile` says of the record.
@@ -83,7 +83,7 @@ def stage(
             write(lines, *both_forms(lines, [profile in volatile for profile in profiles]))
             count += len(chunk)
             progress(count)
-    # What was hashed on the way need not be read again.
+    # The hash of an uncompressed file is known already.
     plain = file_format == "jsonl" and compression is None
     sha256, size = (hasher.raw_sha256, path.stat().st_size) if plain else file_hash(path)
     file = DataFile.model_validate(
@@ -100,49 +100,49 @@ def stage(
 
 
 def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: str = "replace_own") -> Manifest:
-    """Publish the data file, then the manifest, then remove what the replaced manifest had named, and what told of it.
+    """Put the data file, then the manifest, then remove the files of the replaced manifest and their comparisons.
 
-    Once the manifest is there the snapshot stands. What cannot be tidied up then is told of in a warning; only where it
-    holds what this snapshot's redaction takes out it is an error, although the snapshot stands.
+    The snapshot exists once its manifest is put. What cannot be removed after that is a warning, and an error only where it
+    may hold what this snapshot's redaction takes out.
 
-    A late twin of a killed try may do the same at the same time. Whoever commits last wins, and whatever a manifest in
-    place names is there: each writer removes only files of the manifest it replaced, only while its own is in place, and
-    looks afterwards whether its own file is still there. Another task's snapshot is replaced only where ``if_exists`` says
-    so, see :mod:`.replacing`.
+    A late twin of a killed try may commit at the same time. The last commit wins, and every file that a manifest in place
+    names is there: each writer removes only files of the manifest it replaced, only while its own is in place, and then
+    checks that its own file is still there. Another task's snapshot is replaced only where ``if_exists`` says so, see
+    :mod:`.replacement`.
 
-    :returns: the manifest in place: the given one, or with ``keep`` the one that came before it.
-    :raises SnapshotExistsError: another task's snapshot came meanwhile, and must not be replaced.
+    :returns: the manifest in place: the given one, or with ``keep`` the stored one.
+    :raises SnapshotExistsError: another task committed a snapshot meanwhile that must not be replaced.
     :raises PuretalkSnapshotError: another writer kept interfering.
-    :raises PuretalkError: the storage failed; or see above: trying again then removes what stayed.
+    :raises PuretalkError: the storage failed; or files must be removed and could not be (see above): try again.
     """
     folder = layout.snapshot_folder(manifest.account, manifest.snapshot)
-    name = f"{folder}/{layout.MANIFEST}"
+    name = layout.manifest_file(manifest.account, manifest.snapshot)
     own = f"{folder}/{staged.file.name}"
     data = manifest.to_bytes()
-    newcomer = Newcomer.of(manifest, if_exists)
+    new_snapshot = NewSnapshot.of(manifest, if_exists)
     left = Leftovers(manifest)
     for _ in range(_COMMIT_TRIES):
         storage.put(staged.path, own)
         found = _bytes_in_place(storage, name)
         try:
-            # By the age that it had when this reading began: what was allowed then is not refused for its length.
-            # In place may be this very one: from the try before, or from a request whose answer was lost.
+            # Its age counts at the start of this reading, which must not be refused for its own length. The manifest in
+            # place may be this very one: from the previous try, or from a request whose response was lost.
             if found is None or found == data:
                 kept = None
             else:
-                kept = newcomer.decide(found, storage.url_of(name), manifest.started_at)
+                kept = new_snapshot.decide(found, storage.url_of(name), manifest.started_at)
         except SnapshotExistsError:
-            _take_back(storage, folder, staged.file)
+            _discard(storage, folder, staged.file)
             raise
         if kept is not None:
-            _take_back(storage, folder, staged.file)
+            _discard(storage, folder, staged.file)
             return kept
         try:
             storage.put_bytes(data, name, only_new=found is None)
         except FileExistsError:
-            continue  # Somebody was faster.
+            continue  # Another writer was faster.
         replaced = None if found is None else _parsed(storage, name, found)
-        # From here on the snapshot stands: what is left to do is tidying, and decides nothing.
+        # From here on the snapshot exists; the rest is cleaning up.
         left.expect(replaced, is_understood=found is None or replaced is not None)
         if found is not None:
             remove_replaced(storage, manifest, replaced, keep=staged.file.name, left=left)
@@ -154,20 +154,20 @@ def commit(storage: Storage, manifest: Manifest, staged: Staged, *, if_exists: s
         in_place = _read_in_place(storage, name)
         if in_place is not None and in_place.to_bytes() != data:
             break
-        log.warning("Another writer of %s removed a file of this one; writing it again.", folder)
+        log.warning("Commit of %s is retried: another writer removed its data file.", folder)
     raise PuretalkSnapshotError(
         f"Another task writes the snapshot {storage.url_of(folder)} at the same time; its version is in place."
     )
 
 
-def _take_back(storage: Storage, folder: str, file: DataFile) -> None:
-    """Remove a data file that was put there for nothing, unless the manifest in place names it."""
+def _discard(storage: Storage, folder: str, file: DataFile) -> None:
+    """Remove a data file that is not committed, unless the manifest in place names it."""
     try:
         in_place = _read_in_place(storage, f"{folder}/{layout.MANIFEST}")
         if in_place is not None and file.name not in [one.name for one in in_place.files]:
             storage.remove(f"{folder}/{file.name}")
     except PuretalkError as error:
-        log.warning("The file %s of no snapshot stays in %s: %s", file.name, storage.url_of(folder), error)
+        log.warning("Removing the orphan %s in %s failed: %s", file.name, storage.url_of(folder), error)
 
 
 @contextmanager
@@ -179,8 +179,8 @@ def _writer(
         with collector_paused(), ParquetWriter(path, compression=compression) as parquet:
 
             def write(lines: Sequence[bytes], text: bytes, content: bytes) -> None:
-                # Here, not in the background: decoding needs the interpreter lock all the time, and waiting for each
-                # other would cost more than the hashing.
+                # Not in the background: decoding holds the interpreter lock all the time, and waiting for it would cost
+                # more than the hashing.
                 hasher.add(text, content)
                 for line, record in zip(lines, canonical_json.loads_lines(text), strict=True):
                     parquet.write(record, len(line))
@@ -200,10 +200,10 @@ def _writer(
 def _refuse_violations(rows: Iterable[tuple[bytes, Profile]]) -> None:
     for line, profile in rows:
         if profile.violations:
-            raise _strictly(line, profile.violations)
+            raise _strict_error(line, profile.violations)
 
 
-def _strictly(line: bytes, violations: tuple[Violation, ...]) -> PuretalkResponseError:
+def _strict_error(line: bytes, violations: tuple[Violation, ...]) -> PuretalkResponseError:
     shown = "; ".join(f"{violation.pointer}: {violation.reason}" for violation in violations[:5])
     more = f" and {len(violations) - 5} more" if len(violations) > 5 else ""
     identity = canonical_json.loads(line)["assistant_id"]
@@ -213,7 +213,7 @@ def _strictly(line: bytes, violations: tuple[Violation, ...]) -> PuretalkRespons
 
 
 def _read_in_place(storage: Storage, name: str) -> Manifest | None:
-    """Read the manifest that is there now; None where there is none, or none that could be understood."""
+    """Read the manifest in place; None where there is none, or none that can be parsed."""
     data = _bytes_in_place(storage, name)
     return None if data is None else _parsed(storage, name, data)
 
@@ -233,9 +233,9 @@ def _parsed(storage: Storage, name: str, data: bytes) -> Manifest | None:
 
 
 def _is_still_there(storage: Storage, name: str) -> bool:
-    """Tell whether no twin has removed a file; where nobody can look, it was just put there."""
+    """Return whether no twin has removed a file; where that is unknown, it was just put there."""
     try:
         return storage.exists(name)
     except PuretalkError as error:
-        log.warning("The snapshot is committed, and whether another writer removed its data is not known: %s", error)
+        log.warning("The snapshot is committed, but checking that its data file is still there failed: %s", error)
         return True
