@@ -42,5 +42,5 @@ def _rows(pruned: snapshots.Pruned) -> Iterator[Sequence[str]]:
     rows = [(one.finished_at, "kept", one.snapshot, ", ".join(one.reasons)) for one in pruned.kept]
     rows += [(one.finished_at, removed, one.snapshot, "no rule keeps it") for one in pruned.removed]
     yield from (row for _, *row in sorted(rows))
-    yield from ((removed, one.name, "orphan of a killed task") for one in pruned.debris)
-    yield from (("skipped", one.name, one.why) for one in pruned.left_alone)
+    yield from ((removed, one.name, "orphan of a killed task") for one in pruned.orphans)
+    yield from (("skipped", one.name, one.why) for one in pruned.skipped)

@@ -100,9 +100,9 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
             self.log.info("Kept %s: %s.", printable(kept.snapshot), ", ".join(kept.reasons))
         for removed in pruned.removed:
             self.log.info("%s %s (%s bytes).", verb, printable(removed.snapshot), f"{removed.bytes:,}")
-        for orphan in pruned.debris:
+        for orphan in pruned.orphans:
             self.log.info("%s the orphan %s (%s bytes).", verb, printable(orphan.name), f"{orphan.bytes:,}")
-        for skipped in pruned.left_alone:
+        for skipped in pruned.skipped:
             self.log.warning("Skipped %s: %s", printable(skipped.name), printable(skipped.why))
         if pruned.dry_run:
             self.log.warning("Nothing was removed: this is a dry run. Set `dry_run=False` to remove.")

@@ -37,7 +37,7 @@ def test_with_yes_it_removes(run: Any, destination: Path, three: list[Path]) -> 
 def test_keeping_nothing_is_refused(run: Any, destination: Path, three: list[Path]) -> None:
     ended = run("snapshots", "prune", destination, "--yes")
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err.startswith("Say what to keep")
+    assert ended.err.startswith("Nothing would be kept")
     assert all(path.exists() for path in three)
 
 

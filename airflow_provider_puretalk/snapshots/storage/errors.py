@@ -1,10 +1,9 @@
-"""What a storage's error means: not permitted, over soon, or something else.
+"""Translates the errors of storage libraries: access denied, transient, or something else.
 
-In comes whatever a storage library raised; out comes one of ours, in one sentence. "The file is not what it should be" is
-none of them: nothing that is said here was found out by reading a file, so nobody may conclude from it that one is damaged.
+None of them means that a file is damaged: that is found out by reading it alone.
 
-Libraries are recognised by what their errors carry (a code, a status, an ``errno``) and by the names of their classes: of
-most storages the library is not installed.
+Libraries are recognised by what their errors carry (a code, a status, an ``errno``) and by the names of their classes: most
+of them are not installed.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, Pur
 
 
 class AccessDenied(PuretalkConfigurationError):
-    """The storage hands out, or takes, everything but this: no permission, a key that is disabled, an archived object."""
+    """The storage refuses this object: no permission, a disabled key, an archived object."""
 
 
-#: What is over by itself. S3's names, then those that others have for the same.
-_OVER_SOON = {
+#: Codes of transient errors: S3's, then those of others for the same.
+_TRANSIENT = {
     "SlowDown", "ServiceUnavailable", "InternalError", "InternalFailure", "RequestTimeout", "OperationAborted",
     "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
     "RequestLimitExceeded", "BandwidthLimitExceeded", "TooManyRequests", "TooManyRequestsException",
@@ -30,7 +29,7 @@ _OVER_SOON = {
     "IncompleteBody", "TemporaryRedirect", "RestoreAlreadyInProgress",
     "ServerBusy", "OperationTimedOut", "InternalServerError", "XMinioServerNotInitialized", "XMinioServerBusy",
 }  # fmt: skip
-#: Credentials that were good: the next try has new ones, or a clock that was set.
+#: Credentials that were valid: the next try has new ones, or a corrected clock.
 _EXPIRED = {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -39,7 +38,7 @@ _EXPIRED = {
     "ExpiredAuthenticationToken",
 }
 _SKEWED = {"RequestTimeTooSkewed", "RequestInTheFuture"}
-#: What lies in an archive has to be brought back by somebody before it can be read.
+#: Archived objects have to be restored before they can be read.
 _ARCHIVED = {"InvalidObjectState", "BlobArchived", "BlobBeingRehydrated"}
 _DENIED = {
     "AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch",
@@ -47,26 +46,26 @@ _DENIED = {
     "InvalidSecurity", "InvalidPayer", "NotSignedUp",
 }  # fmt: skip
 _MISSING = {"NoSuchKey", "BlobNotFound"}
-#: Says nothing of the file that was asked for: it is there again when its bucket is.
+#: A missing bucket is no missing file: the file is there again when its bucket is.
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
 
-#: Names of classes that stand for "no answer" in botocore, aiohttp, requests, urllib3, azure-core and google-auth.
-_NO_ANSWER = {
+#: Classes for "no response" in botocore, aiohttp, requests, urllib3, azure-core and google-auth.
+_NO_RESPONSE = {
     "TimeoutError", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError",
     "HTTPClientError", "ProxyConnectionError", "ResponseStreamingError", "IncompleteReadError", "ConnectionError",
     "ConnectTimeout", "ReadTimeout", "Timeout", "ChunkedEncodingError", "ProtocolError", "ClientConnectionError",
     "ClientPayloadError", "ServiceRequestError", "ServiceResponseError", "TransportError",
     "CredentialRetrievalError", "MetadataRetrievalError", "TokenRetrievalError",
 }  # fmt: skip
-#: TLS that fails is mostly a certificate that nobody exchanges meanwhile.
+#: TLS fails mostly for a certificate, which is not transient.
 _TLS = {"SSLError", "SSLCertVerificationError", "ClientConnectorCertificateError", "CertificateError"}
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "NoRegionError", "UnauthorizedSSOTokenError",
     "SSOTokenLoadError", "DefaultCredentialsError", "CredentialUnavailableError", "ParamValidationError",
 }  # fmt: skip
 
-#: A network, a server of files, or this machine that is out of breath. A disk without room is none: somebody has to act.
-_PASSING = {
+#: Errors of the network, of a file server, or of exhausted resources. A full disk is not transient: it needs action.
+_TRANSIENT_ERRNO = {
     getattr(errno, name)
     for name in (
         "EAGAIN", "EBUSY", "EINTR", "EIO", "EREMOTEIO", "ESTALE", "ETIMEDOUT", "ETIME", "ECONNRESET", "ECONNREFUSED",
@@ -77,7 +76,7 @@ _PASSING = {
 }  # fmt: skip
 
 
-def as_ours(error: Exception, where: str, *, writing: bool, verb: str | None = None) -> Exception:
+def translate(error: Exception, where: str, *, writing: bool, verb: str | None = None) -> Exception:
     """Return the error to raise for what a storage library raised about a file or folder.
 
     :param verb: what cannot be done, where it is neither "read" nor "written".
@@ -96,8 +95,8 @@ def as_ours(error: Exception, where: str, *, writing: bool, verb: str | None = N
         return PuretalkError(
             f"{action}: the clock of this machine differs too much from the storage's ({code}).", transient=True
         )
-    if known & _OVER_SOON or "Throttling" in code or (status is not None and _is_passing(status)):
-        return PuretalkError(f"{action} now: {_told(error)} ({code or f'HTTP {status}'}).", transient=True)
+    if known & _TRANSIENT or "Throttling" in code or (status is not None and _is_transient_status(status)):
+        return PuretalkError(f"{action} now: {_message(error)} ({code or f'HTTP {status}'}).", transient=True)
     if known & _NO_BUCKET:
         return PuretalkConfigurationError(f"{action}: its bucket does not exist ({code}).")
     if isinstance(error, IsADirectoryError):
@@ -109,7 +108,9 @@ def as_ours(error: Exception, where: str, *, writing: bool, verb: str | None = N
             isinstance(error, NotADirectoryError) and not writing  # What lies below a file is not there either.
         )
     ):
-        return error if isinstance(error, FileNotFoundError) else FileNotFoundError(errno.ENOENT, _told(error), where)
+        return (
+            error if isinstance(error, FileNotFoundError) else FileNotFoundError(errno.ENOENT, _message(error), where)
+        )
     if code.startswith("KMS."):
         return AccessDenied(f"{action}: its encryption key cannot be used ({code}).")
     if known & _DENIED or status in (401, 403) or _is_denied(error):
@@ -120,16 +121,16 @@ def as_ours(error: Exception, where: str, *, writing: bool, verb: str | None = N
     return _by_kind(error, action, has_code=bool(code or status))
 
 
-def says_no_reason(error: BaseException) -> bool:
-    """Tell whether S3 refused a HEAD: its answer has no body, and so it is not known what for."""
+def lacks_reason(error: BaseException) -> bool:
+    """Return whether S3 refused a HEAD: its response has no body that gives the reason."""
     return next((code for code, _ in _codes(error) if code), "") in ("400", "403")
 
 
 def _by_kind(error: Exception, action: str, *, has_code: bool) -> PuretalkError:
-    """Judge an error by its classes and numbers.
+    """Translate an error by its classes and numbers.
 
-    :param has_code: a storage service gave a code, which is none of those that are over soon. What number its library
-        translates that into says nothing: of codes that it does not know, s3fs makes an EIO.
+    :param has_code: the storage service gave a code, and none of a transient error. The number that its library translates
+        it into means nothing: s3fs turns unknown codes into EIO.
     """
     names = {kind.__name__ for one in _chain(error) for kind in type(one).__mro__}
     numbers = {one.errno for one in _chain(error) if isinstance(one, OSError) and one.errno is not None}
@@ -138,29 +139,29 @@ def _by_kind(error: Exception, action: str, *, has_code: bool) -> PuretalkError:
     if errno.ENAMETOOLONG in numbers:
         return PuretalkConfigurationError(f"{action}: the name is too long for this storage; use shorter names.")
     if names & _NO_CREDENTIALS:
-        return PuretalkConfigurationError(f"{action}: {_told(error, kind=True)}")
-    passing = not has_code and (bool(numbers & _PASSING) or (bool(names & _NO_ANSWER) and not names & _TLS))
+        return PuretalkConfigurationError(f"{action}: {_message(error, kind=True)}")
+    transient = not has_code and (bool(numbers & _TRANSIENT_ERRNO) or (bool(names & _NO_RESPONSE) and not names & _TLS))
     if isinstance(error, OSError):
-        return PuretalkError(f"{action}: {_told(error)}.", transient=passing)
-    return PuretalkError(f"{action}: {_told(error, kind=True)}", transient=passing)
+        return PuretalkError(f"{action}: {_message(error)}.", transient=transient)
+    return PuretalkError(f"{action}: {_message(error, kind=True)}", transient=transient)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that led to it: libraries translate, and lose the code on the way."""
-    seen = set[int]()
-    # Ours is what was being handled when this one came: it has nothing to do with it.
-    while error is not None and id(error) not in seen and not isinstance(error, PuretalkError):
-        seen.add(id(error))
+    """Yield an error and its causes: libraries translate errors, and lose the code on the way."""
+    chained = set[int]()
+    # An error of this package is only what was being handled when this one came.
+    while error is not None and id(error) not in chained and not isinstance(error, PuretalkError):
+        chained.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 
 
 def _codes(error: BaseException) -> Iterator[tuple[str, int | None]]:
-    """Yield the codes and HTTP statuses that storage services gave, the outermost first."""
+    """Yield the codes and HTTP statuses of storage services, the outermost first."""
     for one in _chain(error):
-        answer: Any = getattr(one, "response", None)
-        if isinstance(answer, dict):  # botocore
-            facts, about = answer.get("Error") or {}, answer.get("ResponseMetadata") or {}
+        response: Any = getattr(one, "response", None)
+        if isinstance(response, dict):  # botocore
+            facts, about = response.get("Error") or {}, response.get("ResponseMetadata") or {}
             yield str(facts.get("Code") or ""), _status(about.get("HTTPStatusCode"))
             continue
         # azure-core has `error_code` and `status_code`, gcsfs `code`, aiohttp `status`.
@@ -180,23 +181,23 @@ def _status(value: Any) -> int | None:
     return number if 400 <= number < 600 else None
 
 
-def _is_passing(status: int) -> bool:
+def _is_transient_status(status: int) -> bool:
     return status in (408, 425, 429) or (status >= 500 and status not in (501, 505))
 
 
 def _is_denied(error: Exception) -> bool:
-    # gcsfs tells a 403 as an OSError without a number.
+    # gcsfs raises an OSError without a number for a 403.
     return isinstance(error, PermissionError) or (
         isinstance(error, OSError) and error.errno is None and str(error).startswith("Forbidden")
     )
 
 
-def _told(error: Exception, *, kind: bool = False) -> str:
-    """Return what an error says, on one line."""
+def _message(error: Exception, *, kind: bool = False) -> str:
+    """Return the message of an error, on one line."""
     if isinstance(error, OSError) and error.errno is not None:
-        said = str(error.strerror or os.strerror(error.errno))
+        text = str(error.strerror or os.strerror(error.errno))
     else:
-        said = str(error)
-    said = " ".join(said.split()).rstrip(".")
+        text = str(error)
+    text = " ".join(text.split()).rstrip(".")
     name = type(error).__name__
-    return f"{name}: {said}" if kind and said else said or name
+    return f"{name}: {text}" if kind and text else text or name

@@ -167,7 +167,7 @@ class Inventory:
         if self._is_before(problem.snapshot, earlier.snapshot):
             return False
         try:
-            stored = self.storage.describe(problem.path)
+            stored = self.storage.stat(problem.path)
         except AccessDenied:
             return True
         if stored is None or stored.modified is None:
@@ -363,7 +363,7 @@ def missing_data(storage: Storage, manifest: Manifest) -> str | None:
         if not layout.is_data_file(file.name):
             return f"its manifest names a data file {file.name!r}, which no snapshot has"
         try:
-            stored = storage.describe(f"{folder}/{file.name}")
+            stored = storage.stat(f"{folder}/{file.name}")
         except AccessDenied as error:
             return str(error)
         if stored is None:
@@ -508,7 +508,7 @@ def _opened(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, list[tuple[D
 def _fetch(storage: Storage, name: str, manifest: Manifest, copies: ExitStack) -> list[tuple[DataFile, Path]]:
     files = []
     for file in manifest.files:
-        path = copies.enter_context(storage.fetched(_beside(name, file)))
+        path = copies.enter_context(storage.local_copy(_beside(name, file)))
         _check_file(storage, name, path, file)
         files.append((file, path))
     return files

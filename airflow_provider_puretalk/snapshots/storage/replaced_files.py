@@ -92,7 +92,7 @@ def remove_replaced(
         return
     for name in names:
         try:
-            stored = storage.describe(f"{folder}/{name}")
+            stored = storage.stat(f"{folder}/{name}")
         except PuretalkError as error:
             left.add(storage.url_of(f"{folder}/{name}"), error, holds_more=True)
             continue
@@ -105,7 +105,7 @@ def _remove(storage: Storage, manifest: Manifest, name: str, left: Leftovers, *,
     """Remove a data file while the manifest is in place, and restore it where another writer has committed it."""
     place = layout.manifest_file(manifest.account, manifest.snapshot)
     try:
-        with storage.fetched(name) as copy:
+        with storage.local_copy(name) as copy:
             if storage.read(place) != manifest.to_bytes():
                 return  # Another writer has committed since, and may name that very file.
             storage.remove(name)

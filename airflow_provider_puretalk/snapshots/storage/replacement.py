@@ -57,7 +57,7 @@ class NewSnapshot:
         """
         folder = layout.snapshot_folder(self.account, self.snapshot)
         for name in (layout.account_folder(self.account), folder):
-            if spelled := storage.spelled_otherwise(name):
+            if spelled := storage.other_case(name):
                 raise SnapshotExistsError(
                     f"{storage.url_of(folder)} cannot be written: the file system ignores case, "
                     f"and {spelled} is there. Names must differ in more than that, or lie in another destination."

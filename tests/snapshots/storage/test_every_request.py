@@ -145,7 +145,7 @@ def test_pruning(bucket: Bucket, failures: Failures, caplog: pytest.LogCaptureFi
         assert {path: after.get(path) for path in kept} == kept
         if result is not None:
             assert {one.snapshot for one in result.removed} == gone
-            told = {one.name for one in result.left_alone}
+            told = {one.name for one in result.skipped}
             assert {path.partition("/")[2] for path in after.keys() - kept.keys()} <= told
         elif gone:
             assert f"Removed by then: {', '.join(sorted(gone))}" in caplog.text

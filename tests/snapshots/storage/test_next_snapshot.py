@@ -166,7 +166,7 @@ def test_unreadable_manifests_stop_nothing(
 
 def test_other_things_in_the_folder_are_no_snapshots(place: Place, sandbox: Sandbox, context: Any) -> None:
     """Data without a manifest, foreign names and a stray file are debris: ignored, and left alone."""
-    debris = {
+    orphans = {
         f"{ACCOUNT}/snapshot=2026-11-20/assistants-0123456789abcdef.jsonl.gz": b"half a snapshot",
         f"{ACCOUNT}/snapshot=2026-11-20/.assistants-0123456789abcdef.jsonl.gz.1.tmp": b"a temporary file",
         f"{ACCOUNT}/snapshot=2026-11-20/.manifest.json.1.tmp": b"a temporary file",
@@ -176,12 +176,12 @@ def test_other_things_in_the_folder_are_no_snapshots(place: Place, sandbox: Sand
         "account=somebody/notes.txt": b"not ours",
         "README.md": b"not ours",
     }
-    for name, data in debris.items():
+    for name, data in orphans.items():
         place.write(name, data)
     result = place.take(context, partition="2026-11-21")
     assert result["previous_snapshot"] is None
     assert [info.snapshot for info in snapshots.list_snapshots(place.named)] == ["2026-11-21"]
-    assert {name: place.files()[name] for name in debris} == debris
+    assert {name: place.files()[name] for name in orphans} == orphans
 
 
 def test_accounts_do_not_meet(folder: Folder, connection: Callable[..., str], sandbox: Sandbox, context: Any) -> None:

@@ -80,8 +80,8 @@ def test_the_newest_of_the_last_days_weeks_and_months_stays(place: Place, keep: 
     }
     assert left(place) == [one.snapshot for one in pruned.kept]
     assert {name.split("/")[1] for name in place.files()} == {f"snapshot={one.snapshot}" for one in pruned.kept}
-    assert not pruned.left_alone
-    assert not pruned.debris
+    assert not pruned.skipped
+    assert not pruned.orphans
 
 
 def test_by_default_nothing_is_removed(place: Place, keep: Keep, prune: Prune) -> None:
@@ -120,9 +120,9 @@ def test_reports_go_with_their_snapshot_and_foreign_files_stay(place: Place, kee
         place.write(name, b"text")
     told = prune(keep_daily=1, dry_run=True)
     pruned = prune(keep_daily=1)
-    assert (told.debris, told.bytes) == (pruned.debris, pruned.bytes)
+    assert (told.orphans, told.bytes) == (pruned.orphans, pruned.bytes)
     assert [one.snapshot for one in pruned.removed] == DAYS[:1]
-    assert [(one.name, one.why) for one in pruned.left_alone] == [
+    assert [(one.name, one.why) for one in pruned.skipped] == [
         (f"snapshot={DAYS[0]}/notes.txt", "it is not a file that a snapshot has")
     ]
     assert {name for name in place.files() if DAYS[1] not in name} == set(foreign)
@@ -165,8 +165,8 @@ def test_what_is_not_understood_is_left_alone(place: Place, keep: Keep, prune: P
     place.age(name.replace("manifest.json", "assistants-0000000000000000.jsonl"), 200_000)
     before = {path: content for path, content in place.files().items() if DAYS[0] in path}
     pruned = prune(keep_daily=1)
-    assert [one.name for one in pruned.left_alone] == [DAYS[0]]
-    assert name in pruned.left_alone[0].why
+    assert [one.name for one in pruned.skipped] == [DAYS[0]]
+    assert name in pruned.skipped[0].why
     assert {path: content for path, content in place.files().items() if DAYS[0] in path} == before
     assert [one.snapshot for one in pruned.removed] == [DAYS[1]]
 
@@ -199,11 +199,11 @@ def test_debris_goes_after_a_day(place: Place, keep: Keep, prune: Prune) -> None
     told = prune(keep_daily=1, dry_run=True)
     assert set(place.files()) >= {*old, *young}
     done = prune(keep_daily=1)
-    assert done.debris == told.debris
+    assert done.orphans == told.orphans
     expected = {name.removeprefix(f"{ACCOUNT}/").removesuffix("/assistants") for name in old}
-    assert {one.name for one in done.debris} == expected
+    assert {one.name for one in done.orphans} == expected
     assert done.bytes == len(b"debris") * len(old)
-    assert {one.name for one in done.left_alone} == {
+    assert {one.name for one in done.skipped} == {
         name.removeprefix(f"{ACCOUNT}/").removesuffix("/assistants") for name in young
     }
     assert {name for name in place.files() if "/manifest.json" not in name} >= set(young)
@@ -219,7 +219,7 @@ def test_a_deserted_folder_goes_after_a_day(folder: Folder) -> None:
     pruned = snapshots.prune(folder.destination, "puretalk_default", keep_daily=1, dry_run=False)
     assert [path.name for path in (folder.root / ACCOUNT).iterdir()] == ["snapshot=beginning"]
     assert not pruned.removed
-    assert not pruned.debris
+    assert not pruned.orphans
 
 
 def test_an_old_file_that_a_manifest_names_is_no_debris(place: Place, keep: Keep, prune: Prune) -> None:
@@ -228,7 +228,7 @@ def test_an_old_file_that_a_manifest_names_is_no_debris(place: Place, keep: Keep
     for name in place.files():
         place.age(name, 10_000_000)
     before = place.files()
-    assert prune(keep_daily=2).debris == ()
+    assert prune(keep_daily=2).orphans == ()
     assert place.files() == before
 
 
@@ -238,7 +238,7 @@ def test_a_snapshot_that_is_being_written_again_is_left_alone(place: Place, keep
     place.write(f"{ACCOUNT}/snapshot={DAYS[0]}/assistants-0000000000000000.jsonl", b"{}")
     pruned = prune(keep_daily=1)
     assert pruned.removed == ()
-    assert DAYS[0] in {one.name for one in pruned.left_alone}
+    assert DAYS[0] in {one.name for one in pruned.skipped}
     assert left(place) == DAYS[:2]
 
 
@@ -327,8 +327,8 @@ def test_a_storage_that_tells_no_age(place: Folder, keep: Keep, prune: Prune, mo
     monkeypatch.setattr(LocalFileSystem, "modified", unknown)
     pruned = prune(keep_daily=1)
     assert [one.snapshot for one in pruned.removed] == DAYS[:2]
-    assert not pruned.debris
-    assert [one.name for one in pruned.left_alone] == [path.removeprefix(f"{ACCOUNT}/")]
+    assert not pruned.orphans
+    assert [one.name for one in pruned.skipped] == [path.removeprefix(f"{ACCOUNT}/")]
     assert path in place.files()
 
 
@@ -387,5 +387,5 @@ def test_comparisons_of_what_a_snapshot_held_before_go_at_once(place: Place, kee
     for name in (*kept, *gone):
         place.write(f"{folder}/{name}", b"text")
     pruned = prune(keep_daily=1)
-    assert {one.name for one in pruned.debris} == {f"snapshot={DAYS[0]}/{name}" for name in gone}
+    assert {one.name for one in pruned.orphans} == {f"snapshot={DAYS[0]}/{name}" for name in gone}
     assert {name.rpartition("/")[2] for name in place.files() if "/_" in name} == {*kept}

@@ -82,7 +82,7 @@ def test_a_snapshot_without_its_data_is_no_reason_to_remove_another(kept: Kept, 
             (DAYS[3], ("newest of 2026-11-04", "newest complete"))
         ]
         assert [one.snapshot for one in pruned.removed] == DAYS[:3]
-        assert [one.name for one in pruned.left_alone] == [DAYS[4]]
+        assert [one.name for one in pruned.skipped] == [DAYS[4]]
     assert kept.left() == DAYS[3:]
 
 
@@ -93,7 +93,7 @@ def test_where_none_is_whole_nothing_is_removed(kept: Kept) -> None:
         kept.place.remove(kept.data(name))
     pruned = kept.prune(keep_weekly=2)
     assert (pruned.removed, pruned.kept) == ((), ())
-    assert [one.name for one in pruned.left_alone] == DAYS
+    assert [one.name for one in pruned.skipped] == DAYS
     assert kept.left() == DAYS
 
 
@@ -130,7 +130,7 @@ def test_keys_that_stand_for_folders(kept: Kept, marker: str) -> None:
     kept.place.age(marker, 1_000_000)
     told, done, again = kept.prune(dry_run=True), kept.prune(), kept.prune()
     assert [one.snapshot for one in told.removed] == DAYS[:2] == [one.snapshot for one in done.removed]
-    assert (told.left_alone, told.debris) == (done.left_alone, done.debris)
+    assert (told.skipped, told.orphans) == (done.skipped, done.orphans)
     assert again.removed == ()
     assert kept.left() == [DAYS[4]]
 
@@ -228,7 +228,7 @@ def test_what_may_not_be_removed_stops_nothing_else(
         if len(locked) == 1:
             pruned = kept.prune(storage_conn_id=conn_id)
             assert [one.snapshot for one in pruned.removed] == DAYS[1:4]
-            assert [one.name for one in pruned.left_alone] == locked
+            assert [one.name for one in pruned.skipped] == locked
             assert kept.left() == [*locked, DAYS[4]]
         else:
             with pytest.raises(PuretalkConfigurationError, match="cannot be removed: permission denied"):
@@ -255,14 +255,14 @@ def test_a_snapshot_whose_data_may_not_be_removed_is_told_as_removed(
         connection(conn_id, conn_type="aws", host=None, login="access-key", password="secret-key", extra=extra)
         pruned = kept.prune(storage_conn_id=conn_id)
         assert [one.snapshot for one in pruned.removed] == DAYS[:2] == sorted({*DAYS[:3]} - {*kept.left()})
-        assert [one.name for one in pruned.left_alone] == data
+        assert [one.name for one in pruned.skipped] == data
         assert pruned.bytes == manifests
         for name in data:
             kept.place.age(f"{ACCOUNT}/{name}", 2 * 86_400)
         with pytest.raises(PuretalkConfigurationError, match="cannot be removed: permission denied"):
             kept.prune(storage_conn_id=conn_id)
         allowed = True
-        assert [one.name for one in kept.prune(storage_conn_id=conn_id).debris] == data
+        assert [one.name for one in kept.prune(storage_conn_id=conn_id).orphans] == data
 
 
 @pytest.mark.parametrize("place", ["s3"], indirect=True)
@@ -293,9 +293,9 @@ def test_a_storage_that_fails_halfway(
 def test_debris_that_may_be_needed_is_brought_back(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody can see whether a task has just come to name a file that was removed, it is put back."""
     kept.put(*DAYS[:1])
-    debris = f"{ACCOUNT}/snapshot={DAYS[0]}/assistants-{'0' * 16}.jsonl"
-    kept.place.write(debris, b"{}")
-    kept.place.age(debris, 2 * 86_400)
+    orphans = f"{ACCOUNT}/snapshot={DAYS[0]}/assistants-{'0' * 16}.jsonl"
+    kept.place.write(orphans, b"{}")
+    kept.place.age(orphans, 2 * 86_400)
     looks = iter([False])
 
     def look(self: deletion.Folder, name: str) -> bool:
@@ -306,7 +306,7 @@ def test_debris_that_may_be_needed_is_brought_back(kept: Kept, monkeypatch: pyte
     monkeypatch.setattr(deletion.Folder, "_is_named", look)
     with pytest.raises(PuretalkError, match="SlowDown"):
         kept.prune()
-    assert kept.place.files()[debris] == b"{}"
+    assert kept.place.files()[orphans] == b"{}"
 
 
 @pytest.mark.parametrize("place", ["path", "s3"], indirect=True)
@@ -315,7 +315,7 @@ def test_what_is_kept_by_name_need_not_be_understood(kept: Kept) -> None:
     kept.put(*DAYS[:3])
     kept.place.write(f"{ACCOUNT}/snapshot={DAYS[0]}/manifest.json", b"{")
     pruned = kept.prune(keep_named=[DAYS[0]])
-    assert [one.name for one in pruned.left_alone] == [DAYS[0]]
+    assert [one.name for one in pruned.skipped] == [DAYS[0]]
     assert kept.left() == [DAYS[0], DAYS[2]]
     with pytest.raises(PuretalkConfigurationError, match="no such snapshot"):
         kept.prune(keep_named=["20261109T000000Z"])

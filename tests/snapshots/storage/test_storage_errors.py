@@ -24,7 +24,7 @@ from airflow_provider_puretalk.exceptions import (
 from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor
-from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied, as_ours
+from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied, translate
 from tests.places import ACCOUNT, Bucket, Folder, make_place
 from tests.s3_front import guarded_by
 
@@ -165,7 +165,7 @@ def test_an_old_manifest_that_may_not_be_read_is_told_of_and_left_alone(
     assert compare(three, context)["baseline"] == NAMES[2]
     done = prune(three, dry_run=False)
     assert [one.snapshot for one in done.removed] == NAMES[1:]
-    assert [one.name for one in done.left_alone] == [NAMES[0]]
+    assert [one.name for one in done.skipped] == [NAMES[0]]
     assert f"{ACCOUNT}/{manifest(NAMES[0])}" in three.files()
 
 
@@ -303,7 +303,7 @@ class NoCredentialsError(Exception):
 )
 def test_errors_of_other_libraries(error: Exception, transient: bool | None) -> None:
     """Azure's, Google's and bare network errors are judged by what they carry: None stands for "not permitted"."""
-    ours = as_ours(error, "gs://b/x", writing=False)
+    ours = translate(error, "gs://b/x", writing=False)
     assert isinstance(ours, AccessDenied if transient is None else PuretalkError)
     assert is_transient(ours) is bool(transient)
     assert isinstance(ours, AccessDenied) is (transient is None)
@@ -328,7 +328,7 @@ def test_codes_of_s3(status: int, code: str, transient: bool) -> None:
     from s3fs.errors import translate_boto_error
 
     answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    ours = as_ours(translate_boto_error(ClientError(answer, "PutObject")), "s3://b/x", writing=False)
+    ours = translate(translate_boto_error(ClientError(answer, "PutObject")), "s3://b/x", writing=False)
     assert isinstance(ours, PuretalkError)
     assert is_transient(ours) is transient
     if code == "KeyTooLongError":
@@ -364,7 +364,7 @@ def test_a_refusal_that_is_over_when_its_reason_is_asked_for(
 
 def test_missing_credentials_are_a_matter_of_configuration() -> None:
     """Nobody need try again with none."""
-    ours = as_ours(NoCredentialsError("Unable to locate credentials"), "s3://b", writing=True)
+    ours = translate(NoCredentialsError("Unable to locate credentials"), "s3://b", writing=True)
     assert isinstance(ours, PuretalkConfigurationError)
 
 

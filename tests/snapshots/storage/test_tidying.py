@@ -174,8 +174,8 @@ def test_pruning_removes_at_once_what_a_killed_redaction_left(place: Place, left
         pruned = snapshots.prune(
             place.destination, "puretalk_default", keep_daily=1, dry_run=dry_run, storage_conn_id=place.storage_conn_id
         )
-        assert [f"{ACCOUNT}/{one.name}" for one in pruned.debris] == [left_behind]
-        assert [f"{ACCOUNT}/{one.name}" for one in pruned.left_alone] == [newer]
+        assert [f"{ACCOUNT}/{one.name}" for one in pruned.orphans] == [left_behind]
+        assert [f"{ACCOUNT}/{one.name}" for one in pruned.skipped] == [newer]
         assert (left_behind in place.files()) is dry_run
     assert newer in place.files()
 
