@@ -1,4 +1,4 @@
-"""The temporary folder: what it cannot hold is told as that, and a killed process leaves nothing in it."""
+"""The temporary folder: what it cannot hold is an error of its own, and a killed process leaves nothing in it."""
 
 from __future__ import annotations
 

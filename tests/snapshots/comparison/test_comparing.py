@@ -446,7 +446,7 @@ def rewrite(path: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
     ],
 )
 def test_what_no_snapshot_holds_is_not_compared(keep: Keep, side: str, change: Any, problem: str) -> None:
-    """A writer that broke the format must not make assistants look removed and added; the message names the snapshot."""
+    """A writer that broke the format must not turn into removed and added assistants; the message names the snapshot."""
     paths = {"a": keep("a", fleet(3), compression=None), "b": keep("b", fleet(3, model="x"), compression=None)}
     rewrite(paths[side], change)
     with pytest.raises(PuretalkSnapshotError, match=f"'{side}' of 'puretalk_default' is damaged.*{problem}"):
@@ -463,7 +463,7 @@ def test_records_that_are_missing_are_not_removed_ones(keep: Keep, side: int) ->
 
 
 def test_a_closed_comparison_says_so(keep: Keep) -> None:
-    """Changes that are asked for too late, or in the middle of which it is closed, end in a sentence about that."""
+    """Changes that are read too late, or in the middle of which it is closed, end in a sentence about that."""
     comparison = snapshots.compare(keep("a", fleet(3)), keep("b", []))
     begun = comparison.changes()
     next(begun)

@@ -10,7 +10,7 @@ from airflow_provider_puretalk.snapshots.format.background import Background
 
 
 def test_calls_are_made_in_order_and_are_over_when_the_context_is_left() -> None:
-    """Hashes and files depend on the order, and nobody may look at them before the last call."""
+    """Hashes and files depend on the order, and neither may be read before the last call."""
     made: list[int] = []
     with Background() as background:
         for number in range(500):

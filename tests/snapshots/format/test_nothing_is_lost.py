@@ -98,7 +98,7 @@ ODD_RECORDS: list[dict[str, Any]] = [
 
 
 def typed(value: Any) -> Any:
-    """Return a value such that ``==`` tells 1, 1.0 and True apart, and -0.0 from 0.0."""
+    """Return a value such that ``==`` keeps 1, 1.0 and True apart, and -0.0 from 0.0."""
     if isinstance(value, dict):
         return {name: typed(item) for name, item in value.items()}
     if isinstance(value, list):

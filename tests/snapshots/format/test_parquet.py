@@ -344,7 +344,7 @@ def test_columns_can_be_filtered(tmp_path: Path) -> None:
 
 
 def test_a_field_of_a_new_type_is_not_guessed() -> None:
-    """A model whose field has a type without a column is refused, so that somebody chooses one."""
+    """A model whose field has a type without a column is refused, so that one is chosen."""
 
     class Changed(BaseModel):
         settings: dict[str, int] | None = None
@@ -360,7 +360,7 @@ def test_a_field_of_a_new_type_is_not_guessed() -> None:
     ("compression", "codec"), [("zstd", "ZSTD"), ("gzip", "GZIP"), ("snappy", "SNAPPY"), (None, "UNCOMPRESSED")]
 )
 def test_the_codec_is_the_one_asked_for(tmp_path: Path, compression: str | None, codec: str) -> None:
-    """Every column is compressed with the codec that was asked for, and reads back the same."""
+    """Every column is compressed with the requested codec, and reads back the same."""
     path = write(tmp_path / "a.parquet", [ORDINARY], compression)
     group = pq.read_metadata(path).row_group(0)
     assert {group.column(index).compression for index in range(group.num_columns)} == {codec}
@@ -478,7 +478,7 @@ def test_a_flipped_bit_in_a_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
-    """A file from which somebody dropped a column is refused by that column's name."""
+    """A file that lacks a column is refused by that column's name."""
     table = pq.read_table(write(tmp_path / "a.parquet", [ORDINARY]))
     for column in ("prompt", "_extra"):
         pq.write_table(table.drop_columns([column]), tmp_path / "b.parquet")
@@ -487,7 +487,7 @@ def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_with_other_columns_is_refused(tmp_path: Path) -> None:
-    """A file into which somebody put another type or one column more is refused."""
+    """A file with another type or one column more is refused."""
     table = pq.read_table(write(tmp_path / "a.parquet", [ORDINARY]))
     behavior = table.schema.get_field_index("behavior")
     text = table.column(behavior).cast(pa.string())
@@ -526,7 +526,7 @@ def test_an_extra_that_makes_no_sense_is_refused(tmp_path: Path, extra: str) -> 
 
 
 def test_trouble_of_the_storage_is_not_called_damage(tmp_path: Path) -> None:
-    """A store that fails while a good file is read is told as it is, because trying again may help."""
+    """A store that fails while a good file is read raises its own error, because trying again may help."""
 
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:

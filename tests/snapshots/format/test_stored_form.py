@@ -1,4 +1,4 @@
-"""What a snapshot looks like where it lies, on every kind of storage."""
+"""The stored form of a snapshot, on every kind of storage."""
 
 from __future__ import annotations
 

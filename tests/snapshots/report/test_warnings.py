@@ -115,7 +115,7 @@ def test_a_prompt_that_is_gone(report: Report, new: Any, expected: str) -> None:
 
 
 def test_recording_switched_on_many(report: Report) -> None:
-    """A warning tells of many assistants at once where they changed alike, and leads there."""
+    """Assistants that changed alike are one warning, which leads there."""
     baseline = [{"assistant_id": f"{n}", "call_recording_enabled": True} for n in range(7)]
     page = report(baseline, [{**one, "call_recording_enabled": False} for one in baseline])
     assert page.warning("recording switched") == "7 assistants: call_recording_enabled switched off"

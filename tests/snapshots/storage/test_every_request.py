@@ -37,7 +37,7 @@ class Failures:
         self._count, self._range = 0, range(number, 1_000 if self._lasts else number + 1)
 
     def end(self) -> bool:
-        """Let everything through again, and tell whether anything was refused."""
+        """Let everything through again, and return whether anything was refused."""
         was_refused, self._range = self._count > self._range.start, range(0)
         return was_refused
 
@@ -128,7 +128,7 @@ def test_a_rerun_that_redacts(bucket: Bucket, failures: Failures, context: Any) 
 
 @pytest.mark.parametrize(("refusal", "lasts"), [("403 AccessDenied", True)])
 def test_pruning(bucket: Bucket, failures: Failures, caplog: pytest.LogCaptureFixture) -> None:
-    """Each snapshot is there whole, or is told as removed; the last one that is sound is never removed."""
+    """Each snapshot is there whole, or is reported as removed; the last one that is sound is never removed."""
     before = bucket.files()
 
     def prune() -> snapshots.Pruned:
@@ -145,7 +145,7 @@ def test_pruning(bucket: Bucket, failures: Failures, caplog: pytest.LogCaptureFi
         assert {path: after.get(path) for path in kept} == kept
         if result is not None:
             assert {one.snapshot for one in result.removed} == gone
-            told = {one.name for one in result.skipped}
-            assert {path.partition("/")[2] for path in after.keys() - kept.keys()} <= told
+            skipped = {one.name for one in result.skipped}
+            assert {path.partition("/")[2] for path in after.keys() - kept.keys()} <= skipped
         elif gone:
             assert f"Removed by then: {', '.join(sorted(gone))}" in caplog.text

@@ -128,10 +128,10 @@ def test_keep_keeps_nothing_that_lost_its_data(place: Place, sandbox: Sandbox, c
         place.remove(data)
     else:
         place.write(data, b"torn")
-    asked = sandbox.request_count
+    sent = sandbox.request_count
     with pytest.raises(SnapshotExistsError, match=rf"cannot be kept: .*{data.rpartition('/')[2]}.*'replace'"):
         place.take(context, partition="1", if_exists="keep")
-    assert sandbox.request_count == asked
+    assert sandbox.request_count == sent
     assert snapshots.verify(place.take(context, partition="1", if_exists="replace")["manifest_path"]).count == 250
 
 
@@ -171,7 +171,7 @@ def test_what_is_taken_outside_a_dag_is_nobodys_own(folder: Folder, sandbox: San
 def test_a_task_that_came_first_during_the_reading(
     place: Place, sandbox: Sandbox, context: Any, if_exists: str
 ) -> None:
-    """What it committed is looked at once more before the commit: it stays unless it was to be replaced."""
+    """What it committed is checked once more before the commit: it stays unless it was to be replaced."""
     done: list[dict[str, Any]] = []
 
     def come_first(_: Any) -> None:
@@ -219,7 +219,7 @@ def test_a_file_that_others_made_meanwhile_is_not_replaced(request: pytest.Fixtu
 def test_an_account_whose_folder_is_anothers(
     folder: Folder, sandbox: Sandbox, context: Any, connection: Callable[..., str], if_exists: str
 ) -> None:
-    """As where a file system does not tell case: the identity in the manifest counts, whatever ``if_exists`` says."""
+    """As where a file system ignores case: the identity in the manifest counts, whatever ``if_exists`` says."""
     connection("upper", host=sandbox.base_url, password=sandbox.api_key, extra={"account": "PureTalk_default"})
     folder.take(context)
     (folder.root / "account=PureTalk_default").symlink_to(folder.root / ACCOUNT, target_is_directory=True)

@@ -69,7 +69,7 @@ def visible(folder: Folder) -> list[str]:
 
 @pytest.mark.parametrize("moment", BEFORE_THE_COMMIT)
 def test_killed_before_the_commit(folder: Folder, run: Callable[..., int], moment: str) -> None:
-    """The older snapshot stays readable, no new manifest appears, and the rerun succeeds over the debris."""
+    """The older snapshot stays readable, no new manifest appears, and the rerun succeeds over the orphans."""
     assert run("never", partition="1") == 0
     before = folder.files()
     assert run(moment, partition="2") == -BEFORE_THE_COMMIT[moment]

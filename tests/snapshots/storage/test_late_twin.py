@@ -20,7 +20,7 @@ MANIFEST = f"memory://stepping@fleet/{ACCOUNT}/snapshot=20261122T000000Z/manifes
 STEPS = 10
 
 
-def look(store: SteppingFileSystem) -> str | None:
+def content_in_place(store: SteppingFileSystem) -> str | None:
     """Return which content lies there, None where there is no snapshot; fail where it is torn."""
     if not store.exists(f"{FOLDER}/manifest.json"):
         return None
@@ -35,13 +35,13 @@ def test_killed_at_any_step(store: SteppingFileSystem, readings: dict[str, Readi
         store.clear()
         if before:
             readings[before].commit()
-        old = look(store)
+        old = content_in_place(store)
         (error, _) = play(store, [readings["a"].commit, lambda: None], [steps], kill=True)
-        now = look(store)
+        now = content_in_place(store)
         assert now in (old, readings["a"].manifest.content_sha256), steps
         seen.add((type(error).__name__, now))
         readings["a_again"].commit()
-        assert look(store) == readings["a"].manifest.content_sha256, steps
+        assert content_in_place(store) == readings["a"].manifest.content_sha256, steps
     assert ("Killed", old) in seen, "no kill came early"
     assert ("NoneType", readings["a"].manifest.content_sha256) in seen, "no writer came to its end"
 
@@ -81,7 +81,7 @@ def test_two_writers_in_any_order(
             # A writer may find that another was later; it must say so, and no other way out is right.
             assert error is None or type(error).__name__ in ("PuretalkSnapshotError", "Killed"), (switches, error)
         try:
-            assert look(store) in possible, switches
+            assert content_in_place(store) in possible, switches
         except PuretalkSnapshotError:
             torn.append(switches)
     assert torn == []
@@ -95,7 +95,7 @@ def test_readers_meet_a_whole_snapshot_at_every_step(store: SteppingFileSystem, 
         found: list[str | None] = []
 
         def read(found: list[str | None] = found) -> None:
-            found.append(look(store))
+            found.append(content_in_place(store))
 
         errors = play(store, [readings["b"].commit, read], [steps, STEPS * 5])
         assert errors == [None, None], steps
@@ -120,7 +120,7 @@ def test_reader_overtaken_by_a_rerun_reads_the_manifest_once_more(
 
 
 def test_reader_overtaken_twice_says_so(store: SteppingFileSystem, readings: dict[str, Reading]) -> None:
-    """A reader that misses a file after the second look as well ends in one sentence that names the file."""
+    """A reader that misses a file after the second try as well ends in one sentence that names the file."""
     readings["a"].commit()
     missed = readings["b"].staged.file.name
 

@@ -65,7 +65,7 @@ def test_changed_fleet_is_changed(place: Place, sandbox: Sandbox, context: Any) 
 
 
 def test_only_saved_again_is_unchanged(folder: Folder, sandbox: Sandbox, take: Any) -> None:
-    """Where only ``updated_at`` moved, the content is unchanged while the raw hash tells the two apart."""
+    """Where only ``updated_at`` changed, the content is unchanged while the raw hash differs."""
     first = take(partition="2026-11-21")
     sandbox.fleet.change(sandbox.fleet.ids()[7], {})
     second = take(partition="2026-11-22")
@@ -154,7 +154,7 @@ def test_incomplete_snapshots_are_no_measure(folder: Folder, sandbox: Sandbox, t
 def test_unreadable_manifests_stop_nothing(
     folder: Folder, take: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], data: bytes
 ) -> None:
-    """A damaged or newer manifest does not stop the next snapshot; whether that is unchanged is not known, and told."""
+    """A damaged or newer manifest does not stop the next snapshot; whether that is unchanged is unknown, and logged."""
     take(partition="1")
     folder.write(f"{ACCOUNT}/snapshot=2/manifest.json", data)
     with caplog.at_level(logging.WARNING):
@@ -165,7 +165,7 @@ def test_unreadable_manifests_stop_nothing(
 
 
 def test_other_things_in_the_folder_are_no_snapshots(place: Place, sandbox: Sandbox, context: Any) -> None:
-    """Data without a manifest, foreign names and a stray file are debris: ignored, and left alone."""
+    """Data without a manifest, foreign names and a stray file are orphans: ignored, and kept."""
     orphans = {
         f"{ACCOUNT}/snapshot=2026-11-20/assistants-0123456789abcdef.jsonl.gz": b"half a snapshot",
         f"{ACCOUNT}/snapshot=2026-11-20/.assistants-0123456789abcdef.jsonl.gz.1.tmp": b"a temporary file",

@@ -42,7 +42,7 @@ def compare(place: Place, context: Any, **arguments: Any) -> Any:
 
 
 def test_a_comparison_takes_the_two_read_last(contradicting: Place, context: Any) -> None:
-    """What is gone is told as removed, and the limit holds, though the names say another order."""
+    """What is gone is reported as removed, and the limit holds, though the names say another order."""
     result = compare(contradicting, context)
     assert (result["snapshot"], result["baseline"]) == (SCHEDULED, BY_HAND)
     assert (len(result["removed"]), result["added"]) == (1, [])
@@ -117,9 +117,9 @@ def test_names_that_say_otherwise_are_told(
                 folder.take(context, partition="20261124T000000Z")
             case "prune":
                 snapshots.prune(folder.destination, "puretalk_default", keep_daily=1)
-    (told,) = {record.getMessage() for record in caplog.records if "contradict" in record.getMessage()}
-    assert BY_HAND in told
-    assert SCHEDULED in told
+    (warning,) = {record.getMessage() for record in caplog.records if "contradict" in record.getMessage()}
+    assert BY_HAND in warning
+    assert SCHEDULED in warning
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_names_that_say_otherwise_are_told(
 def test_names_that_say_nothing_of_the_order_are_not_told(
     folder: Folder, sandbox: Sandbox, context: Any, caplog: pytest.LogCaptureFixture, names: tuple[str, ...]
 ) -> None:
-    """A name without a moment, or with the same one told less exactly, contradicts nothing."""
+    """A name without a moment, or with a less exact one, contradicts nothing."""
     sandbox.fleet.replace_all(list(sandbox.fleet)[:3])
     for name in names:
         folder.take(context, partition=name)
@@ -195,7 +195,7 @@ def test_a_damaged_manifest_that_may_be_the_newest_ends_a_comparison(
 def test_an_old_damaged_manifest_blocks_nothing(
     folder: Folder, store: Store, context: Any, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """One whose name sorts before, or that was written before the newest was read, is told and passed over."""
+    """One whose name sorts before, or that was written before the newest was read, is logged and skipped."""
     path = f"{ACCOUNT}/snapshot={name}/manifest.json"
     folder.write(path, b"{")
     if name == "zzz":

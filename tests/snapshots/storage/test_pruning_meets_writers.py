@@ -90,7 +90,7 @@ def test_a_rerun_at_any_moment(
     assert outcomes == {True, False}, "pruning and rerun never met"
 
 
-def test_old_debris_that_a_rerun_needs(store: SteppingFileSystem, readings: dict[str, Reading]) -> None:
+def test_an_old_orphan_that_a_rerun_needs(store: SteppingFileSystem, readings: dict[str, Reading]) -> None:
     """A killed try left its data; a rerun with the same content commits it at any moment, and never misses it."""
     name = readings["a"].staged.file.name
     for switches in orders(STEPS // 2, 2):

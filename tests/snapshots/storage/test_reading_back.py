@@ -41,7 +41,7 @@ def test_the_connection_may_stand_in_the_address(place: Place, sandbox: Sandbox,
 
 
 def test_what_others_wrote_meanwhile_is_seen(place: Place, sandbox: Sandbox, context: Any) -> None:
-    """A snapshot that another process wrote, or removed, since we looked last shows up, or does not any more."""
+    """A snapshot that another process wrote, or removed, since the last listing shows up, or does not any more."""
     result = place.take(context, partition="1")
     assert len(snapshots.list_snapshots(place.named)) == 1
     for name, data in place.files().items():
@@ -57,7 +57,7 @@ def test_what_others_wrote_meanwhile_is_seen(place: Place, sandbox: Sandbox, con
 def test_lists_one_account_or_all(
     folder: Folder, sandbox: Sandbox, connection: Callable[..., str], context: Any
 ) -> None:
-    """Accounts are told apart; without one, all of them are listed."""
+    """Accounts are kept apart; without one, all of them are listed."""
     for account in ("sales", "eu:care"):
         connection("other", host=sandbox.base_url, password=sandbox.api_key, extra={"account": account})
         for partition in ("2", "1"):
@@ -186,7 +186,7 @@ def test_missing_storage_connection_is_named() -> None:
         snapshots.read_manifest("s3://gone@bucket/account=a/snapshot=b/manifest.json")
 
 
-def test_debris_is_never_read(folder: Folder, take: Any) -> None:
+def test_orphans_are_never_read(folder: Folder, take: Any) -> None:
     """A data file that no manifest names does not show up anywhere, whatever it is called."""
     result = take()
     path = Path(result["files"][0])

@@ -38,7 +38,7 @@ def test_other_fleet_replaces_exactly_what_was_there(place: Place, sandbox: Sand
     """A rerun that finds another fleet replaces the manifest and removes the old data file, and no other file."""
     place.take(context, partition="20261121T000000Z")
     old = place.take(context)
-    foreign = {f"{FOLDER}/notes.txt": b"{}", f"{FOLDER}/assistants-0000000000000000.jsonl.gz": b"debris"}
+    foreign = {f"{FOLDER}/notes.txt": b"{}", f"{FOLDER}/assistants-0000000000000000.jsonl.gz": b"orphan"}
     for name, data in foreign.items():
         place.write(name, data)
     others = {name: data for name, data in place.files().items() if not name.startswith(FOLDER)}
@@ -62,15 +62,15 @@ def test_other_format_replaces_the_file_and_not_the_content(place: Place, sandbo
 
 
 def test_data_file_is_never_seen_torn(folder: Folder, sandbox: Sandbox, take: Any) -> None:
-    """While reruns go on, a reader that looks at the file again and again finds it whole every time."""
+    """While reruns go on, a reader that reads the file again and again finds it whole every time."""
     path = Path(take()["files"][0])
     whole, seen, stop = path.read_bytes(), set(), threading.Event()
 
-    def look() -> None:
+    def read() -> None:
         while not stop.is_set():
             seen.add(path.read_bytes())
 
-    reader = threading.Thread(target=look)
+    reader = threading.Thread(target=read)
     reader.start()
     try:
         for _ in range(5):
@@ -143,7 +143,7 @@ def test_a_forged_manifest_cannot_make_a_rerun_remove_other_files(folder: Folder
 
 
 def test_missing_data_file_is_brought_back(folder: Folder, take: Any) -> None:
-    """Where somebody removed the data file of a snapshot, a rerun puts it there again."""
+    """Where the data file of a snapshot was removed, a rerun puts it there again."""
     result = take()
     Path(result["files"][0]).unlink()
     assert snapshots.verify(take()["manifest_path"]).count == 250

@@ -29,7 +29,7 @@ Keep = Callable[..., None]
 
 @pytest.fixture
 def prune(place: Place) -> Prune:
-    """Prune the account's snapshots, for real unless told otherwise."""
+    """Prune the account's snapshots, for real by default."""
     arguments = {"storage_conn_id": place.storage_conn_id, "dry_run": False}
     return lambda **given: snapshots.prune(place.destination, "puretalk_default", **arguments | given)
 
@@ -62,7 +62,7 @@ def left(place: Place) -> list[str]:
 
 
 def test_the_newest_of_the_last_days_weeks_and_months_stays(place: Place, keep: Keep, prune: Prune) -> None:
-    """Each number counts periods that have a snapshot; the rest is gone without a trace, and every reason is told."""
+    """Each number counts periods that have a snapshot; the rest is gone without a trace, and every reason is reported."""
     keep("20260831T000000Z", "20260930T000000Z", "20261030T000000Z", *DAYS[:5], *DAYS[14:])
     pruned = prune(keep_daily=2, keep_weekly=3, keep_monthly=3)
     assert {one.snapshot: one.reasons for one in pruned.kept} == {
@@ -85,14 +85,14 @@ def test_the_newest_of_the_last_days_weeks_and_months_stays(place: Place, keep: 
 
 
 def test_by_default_nothing_is_removed(place: Place, keep: Keep, prune: Prune) -> None:
-    """A dry run tells exactly what the real one then does, sizes included, and touches nothing."""
+    """A dry run reports exactly what the real one then does, sizes included, and touches nothing."""
     keep(*DAYS[:5])
     before = place.files()
-    told = snapshots.prune(place.destination, "puretalk_default", 2, storage_conn_id=place.storage_conn_id)
-    assert told.dry_run is True
+    planned = snapshots.prune(place.destination, "puretalk_default", 2, storage_conn_id=place.storage_conn_id)
+    assert planned.dry_run is True
     assert place.files() == before
     done = prune(keep_daily=2)
-    assert (done.kept, done.removed, done.bytes) == (told.kept, told.removed, told.bytes)
+    assert (done.kept, done.removed, done.bytes) == (planned.kept, planned.removed, planned.bytes)
     assert [one.snapshot for one in done.removed] == DAYS[:3]
     gone = {name: data for name, data in before.items() if name not in place.files()}
     assert done.bytes == sum(map(len, gone.values()))
@@ -118,9 +118,9 @@ def test_reports_go_with_their_snapshot_and_foreign_files_stay(place: Place, kee
         compared += layout.comparison_files(edition, ("a", EDITION), "0" * 8)
     for name in (*(f"{folder}/{one}" for one in compared), *foreign):
         place.write(name, b"text")
-    told = prune(keep_daily=1, dry_run=True)
+    planned = prune(keep_daily=1, dry_run=True)
     pruned = prune(keep_daily=1)
-    assert (told.orphans, told.bytes) == (pruned.orphans, pruned.bytes)
+    assert (planned.orphans, planned.bytes) == (pruned.orphans, pruned.bytes)
     assert [one.snapshot for one in pruned.removed] == DAYS[:1]
     assert [(one.name, one.why) for one in pruned.skipped] == [
         (f"snapshot={DAYS[0]}/notes.txt", "it is not a file that a snapshot has")
@@ -149,8 +149,8 @@ def test_of_one_day_the_complete_one_stays(place: Place, keep: Keep, prune: Prun
 
 
 @pytest.mark.parametrize("damage", ["a newer format", "half a file", "another snapshot's"])
-def test_what_is_not_understood_is_left_alone(place: Place, keep: Keep, prune: Prune, damage: str) -> None:
-    """A folder whose manifest cannot be read keeps everything, old files that look like debris too."""
+def test_what_cannot_be_parsed_is_skipped(place: Place, keep: Keep, prune: Prune, damage: str) -> None:
+    """A folder whose manifest cannot be read keeps everything, old files that could be orphans too."""
     keep(*DAYS[:3])
     name = f"{ACCOUNT}/snapshot={DAYS[0]}/manifest.json"
     data = place.files()[name]
@@ -171,7 +171,7 @@ def test_what_is_not_understood_is_left_alone(place: Place, keep: Keep, prune: P
     assert [one.snapshot for one in pruned.removed] == [DAYS[1]]
 
 
-def test_debris_goes_after_a_day(place: Place, keep: Keep, prune: Prune) -> None:
+def test_orphans_go_after_a_day(place: Place, keep: Keep, prune: Prune) -> None:
     """Data and reports that no manifest names are removed once they are old; a younger file may still get its manifest."""
     keep(DAYS[0])
     old = [
@@ -191,18 +191,18 @@ def test_debris_goes_after_a_day(place: Place, keep: Keep, prune: Prune) -> None
         f"{ACCOUNT}/snapshot=running/.staging-running1/assistants",
     ]
     for name in (*old, *young):
-        place.write(name, b"debris")
+        place.write(name, b"orphan")
     for name in old:
         place.age(name, 86_500)
     if isinstance(place, Folder):  # There a folder has an age of its own.
         place.age(f"{ACCOUNT}/snapshot=killed/.staging-ab_c1234", 86_500)
-    told = prune(keep_daily=1, dry_run=True)
+    planned = prune(keep_daily=1, dry_run=True)
     assert set(place.files()) >= {*old, *young}
     done = prune(keep_daily=1)
-    assert done.orphans == told.orphans
+    assert done.orphans == planned.orphans
     expected = {name.removeprefix(f"{ACCOUNT}/").removesuffix("/assistants") for name in old}
     assert {one.name for one in done.orphans} == expected
-    assert done.bytes == len(b"debris") * len(old)
+    assert done.bytes == len(b"orphan") * len(old)
     assert {one.name for one in done.skipped} == {
         name.removeprefix(f"{ACCOUNT}/").removesuffix("/assistants") for name in young
     }
@@ -222,7 +222,7 @@ def test_a_deserted_folder_goes_after_a_day(folder: Folder) -> None:
     assert not pruned.orphans
 
 
-def test_an_old_file_that_a_manifest_names_is_no_debris(place: Place, keep: Keep, prune: Prune) -> None:
+def test_an_old_file_that_a_manifest_names_is_no_orphan(place: Place, keep: Keep, prune: Prune) -> None:
     """Snapshots grow old; that alone harms none of their files."""
     keep(*DAYS[:2])
     for name in place.files():
@@ -232,7 +232,7 @@ def test_an_old_file_that_a_manifest_names_is_no_debris(place: Place, keep: Keep
     assert place.files() == before
 
 
-def test_a_snapshot_that_is_being_written_again_is_left_alone(place: Place, keep: Keep, prune: Prune) -> None:
+def test_a_snapshot_that_is_being_written_again_is_skipped(place: Place, keep: Keep, prune: Prune) -> None:
     """New data beside an old manifest means that its rerun has begun."""
     keep(*DAYS[:2])
     place.write(f"{ACCOUNT}/snapshot={DAYS[0]}/assistants-0000000000000000.jsonl", b"{}")
@@ -315,10 +315,10 @@ def test_a_storage_that_fails_halfway(place: Folder, keep: Keep, prune: Prune, m
 
 @pytest.mark.parametrize("place", ["path"], indirect=True)
 def test_a_storage_that_tells_no_age(place: Folder, keep: Keep, prune: Prune, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There nobody knows whether a file is debris or just being written; snapshots themselves need no age."""
+    """There nobody knows whether a file is an orphan or just being written; snapshots themselves need no age."""
     keep(*DAYS[:3])
     path = f"{ACCOUNT}/snapshot=killed/assistants-0000000000000000.jsonl.gz"
-    place.write(path, b"debris")
+    place.write(path, b"orphan")
     place.age(path, 1_000_000)
 
     def unknown(self: Any, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Nothing is removed on a claim that nobody checked, a dry run tells what a real one does, and days are days somewhere."""
+"""Nothing is removed on an unchecked claim, a dry run reports what a real one does, and days are days somewhere."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def kept(place: Place, sandbox: Sandbox, context: Any) -> Kept:
 
 @pytest.mark.parametrize("damage", ["missing", "cut off", "of no file", "a name that is none"])
 def test_a_snapshot_without_its_data_is_no_reason_to_remove_another(kept: Kept, damage: str) -> None:
-    """The newest one that is whole is kept in its stead; the other stays where it is, and is told of."""
+    """The newest one that is whole is kept in its stead; the other stays where it is, and is reported."""
     kept.put(*DAYS)
     path = kept.data(DAYS[4])
     if damage == "missing":
@@ -75,9 +75,9 @@ def test_a_snapshot_without_its_data_is_no_reason_to_remove_another(kept: Kept, 
     else:
         files = json.loads(kept.place.files()[f"{ACCOUNT}/snapshot={DAYS[4]}/manifest.json"])["files"]
         kept.put(DAYS[4], files=[files[0] | {"name": "../elsewhere"}])
-    told = kept.prune(dry_run=True)
+    planned = kept.prune(dry_run=True)
     done = kept.prune()
-    for pruned in (told, done):
+    for pruned in (planned, done):
         assert [(one.snapshot, one.reasons) for one in pruned.kept] == [
             (DAYS[3], ("newest of 2026-11-04", "newest complete"))
         ]
@@ -128,9 +128,9 @@ def test_keys_that_stand_for_folders(kept: Kept, marker: str) -> None:
     kept.put(*DAYS[:2], DAYS[4])
     kept.place.write(marker, b"")
     kept.place.age(marker, 1_000_000)
-    told, done, again = kept.prune(dry_run=True), kept.prune(), kept.prune()
-    assert [one.snapshot for one in told.removed] == DAYS[:2] == [one.snapshot for one in done.removed]
-    assert (told.skipped, told.orphans) == (done.skipped, done.orphans)
+    planned, done, again = kept.prune(dry_run=True), kept.prune(), kept.prune()
+    assert [one.snapshot for one in planned.removed] == DAYS[:2] == [one.snapshot for one in done.removed]
+    assert (planned.skipped, planned.orphans) == (done.skipped, done.orphans)
     assert again.removed == ()
     assert kept.left() == [DAYS[4]]
 
@@ -179,7 +179,7 @@ def test_no_day_is_lost_where_clocks_change(kept: Kept) -> None:
 @pytest.mark.parametrize("place", ["path"], indirect=True)
 @pytest.mark.parametrize("zone", ["Berlin", "", "../UTC", "America", "Europe/", None, 1])
 def test_a_zone_that_is_none_is_refused(kept: Kept, zone: Any) -> None:
-    """Before anything is looked at, and by the name of the argument."""
+    """Before anything is read, and by the name of the argument."""
     kept.put(*DAYS)
     with pytest.raises(PuretalkConfigurationError, match="timezone"):
         kept.prune(timezone=zone)
@@ -215,7 +215,7 @@ def test_the_operator_and_the_command_line_take_a_zone(kept: Kept, capsys: pytes
 def test_what_may_not_be_removed_stops_nothing_else(
     kept: Kept, connection: Callable[..., str], locked: list[str]
 ) -> None:
-    """An object under a lock is told of and the rest is done; where nothing could be removed at all, that is an error."""
+    """An object under a lock is reported and the rest is done; where nothing could be removed at all, that is an error."""
 
     def policy(method: str, path: str, query: dict[str, str]) -> bool:
         return method != "DELETE" or not any(name in path for name in locked)
@@ -290,20 +290,20 @@ def test_a_storage_that_fails_halfway(
 
 
 @pytest.mark.parametrize("place", ["path"], indirect=True)
-def test_debris_that_may_be_needed_is_brought_back(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_orphan_that_may_be_needed_is_restored(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody can see whether a task has just come to name a file that was removed, it is put back."""
     kept.put(*DAYS[:1])
     orphans = f"{ACCOUNT}/snapshot={DAYS[0]}/assistants-{'0' * 16}.jsonl"
     kept.place.write(orphans, b"{}")
     kept.place.age(orphans, 2 * 86_400)
-    looks = iter([False])
+    answers = iter([False])
 
-    def look(self: deletion.Folder, name: str) -> bool:
-        for found in looks:
+    def is_named(self: deletion.Folder, name: str) -> bool:
+        for found in answers:
             return found
         raise PuretalkError("SlowDown", transient=True)
 
-    monkeypatch.setattr(deletion.Folder, "_is_named", look)
+    monkeypatch.setattr(deletion.Folder, "_is_named", is_named)
     with pytest.raises(PuretalkError, match="SlowDown"):
         kept.prune()
     assert kept.place.files()[orphans] == b"{}"

@@ -1,4 +1,4 @@
-"""A storage that cannot be asked now, or not for this file, says nothing about what lies there."""
+"""A storage that fails now, or refuses this file, says nothing about what is stored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAMES = ["20261120T000000Z", "20261121T000000Z", "20261122T000000Z"]
 
 
 class Front:
-    """An S3 server that refuses what it is told to, by the end of a key: ``{"manifest.json": "503 SlowDown"}``."""
+    """An S3 server that refuses what it is set to, by the end of a key: ``{"manifest.json": "503 SlowDown"}``."""
 
     def __init__(self) -> None:
         self.refused: dict[str, str] = {}
@@ -48,7 +48,7 @@ class Front:
 
 @pytest.fixture
 def front(s3_bucket: str, connection: Callable[..., str]) -> Iterator[Front]:
-    """The server behind a connection of its own, which is asked without retries."""
+    """The server behind a connection of its own, which is used without retries."""
     front = Front()
     with ExitStack() as servers:
         extra = {
@@ -140,19 +140,19 @@ def test_a_sensor_outlasts_it(three: Bucket, front: Front, monkeypatch: pytest.M
 def test_taking_does_not_depend_on_older_manifests(
     three: Bucket, front: Front, context: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A snapshot is kept also where nobody can look at those before it; a warning says so, and no result is made up."""
+    """A snapshot is kept also where those before it cannot be read; a warning says so, and no result is made up."""
     front.refused[manifest(NAMES[2])] = "503 SlowDown"
     taken = three.take(context, partition="20261123T000000Z")
     assert (taken["previous_snapshot"], taken["unchanged"]) == (None, None)
-    told = caplog.text + capfd.readouterr().out
-    assert manifest(NAMES[2]) in told
-    assert "not compared with the one before it" in told
-    assert "the first one" not in told
+    log = caplog.text + capfd.readouterr().out
+    assert manifest(NAMES[2]) in log
+    assert "not compared with the one before it" in log
+    assert "the first one" not in log
     assert snapshots.verify(taken["manifest_path"]).count == 3
 
 
 @pytest.mark.parametrize("refusal", ["403 InvalidObjectState", "403 AccessDenied", "400 KMS.DisabledException"])
-def test_an_old_manifest_that_may_not_be_read_is_told_of_and_left_alone(
+def test_an_old_manifest_that_may_not_be_read_is_logged_and_skipped(
     three: Bucket, front: Front, context: Any, caplog: pytest.LogCaptureFixture, refusal: str
 ) -> None:
     """An archived object, one without permission or one under a disabled key stops nobody, and is named."""
@@ -179,7 +179,7 @@ def test_a_comparison_takes_no_older_one_in_its_stead(three: Bucket, front: Fron
 
 
 def test_a_damaged_baseline_is_not_replaced_by_an_older_one(three: Bucket, context: Any) -> None:
-    """What is compared with the snapshot before would be told as the changes since the last one."""
+    """What is compared with the snapshot before would pass for the changes since the last one."""
     three.write(f"{ACCOUNT}/{manifest(NAMES[1])}", b"{")
     for arguments in ({}, {"snapshot": NAMES[2]}):
         with pytest.raises(PuretalkSnapshotError, match=manifest(NAMES[1])):
@@ -337,7 +337,7 @@ def test_codes_of_s3(status: int, code: str, transient: bool) -> None:
 
 
 def test_a_name_that_is_too_long_is_a_matter_of_configuration(folder: Folder) -> None:
-    """Also where it is only looked for, in the folder of an account that is there."""
+    """Also where it is only looked up, in the folder of an account that is there."""
     folder.write(f"{ACCOUNT}/notes.txt", b"")
     with pytest.raises(PuretalkConfigurationError, match="use shorter names"):
         snapshots.read_manifest(f"{folder.root}/{ACCOUNT}/snapshot={'1' * 250}/manifest.json")
@@ -400,7 +400,7 @@ def test_names_do_not_hide_a_damaged_baseline(
 
 
 def test_the_only_one_before_may_be_the_baseline(folder: Folder, take: Any, sandbox: Sandbox) -> None:
-    """Where the first snapshot is damaged, the second is not told as the first one, in a DAG or outside."""
+    """Where the first snapshot is damaged, the second is not reported as the first one, in a DAG or outside."""
     from airflow_provider_puretalk.snapshots.comparison.pair_selection import choose_two
     from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
@@ -432,6 +432,6 @@ def test_an_account_that_may_not_be_listed_hides_no_other(
         capsys.readouterr()
         options = ["--storage-conn-id", front.conn_id, "--all", "--json"]
         assert main(["snapshots", "verify", three.destination, *options]) == 1
-        told = json.loads(capsys.readouterr().out)
-        assert [one["verified"] for one in told] == [None, True, True, True]
-        assert "account=another" in told[0]["manifest_path"]
+        rows = json.loads(capsys.readouterr().out)
+        assert [one["verified"] for one in rows] == [None, True, True, True]
+        assert "account=another" in rows[0]["manifest_path"]

@@ -169,7 +169,7 @@ def test_what_cannot_be_removed_is_named(
 def test_a_comparison_of_what_is_replaced_meanwhile_leaves_nothing(
     store: SteppingFileSystem, readings: dict[str, Reading], side: str
 ) -> None:
-    """However far a comparison has come when a side is replaced, no file stays that tells of what was replaced."""
+    """However far a comparison has come when a side is replaced, no file stays that quotes what was replaced."""
     names = {"baseline": readings["a"].manifest.snapshot, "newer": "20261123T000000Z"}
 
     def commit(reading: str, snapshot: str) -> None:

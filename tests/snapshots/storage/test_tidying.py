@@ -100,7 +100,7 @@ def test_the_same_redaction_holds_nothing_more(sandbox: Sandbox, guarded: Any) -
 def test_a_storage_that_is_out_of_breath_after_the_commit(
     sandbox: Sandbox, guarded: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is asked after the commit may fail as well; with a redaction the error says that it may be over soon."""
+    """Requests after the commit may fail as well; with a redaction the error says that it may be over soon."""
     committed: list[str] = []
 
     def policy(method: str, path: str, query: dict[str, str]) -> bool | str:

@@ -135,7 +135,7 @@ def test_damage_is_found_on_every_storage(place: Place, sandbox: Sandbox, contex
 def test_edited_manifest(
     folder: Folder, take: Any, change: Callable[[dict[str, Any]], object], words: list[str]
 ) -> None:
-    """A manifest that somebody edited does not pass, and can lead a reader nowhere else."""
+    """A manifest that was edited does not pass, and can lead a reader nowhere else."""
     take()
     edit(folder, change)
     message = refusal(str(manifest_path(folder)))
