@@ -175,8 +175,7 @@ class ChangeCondition:
     def _manifest_path(self) -> str:
         from airflow_provider_puretalk.snapshots.format import layout
 
-        folder = layout.snapshot_folder(self.account or "", self.baseline or "")
-        path: str = self._storage().url_of(f"{folder}/{layout.MANIFEST}")
+        path: str = self._storage().url_of(layout.manifest_file(self.account or "", self.baseline or ""))
         return path
 
 

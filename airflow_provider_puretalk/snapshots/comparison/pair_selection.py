@@ -27,20 +27,20 @@ def choose_two(
     :raises PuretalkConfigurationError: a candidate may not be read, both are the same, or a name is invalid.
     """
 
-    def name_of(snapshot: str) -> str:
-        return f"{layout.snapshot_folder(account, snapshot)}/{layout.MANIFEST}"
+    def path_of(name: str) -> str:
+        return storage.url_of(layout.manifest_file(account, name))
 
     if snapshot is None:
-        current_manifest, previous = _by_default(storage, account, run)
-        snapshot = current_manifest.snapshot
+        current, previous = _by_default(storage, account, run)
+        snapshot = current.snapshot
     elif baseline is None:
-        current_manifest = reader.existing(storage, name_of(snapshot))
-        previous = reader.previous_complete(storage, account, current_manifest, strict=True)
+        current = reader.existing(storage, layout.manifest_file(account, snapshot))
+        previous = reader.previous_complete(storage, account, current, strict=True)
     if baseline is None:
         baseline = None if previous is None else previous.snapshot
     if baseline == snapshot:
         raise PuretalkConfigurationError(f"`snapshot` and `baseline` are the same, {snapshot!r}.")
-    return None if baseline is None else storage.url_of(name_of(baseline)), storage.url_of(name_of(snapshot))
+    return None if baseline is None else path_of(baseline), path_of(snapshot)
 
 
 def _by_default(storage: Storage, account: str, run: run_snapshots.Run | None) -> tuple[Manifest, Manifest | None]:

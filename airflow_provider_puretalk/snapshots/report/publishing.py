@@ -67,7 +67,7 @@ def write_changes(comparison: Comparison, path: Path) -> None:
 def _check_sides(storage: Storage, comparison: Comparison) -> None:
     """Check that both snapshots are still the ones compared; a comparison outlives a baseline that was pruned."""
     for side in filter(None, (comparison.snapshot, comparison.baseline)):
-        place = f"{layout.snapshot_folder(side.account, side.snapshot or '')}/{layout.MANIFEST}"
+        place = layout.manifest_file(side.account, side.snapshot or "")
         try:
             stands = reader.manifest_in(storage, place).edition == side.edition
         except FileNotFoundError:

@@ -62,11 +62,12 @@ class NewSnapshot:
                     f"{storage.url_of(folder)} cannot be written: the file system ignores case, "
                     f"and {spelled} is there. Names must differ in more than that, or lie in another destination."
                 )
+        place = layout.manifest_file(self.account, self.snapshot)
         try:
-            data = storage.read(f"{folder}/{layout.MANIFEST}")
+            data = storage.read(place)
         except FileNotFoundError:
             return None
-        where = storage.url_of(f"{folder}/{layout.MANIFEST}")
+        where = storage.url_of(place)
         kept = self.decide(data, where, datetime.now(UTC))
         if kept is not None and (damage := reader.missing_data(storage, kept)):
             raise SnapshotExistsError(
