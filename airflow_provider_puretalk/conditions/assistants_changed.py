@@ -122,6 +122,7 @@ class ChangeCondition:
         from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
         from airflow_provider_puretalk.records.redaction import Redactor
         from airflow_provider_puretalk.snapshots.comparison import comparing
+        from airflow_provider_puretalk.snapshots.comparison.result import Listing
         from airflow_provider_puretalk.snapshots.storage import reader
         from airflow_provider_puretalk.take_snapshot import profiler
 
@@ -145,7 +146,7 @@ class ChangeCondition:
             with (
                 reader.opened_rows(path) as (baseline, baseline_rows),
                 comparing.compare_listings(
-                    comparing.Listing.of(baseline), baseline_rows, current, rows, ignore_fields=self.ignore_fields
+                    Listing.of(baseline), baseline_rows, current, rows, ignore_fields=self.ignore_fields
                 ) as comparison,
             ):
                 return comparison.to_dict() if comparison.is_different else None
@@ -182,7 +183,7 @@ class ChangeCondition:
 def _listing(scan: AssistantScan, manifest: Manifest, redactor: Redactor | None) -> Any:
     """Return the live list as the current side of a comparison."""
     from airflow_provider_puretalk.records.contract_check import SchemaCounter
-    from airflow_provider_puretalk.snapshots.comparison.comparing import Listing
+    from airflow_provider_puretalk.snapshots.comparison.result import Listing
     from airflow_provider_puretalk.snapshots.format.manifest import Redaction
 
     schema = SchemaCounter()

@@ -9,59 +9,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import fields
 
 from airflow_provider_puretalk.cycle_collector import collector_paused
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.locations import AnyLocation
-from airflow_provider_puretalk.records.contract_check import SchemaReport, fields_present
+from airflow_provider_puretalk.records.contract_check import fields_present
 from airflow_provider_puretalk.records.field_paths import ITEMS, Pattern, covers, parse_names
 from airflow_provider_puretalk.records.ignored_fields import DEFAULT, UNMATCHED_WARNING, IgnoredFields
 from airflow_provider_puretalk.records.models import pointer_path
 from airflow_provider_puretalk.snapshots.comparison.change_store import BASELINE, CURRENT, ChangeStore
 from airflow_provider_puretalk.snapshots.comparison.fleet_stats import FleetStats
 from airflow_provider_puretalk.snapshots.comparison.merge_join import Merge, Records, Row
-from airflow_provider_puretalk.snapshots.comparison.result import Comparison, Side
-from airflow_provider_puretalk.snapshots.format.manifest import Manifest, Redaction
+from airflow_provider_puretalk.snapshots.comparison.result import Comparison, Listing, Side
+from airflow_provider_puretalk.snapshots.format.manifest import Redaction
 from airflow_provider_puretalk.snapshots.storage import reader
 
 #: Ignored by default: it changes with every save.
 IGNORED = (DEFAULT,)
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The metadata of one side of a comparison: a snapshot, or a list that was just read.
-
-    :ivar snapshot: the snapshot's name, None for a list that is not stored.
-    :ivar complete: whether an assistant that it lacks did not exist.
-    :ivar taken_at: when the reading finished.
-    :ivar edition: see :class:`~airflow_provider_puretalk.snapshots.comparison.result.Side`.
-    """
-
-    account: str
-    snapshot: str | None
-    count: int
-    complete: bool
-    taken_at: datetime
-    schema: SchemaReport
-    redaction: Redaction
-    edition: str | None = None
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> Listing:
-        """Return the listing of a stored snapshot."""
-        return cls(
-            account=manifest.account,
-            snapshot=manifest.snapshot,
-            count=manifest.count,
-            complete=manifest.complete,
-            taken_at=manifest.finished_at,
-            schema=manifest.schema_report,
-            redaction=manifest.redaction,
-            edition=manifest.edition,
-        )
 
 
 def compare(a: AnyLocation | None, b: AnyLocation, *, ignore_fields: Iterable[str] = IGNORED) -> Comparison:
@@ -155,15 +120,8 @@ def _rules(ignored: IgnoredFields) -> str:
 
 
 def _side(listing: Listing, change_store: ChangeStore, side: int) -> Side:
-    return Side(
-        account=listing.account,
-        snapshot=listing.snapshot,
-        count=listing.count,
-        complete=listing.complete,
-        taken_at=listing.taken_at,
-        fleet_stats=FleetStats(change_store, side, listing.redaction.policy),
-        edition=listing.edition,
-    )
+    values = {field.name: getattr(listing, field.name) for field in fields(listing)}
+    return Side(**values, fleet_stats=FleetStats(change_store, side, listing.redaction.policy))
 
 
 def _label(listing: Listing | None) -> str:

@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from airflow_provider_puretalk.invisible import printable
+from airflow_provider_puretalk.records.contract_check import SchemaReport
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.comparison.change_store import ChangeStore
 from airflow_provider_puretalk.snapshots.comparison.changes import Change
 from airflow_provider_puretalk.snapshots.comparison.fleet_stats import FleetStats
+from airflow_provider_puretalk.snapshots.format.manifest import Manifest, Redaction
 from airflow_provider_puretalk.storable import MOST_BYTES, fitting, storable
 from airflow_provider_puretalk.wording import pluralize
 
@@ -30,11 +32,12 @@ _MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison.
+class Listing:
+    """The metadata of one side of a comparison: a snapshot, or a list that was just read.
 
     :ivar snapshot: the snapshot's name, None for a list that is not stored.
-    :ivar taken_at: when its reading finished, in UTC.
+    :ivar complete: whether an assistant that it lacks did not exist.
+    :ivar taken_at: when the reading finished, in UTC.
     :ivar edition: which content of the snapshot it is, see
         :attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition`; None for a list that is not stored.
     """
@@ -44,8 +47,30 @@ class Side:
     count: int
     complete: bool
     taken_at: datetime
-    fleet_stats: FleetStats
+    schema: SchemaReport
+    redaction: Redaction
     edition: str | None = None
+
+    @staticmethod
+    def of(manifest: Manifest) -> Listing:
+        """Return the listing of a stored snapshot."""
+        return Listing(
+            account=manifest.account,
+            snapshot=manifest.snapshot,
+            count=manifest.count,
+            complete=manifest.complete,
+            taken_at=manifest.finished_at,
+            schema=manifest.schema_report,
+            redaction=manifest.redaction,
+            edition=manifest.edition,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side(Listing):
+    """One side of a comparison, with its stats."""
+
+    fleet_stats: FleetStats
 
 
 class Comparison:

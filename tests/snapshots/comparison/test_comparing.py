@@ -20,7 +20,8 @@ from airflow_provider_puretalk.records.field_paths import ABSENT
 from airflow_provider_puretalk.records.redaction import Redactor
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.comparison.changes import Added, Changed, ChangedMany, Removed
-from airflow_provider_puretalk.snapshots.comparison.comparing import Listing, compare_listings
+from airflow_provider_puretalk.snapshots.comparison.comparing import compare_listings
+from airflow_provider_puretalk.snapshots.comparison.result import Listing
 from airflow_provider_puretalk.snapshots.format.manifest import Redaction
 from tests.places import ACCOUNT, Folder, Place
 
