@@ -224,7 +224,9 @@ def _clear(
             obstacle = str(error)
         except PuretalkError:
             gone = [one.folder.snapshot for one in plans if one.folder.is_removed]
-            log.warning("Pruning failed after it removed %s. Run it again for the rest.", ", ".join(gone) or "nothing")
+            log.warning(
+                "Pruning failed, run it again for the rest. Removed by then: %s", ", ".join(gone) or "no snapshot"
+            )
             raise
         if obstacle is not None:
             skipped.append(Skipped(folder.snapshot, obstacle))

@@ -116,7 +116,7 @@ def test_a_storage_that_is_out_of_breath_after_the_commit(
             take()
         assert "could not be removed" in caplog.text
         committed.pop()
-        with pytest.raises(PuretalkError, match="stands") as caught:
+        with pytest.raises(PuretalkError, match="is committed") as caught:
             take(redact=REDACT, if_exists="replace")
         assert is_transient(caught.value)
         committed.clear()
