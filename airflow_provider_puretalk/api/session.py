@@ -85,6 +85,7 @@ def open_session(settings: ApiSettings) -> PuretalkSession:
         {
             "Accept": "application/json",
             "Accept-Encoding": ACCEPTED,
+            "Cache-Control": "no-cache",  # What a reading proves rests on responses that were made after their requests.
             "User-Agent": f"airflow-provider-puretalk/{__version__} python/{platform.python_version()}",
         }
     )

@@ -69,7 +69,7 @@ class AssistantScan:
 
     @property
     def count_reported(self) -> int:
-        """What the API said the count was, on the first page of the last walk."""
+        """What the API said the count was, in the response to the last walk's first request."""
         return self._proof.count_reported
 
     @property
@@ -86,7 +86,7 @@ class AssistantScan:
         """Yield each record in the canonical spelling, without a line break, and what ``examine`` found, in order."""
         if self._proof.moment is not None:
             return self._spool.rows_seen_around(self._proof.moment)
-        return self._spool.rows_seen_in(self._proof.walks)
+        return self._spool.rows_seen_in(self._proof.phase)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for line, _ in self.rows():

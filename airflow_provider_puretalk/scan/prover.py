@@ -8,13 +8,14 @@ It fetches page *n* with limit *m* through a function that it is given, and know
 
 The proofs, given that an id once deleted does not come back and that walks do not overlap:
 
-* **One page.** Its rows come from one query. If ``next`` is null, there are as many rows as ``count`` says, and fewer than
-  the limit and than any cap the server applied, nothing was cut off: these were all.
-* **Around a moment.** An id seen both before and after a walk's first request existed when that request was answered. The
-  answer's ``count`` says how many existed then. If as many ids were seen on both sides, they are all. It does not matter
-  in which order pages are read, how often a row is missed or doubled, or whether a walk breaks off, as long as the first
-  request is answered before the walk's others are sent. Two clean walks in a row with the same ids are the usual case of
-  it (``two_walks``); when the server orders rows at random, it takes the union of more (``union``).
+* **Around a moment.** Each walk but the first begins with a request that only counts. An id seen both before that request
+  was sent and after it was answered existed when the server counted. If as many ids were seen on both sides as ``count``
+  says, they are all. It does not matter in which order the server counts and selects, in which order pages are read, how
+  often a row is missed or doubled, or whether a walk breaks off. Two clean walks in a row with the same ids are the usual
+  case of it (``two_walks``); when the server orders rows at random, it takes the union of more (``union``).
+* **One page.** Two requests in a row give the same page: ``next`` is null, there are as many rows as ``count`` says, and
+  fewer than the limit and than any cap the server applied. It is the rule above for two requests: where the server counts
+  before it selects, the second ``count`` lies between both selections; where it selects first, the first one does.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 Method = Literal["one_page", "two_walks", "union", "one_walk"]
 
 
-#: Fleets up to so many rows are tried as a single page first: one query on the server is the most consistent reading.
+#: Fleets up to so many rows are tried as a single page first: nothing can move between pages.
 LARGEST_SINGLE_PAGE = 1_000
 #: How many more rows than ``count`` such a page requests, so that a few rows added meanwhile do not spoil it.
 _SINGLE_PAGE_SLACK = 100
@@ -81,7 +82,8 @@ class Proof:
     :ivar walks: how many walks it took.
     :ivar count_reported: what the last walk's first answer said.
     :ivar duplicates_removed: rows of the last walk whose id had come before in it.
-    :ivar moment: for proofs around a moment, the walk whose first request it was.
+    :ivar phase: the spool's phase that holds the last walk.
+    :ivar moment: for proofs around a moment, the spool's phase of the request that counted.
     :ivar tried: what was tried before and why it proved nothing, a sentence each.
     """
 
@@ -91,6 +93,7 @@ class Proof:
     walks: int
     count_reported: int
     duplicates_removed: int
+    phase: int
     moment: int | None = None
     tried: tuple[str, ...] = ()
 
@@ -99,15 +102,29 @@ class Proof:
 class _Walk:
     """What one walk saw, page by page.
 
+    :ivar first: the answer to its first request.
+    :ivar page_one: its first page, in the spool by now: that answer where the request did not only count, one of its own
+        where that came before the others, else None.
     :ivar unique: its different ids, once they were counted, which means to sort them.
     """
 
     number: int
     first: ScannedPage
+    page_one: ScannedPage | None = None
     counts: set[int] = field(default_factory=set)
     rows: int = 0
     unique: int | None = None
     broke_off: bool = False
+
+    @property
+    def counting(self) -> int:
+        """The spool's phase of its request that only counts."""
+        return 2 * self.number - 1
+
+    @property
+    def phase(self) -> int:
+        """The spool's phase of its pages."""
+        return 2 * self.number
 
     @property
     def is_clean(self) -> bool:
@@ -153,7 +170,6 @@ class Scanner:
         fetch_once: Fetch | None = None,
         single_pages: SinglePageTries | None = None,
     ) -> None:
-
         self._fetch = fetch
         self._parse = parse
         self._spool = spool
@@ -168,7 +184,7 @@ class Scanner:
         self._cap = math.inf
         self._counts: dict[int, int] = {}
         self._tried: list[str] = []
-        self._tried_single = False
+        self._small_first: ScannedPage | None = None
         self._contradictions = 0
         self._contradiction: tuple[set[int], bool] = set(), False
 
@@ -197,7 +213,8 @@ class Scanner:
 
     def _check_that_walks_suffice(self, walk: _Walk) -> None:
         """Refuse to walk once where once cannot prove anything."""
-        if self._consistency == "verified" and self._max_walks == 1 and walk.first.has_next:
+        several = walk.first.has_next or walk.page_one is None or walk.page_one.has_next
+        if self._consistency == "verified" and self._max_walks == 1 and several:
             raise PuretalkConfigurationError(
                 "`max_walks=1` proves only a list that one page holds, and this one has several: `verified` takes two walks "
                 "at least. Raise `max_walks`, or set consistency='checked'."
@@ -209,7 +226,7 @@ class Scanner:
         same = (
             (walk.counts, walk.broke_off) == self._contradiction
             and bool(self._contradictions)
-            and self._spool.saw_the_same(walk.number, walk.number - 1)
+            and self._spool.saw_the_same(walk.phase, walk.phase - 2)
         )
         self._contradiction = walk.counts, walk.broke_off
         self._contradictions = (self._contradictions + 1 if same else 1) if contradicts else 0
@@ -226,12 +243,18 @@ class Scanner:
             )
 
     def _start(self, number: int) -> _Walk:
-        """Fetch the walk's first page: the moment that proofs are about."""
+        """Send the walk's first request. From the second walk on it only counts: the moment that proofs are about."""
         page = self._first_page(self._fetch, self._limit)
         if number == 1 and self._is_worth_a_single_page(page):
             page = self._single_page(page)
-        self._counts[number] = page.count
-        return _Walk(number, page)
+        walk = _Walk(number, page)
+        if self._consistency != "verified" or (number == 1 and not self._is_whole(page)):
+            walk.page_one = page
+            self._spool.add(walk.phase, page)
+        else:
+            self._spool.add(walk.counting, page)
+            self._counts[walk.counting] = page.count
+        return walk
 
     def _single_page(self, first: ScannedPage) -> ScannedPage:
         """Fetch the whole list as one page; where that is not to be had, return the first page as it is."""
@@ -241,11 +264,7 @@ class Scanner:
         except PuretalkError as error:
             # Servers and gateways refuse a limit with any status, or give up on a long answer. Whatever it was: if it has
             # nothing to do with the limit, the next page shows it.
-            self._check_time(error)
-            if not self._cancelled.is_set():
-                self._single_pages.failed(time.monotonic() - began + (error.retry_after or 0.0))
-            self._tried.append(f"A single page of {limit} failed: {error}")
-            log.info("%s", self._tried[-1])
+            self._single_page_failed(limit, error, began)
             return first
         if page.size < first.size or page.count < first.count:
             # Rows were deleted just now, or the server takes such a limit for another one: only pages as before show which.
@@ -256,12 +275,19 @@ class Scanner:
             return first
         # The first page's rows were seen before this request, which is now the walk's first.
         self._spool.add(0, first)
-        self._tried_single = True
+        self._small_first = first
         if page.has_next:
             self._limit = page.size  # The server's cap: later pages must be cut alike.
             self._tried.append(f"A single page of {page.limit}: the server sends {page.size} at most.")
             log.info("%s", self._tried[-1])
         return page
+
+    def _single_page_failed(self, limit: int, error: PuretalkError, began: float) -> None:
+        self._check_time(error)
+        if not self._cancelled.is_set():
+            self._single_pages.failed(time.monotonic() - began + (error.retry_after or 0.0))
+        self._tried.append(f"A single page of {limit} failed: {error}")
+        log.info("%s", self._tried[-1])
 
     def _first_page(self, fetch: Fetch, limit: int) -> ScannedPage:
         self._check_time()
@@ -279,21 +305,46 @@ class Scanner:
             and self._single_pages.are_due
         )
 
+    def _is_whole(self, page: ScannedPage) -> bool:
+        """Return whether a first page is all of the list, as far as it says itself."""
+        return not page.has_next and page.size == page.count < min(page.limit, self._cap)
+
     def _one_page(self, walk: _Walk) -> Proof | None:
-        """Prove the scan by its first page alone, where that is possible."""
+        """Prove the scan by its first page, where that is all; to be verified it must come twice."""
         page = walk.first
-        if page.has_next or page.size != page.count or page.count >= min(page.limit, self._cap):
+        if not self._is_whole(page):
             return None
-        self._spool.add(walk.number, page)
-        if self._spool.seen_in(walk.number) != page.count:
+        if self._consistency == "verified":
+            again = self._page_again(page)
+            if again is None:
+                walk.first = self._small_first or page
+                return None
+            walk.page_one = again
+            self._spool.add(walk.phase, again)
+            confirmed = again.count == page.count and self._is_whole(again)
+            if not (confirmed and self._spool.saw_the_same(walk.phase, walk.counting)):
+                return None
+        if self._spool.seen_in(walk.phase) != page.count:
             return None  # An id twice on one page: no query over ids gives that.
-        return Proof("one_page", True, page.count, walk.number, page.count, 0)
+        return Proof("one_page", True, page.count, walk.number, page.count, 0, walk.phase)
+
+    def _page_again(self, page: ScannedPage) -> ScannedPage | None:
+        """Fetch a page that is all of the list once more; None where a larger limit than usual fails this time."""
+        if page.limit == self._limit:
+            return self._first_page(self._fetch, page.limit)
+        began = time.monotonic()
+        try:
+            return self._first_page(self._fetch_once, page.limit)
+        except PuretalkError as error:
+            self._single_page_failed(page.limit, error, began)
+            return None
 
     def _read_the_rest(self, walk: _Walk) -> None:
         progress = Progress(log, f"Reading {walk.number}", walk.first.count, page_size=walk.first.size)
         for page in self._pages(walk):
             walk.add(page)
-            self._spool.add(walk.number, page)
+            if page is not walk.page_one:
+                self._spool.add(walk.phase, page)
             progress(walk.rows)
 
     def _judge(self, walk: _Walk) -> Proof | None:
@@ -303,30 +354,32 @@ class Scanner:
         unique = self._unique(walk)
         if self._consistency == "checked" and not walk.is_clean:
             return None
-        return Proof("one_walk", walk.is_clean, unique, walk.number, walk.first.count, walk.rows - unique)
+        return Proof("one_walk", walk.is_clean, unique, walk.number, walk.first.count, walk.rows - unique, walk.phase)
 
     def _proof_around_a_moment(self, walk: _Walk) -> Proof | None:
-        for moment in range(walk.number, 1, -1):
+        for moment, count in reversed(self._counts.items()):
             around = self._spool.seen_around(moment)
-            if around != self._counts[moment]:
+            if around != count or not count:  # That there are none is proven by an empty page that comes twice.
                 continue
-            if moment == walk.number and around == walk.rows:
+            if moment == walk.counting and around == walk.rows:
                 walk.unique = around  # All that this walk saw, and none twice: no need to sort once more.
             unique = self._unique(walk)
-            twice = moment == walk.number and walk.is_clean and self._is_all_in_the_walk_before(walk)
+            newest = moment == walk.counting and around == walk.rows
+            twice = newest and walk.is_clean and self._is_all_in_the_walk_before(walk)
             method: Method = "two_walks" if twice else "union"
-            return Proof(method, True, around, walk.number, walk.first.count, walk.rows - unique, moment)
+            removed = walk.rows - unique
+            return Proof(method, True, around, walk.number, walk.first.count, removed, walk.phase, moment)
         return None
 
     def _is_all_in_the_walk_before(self, walk: _Walk) -> bool:
         """Return whether the walk before saw the same, given that all that this one saw was seen before it."""
-        if walk.number == 2 and not self._tried_single:
+        if walk.number == 2 and self._small_first is None and walk.counting - 2 not in self._counts:
             return True  # There was nothing else before it.
-        return self._spool.seen_in_both(walk.number, walk.number - 1) == walk.unique
+        return self._spool.seen_in_both(walk.phase, walk.phase - 2) == walk.unique
 
     def _unique(self, walk: _Walk) -> int:
         if walk.unique is None:
-            walk.unique = self._spool.seen_in(walk.number)
+            walk.unique = self._spool.seen_in(walk.phase)
         return walk.unique
 
     def _what_failed(self, walk: _Walk) -> str:
@@ -336,11 +389,13 @@ class Scanner:
         if len(walk.counts) > 1:
             return f"`count` changed while it was read, between {min(walk.counts):,} and {max(walk.counts):,}"
         if walk.counts != {walk.rows}:
-            return f"`count` says {walk.first.count:,}, {pluralize(walk.rows, 'row')} came"
-        if walk.number == 1 and self._consistency == "verified":
-            return "one walk of several pages cannot, a second one with the same assistants can"
+            return f"`count` says {min(walk.counts):,}, {pluralize(walk.rows, 'row')} came"
         if walk.rows != (unique := self._unique(walk)):
             return f"{pluralize(walk.rows - unique, 'row')} came twice"
+        if walk.page_one is not None and walk.counting in self._counts:
+            return "the list changed between two requests for all of it"
+        if walk.number == 1 and self._consistency == "verified":
+            return "one walk cannot, a second one with the same assistants can"
         return "the assistants were not the same as before"
 
     def _pages(self, walk: _Walk) -> Iterator[ScannedPage]:
@@ -348,22 +403,26 @@ class Scanner:
 
         ``next`` decides where the list ends. ``count`` only says how far ahead pages can be fetched.
         """
-        first = walk.first
-        yield first
-        if not first.has_next:
-            return
-        last_known = max(2, -(-first.count // max(1, first.size or self._limit)))  # rounded up, whatever its size
+        first, number = walk.first, 1
+        if walk.page_one is not None:
+            yield walk.page_one
+            if not walk.page_one.has_next:
+                return
+            first, number = walk.page_one, 2
+        last_known = max(number, -(-first.count // max(1, first.size or self._limit)))  # rounded up, whatever its size
         # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
         ceiling = 2 * last_known + 10
-        number, end = 2, math.inf
+        end = math.inf
         ahead = self._parallel + (_PAGES_AT_HAND if self._parallel > 1 else 0)
         pending: set[Future[Any]] = set()
         done: set[Future[Any]] = set()
+        of_page_one: Future[Any] | None = None
         with _Here() if self._parallel == 1 else DaemonPool(self._parallel, "puretalk-page") as pool:
             try:
                 while True:
                     while len(pending) + len(done) < ahead and number <= min(last_known, end):
-                        pending.add(pool.submit(self._fetch, number, self._limit))
+                        pending.add(future := pool.submit(self._fetch, number, self._limit))
+                        of_page_one = future if number == 1 else of_page_one
                         number += 1
                     if not done and not pending:
                         return
@@ -377,8 +436,10 @@ class Scanner:
                         done |= right_behind
                     self._check_time()
                     try:
-                        page = self._parse_in_time(done.pop().result)
+                        page = self._parse_in_time((future := done.pop()).result)
                     except PuretalkNotFoundError:
+                        if future is of_page_one:
+                            raise  # However short the list, it has a first page.
                         walk.broke_off = True
                         end = 0  # Fetch no more; what is in flight still counts as seen.
                         continue

@@ -29,21 +29,21 @@ _HELD = "the reading"
 _TABLES = """
 CREATE TABLE record (batch INT, place INT, id BLOB, position INT, length INT, note INT, PRIMARY KEY (batch, place))
     WITHOUT ROWID;
-CREATE TABLE sighting (moment INTEGER PRIMARY KEY, walk INT, batch INT);
+CREATE TABLE sighting (moment INTEGER PRIMARY KEY, phase INT, batch INT);
 """
-_SEEN_IN = "FROM sighting JOIN record USING (batch) WHERE walk = ? GROUP BY id"
+_SEEN_IN = "FROM sighting JOIN record USING (batch) WHERE phase = ? GROUP BY id"
 # Each batch once, however many walks got it: usually that halves what has to be sorted.
 _SEEN_IN_BOTH = """
-    FROM (SELECT batch, max(walk = ?) AS one, max(walk = ?) AS other FROM sighting GROUP BY batch)
+    FROM (SELECT batch, max(phase = ?) AS one, max(phase = ?) AS other FROM sighting GROUP BY batch)
     JOIN record USING (batch) GROUP BY id HAVING sum(one) AND sum(other)"""
 # Sums, not min() and max(): a query whose rows are those of the greatest moment has room for that one max() only.
 _SEEN_AROUND = """
-    FROM (SELECT batch, min(walk) AS first, max(walk) AS last, max(moment) AS moment FROM sighting GROUP BY batch)
-    JOIN record USING (batch) GROUP BY id HAVING sum(first < ?) AND sum(last >= ?)"""
+    FROM (SELECT batch, min(phase) AS first, max(phase) AS last, max(moment) AS moment FROM sighting GROUP BY batch)
+    JOIN record USING (batch) GROUP BY id HAVING sum(first < ?) AND sum(last > ?)"""
 
 
-# Which ids came how often; the same in two walks when neither has one that the other has not.
-_ROWS_OF = "SELECT id, count(*) FROM sighting JOIN record USING (batch) WHERE walk = ? GROUP BY id"
+# Which ids came how often; the same in two phases when neither has one that the other has not.
+_ROWS_OF = "SELECT id, count(*) FROM sighting JOIN record USING (batch) WHERE phase = ? GROUP BY id"
 
 
 class Row(NamedTuple):
@@ -113,38 +113,38 @@ class Spool:
         """Return the page with this digest that is kept already, without its rows, ready to be added again."""
         return self._known[digest][1] if digest in self._known else None
 
-    def add(self, walk: int, page: ScannedPage) -> None:
-        """Keep what a walk got. Walks are numbered upwards."""
+    def add(self, phase: int, page: ScannedPage) -> None:
+        """Keep a page. Phases are numbered upwards: what is fetched in one is requested after all of the one before came."""
         self._found = None
         with temporary.reported(_HELD):
             batch = self._known[page.digest or b""][0] if page.rows is None else self._keep(page)
-            self._database.execute("INSERT INTO sighting (walk, batch) VALUES (?, ?)", (walk, batch))
+            self._database.execute("INSERT INTO sighting (phase, batch) VALUES (?, ?)", (phase, batch))
 
-    def seen_in(self, walk: int) -> int:
-        """Count the ids that a walk saw."""
-        return self._count_found(_SEEN_IN, walk)
+    def seen_in(self, phase: int) -> int:
+        """Count the ids that were seen in a phase."""
+        return self._count_found(_SEEN_IN, phase)
 
-    def seen_in_both(self, walk: int, other: int) -> int:
-        """Count the ids that two walks saw both."""
-        return self._count(f"(SELECT id {_SEEN_IN_BOTH})", walk, other)
+    def seen_in_both(self, phase: int, other: int) -> int:
+        """Count the ids that were seen in each of two phases."""
+        return self._count(f"(SELECT id {_SEEN_IN_BOTH})", phase, other)
 
-    def seen_around(self, walk: int) -> int:
-        """Count the ids that were seen before a walk's first request, and after it as well."""
-        return self._count_found(_SEEN_AROUND, walk, walk)
+    def seen_around(self, phase: int) -> int:
+        """Count the ids that were seen before a phase, and after it as well."""
+        return self._count_found(_SEEN_AROUND, phase, phase)
 
-    def saw_the_same(self, walk: int, other: int) -> bool:
-        """Return whether two walks got the same ids, each as often."""
+    def saw_the_same(self, phase: int, other: int) -> bool:
+        """Return whether the same ids were seen in two phases, each as often."""
         return not any(
-            self._count(f"({_ROWS_OF} EXCEPT {_ROWS_OF})", *walks) for walks in ((walk, other), (other, walk))
+            self._count(f"({_ROWS_OF} EXCEPT {_ROWS_OF})", *phases) for phases in ((phase, other), (other, phase))
         )
 
-    def rows_seen_in(self, walk: int) -> Iterator[tuple[bytes, Any]]:
-        """Yield line and note of what a walk saw, each id once, in order of id. Until they end, call nothing else."""
-        return self._rows(_SEEN_IN, walk)
+    def rows_seen_in(self, phase: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield line and note of what was seen in a phase, in order of id. Until they end, call nothing else."""
+        return self._rows(_SEEN_IN, phase)
 
-    def rows_seen_around(self, walk: int) -> Iterator[tuple[bytes, Any]]:
-        """Yield line and note of what was seen before a walk's first request and after it, in order of id, likewise."""
-        return self._rows(_SEEN_AROUND, walk, walk)
+    def rows_seen_around(self, phase: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield line and note of what was seen before a phase and after it, in order of id, likewise."""
+        return self._rows(_SEEN_AROUND, phase, phase)
 
     def _keep(self, page: ScannedPage) -> int:
         """Keep the rows of a page that is new."""

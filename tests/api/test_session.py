@@ -67,12 +67,13 @@ def make(host: str = "https://puretalk.test/api", **extra: Any) -> tuple[Puretal
 
 
 def test_what_every_request_says() -> None:
-    """The key, what is accepted, and who asks, with the package's version."""
+    """The key, what is accepted, that no cache may respond, and who sends it, with the package's version."""
     session, wire = make()
     session.get("https://puretalk.test/api/ai-assistants")
     headers = wire.sent[0].headers
     assert headers["X-API-KEY"] == KEY
     assert headers["Accept"] == "application/json"
+    assert headers["Cache-Control"] == "no-cache"
     assert headers["User-Agent"].startswith(f"airflow-provider-puretalk/{airflow_provider_puretalk.__version__} ")
 
 

@@ -19,6 +19,8 @@ from airflow_provider_puretalk.exceptions import (
 from airflow_provider_puretalk.sandbox import Sandbox, running
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
 from airflow_provider_puretalk.scan.options import ScanOptions
+from airflow_provider_puretalk.scan.prover import Proof, Scanner
+from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
 
 Read = Callable[..., AbstractContextManager[AssistantScan]]
 
@@ -39,6 +41,25 @@ def read(box: Sandbox, make_client: Callable[..., Any]) -> Read:
         return scan(client, ScanOptions(page_size=page_size, **arguments))
 
     return start
+
+
+def scripted(rows: int, failing: Callable[[int, int, int], Exception | None]) -> tuple[Proof, list[tuple[int, int]]]:
+    """Scan a list of so many rows, in pages of 10; returns the proof, and page and limit of each request.
+
+    :param failing: is given how many requests there were, the page and the limit; returns what that request raises.
+    """
+    requests: list[tuple[int, int]] = []
+
+    def fetch(number: int, limit: int) -> ScannedPage:
+        requests.append((number, limit))
+        if error := failing(len(requests), number, limit):
+            raise error
+        places = range((number - 1) * limit, min(number * limit, rows))
+        page = [Row(b"%05d" % place, b"{}", None) for place in places]
+        return ScannedPage(number, limit, rows, number * limit < rows, len(page), page)
+
+    with Spool() as spool:
+        return Scanner(fetch, spool, ScanOptions(), page_size=10).run(), requests
 
 
 def ids(found: AssistantScan) -> list[str]:
@@ -72,7 +93,7 @@ def insert_in_front(box: Sandbox) -> Callable[[Any], None]:
 
     def edit(_: Any) -> None:
         rows = [box.fleet.get(one) for one in box.fleet.ids()]
-        new = {**rows[0], "assistant_id": f"00000000-0000-4000-8000-{box.request_count:012}"}
+        new = {**rows[0], "assistant_id": f"00000000-0000-4000-8000-{len(rows):012}"}
         box.fleet.replace_all([new, *rows])
 
     return edit
@@ -82,13 +103,86 @@ LEVELS = ["verified", "checked", "best_effort"]
 
 
 @pytest.mark.parametrize("consistency", LEVELS)
-def test_one_page_proves_itself(box: Sandbox, read: Read, consistency: str) -> None:
-    """Fewer rows than asked for, nothing after them, as many as counted: one request, one query, all there is."""
+def test_one_page_that_is_all(box: Sandbox, read: Read, consistency: str) -> None:
+    """Fewer rows than requested, nothing after them, as many as counted: one request; to be verified it comes twice."""
     with read(100, consistency=consistency) as found:
         assert facts(found) == ("one_page", 1, True)
         assert (found.count, found.count_reported, found.duplicates_removed) == (25, 25, 0)
         assert ids(found) == sorted(box.fleet.ids())
-    assert box.request_count == 1
+    assert box.request_count == (2 if consistency == "verified" else 1)
+
+
+def test_one_page_that_changes_between_its_two_requests(box: Sandbox, read: Read) -> None:
+    """Two answers that differ prove nothing, though each looks whole: the next two decide, and the story is told."""
+    box.before_request(2, remove_first(box))
+    with read(100) as found:
+        assert facts(found) == ("one_page", 2, True)
+        assert ids(found) == sorted(box.fleet.ids())
+        assert found.tried == ("Reading 1 proves nothing: the list changed between two requests for all of it.",)
+    assert box.request_count == 4
+
+
+def test_a_single_page_that_fails_the_second_time() -> None:
+    """The scan goes on with pages of the usual size, as many as there are, and two walks prove the list."""
+    failing = PuretalkServerError("The API failed.")
+    proof, requests = scripted(300, lambda nth, number, limit: failing if nth == 3 else None)
+    assert (proof.method, proof.walks, proof.count) == ("two_walks", 2, 300)
+    assert proof.tried[0] == "A single page of 400 failed: The API failed."
+    assert [limit for _, limit in requests].count(400) == 2
+    assert len(requests) == 3 + 30 + 1 + 30
+
+
+def test_single_pages_that_differ(box: Sandbox, read: Read) -> None:
+    """Where the list changed between the two, the usual pages decide: a larger one is not asked of the server for good."""
+    box.before_request(3, remove_first(box))
+    with read(10) as found:
+        assert facts(found) == ("two_walks", 2, True)
+        assert ids(found) == sorted(box.fleet.ids())
+    assert [request.query["limit"] for request in box.requests].count("125") == 2
+
+
+def test_an_empty_page_must_come_twice(box: Sandbox, read: Read) -> None:
+    """One answer without assistants is no proof that there are none, whatever its ``count``."""
+    records = list(box.fleet)
+    box.fleet.replace_all([])
+    box.before_request(2, lambda _: box.fleet.replace_all(records))
+    with read(100) as found:
+        assert (found.count, found.complete) == (25, True)
+
+
+def test_one_page_that_is_full(box: Sandbox, read: Read) -> None:
+    """As many rows as requested may have been cut off: what a second walk adds is said, and no change is made up."""
+    with read(25) as found:
+        assert facts(found) == ("two_walks", 2, True)
+        assert found.tried == ("Reading 1 proves nothing: one walk cannot, a second one with the same assistants can.",)
+    assert box.request_count == 3
+
+
+def test_a_first_page_that_is_not_there_is_an_error() -> None:
+    """However short the list, it has a first page: 404 for it is no list that shrank."""
+    missing = PuretalkNotFoundError("Invalid page.")
+    # The first walk has two pages; the second one begins with a request that only counts.
+    with pytest.raises(PuretalkNotFoundError):
+        scripted(2_000, lambda nth, number, limit: missing if number == 1 and nth > 201 else None)
+
+
+@pytest.mark.parametrize("edit", [insert, insert_in_front], ids=["at the end", "in front"])
+def test_one_walk_over_several_pages_is_refused_whenever_there_turn_out_to_be_several(
+    box: Sandbox, read: Read, edit: Any
+) -> None:
+    """``max_walks=1`` is a mistake of the arguments too where a second page comes up between the two requests."""
+    for _ in range(2):
+        box.before_request(2, edit(box))
+    with pytest.raises(PuretalkConfigurationError, match="`max_walks=1`"), read(25 + 1, max_walks=1):
+        pytest.fail("there is no reading")
+
+
+def test_one_page_that_becomes_several_between_its_two_requests(box: Sandbox, read: Read) -> None:
+    """The second answer is where the walk goes on, and two walks prove the list."""
+    box.before_request(2, insert(box))
+    with read(26) as found:
+        assert facts(found) == ("two_walks", 2, True)
+        assert found.count == 26
 
 
 @pytest.mark.parametrize("consistency", LEVELS)
@@ -101,11 +195,11 @@ def test_an_empty_account(box: Sandbox, read: Read, consistency: str) -> None:
 
 
 def test_verified_asks_for_a_single_page_where_the_fleet_is_small(box: Sandbox, read: Read) -> None:
-    """The page size is too small for one page, so a larger one is asked for: a request more, and a proof."""
+    """The page size is too small for one page, so a larger one is requested, twice: a proof."""
     with read(10) as found:
         assert facts(found) == ("one_page", 1, True)
         assert ids(found) == sorted(box.fleet.ids())
-    assert [request.query["limit"] for request in box.requests] == ["10", "125"]
+    assert [request.query["limit"] for request in box.requests] == ["10", "125", "125"]
 
 
 @pytest.mark.parametrize("cap", [8, 10, 20])
@@ -191,7 +285,8 @@ def test_a_list_that_never_rests_is_an_error(box: Sandbox, read: Read, consisten
     ):
         pytest.fail("there is no reading")
     first_pages = sum(request.query["page"] == "1" for request in box.requests)
-    assert first_pages == (4 if consistency == "verified" else 3)  # one of them asked for everything in a single page
+    # Verified: one of them was for everything in a single page, and the second and third walk begin with one that counts.
+    assert first_pages == (6 if consistency == "verified" else 3)
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,12 @@ def test_another_question_gets_its_own_answer() -> None:
     """What was counted last is never taken for the answer to what is asked now."""
     with Spool() as spool:
         spool.add(1, page("a", "b"))
-        spool.add(2, page("b", "c"))
-        assert [spool.seen_in(1), spool.seen_around(2), spool.seen_in(2), spool.seen_in_both(1, 2)] == [2, 1, 2, 1]
+        spool.add(2, page("a", "c"))  # Of the moment itself: neither before it nor after it.
+        spool.add(3, page("b", "c"))
+        assert [spool.seen_in(1), spool.seen_around(2), spool.seen_in(3), spool.seen_in_both(1, 3)] == [2, 1, 2, 1]
         assert [note for _, note in spool.rows_seen_around(2)] == ["b"]
         assert [note for _, note in spool.rows_seen_in(1)] == ["a", "b"]
-        assert [note for _, note in spool.rows_seen_in(2)] == ["b", "c"]
+        assert [note for _, note in spool.rows_seen_in(3)] == ["b", "c"]
 
 
 def test_rows_can_be_read_again_while_they_are_read() -> None:
