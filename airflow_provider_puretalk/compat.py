@@ -1,7 +1,7 @@
 """Which Airflow has what, in one table: all that this package does otherwise on one Airflow than on another.
 
-Names that only moved come from ``airflow.providers.common.compat``. What stands here are features that an Airflow has or
-lacks; :func:`require` refuses in the same words wherever one is missing.
+Names that only moved come from ``airflow.providers.common.compat``, or are imported by trying. What stands here are features
+that an Airflow has or lacks; :func:`require` refuses in the same words wherever one is missing.
 """
 
 from __future__ import annotations

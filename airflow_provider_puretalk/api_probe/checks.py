@@ -214,7 +214,12 @@ class _Checks:
                 break
         honoured = max((one["limit"] for one in tried if one["rows"] == one["limit"]), default=None)
         self._report.add(
-            "limits", assistants=count, asked=tried, greatest_honoured=honoured, cap=cap, next_keeps_limit=keeps
+            "limits",
+            assistants=count,
+            **{"asked": tried},  # Scripts read this key.
+            greatest_honoured=honoured,
+            cap=cap,
+            next_keeps_limit=keeps,
         )
 
     def _edge_case(self, name: str, response: ProbeResponse) -> None:

@@ -1,7 +1,7 @@
 """What counts as a changed assistant for a watcher, and the payload of the event about it.
 
 An assistant has changed when the digest of one of its watched fields has. Fields are those of
-:func:`~airflow_provider_puretalk.change_detection.fingerprints.fields_of`, and two values have the same digest exactly where
+:func:`~airflow_provider_puretalk.change_detection.fingerprints.fields_of`, and two values have the same digest where
 :mod:`~airflow_provider_puretalk.records.equality` calls them equal, so that watchers and comparisons of snapshots agree.
 
 Cheap to import: DAG files build watches.

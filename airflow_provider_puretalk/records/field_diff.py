@@ -2,8 +2,9 @@
 
 Objects are compared by key, lists in order by index, all else by
 :func:`~airflow_provider_puretalk.records.equality.equal`. Null is not absent. A value that is there on one side only,
-or of another kind, is one difference, however much it holds. A watcher, which keeps fingerprints instead of records, finds
-the same fields one level deep (:mod:`~airflow_provider_puretalk.change_detection.detector`).
+or of another kind, is one difference, however much it holds. An assistant in which only ignored fields differ is *touched*,
+not changed (:mod:`~airflow_provider_puretalk.records.ignored_fields`). A watcher, which keeps fingerprints instead of
+records, finds the same fields one level deep (:mod:`~airflow_provider_puretalk.change_detection.detector`).
 """
 
 from __future__ import annotations
