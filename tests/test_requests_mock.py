@@ -12,15 +12,16 @@ from tests.conftest import API_KEY, BASE_URL
 
 
 def test_a_mocked_page_is_read(connection: Any) -> None:
-    """A page registered with requests-mock is read and proven, and the mock sees the key and the question."""
+    """A page registered with requests-mock is read and proven, and the mock sees the key and the query."""
     connection()
     fleet = make_fleet(3)
     with requests_mock.Mocker() as mocked:
         mocked.get(f"{BASE_URL}/ai-assistants", json={"count": 3, "next": None, "previous": None, "results": fleet})
         with PuretalkHook().scan_assistants() as scan:
             found = list(scan)
-        (request,) = mocked.request_history
+        request, again = mocked.request_history
     assert found == sorted(fleet, key=lambda record: str(record["assistant_id"]))
+    assert request.qs == again.qs
     assert (request.headers["X-API-KEY"], request.qs) == (API_KEY, {"page": ["1"], "limit": ["100"]})
 
 
