@@ -1,6 +1,6 @@
 """DAGs that a watcher starts, in a running Airflow.
 
-Fleets are so small that one request is a poll of all of it, and connections retry no request: so requests are polls.
+Fleets are so small that a poll is two requests for all of it, and connections retry no request: one that fails is a poll.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def payloads(airflow: Deployment, dag: str) -> list[Any]:
 
 def look_on(airflow: Deployment, box: Sandbox) -> None:
     """Let the watcher poll some more times."""
-    enough = box.request_count + POLLS
+    enough = box.request_count + 2 * POLLS
     airflow.until(f"the watcher had polled {POLLS} times", lambda: box.request_count >= enough)
 
 
