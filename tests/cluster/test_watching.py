@@ -31,7 +31,7 @@ def payloads(airflow: Deployment, dag: str) -> list[Any]:
     return [run.result("changes") for run in runs]
 
 
-def look_on(airflow: Deployment, box: Sandbox) -> None:
+def poll_on(airflow: Deployment, box: Sandbox) -> None:
     """Let the watcher poll some more times."""
     enough = box.request_count + 2 * POLLS
     airflow.until(f"the watcher had polled {POLLS} times", lambda: box.request_count >= enough)
@@ -43,17 +43,17 @@ def test_a_dag_runs_once_for_each_change_also_when_the_triggerer_is_killed(
     box = account("watched", assistants=25)
     first, second, third, *_ = box.fleet.ids()
     airflow.unpause("react")
-    look_on(airflow, box)
+    poll_on(airflow, box)
     assert airflow.runs("react") == [], "the first poll is a baseline"
 
     box.fleet.change(first, {"prompt": "Say hello."})
     airflow.until("a change started a run", lambda: airflow.runs("react"))
-    look_on(airflow, box)
+    poll_on(airflow, box)
     assert [fields_of(run) for run in payloads(airflow, "react")] == [{first: ["prompt"]}], "once for one change"
 
     airflow.kill_triggerer()
     airflow.start_triggerer()
-    look_on(airflow, box)
+    poll_on(airflow, box)
     assert len(airflow.runs("react")) == 1, "an event that was stored is not repeated by another triggerer"
 
     airflow.kill_triggerer()
@@ -61,7 +61,7 @@ def test_a_dag_runs_once_for_each_change_also_when_the_triggerer_is_killed(
     box.fleet.remove(third)
     airflow.start_triggerer()
     airflow.until("a change made while no triggerer ran started a run", lambda: len(airflow.runs("react")) > 1)
-    look_on(airflow, box)
+    poll_on(airflow, box)
     (payload,) = payloads(airflow, "react")[1]
     assert payload["removed"] == [third]
     assert [change["assistant_id"] for change in payload["changed"]] == [second]
@@ -75,7 +75,7 @@ def test_an_outage_of_an_hour_costs_few_requests_and_no_change(airflow: Deployme
     box = account("watched_in_outage", assistants=25)
     first, *_ = box.fleet.ids()
     airflow.unpause("react_after_outage")
-    look_on(airflow, box)
+    poll_on(airflow, box)
 
     box.faults.add("503:times=always")
     before = box.request_count
