@@ -215,8 +215,9 @@ def seconds(name: str, value: Any, *, rendered: bool = True) -> float:
     :param rendered: whether a template may have given it, so that text with a number is one too.
     """
     number = plain(value)
+    is_number = isinstance(number, int | float | Decimal)
     try:
-        number = math.nan if isinstance(number, bool) or not (rendered or _is_number(number)) else float(number)
+        number = math.nan if isinstance(number, bool) or not (rendered or is_number) else float(number)
     except (OverflowError, TypeError, ValueError):
         number = math.nan
     if not (number > 0 and math.isfinite(number)):
@@ -250,10 +251,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and type(value) is not float:
         return float.__float__(value)
     return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | Decimal)
 
 
 def _sort_key(value: Any) -> tuple[str, str]:

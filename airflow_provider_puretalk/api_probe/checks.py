@@ -85,7 +85,7 @@ class _Checks:
         """Send all requests, from the ordinary to the odd."""
         first = self._first_page()
         self._without_key()
-        rows = self._rows(first)
+        rows = self._records_of(first)
         count = _envelope(first).get("count")
         if rows and isinstance(count, int):
             self._same_order(rows)
@@ -147,7 +147,7 @@ class _Checks:
             "first_page",
             status=response.status,
             body=response.shape,
-            rows=len(self._rows(response)),
+            rows=len(self._records_of(response)),
             redirected=response.redirected,
             request_id="x-request-id" in response.header_names,
             next=self._next_form(following) if isinstance(following, str) else json_type(following),
@@ -162,7 +162,7 @@ class _Checks:
             self._report.warnings.append("The API answers without a key.")
 
     def _same_order(self, rows: list[dict[str, Any]]) -> None:
-        before, again = _ids(rows), _ids(self._rows(self._send()))
+        before, again = _ids(rows), _ids(self._records_of(self._send()))
         self._report.add(
             "order",
             same_rows_twice=set(before) == set(again),
@@ -178,9 +178,9 @@ class _Checks:
         last = math.ceil(count / len(rows))
         if last < 2:
             return
-        second = self._rows(self._send(page=2))
+        second = self._records_of(self._send(page=2))
         end = self._send(page=last)
-        rows_at_end = len(self._rows(end))
+        rows_at_end = len(self._records_of(end))
         self._report.add(
             "later_pages",
             rows_of_page_1_again_on_page_2=len(set(_ids(rows)) & set(_ids(second))),
@@ -202,7 +202,7 @@ class _Checks:
                 tried.append({"limit": limit, "status": None, "rows": None})
                 break
             response = self._send(limit=limit)
-            rows = len(self._rows(response))
+            rows = len(self._records_of(response))
             tried.append({"limit": limit, "status": response.status, "rows": rows})
             following = _envelope(response).get("next")
             if isinstance(following, str):
@@ -223,9 +223,9 @@ class _Checks:
         )
 
     def _edge_case(self, name: str, response: ProbeResponse) -> None:
-        self._report.add(name, status=response.status, body=response.shape, rows=len(self._rows(response)))
+        self._report.add(name, status=response.status, body=response.shape, rows=len(self._records_of(response)))
 
-    def _rows(self, response: ProbeResponse) -> list[dict[str, Any]]:
+    def _records_of(self, response: ProbeResponse) -> list[dict[str, Any]]:
         """Return the records of a response; the longest list so far is kept, for the check against the contract."""
         envelope = _envelope(response)
         if response.status == 200 and isinstance(envelope.get("count"), int):

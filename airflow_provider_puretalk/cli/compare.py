@@ -48,7 +48,7 @@ def compare(options: argparse.Namespace, output: Output) -> int:
                 output.line(f"Note: {note}")
             if comparison.is_different:
                 columns = ["what", "assistant", "name", "class", "field", "baseline", "current"]
-                output.table(columns, (row for change in comparison.changes() for row in _rows(change)))
+                output.table(columns, (row for change in comparison.changes() for row in _rows_of_change(change)))
         return CHANGED if comparison.is_different else DONE
 
 
@@ -93,7 +93,7 @@ def _chosen(options: argparse.Namespace) -> tuple[str | None, str]:
     return choose_two(storage, account_in(storage, options.account))
 
 
-def _rows(change: Change) -> Iterator[Sequence[Any]]:
+def _rows_of_change(change: Change) -> Iterator[Sequence[Any]]:
     match change:
         case Changed():
             yield _row("changed", change.assistant_id, change.name, change)

@@ -94,7 +94,7 @@ def _add_list_assistants(commands: Any) -> None:
     )
     add = parser.add_argument
     add(
-        "--fields", type=_names, metavar="A,B.C",
+        "--fields", type=_name_list, metavar="A,B.C",
         help="fields to show, dotted for nested ones (default: a few in the table, all in --json)",
     )  # fmt: skip
     add(
@@ -112,7 +112,7 @@ def _add_snapshot(commands: Any) -> None:
     add = parser.add_argument
     _add_destination(parser)
     add(
-        "--partition", type=_text, metavar="NAME",
+        "--partition", type=_nonempty, metavar="NAME",
         help="the snapshot's name (default: now in UTC, as 20261122T000000Z, with more digits where that is taken)",
     )  # fmt: skip
     add(
@@ -134,7 +134,7 @@ def _add_snapshot(commands: Any) -> None:
 def _add_list_snapshots(commands: Any) -> None:
     parser = _command(commands, "list", "snapshots:list_stored", "list the snapshots below a destination, oldest first")
     _add_destination(parser)
-    parser.add_argument("--account", type=_text, metavar="NAME", help="those of this account only")
+    parser.add_argument("--account", type=_nonempty, metavar="NAME", help="those of this account only")
 
 
 def _add_show(commands: Any) -> None:
@@ -147,10 +147,13 @@ def _add_verify(commands: Any) -> None:
         commands, "verify", "snapshots:verify_stored", "recompute every hash and count; ends with 1 where one differs"
     )
     parser.add_argument(
-        "place", type=_text, metavar="MANIFEST", help="a snapshot's folder or manifest; with --all a destination"
+        "place",
+        type=_nonempty,
+        metavar="MANIFEST",
+        help="a snapshot's folder or manifest; with --all a destination",
     )
     parser.add_argument("--all", action="store_true", help="verify every snapshot below the destination")
-    parser.add_argument("--account", type=_text, metavar="NAME", help="with --all: those of this account only")
+    parser.add_argument("--account", type=_nonempty, metavar="NAME", help="with --all: those of this account only")
     _add_storage(parser)
 
 
@@ -163,23 +166,33 @@ def _add_compare(commands: Any) -> None:
     )
     add = parser.add_argument
     add(
-        "manifests", nargs="*", type=_text, metavar="MANIFEST",
+        "manifests", nargs="*", type=_nonempty, metavar="MANIFEST",
         help="two folders or manifests of snapshots, the older one first",
     )  # fmt: skip
     add(
-        "--destination", type=_text, metavar="DESTINATION",
+        "--destination", type=_nonempty, metavar="DESTINATION",
         help="compare the newest two complete snapshots below it instead",
     )  # fmt: skip
     add(
-        "--account", type=_text, metavar="NAME",
+        "--account", type=_nonempty, metavar="NAME",
         help="with --destination: whose snapshots; not needed where there is one account",
     )  # fmt: skip
     add(
-        "--ignore-fields", type=_names, default=["updated_at"], metavar="A,B.C",
+        "--ignore-fields", type=_name_list, default=["updated_at"], metavar="A,B.C",
         help="fields whose changes do not count (default: updated_at)",
     )  # fmt: skip
-    add("--report", type=_text, metavar="FILE", help="write the report for people, one HTML file, to this local file")
-    add("--changes", type=_text, metavar="FILE", help="write changes.jsonl, one change a line, to this local file")
+    add(
+        "--report",
+        type=_nonempty,
+        metavar="FILE",
+        help="write the report for people, one HTML file, to this local file",
+    )
+    add(
+        "--changes",
+        type=_nonempty,
+        metavar="FILE",
+        help="write changes.jsonl, one change a line, to this local file",
+    )
     _add_storage(parser)
 
 
@@ -192,16 +205,23 @@ def _add_prune(commands: Any) -> None:
     )
     add = parser.add_argument
     _add_destination(parser)
-    add("--account", type=_text, metavar="NAME", help="whose snapshots; not needed where there is one account")
+    add("--account", type=_nonempty, metavar="NAME", help="whose snapshots; not needed where there is one account")
     for period in ("daily", "weekly", "monthly"):
         what = {"daily": "day", "weekly": "week", "monthly": "month"}[period]
         add(
             f"--keep-{period}", type=_whole_number_or_zero, default=0, metavar="N",
             help=f"keep the newest snapshot of each of the last N {what}s that have one",
         )  # fmt: skip
-    add("--keep", action="append", default=[], type=_text, metavar="NAME", help="keep this snapshot; may be repeated")
     add(
-        "--timezone", default="UTC", type=_text, metavar="NAME",
+        "--keep",
+        action="append",
+        default=[],
+        type=_nonempty,
+        metavar="NAME",
+        help="keep this snapshot; may be repeated",
+    )
+    add(
+        "--timezone", default="UTC", type=_nonempty, metavar="NAME",
         help="time zone in which days begin and end, such as Europe/Berlin; a time in a name is UTC (default: UTC)",
     )  # fmt: skip
     add("--yes", action="store_true", help="remove; without it nothing is")
@@ -219,7 +239,7 @@ def _add_probe(commands: Any) -> None:
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--conn-id", type=_text, metavar="ID",
+        "--conn-id", type=_nonempty, metavar="ID",
         help="Airflow connection with the API key (default: PURETALK_API_KEY and PURETALK_BASE_URL from the environment "
         "where the former is set, else the connection puretalk_default)",
     )  # fmt: skip
@@ -251,7 +271,7 @@ def _add_redaction(parser: argparse.ArgumentParser) -> None:
 
 def _add_destination(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "destination", type=_text, metavar="DESTINATION",
+        "destination", type=_nonempty, metavar="DESTINATION",
         help="where snapshots lie: a folder that exists, or s3://bucket/prefix",
     )  # fmt: skip
     _add_storage(parser)
@@ -259,13 +279,13 @@ def _add_destination(parser: argparse.ArgumentParser) -> None:
 
 def _add_manifest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "manifest", type=_text, metavar="MANIFEST", help="a snapshot's folder, or the manifest.json in it"
+        "manifest", type=_nonempty, metavar="MANIFEST", help="a snapshot's folder, or the manifest.json in it"
     )
     _add_storage(parser)
 
 
 def _add_storage(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--storage-conn-id", type=_text, metavar="ID", help="Airflow connection of the storage")
+    parser.add_argument("--storage-conn-id", type=_nonempty, metavar="ID", help="Airflow connection of the storage")
 
 
 def _command(commands: Any, name: str, function: str, summary: str) -> argparse.ArgumentParser:
@@ -283,14 +303,14 @@ def _commands(parser: argparse.ArgumentParser) -> Any:
     return parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser, title="commands")
 
 
-def _text(text: str) -> str:
+def _nonempty(text: str) -> str:
     # What a script's unset variable leaves would otherwise mean the default, or the folder it was started in.
     if not text.strip():
         raise argparse.ArgumentTypeError("it must not be empty")
     return text
 
 
-def _names(text: str) -> list[str]:
+def _name_list(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise argparse.ArgumentTypeError(f"it must name fields, separated by single commas, not {text!r}")

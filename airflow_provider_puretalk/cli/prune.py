@@ -30,14 +30,14 @@ def prune(options: argparse.Namespace, output: Output) -> int:
     if output.as_json:
         output.document(pruned.to_dict())
         return DONE
-    output.table(["what", "name", "why"], _rows(pruned), cut=False)
+    output.table(["what", "name", "why"], _rows_of_pruned(pruned), cut=False)
     output.line(pruned.summary)
     if pruned.dry_run:
         output.line("Nothing was removed: this was a dry run. --yes removes.")
     return DONE
 
 
-def _rows(pruned: snapshots.Pruned) -> Iterator[Sequence[str]]:
+def _rows_of_pruned(pruned: snapshots.Pruned) -> Iterator[Sequence[str]]:
     removed = "would be removed" if pruned.dry_run else "removed"
     rows = [(one.finished_at, "kept", one.snapshot, ", ".join(one.reasons)) for one in pruned.kept]
     rows += [(one.finished_at, removed, one.snapshot, "no rule keeps it") for one in pruned.removed]

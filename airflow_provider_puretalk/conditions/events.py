@@ -57,7 +57,7 @@ def read(event: Any) -> Message:
         status, began, result = event.get("status"), event.get("began"), event.get("result")
         if status == "error" and isinstance(event.get("message"), str):
             raise _error_of(event)
-        if _is_number(began):
+        if _is_moment(began):
             if status == "timeout":
                 return Message(began, None)
             if status == "found" and isinstance(result, Mapping):
@@ -71,7 +71,7 @@ def _error_of(event: Mapping[str, Any]) -> PuretalkError:
         kind = PuretalkError
     given = event.get("facts")
     given = given if isinstance(given, Mapping) else {}
-    facts = {name: given[name] for name in _NUMBERS if _is_number(given.get(name))}
+    facts = {name: given[name] for name in _NUMBERS if _is_moment(given.get(name))}
     facts |= {name: given[name] for name in _TEXTS if isinstance(given.get(name), str)}
     facts |= {name: given[name] for name in _FLAGS if isinstance(given.get(name), bool)}
     error: PuretalkError = kind(event["message"])
@@ -80,5 +80,5 @@ def _error_of(event: Mapping[str, Any]) -> PuretalkError:
     return error
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
+def _is_moment(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST

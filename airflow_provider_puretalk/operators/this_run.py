@@ -11,23 +11,23 @@ from airflow_provider_puretalk.operators.snapshot import PuretalkSnapshotAssista
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-    from airflow_provider_puretalk.snapshots.comparison.run_snapshots import Run
+    from airflow_provider_puretalk.snapshots.comparison.run_snapshots import DagRun
     from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
 
-def run_of(task: BaseOperator, context: Context, storage: Storage, account: str) -> Run:
+def run_of(task: BaseOperator, context: Context, storage: Storage, account: str) -> DagRun:
     """Return the run that a task belongs to, with the snapshots of an account in a storage that it is about."""
-    from airflow_provider_puretalk.snapshots.comparison.run_snapshots import Run
+    from airflow_provider_puretalk.snapshots.comparison.run_snapshots import DagRun
 
     instance = context["ti"]
     before = _relatives(task, upstream=True)
-    return Run(
+    return DagRun(
         dag_id=instance.dag_id,
         run_id=instance.run_id,
         before=frozenset(before),
         after=frozenset(_relatives(task, upstream=False)),
-        named=frozenset(_names(_results(task, instance, before), storage, account)),
-        started_by=frozenset(_names(_extras(context), storage, account)),
+        named=frozenset(_snapshot_names(_results(task, instance, before), storage, account)),
+        started_by=frozenset(_snapshot_names(_extras(context), storage, account)),
     )
 
 
@@ -57,7 +57,7 @@ def _extras(context: Context) -> Iterator[Any]:
             yield event.extra
 
 
-def _names(results: Iterable[Any], storage: Storage, account: str) -> Iterator[str]:
+def _snapshot_names(results: Iterable[Any], storage: Storage, account: str) -> Iterator[str]:
     """Yield the snapshots of the account that results of the snapshot operator name, if they lie in this storage."""
     for result in results:
         if not isinstance(result, Mapping) or result.get("account") != account:

@@ -56,7 +56,7 @@ def equal(one: Any, other: Any) -> bool:
             if not isinstance(b, list | tuple) or len(a) != len(b):
                 return False
             open_pairs.extend(zip(a, b, strict=True))
-        elif _is_number(a) and _is_number(b):
+        elif is_number(a) and is_number(b):
             if _exact(a) != _exact(b):
                 return False
         elif isinstance(a, bool) or isinstance(b, bool) or a != b:
@@ -78,7 +78,8 @@ def comparison_key(value: Any) -> bytes:
     return _spell(value)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a value is a JSON number."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
@@ -109,7 +110,7 @@ def _spell(value: Any) -> bytes:
             for place, item in enumerate(reversed(part), start=1):
                 left += [item, b","] if place < len(part) else [item]
             left.append(b"[")
-        elif _is_number(part):
+        elif is_number(part):
             pieces.append(_spelled_number(part))
         else:
             pieces.append(canonical_json.dumps(part))

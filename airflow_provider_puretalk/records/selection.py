@@ -25,9 +25,9 @@ class Selection:
     """
 
     def __init__(self, fields: Any, filters: Any) -> None:
-        self._fields = None if fields is None else _names("fields", fields)
+        self._fields = None if fields is None else _parsed_names("fields", fields)
         accepted = {} if filters is None else params.mapping("filters", filters, of="field names to values")
-        names = _names("filters", accepted) if accepted else {}
+        names = _parsed_names("filters", accepted) if accepted else {}
         self._filters = [(pattern, _expected(name, accepted[name])) for name, pattern in names.items()]
         from airflow_provider_puretalk.records.models import (
             documented_fields,  # Only here: DAG files import this module.
@@ -94,7 +94,7 @@ def _accepts(value: Any, expected: list[ExpectedValue]) -> bool:
     )
 
 
-def _names(argument: str, names: Any) -> dict[str, Pattern]:
+def _parsed_names(argument: str, names: Any) -> dict[str, Pattern]:
     given = params.items(argument, names, of="field names") if argument == "fields" else [*names]
     if not given:
         raise PuretalkConfigurationError(f"`{argument}` is an empty list; leave it out to keep all fields.")

@@ -203,7 +203,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _text(value: Any) -> str:
+def _text_or_number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError
     return str(value)
@@ -213,7 +213,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "times": _whole,
     "page": _whole,
     "code": _whole,
-    "retry_after": _text,
+    "retry_after": _text_or_number,
     "seconds": _number,
-    "url": _text,
+    "url": _text_or_number,
 }

@@ -27,7 +27,7 @@ class PageNotFoundError(Exception):
 
 
 @dataclass(slots=True)
-class Page:
+class EncodedPage:
     """One page, its rows encoded already."""
 
     count: int
@@ -49,7 +49,7 @@ def read_page(
     page_size: int,
     max_limit: int | None,
     shuffled: Random | None = None,
-) -> Page:
+) -> EncodedPage:
     """Read the page of a query.
 
     :param url: the address of the request, without query; ``next`` and ``previous`` are built on it.
@@ -67,7 +67,7 @@ def read_page(
     pages = max(1, math.ceil(count / size))  # an empty list has a first page
     if number > pages:
         raise PageNotFoundError
-    return Page(
+    return EncodedPage(
         count=count,
         next=_link(url, query, number + 1) if number < pages else None,
         previous=_link(url, query, number - 1) if number > 1 else None,
@@ -86,7 +86,7 @@ def page_number(query: Query) -> int | None:
         return None
 
 
-def spoil(page: Page, fault: Fault, *, url: str, query: Query) -> bytes:
+def spoil(page: EncodedPage, fault: Fault, *, url: str, query: Query) -> bytes:
     """Return the body of a page with a fault of content in it."""
     match fault.kind:
         case "err_true":

@@ -140,11 +140,11 @@ class Spool:
 
     def rows_seen_in(self, phase: int) -> Iterator[tuple[bytes, Any]]:
         """Yield line and note of what was seen in a phase, in order of id. Until they end, call nothing else."""
-        return self._rows(_SEEN_IN, phase)
+        return self._sorted_rows(_SEEN_IN, phase)
 
     def rows_seen_around(self, phase: int) -> Iterator[tuple[bytes, Any]]:
         """Yield line and note of what was seen before a phase and after it, in order of id, likewise."""
-        return self._rows(_SEEN_AROUND, phase, phase)
+        return self._sorted_rows(_SEEN_AROUND, phase, phase)
 
     def _keep(self, page: ScannedPage) -> int:
         """Keep the rows of a page that is new."""
@@ -187,7 +187,7 @@ class Spool:
             )
         self._found = seen, values
 
-    def _rows(self, seen: str, *values: int) -> Iterator[tuple[bytes, Any]]:
+    def _sorted_rows(self, seen: str, *values: int) -> Iterator[tuple[bytes, Any]]:
         """Yield what was seen, sorted by id."""
         notes = list(self._notes)
         try:

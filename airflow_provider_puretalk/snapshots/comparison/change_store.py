@@ -135,16 +135,16 @@ class ChangeStore:
 
     def changes(self) -> Iterator[Change]:
         """Yield the changes: first those that many assistants have in common, then the others in order of id."""
-        for digest, pointer, kind, old, new in self._rows(
+        for digest, pointer, kind, old, new in self._select(
             "SELECT many.digest, pointer, class, old, new FROM many JOIN change ON place = first "
             "ORDER BY class, pointer, first"
         ):
             ids = [
                 _value(identity)
-                for (identity,) in self._rows("SELECT id FROM change WHERE digest = ? ORDER BY place", digest)
+                for (identity,) in self._select("SELECT id FROM change WHERE digest = ? ORDER BY place", digest)
             ]
             yield ChangedMany(_value(pointer), kind, _value(old), _value(new), ids)
-        for op, identity, name, record, pointer, kind, old, new in self._rows(
+        for op, identity, name, record, pointer, kind, old, new in self._select(
             "SELECT op, id, name, record, pointer, class, old, new FROM change "
             "WHERE op != 'touched' AND (digest IS NULL OR digest NOT IN (SELECT digest FROM many)) ORDER BY place"
         ):
@@ -155,17 +155,17 @@ class ChangeStore:
 
     def ids(self, op: Literal["added", "removed", "touched"], limit: int) -> list[Any]:
         """Return the first ids of a kind, in order."""
-        found = self._rows("SELECT id FROM change WHERE op = ? ORDER BY place LIMIT ?", op, limit)
+        found = self._select("SELECT id FROM change WHERE op = ? ORDER BY place LIMIT ?", op, limit)
         return [_value(identity) for (identity,) in found]
 
     def changed_fields(self) -> Iterator[tuple[Any, str]]:
         """Yield id and dotted field of every changed field, by assistant, in order of id."""
-        for identity, field in self._rows("SELECT id, field FROM change WHERE op = 'changed' ORDER BY place"):
+        for identity, field in self._select("SELECT id, field FROM change WHERE op = 'changed' ORDER BY place"):
             yield _value(identity), _value(field)
 
     def in_common(self, limit: int) -> list[tuple[str, int]]:
         """Return the fields that changed alike on many assistants, with how many, the largest first."""
-        found = self._rows(
+        found = self._select(
             "SELECT field, count(*) FROM change JOIN many USING (digest) GROUP BY digest ORDER BY 2 DESC, field LIMIT ?",
             limit,
         )
@@ -173,18 +173,18 @@ class ChangeStore:
 
     def members(self, side: int) -> int:
         """Count the assistants of a side."""
-        return int(next(self._rows("SELECT count(*) FROM member WHERE side & ?", side))[0])
+        return int(next(self._select("SELECT count(*) FROM member WHERE side & ?", side))[0])
 
     def with_number(self, side: int) -> int:
         """Count the assistants of a side that have a phone number."""
-        return int(next(self._rows("SELECT count(number) FROM member WHERE side & ?", side))[0])
+        return int(next(self._select("SELECT count(number) FROM member WHERE side & ?", side))[0])
 
     def trait(self, side: int, trait: Trait, limit: int) -> Iterator[tuple[Any, int]]:
         """Yield each value of a trait with how many assistants of a side have it; rare ones together as ``ABSENT``.
 
         :param limit: how many values, the most frequent first, are counted one by one.
         """
-        found = self._rows(
+        found = self._select(
             f"SELECT {trait}, count(*) FROM member WHERE side & ? GROUP BY {trait} ORDER BY 2 DESC, 1", side
         )
         for place, (value, count) in enumerate(found):
@@ -201,7 +201,7 @@ class ChangeStore:
             f"SELECT {column} FROM member WHERE side & {CURRENT} AND {column} IS NOT NULL "
             f"GROUP BY {column} HAVING count(*) > 1 ORDER BY min(id) LIMIT ?"
         )
-        found = self._rows(
+        found = self._select(
             f"SELECT {column}, id, name, number FROM member WHERE side & {CURRENT} AND {column} IN ({shared}) ORDER BY 1, 2",
             limit,
         )
@@ -223,7 +223,7 @@ class ChangeStore:
             self._database.execute("COMMIT")
         self._changes, self._members = [], []
 
-    def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def _select(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         with _translated_errors():
             yield from self._database.execute(query, values)
 

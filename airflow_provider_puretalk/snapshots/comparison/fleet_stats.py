@@ -82,7 +82,7 @@ class FleetStats:
         Spellings of one number count as one; it is spelled as its first assistant has it.
         """
         shared = self._change_store.sharing("normalized_number", _MAX_GROUPS) if self._side == CURRENT else ()
-        return [(_text(number), members) for number, members in shared if number != MASK]
+        return [(_text_of_trait(number), members) for number, members in shared if number != MASK]
 
     def twins(self) -> list[list[Member]]:
         """Return the current assistants that are alike, group by group; the first 100.
@@ -97,7 +97,7 @@ class FleetStats:
     def _count(self, trait: Trait) -> Counter[str]:
         counts: Counter[str] = Counter()
         for value, count in self._change_store.trait(self._side, trait, _MAX_TRAITS):
-            counts[OTHERS if value is ABSENT else _text(value)] += count
+            counts[OTHERS if value is ABSENT else _text_of_trait(value)] += count
         return counts
 
 
@@ -142,7 +142,7 @@ def _fingerprint(record: dict[str, Any]) -> bytes:
     return hashlib.sha256(canonical_json.dumps(common)).digest()[:16]  # Half of it is plenty for a fleet.
 
 
-def _text(value: Any) -> str:
+def _text_of_trait(value: Any) -> str:
     """Return a value as text; one that breaks the documentation as it is spelled in JSON."""
     if value is None or value == "":
         return NONE

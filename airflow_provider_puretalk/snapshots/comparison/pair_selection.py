@@ -16,7 +16,7 @@ def choose_two(
     *,
     baseline: str | None = None,
     snapshot: str | None = None,
-    run: run_snapshots.Run | None = None,
+    run: run_snapshots.DagRun | None = None,
 ) -> tuple[str | None, str]:
     """Return the paths of two manifests: the baseline, None for a first snapshot, and the current one.
 
@@ -43,7 +43,7 @@ def choose_two(
     return None if baseline is None else path_of(baseline), path_of(snapshot)
 
 
-def _by_default(storage: Storage, account: str, run: run_snapshots.Run | None) -> tuple[Manifest, Manifest | None]:
+def _by_default(storage: Storage, account: str, run: run_snapshots.DagRun | None) -> tuple[Manifest, Manifest | None]:
     """Return the current snapshot and its baseline; each manifest is read once."""
     inventory = reader.Inventory.of(storage, account)
     selected = None if run is None else run_snapshots.select(storage, account, run, inventory)

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DagRun:
     """A run of a DAG, seen from its comparison.
 
     :ivar before: ids of upstream tasks: their snapshots are preferred.
@@ -37,7 +37,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ComparedSnapshot:
     """The snapshot that a run compares.
 
     :ivar snapshot: the current side.
@@ -49,7 +49,7 @@ class Selection:
     since: Manifest
 
 
-def select(storage: Storage, account: str, run: Run, inventory: Inventory) -> Selection | None:
+def select(storage: Storage, account: str, run: DagRun, inventory: Inventory) -> ComparedSnapshot | None:
     """Return the snapshot of an account that a run compares; None where the run has none.
 
     Of several it is the one that was read last, of the complete ones where there are any.
@@ -72,10 +72,10 @@ def select(storage: Storage, account: str, run: Run, inventory: Inventory) -> Se
         if len(own) > 1:
             inventory.refuse_newer(last)
             log.info("Comparing %s, read last of %d snapshots of %s in this run.", last.snapshot, len(own), account)
-        return Selection(last, last)
+        return ComparedSnapshot(last, last)
     if started_by:
         found = _in_order(started_by)
-        return Selection(found[-1], found[0])
+        return ComparedSnapshot(found[-1], found[0])
     if gone := run.named or run.started_by:
         what = "returned by a task before this one" if run.named else "whose event started this run"
         raise PuretalkSnapshotError(

@@ -47,7 +47,7 @@ def to_records(arrays: list[pa.Array], columns: Columns) -> list[Record]:
     :raises ValueError: they are not such arrays.
     """
     *arrays, extras = arrays
-    records = _rows(arrays, columns)
+    records = _records(arrays, columns)
     for record, extra in zip(records, parse_each(extras.to_pylist()), strict=True):
         if extra is not None:
             _overlay(record, extra, columns)
@@ -103,11 +103,11 @@ def _struct(name: str, columns: Columns, values: Sequence[Any], extras: list[Rec
     return pa.StructArray.from_arrays(arrays, fields=arrow_fields(columns), mask=absent)
 
 
-def _rows(arrays: list[pa.Array], columns: Columns) -> list[Record]:
+def _records(arrays: list[pa.Array], columns: Columns) -> list[Record]:
     values = []
     for array, form in zip(arrays, columns.values(), strict=True):
         if isinstance(form, dict):
-            inner = zip(_rows(array.flatten(), form), array.is_valid().to_pylist(), strict=True)
+            inner = zip(_records(array.flatten(), form), array.is_valid().to_pylist(), strict=True)
             values.append([row if is_object else None for row, is_object in inner])
         elif array.null_count == len(array):  # Fast path: many documented fields are never set.
             values.append([None] * len(array))

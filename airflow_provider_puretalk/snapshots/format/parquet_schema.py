@@ -12,13 +12,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import chain
 from math import copysign, isfinite
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args, get_origin
 
 from airflow_provider_puretalk.records import canonical_json
+from airflow_provider_puretalk.records.equality import is_number
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,7 +98,7 @@ class _Integer(Form):
 
     def fit(self, value: Any) -> Any:
         # The range comes first: int() of a Decimal such as 1E+999999 would take minutes.
-        if not _is_number(value) or not -(2**63) <= value < 2**63:
+        if not is_number(value) or not -(2**63) <= value < 2**63:
             return None
         if type(value) is int:
             return value
@@ -116,7 +116,7 @@ class _Number(Form):
         return super().array(values)
 
     def fit(self, value: Any) -> Any:
-        if not _is_number(value):
+        if not is_number(value):
             return None
         try:
             number = float(value)
@@ -302,10 +302,6 @@ def _texts(instants: pa.Array) -> pa.Array:
     texts = compute.replace_substring(texts, pattern=" ", replacement="T")
     texts = compute.replace_substring(texts, pattern=".000000", replacement="")
     return compute.binary_join_element_wise(texts, "Z", "")
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float, Decimal)
 
 
 def _is_minus_zero(number: float) -> bool:

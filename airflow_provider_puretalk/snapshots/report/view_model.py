@@ -66,7 +66,7 @@ class InCommon:
 
 
 @dataclass(frozen=True, slots=True)
-class Assistant:
+class ChangedAssistant:
     """An assistant with changes of its own, by class and field; ``more`` fields are left out."""
 
     name: str
@@ -154,7 +154,7 @@ class ViewModel:
             ids = [label(one) for one in change.assistant_ids[:MAX_IDS]]
             yield InCommon(self._field(change), len(change.assistant_ids), ids)
 
-    def assistants(self) -> Iterator[Assistant]:
+    def assistants(self) -> Iterator[ChangedAssistant]:
         """Yield the assistants with changes of their own, as far as they are shown."""
         if self.numbers.assistants:
             for changes in itertools.islice(_by_assistant(self.comparison), MAX_ASSISTANTS):
@@ -197,13 +197,13 @@ class ViewModel:
                     anchor = ""
             self.warnings.add_change(change, anchor)
 
-    def _assistant(self, changes: Iterator[Changed]) -> Assistant:
+    def _assistant(self, changes: Iterator[Changed]) -> ChangedAssistant:
         first = next(changes)
         found = [first, *itertools.islice(changes, MAX_FIELDS - 1)]
         more = sum(1 for _ in changes)
         found.sort(key=lambda change: FIELD_CLASSES.index(change.field_class))
         most = max(_MIN_FIELDS, self._allowance.grant(_FIELD_BYTES * len(found)) // _FIELD_BYTES)
-        return Assistant(
+        return ChangedAssistant(
             label(first.name),
             label(first.assistant_id),
             list(dict.fromkeys(map(attrgetter("field_class"), found))),

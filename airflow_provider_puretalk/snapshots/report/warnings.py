@@ -139,7 +139,7 @@ class Warnings:
             if doubled := _doubled_headings(before, new):
                 self._add("heading", Example(who, dotted, ", ".join(f"“{label(one)}”" for one in doubled), anchor))
         if field_class(path[0]) in _SPOKEN and new is not ABSENT:
-            for suspicion in suspicions(_text(new), _text(old)):
+            for suspicion in suspicions(_text_of(new), _text_of(old)):
                 prefix = f", beginning with “{suspicion.prefix}”" if suspicion.prefix else ""
                 text = f"{suspicion.kind}, {suspicion.length:,} characters{prefix}"
                 self._add("secret", Example(who, dotted, text, anchor))
@@ -206,7 +206,7 @@ def _heading(text: str) -> str:
     return " ".join(text.strip("# \t*").split()).casefold()
 
 
-def _text(value: Any) -> str:
+def _text_of(value: Any) -> str:
     if value is ABSENT or value is None:
         return ""
     return value if isinstance(value, str) else canonical_json.dumps(value).decode()

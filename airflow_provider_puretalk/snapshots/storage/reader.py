@@ -289,7 +289,7 @@ def opened_rows(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, Iterator
     :raises PuretalkSnapshotError: as :func:`iter_records` does.
     """
     with _opened(manifest_path) as (manifest, files):
-        yield manifest, itertools.chain.from_iterable(_rows(path, file) for file, path in files)
+        yield manifest, itertools.chain.from_iterable(_lines_and_records(path, file) for file, path in files)
 
 
 def verify(manifest_path: AnyLocation) -> Manifest:
@@ -558,7 +558,7 @@ def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
         yield from parquet.read_records(data)
 
 
-def _rows(path: Path, file: DataFile) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+def _lines_and_records(path: Path, file: DataFile) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     if file.format == "jsonl":
         return ((line, None) for line in jsonl.read_lines(path, file.compression, name=file.name))
     return ((canonical_json.dumps(record), record) for record in _records(path, file))

@@ -111,7 +111,7 @@ def _remove(storage: Storage, manifest: Manifest, name: str, left: Leftovers, *,
             storage.remove(name)
             # Between check and removal a twin may have committed the old content again, under the same name.
             try:
-                is_needed = _names(storage, place, name.rpartition("/")[2])
+                is_needed = _manifest_names(storage, place, name.rpartition("/")[2])
             except PuretalkError:
                 storage.put(copy, name)  # Unknown, so it may be.
                 raise
@@ -123,7 +123,7 @@ def _remove(storage: Storage, manifest: Manifest, name: str, left: Leftovers, *,
         left.add(storage.url_of(name), error, holds_more=holds_more)
 
 
-def _names(storage: Storage, place: str, name: str) -> bool:
+def _manifest_names(storage: Storage, place: str, name: str) -> bool:
     """Return whether the manifest in place names a file."""
     try:
         manifest = parse_manifest(storage.read(place), storage.url_of(place))

@@ -131,7 +131,7 @@ def prune(
     :raises PuretalkError: the storage failed; ``transient`` says whether the same may succeed a while later. A warning in
         the log names what was removed by then; run it again for the rest.
     """
-    named = {*_names(keep_named)}
+    named = {*_names_to_keep(keep_named)}
     zone = _zone(timezone)
     periods = _periods(keep_daily, keep_weekly, keep_monthly)
     storage = Storage(destination, storage_conn_id)
@@ -288,7 +288,7 @@ def _periods(keep_daily: int, keep_weekly: int, keep_monthly: int) -> tuple[_Per
     )
 
 
-def _names(names: Iterable[str]) -> list[str]:
+def _names_to_keep(names: Iterable[str]) -> list[str]:
     """Check the names to keep."""
     found = [params.text("keep_named", name) for name in params.items("keep_named", names, of="snapshot names")]
     for name in found:
