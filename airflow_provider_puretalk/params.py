@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -231,6 +231,13 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(found, bool):
         raise PuretalkConfigurationError(f"`{name}` must be True or False, not {_shown(value)}.")
     return found
+
+
+def optional_function(name: str, value: Any) -> Callable[..., Any] | None:
+    """Check a function that may be left out."""
+    if value is None or callable(value):
+        return value  # type: ignore[no-any-return]
+    raise PuretalkConfigurationError(f"`{name}` must be a function, not {_shown(value)}.")
 
 
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:

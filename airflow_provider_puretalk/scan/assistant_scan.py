@@ -18,6 +18,7 @@ from airflow_provider_puretalk.api.client import ApiClient, RawPage
 from airflow_provider_puretalk.api.page import Page
 from airflow_provider_puretalk.api.retry import pause_after
 from airflow_provider_puretalk.exceptions import (
+    PuretalkConfigurationError,
     PuretalkRateLimitError,
     PuretalkResponseError,
 )
@@ -161,7 +162,7 @@ def _scanned(
     redact: Callable[[dict[str, Any]], dict[str, Any]] | None,
 ) -> ScannedPage:
     """Encode a page's records, so that none of their objects outlives it."""
-    records = page.records if redact is None else [redact(record) for record in page.records]
+    records = page.records if redact is None else [_redacted(record, redact) for record in page.records]
     try:
         rows = [
             # `parse_page` has refused records without an id. Lone surrogates, passed like this, still sort by code point.
@@ -177,6 +178,14 @@ def _scanned(
             f"Page {page.number} holds a record that cannot be written down: {error}.", transient=False
         ) from error
     return ScannedPage(page.number, page.limit, page.count, page.has_next, len(rows), rows, digest)
+
+
+def _redacted(record: dict[str, Any], redact: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    identity = record_id(record)
+    redacted = redact(record)
+    if record_id(redacted) != identity:  # Assistants would be lost, and the list would seem to contradict itself.
+        raise PuretalkConfigurationError("`redact` must return each record with its `assistant_id` as it is.")
+    return redacted
 
 
 def _nothing(record: dict[str, Any]) -> Hashable:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from airflow_provider_puretalk import params
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
 Consistency = Literal["verified", "checked", "best_effort"]
 CONSISTENCIES: tuple[str, ...] = get_args(Consistency)
@@ -48,8 +49,14 @@ class ScanOptions:
             "consistency": params.one_of("consistency", self.consistency, CONSISTENCIES),
             "max_walks": params.whole_number("max_walks", self.max_walks, least=1, rendered=False),
             "max_seconds": params.seconds("max_seconds", self.max_seconds, rendered=False),
+            "examine": params.optional_function("examine", self.examine),
+            "redact": params.optional_function("redact", self.redact),
         }
         if self.page_size is not None:
             checked["page_size"] = params.whole_number("page_size", self.page_size, least=1, rendered=False)
+        if not isinstance(self.cancelled, threading.Event | None):
+            raise PuretalkConfigurationError(
+                f"`cancelled` must be a threading.Event, not of type {type(self.cancelled).__name__}."
+            )
         for name, value in checked.items():
             object.__setattr__(self, name, value)

@@ -176,6 +176,36 @@ def test_max_seconds_of_nothing_is_refused(reading: Read, value: Any) -> None:
         assert box.request_count == 0
 
 
+@pytest.mark.parametrize("name", ["examine", "redact", "cancelled"])
+@pytest.mark.parametrize("value", ["", "text", 0, True, {}, object()])
+def test_what_is_no_function_and_no_event_is_refused(reading: Read, name: str, value: Any) -> None:
+    """Before the first request, by the name of the argument."""
+    with running(1) as box:
+        with pytest.raises(PuretalkConfigurationError, match=f"`{name}`"), reading(box, **{name: value}):
+            pytest.fail("there is no reading")
+        assert box.request_count == 0
+
+
+@pytest.mark.parametrize("consistency", ["verified", "best_effort"])
+@pytest.mark.parametrize(
+    "redact",
+    [
+        lambda record: None,
+        lambda record: {"name": record["name"]},
+        lambda record: {"assistant_id": "one for all"},
+        lambda record: record.clear() or record,
+    ],
+)
+def test_a_redaction_that_loses_the_id_is_named(reading: Read, redact: Any, consistency: str) -> None:
+    """No assistant is lost by it, and the list is not said to contradict itself."""
+    with (
+        running(30) as box,
+        pytest.raises(PuretalkConfigurationError, match="`redact`.*`assistant_id`"),
+        reading(box, redact=redact, consistency=consistency),
+    ):
+        pytest.fail("there is no reading")
+
+
 def test_one_walk_is_enough_where_one_walk_proves(reading: Read) -> None:
     """``max_walks`` counts walks, not requests."""
     with running(30, max_limit=10) as box:
