@@ -1,7 +1,8 @@
 """The rate limiter: when the next request may start, one clock for all threads of a task.
 
-Two rules share it: requests are spaced evenly below the connection's ceiling, and a 429 pauses every thread, not just the
-one that got it.
+Three rules share it: requests are spaced evenly below the connection's ceiling, a 429 pauses every thread, not just the one
+that got it, and where the requests after such a pause are throttled again, they are spaced further and further: an API that
+allows no burst would refuse all but one of those that start together, each time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,15 @@ from __future__ import annotations
 import math
 import threading
 import time
+from typing import Final
+
+
+#: Spacing after a pause that did not suffice, as a share of the pause, and its ceiling in seconds.
+_SPACING: Final = 0.125
+_WIDEST: Final = 1.0
+#: What remains of the spacing with each request, and from where on there is none.
+_KEPT: Final = 0.95
+_NARROWEST: Final = 0.01
 
 
 class RateLimiter:
@@ -22,6 +32,8 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._next_slot = 0.0
         self._paused_until = 0.0
+        self._pauses = 0
+        self._spacing = 0.0
 
     def wait(self, cancelled: threading.Event, deadline: float = math.inf) -> bool:
         """Sleep until this thread's slot.
@@ -35,15 +47,29 @@ class RateLimiter:
                 slot = max(now, self._next_slot, self._paused_until)
                 if slot >= deadline:
                     return False
-                self._next_slot = slot + self._interval
+                self._next_slot = slot + max(self._interval, self._spacing)
             if slot > now:
                 cancelled.wait(slot - now)
             # A 429 may have come in meanwhile. Then every thread takes a new slot, so that they do not all start at once.
             if self._paused_until <= slot and not cancelled.is_set():
+                self._narrow()
                 return True
         return False
 
     def pause(self, seconds: float) -> None:
         """Let no request start for so many seconds."""
         with self._lock:
-            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+            now = time.monotonic()
+            if now >= self._paused_until:
+                self._pauses += 1
+                self._spacing = min(2 * self._spacing, _WIDEST)
+            if self._pauses > 1:
+                self._spacing = max(self._spacing, min(_SPACING * seconds, _WIDEST))
+            self._paused_until = max(self._paused_until, now + seconds)
+
+    def _narrow(self) -> None:
+        """Space the next requests less: this one may start."""
+        with self._lock:
+            self._spacing *= _KEPT
+            if self._pauses > 1 and self._spacing < _NARROWEST:
+                self._pauses, self._spacing = 0, 0.0

@@ -8,7 +8,8 @@ how often                   the connection's ``max_retries`` for each page, as l
                             request after polls that failed)
 how long                    ``retry_backoff`` seconds, doubled with each try, with jitter, :data:`LONGEST_BACKOFF` at most;
                             a longer ``Retry-After`` counts instead
-everything else meanwhile   a throttled request pauses the requests of all threads for as long
+everything else meanwhile   a throttled request pauses the requests of all threads for as long; where that does not suffice,
+                            they are spaced afterwards
 ==========================  ===========================================================================================
 
 All requests are GETs, so sending one again is always safe. Airflow's own retries of a task are another matter:

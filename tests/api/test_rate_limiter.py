@@ -80,6 +80,19 @@ def test_a_pause_that_comes_while_a_thread_waits_for_a_slot(clock: Any, monkeypa
     assert moments(rate_limiter, clock, 3) == pytest.approx([begin + 6, begin + 7, begin + 8])
 
 
+def test_requests_that_are_throttled_again_are_spaced(clock: Any) -> None:
+    """After a second pause in a row, the wider the longer it lasts, and less with each request that may start."""
+    rate_limiter = RateLimiter(None)
+    for _ in range(2):
+        rate_limiter.pause(8)
+        moments(rate_limiter, clock, 1)
+    first, second, third = moments(rate_limiter, clock, 3)
+    assert 0.5 < third - second < second - first < 1
+    moments(rate_limiter, clock, 200)
+    begin = clock.now
+    assert moments(rate_limiter, clock, 2) == [begin, begin]
+
+
 def test_threads_share_one_ceiling() -> None:
     """Eight threads get eight slots, none twice."""
     rate_limiter, started, lock = RateLimiter(200), [], threading.Lock()
