@@ -12,7 +12,6 @@ import threading
 import time
 from typing import Final
 
-
 #: Spacing after a pause that did not suffice, as a share of the pause, and its ceiling in seconds.
 _SPACING: Final = 0.125
 _WIDEST: Final = 1.0
