@@ -90,7 +90,7 @@ def test_a_page_that_does_not_exist(hook: PuretalkHook) -> None:
 
 def test_a_page_whose_envelope_is_odd(sandbox: Sandbox, connection: Define, monkeypatch: pytest.MonkeyPatch) -> None:
     """``previous`` is not reliable and may be anything; it must not cost the page."""
-    monkeypatch.setattr("airflow_provider_puretalk.sandbox.pages.Page.body", lambda page: json.dumps(
+    monkeypatch.setattr("airflow_provider_puretalk.sandbox.pages.EncodedPage.body", lambda page: json.dumps(
         {"count": 1, "next": None, "previous": 7, "results": [{"assistant_id": "a", "name": 5}]}).encode())  # fmt: skip
     page = PuretalkHook().get_assistants_page()
     assert page.results[0].assistant_id == "a"
@@ -166,7 +166,7 @@ def test_iterating_a_list_that_never_ends(
 ) -> None:
     """A ``next`` without a page number cannot be compared; a multiple of what the list should take is the limit."""
     body = json.dumps({"count": 2, "next": "?cursor=abc", "previous": None, "results": [{"assistant_id": "a"}]})
-    monkeypatch.setattr("airflow_provider_puretalk.sandbox.pages.Page.body", lambda page: body.encode())
+    monkeypatch.setattr("airflow_provider_puretalk.sandbox.pages.EncodedPage.body", lambda page: body.encode())
     with pytest.raises(PuretalkPaginationError, match="does not end"):
         list(hook.iter_assistants(limit=1))
     assert sandbox.request_count < 50
