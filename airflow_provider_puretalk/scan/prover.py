@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 
 Method = Literal["one_page", "two_walks", "union", "one_walk"]
 
-
 #: Fleets up to so many rows are tried as a single page first: nothing can move between pages.
 LARGEST_SINGLE_PAGE = 1_000
 #: How many more rows than ``count`` such a page requests, so that a few rows added meanwhile do not spoil it.
@@ -58,10 +57,8 @@ _PAGES_AT_HAND = 3
 #: Seconds that pages at hand wait for those right behind them. Responses to requests sent together come together, and their
 #: threads send the next requests sooner while no thread computes.
 _GATHERING = 0.001
-
 #: Seconds between two checks, while waiting for pages, of whether the scan is to go on.
 _CHECK_EVERY = 0.1
-
 #: Walks in a row that contradict themselves in the same way before reading again is given up.
 _IDENTICAL_WALKS = 3
 
@@ -361,11 +358,11 @@ class Scanner:
             around = self._spool.seen_around(moment)
             if around != count or not count:  # That there are none is proven by an empty page that comes twice.
                 continue
-            if moment == walk.counting and around == walk.rows:
+            is_all_of_it = moment == walk.counting and around == walk.rows
+            if is_all_of_it:
                 walk.unique = around  # All that this walk saw, and none twice: no need to sort once more.
             unique = self._unique(walk)
-            newest = moment == walk.counting and around == walk.rows
-            twice = newest and walk.is_clean and self._is_all_in_the_walk_before(walk)
+            twice = is_all_of_it and walk.is_clean and self._is_all_in_the_walk_before(walk)
             method: Method = "two_walks" if twice else "union"
             removed = walk.rows - unique
             return Proof(method, True, around, walk.number, walk.first.count, removed, walk.phase, moment)

@@ -10,12 +10,13 @@ event loop that the call came from, or it ends the triggerer: they find it by a 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
+
+from airflow_provider_puretalk.daemon_pool import DaemonPool
 
 _Result = TypeVar("_Result")
 
@@ -30,26 +31,14 @@ async def run(function: Callable[..., _Result], *arguments: Any) -> _Result:
 
 
 class _Threads(Executor):
-    """A thread for each call, as an executor."""
+    """A pool of one thread for each call, which ends with the call."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Start a call."""
-        future: Future[Any] = Future()
-        threading.Thread(
-            target=_work, args=(future, function, args, kwargs), name="puretalk-trigger", daemon=True
-        ).start()
+        pool = DaemonPool(1, "puretalk-trigger")
+        future = pool.submit(function, *args, **kwargs)
+        pool.shutdown(wait=False)
         return future
 
 
-_threads: Any = _Threads()  # asgiref's types name one of the standard library's; any executor will do.
-
-
-def _work(future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = function(*args, **kwargs)
-    except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+_threads: Any = _Threads()  # asgiref's types ask for one of the standard library's; any executor will do.
