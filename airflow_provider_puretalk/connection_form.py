@@ -35,7 +35,7 @@ _EXTRA_FIELDS = {
         "Requests per second", "Ceiling for all requests of one task; none by default", "number"
     ),
     "max_response_bytes": _ExtraField(
-        "Largest answer (bytes)", "What one answer may hold when it is unpacked; 250,000,000 by default", "integer"
+        "Largest response (bytes)", "What one response may hold when it is unpacked; 250,000,000 by default", "integer"
     ),
     "verify": _ExtraField("Verify TLS", "true (default), false, or the path of a CA bundle"),
     # Not called a key: Airflow hides extras by their names, and "secret" is one of the words that it hides.

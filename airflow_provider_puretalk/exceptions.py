@@ -9,8 +9,8 @@
     ├── PuretalkNotFoundError             404
     ├── PuretalkRateLimitError            429 that outlasted the retries, or a wait too long to sit out
     ├── PuretalkServerError               5xx that outlasted the retries
-    ├── PuretalkConnectionError           no answer: DNS, refused, TLS, timeout, reset
-    ├── PuretalkResponseError             an answer that is not the documented shape
+    ├── PuretalkConnectionError           no response: DNS, refused, TLS, timeout, reset
+    ├── PuretalkResponseError             a response that is not the documented shape
     │   └── PuretalkPaginationError       the pages do not advance
     ├── PuretalkInconsistentScanError     walks over the list never agreed
     ├── PuretalkTemporaryFolderError      the local disk cannot hold what a task works on
@@ -127,11 +127,11 @@ class PuretalkServerError(PuretalkError):
 
 
 class PuretalkConnectionError(PuretalkError):
-    """No answer came: DNS, refused, TLS, timeout, reset."""
+    """No response came: DNS, refused, TLS, timeout, reset."""
 
 
 class PuretalkResponseError(PuretalkError):
-    """The answer is not the documented shape: ``err: true``, NaN, half a body, a record without id, ..."""
+    """The response is not the documented shape: ``err: true``, NaN, half a body, a record without id, ..."""
 
 
 class PuretalkPaginationError(PuretalkResponseError):

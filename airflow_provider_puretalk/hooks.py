@@ -147,9 +147,9 @@ class PuretalkHook(BaseHook):
         :param limit: rows to request; the connection's ``page_size`` by default. The server may send fewer.
         :raises PuretalkNotFoundError: the list has no such page.
         """
-        answer = self.client.get_page(params.whole_number("page", page, least=1, rendered=False), self._limit(limit))
+        response = self.client.get_page(params.whole_number("page", page, least=1, rendered=False), self._limit(limit))
         return AssistantPage.model_validate(
-            {"count": answer.count, "next": answer.next, "previous": answer.previous, "results": answer.records}
+            {"count": response.count, "next": response.next, "previous": response.previous, "results": response.records}
         )
 
     def iter_assistants(self, limit: int | None = None) -> Iterator[Assistant]:
@@ -162,20 +162,20 @@ class PuretalkHook(BaseHook):
         size, number, ceiling = self._limit(limit), 1, math.inf
         while True:
             try:
-                answer = self.client.get_page(number, size)
+                response = self.client.get_page(number, size)
             except PuretalkNotFoundError as error:
                 if number == 1:
                     raise
                 raise PuretalkInconsistentScanError(
                     f"The list shrank while it was read: page {number} is gone. Read again."
                 ) from error
-            for record in answer.records:
+            for record in response.records:
                 yield Assistant.model_validate(record)
-            if not answer.has_next:
+            if not response.has_next:
                 return
             if number == 1:
                 # Twice what it should take, and some: lists grow while they are read, but all of them end.
-                ceiling = 2 * (answer.count // max(1, len(answer.records))) + 12
+                ceiling = 2 * (response.count // max(1, len(response.records))) + 12
             if number >= ceiling:
                 raise PuretalkPaginationError(f"The list does not end: page {number} names another.")
             number += 1
@@ -220,13 +220,13 @@ class PuretalkHook(BaseHook):
             # A person is waiting, and web servers give up before all tries could be over.
             client = ApiClient(replace(self.settings, max_retries=0))
             with client.session:
-                answer = client.get_page(1, 1)
+                response = client.get_page(1, 1)
         except PuretalkError as error:
             return False, str(error)
         except Exception as error:
             # Shown to people, so only the type: a message from elsewhere may quote the connection.
             return False, f"The connection could not be tested: {type(error).__name__}."
-        return True, f"Connected to {self.settings.base_url}: {pluralize(answer.count, 'assistant')}."
+        return True, f"Connected to {self.settings.base_url}: {pluralize(response.count, 'assistant')}."
 
     def _limit(self, limit: int | None) -> int:
         return (

@@ -45,7 +45,7 @@ def test_all_is_well(sandbox: Sandbox) -> None:
         ("html", "HTML"),
         ("html:code=502", "HTTP 502"),
         ("half_body", "broke off"),
-        ("reset", "No answer"),
+        ("reset", "No response"),
         ("err_true", "err: true"),
         ("bare_list", "bare list"),
         ("no_id", "assistant_id"),

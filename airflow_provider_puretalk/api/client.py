@@ -198,7 +198,7 @@ def _decode(number: int, response: RawResponse) -> Any:
                 **response.facts,
             ) from None
         what = "an HTML page" if "html" in response.content_type.lower() else "not valid JSON"
-        raise BrokenBodyError(f"The answer is {what}: {error}.", **response.facts) from None
+        raise BrokenBodyError(f"The response is {what}: {error}.", **response.facts) from None
 
 
 def _digest(number: int, limit: int, body: bytes) -> bytes:

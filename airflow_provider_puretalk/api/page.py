@@ -86,4 +86,4 @@ def _check_that_it_advances(following: str | None, number: int) -> None:
 
 
 def _refuse(number: int, why: str) -> NoReturn:
-    raise PuretalkResponseError(f"The answer for page {number} is not the documented shape: {why}.")
+    raise PuretalkResponseError(f"The response for page {number} is not the documented shape: {why}.")

@@ -141,7 +141,7 @@ class Exchange:
         if limit.cancelled.is_set() or time.monotonic() >= limit.deadline:
             return given_up(limit.cancelled)
         return PuretalkConnectionError(
-            f"The answer took too long as a whole: {WHOLE_RESPONSE_FACTOR} times the connection's `timeout` are over.",
+            f"The response took too long as a whole: {WHOLE_RESPONSE_FACTOR} times the connection's `timeout` are over.",
             **facts,
         )
 

@@ -107,7 +107,7 @@ def _undo(body: bytes, at: int, form: int, left: int, most: int) -> tuple[bytes,
 
 def _too_large(most: int) -> PuretalkResponseError:
     return PuretalkResponseError(
-        f"The answer has more than {most:,} bytes, decoded. Request fewer rows at once (`page_size`, `limit`), or raise "
+        f"The response has more than {most:,} bytes, decoded. Request fewer rows at once (`page_size`, `limit`), or raise "
         "`max_response_bytes` in the connection's extra.",
         transient=False,
     )

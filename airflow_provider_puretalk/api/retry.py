@@ -1,7 +1,7 @@
 """When a request is sent again, how often, and after which pause.
 
 ==========================  ===========================================================================================
-what                        429 and what gateways say in its place, 5xx, no answer, an answer whose body broke; not where
+what                        429 and what gateways say in its place, 5xx, no response, one whose body broke; not where
                             ``Retry-After`` is more than :data:`LONGEST_RETRY_AFTER`, and no other error
 how often                   the connection's ``max_retries`` for each page, as long as no deadline lies before the end of
                             the pause; not at all where a reading only tries something (one page for all, or the first

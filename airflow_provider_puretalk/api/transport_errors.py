@@ -41,19 +41,19 @@ def explain(error: BaseException, proxy: Proxy | None) -> Cause:
     chain = list(_chain(error))
     for cause in chain:
         if isinstance(cause, urllib3.exceptions.IncompleteRead | http.client.IncompleteRead):
-            return Cause("The answer broke off: its body is shorter than announced.", broke_off=True)
+            return Cause("The response broke off: its body is shorter than announced.", broke_off=True)
         if isinstance(cause, urllib3.exceptions.DecodeError):
-            return Cause("The answer's body is damaged: it cannot be decoded.", broke_off=True)
+            return Cause("The response's body is damaged: it cannot be decoded.", broke_off=True)
     # What breaks while a body is read is not wrapped by requests: it arrives as urllib3 raised it.
     if isinstance(error, urllib3.exceptions.ProtocolError):
         reset = next((cause for cause in chain if isinstance(cause, ConnectionError)), None)
-        return Cause(f"The answer broke off: {_of_connection(reset)}.", broke_off=True)
+        return Cause(f"The response broke off: {_of_connection(reset)}.", broke_off=True)
     if any(isinstance(cause, urllib3.exceptions.ProxyError | requests.exceptions.ProxyError) for cause in chain):
         return _why_no_proxy(chain, proxy)
     if proxy is not None and proxy.is_socks and (found := _why_no_socks(chain, proxy)):
         return found
     if any(_NO_BUNDLE in str(cause) for cause in chain if type(cause) is OSError):
-        return Cause("No answer: the CA bundle is gone.", is_lasting=True)
+        return Cause("No response: the CA bundle is gone.", is_lasting=True)
     return Cause(_why_no_answer(chain))
 
 
@@ -71,12 +71,12 @@ def _why_no_proxy(chain: list[BaseException], proxy: Proxy | None) -> Cause:
     if status == "407":
         return credentials_refused(proxy)
     if status is not None:
-        return Cause(f"No answer: the proxy that {named} names refused to connect to the API (HTTP {status}).")
+        return Cause(f"No response: the proxy that {named} names refused to connect to the API (HTTP {status}).")
     if proxy is not None and not proxy.has_port:
         return Cause(
-            f"No answer: {named} names a proxy without a port, and none answers at the usual one.", is_lasting=True
+            f"No response: {named} names a proxy without a port, and none answers at the usual one.", is_lasting=True
         )
-    return Cause(f"No answer: the proxy that {named} names cannot be used.")
+    return Cause(f"No response: the proxy that {named} names cannot be used.")
 
 
 def _why_no_socks(chain: list[BaseException], proxy: Proxy) -> Cause | None:
@@ -85,7 +85,7 @@ def _why_no_socks(chain: list[BaseException], proxy: Proxy) -> Cause | None:
     unknown = next((cause for cause in chain if isinstance(cause, socket.gaierror)), None)
     if unknown is not None:
         return Cause(
-            f"No answer: a host name cannot be resolved ({unknown.strerror}), the API's or that of the proxy that "
+            f"No response: a host name cannot be resolved ({unknown.strerror}), the API's or that of the proxy that "
             f"{proxy.named} names. With socks5h:// the proxy resolves the API's."
         )
     if not kinds:
@@ -97,7 +97,7 @@ def _why_no_socks(chain: list[BaseException], proxy: Proxy) -> Cause | None:
             is_lasting=True,
         )
     if kinds & {"SOCKS4Error", "SOCKS5Error"}:
-        return Cause(f"No answer: the proxy that {proxy.named} names refused to connect to the API.")
+        return Cause(f"No response: the proxy that {proxy.named} names refused to connect to the API.")
     return _why_no_proxy(chain, proxy)
 
 
@@ -115,23 +115,23 @@ def _why_no_answer(chain: list[BaseException]) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = " SSL_CERT_FILE is set, but not used here: set REQUESTS_CA_BUNDLE, or the extra field `verify`."
             ignored = hint if os.environ.get("SSL_CERT_FILE") else ""
-            return f"No answer: the API's TLS certificate was refused ({cause.verify_message}).{ignored}"
+            return f"No response: the API's TLS certificate was refused ({cause.verify_message}).{ignored}"
         if isinstance(cause, ssl.SSLError):
             hint = " What answers there may not speak TLS: for plain HTTP the Host field begins with http://."
             plain = hint if cause.reason in _NOT_TLS else ""
-            return f"No answer: TLS failed ({cause.reason or 'no reason given'}).{plain}"
+            return f"No response: TLS failed ({cause.reason or 'no reason given'}).{plain}"
         if isinstance(cause, socket.gaierror):
-            return f"No answer: the host name cannot be resolved ({cause.strerror})."
+            return f"No response: the host name cannot be resolved ({cause.strerror})."
         if isinstance(cause, requests.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError) and not isinstance(
             cause,
             urllib3.exceptions.NewConnectionError,  # a subclass that means anything but a timeout
         ):
-            return "No answer: connecting timed out."
+            return "No response: connecting timed out."
         if isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError | requests.Timeout):
-            return "No answer: the API was silent for longer than the connection's `timeout`."
+            return "No response: the API was silent for longer than the connection's `timeout`."
         if isinstance(cause, ConnectionError):
-            return f"No answer: {_of_connection(cause)}."
-    return f"No answer: {type(chain[-1]).__name__}."
+            return f"No response: {_of_connection(cause)}."
+    return f"No response: {type(chain[-1]).__name__}."
 
 
 def _of_connection(error: ConnectionError | None) -> str:

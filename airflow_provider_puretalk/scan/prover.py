@@ -9,7 +9,7 @@ It fetches page *n* with limit *m* through a function that it is given, and know
 The proofs, given that an id once deleted does not come back and that walks do not overlap:
 
 * **Around a moment.** Each walk but the first begins with a request that only counts. An id seen both before that request
-  was sent and after it was answered existed when the server counted. If as many ids were seen on both sides as ``count``
+  was sent and after its response came existed when the server counted. If as many ids were seen on both sides as ``count``
   says, they are all. It does not matter in which order the server counts and selects, in which order pages are read, how
   often a row is missed or doubled, or whether a walk breaks off. Two clean walks in a row with the same ids are the usual
   case of it (``two_walks``); when the server orders rows at random, it takes the union of more (``union``).
@@ -77,7 +77,7 @@ class Proof:
     :ivar complete: whether every check of the requested consistency held.
     :ivar count: how many assistants the reading holds.
     :ivar walks: how many walks it took.
-    :ivar count_reported: what the last walk's first answer said.
+    :ivar count_reported: what the last walk's first response said.
     :ivar duplicates_removed: rows of the last walk whose id had come before in it.
     :ivar phase: the spool's phase that holds the last walk.
     :ivar moment: for proofs around a moment, the spool's phase of the request that counted.
@@ -99,8 +99,8 @@ class Proof:
 class _Walk:
     """What one walk saw, page by page.
 
-    :ivar first: the answer to its first request.
-    :ivar page_one: its first page, in the spool by now: that answer where the request did not only count, one of its own
+    :ivar first: the response to its first request.
+    :ivar page_one: its first page, in the spool by now: that response where the request did not only count, one of its own
         where that came before the others, else None.
     :ivar unique: its different ids, once they were counted, which means to sort them.
     """
@@ -259,7 +259,7 @@ class Scanner:
         try:
             page = self._first_page(self._fetch_once, limit)
         except PuretalkError as error:
-            # Servers and gateways refuse a limit with any status, or give up on a long answer. Whatever it was: if it has
+            # Servers and gateways refuse a limit with any status, or give up on a long response. Whatever it was: if it has
             # nothing to do with the limit, the next page shows it.
             self._single_page_failed(limit, error, began)
             return first

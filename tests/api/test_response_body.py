@@ -1,4 +1,4 @@
-"""No answer becomes larger than the connection allows, however it is compressed."""
+"""No response becomes larger than the connection allows, however it is compressed."""
 
 from __future__ import annotations
 

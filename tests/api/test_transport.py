@@ -87,7 +87,7 @@ def test_a_reset_connection(serve: Callable[..., Any], make_client: Callable[...
     """Instead of an answer."""
     error = failing(make_client(serve(reset).address, extra={"max_retries": 1}))
     assert type(error) is PuretalkConnectionError
-    assert "No answer: connection" in str(error)
+    assert "No response: connection" in str(error)
     assert error.status_code is None
 
 

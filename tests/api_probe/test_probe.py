@@ -182,7 +182,7 @@ def test_a_broken_response_later_on_is_a_fact_like_others() -> None:
     with sandboxes.running(assistants=250, api_key=API_KEY, faults=["ok:times=2", "reset"]) as box:
         report = probe(settings(box.base_url))
     assert report.facts["without_key"]["status"] is None
-    assert report.facts["without_key"]["body"].startswith("No answer")
+    assert report.facts["without_key"]["body"].startswith("No response")
     assert report.facts["order"]["same_rows_twice"] is True
 
 
