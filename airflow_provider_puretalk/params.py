@@ -12,8 +12,10 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import tzinfo
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from airflow_provider_puretalk import locations
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
@@ -238,6 +240,18 @@ def optional_function(name: str, value: Any) -> Callable[..., Any] | None:
     if value is None or callable(value):
         return value  # type: ignore[no-any-return]
     raise PuretalkConfigurationError(f"`{name}` must be a function, not {_shown(value)}.")
+
+
+def time_zone(name: str, value: Any) -> tzinfo:
+    """Check a time zone: its name, or what Python has for it."""
+    if isinstance(value, tzinfo):
+        return value
+    try:
+        return ZoneInfo(text(name, value))
+    except (KeyError, ValueError, OSError):
+        raise PuretalkConfigurationError(
+            f"`{name}` must be the name of a time zone, such as 'UTC' or 'Europe/Berlin', not {value!r}."
+        ) from None
 
 
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:

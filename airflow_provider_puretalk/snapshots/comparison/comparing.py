@@ -15,14 +15,14 @@ from airflow_provider_puretalk.cycle_collector import collector_paused
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.records.contract_check import fields_present
-from airflow_provider_puretalk.records.field_paths import ITEMS, Pattern, covers, parse_names
+from airflow_provider_puretalk.records.field_paths import Pattern, covers, parse_names
 from airflow_provider_puretalk.records.ignored_fields import DEFAULT, UNMATCHED_WARNING, IgnoredFields
 from airflow_provider_puretalk.records.models import pointer_path
 from airflow_provider_puretalk.snapshots.comparison.change_store import BASELINE, CURRENT, ChangeStore
 from airflow_provider_puretalk.snapshots.comparison.fleet_stats import FleetStats
 from airflow_provider_puretalk.snapshots.comparison.merge_join import Merge, Records, Row
+from airflow_provider_puretalk.snapshots.comparison.redactions import incomparable_names, redacted_differently
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison, Listing, Side
-from airflow_provider_puretalk.snapshots.format.manifest import Redaction
 from airflow_provider_puretalk.snapshots.storage import reader
 
 #: Ignored by default: it changes with every save.
@@ -70,9 +70,9 @@ def compare_listings(
     notes = list(_notes_on_completeness(baseline, current))
     incomparable: list[Pattern] = []
     hidden: list[Pattern] = []
-    if baseline is not None and (names := _redacted_differently(baseline.redaction, current.redaction)):
+    if baseline is not None and (names := redacted_differently(baseline.redaction, current.redaction)):
         hidden = parse_names("redact", [name for name in names if name in current.redaction.policy])
-        names = _incomparable_names(names, baseline.redaction, current.redaction)
+        names = incomparable_names(names, baseline.redaction, current.redaction)
         incomparable = parse_names("redact", [*names])
         notes.append(
             f"The two were redacted by different policies: changes of {', '.join(f'`{name}`' for name in names)} "
@@ -135,29 +135,6 @@ def _notes_on_completeness(baseline: Listing | None, current: Listing) -> Iterat
     for listing in filter(None, (baseline, current)):
         if not listing.complete:
             yield f"{_label(listing)} is incomplete: what it lacks may have been there."
-
-
-def _redacted_differently(baseline: Redaction, current: Redaction) -> list[str]:
-    """Return the fields that two redactions treat differently; hashes under two keys cannot be compared either."""
-    names = sorted(baseline.policy.keys() | current.policy.keys())
-    other_key = baseline.key_fingerprint != current.key_fingerprint
-    return [
-        name
-        for name in names
-        if baseline.policy.get(name) != current.policy.get(name) or (other_key and current.policy.get(name) == "hash")
-    ]
-
-
-def _incomparable_names(names: Sequence[str], baseline: Redaction, current: Redaction) -> list[str]:
-    """Return the fields that cannot be compared because two redactions treat these differently.
-
-    Where one of the two may have dropped items of a list, the indexes of the others differ: then it is the whole list.
-    """
-    found = set()
-    for name in names:
-        is_dropped = "drop" in (baseline.policy.get(name), current.policy.get(name))
-        found.add(name.partition(f".{ITEMS}")[0] if is_dropped else name)
-    return sorted(found)
 
 
 def _appeared_and_vanished(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from airflow_provider_puretalk.snapshots.report.text_diff import Effort, Kind, Run, word_diff
+from airflow_provider_puretalk.records.text_diff import Effort, Kind, Run, word_diff
 from airflow_provider_puretalk.snapshots.report.values import MAX_VALUE, Allowance, fitting, size
 
 #: Texts up to this length, on one line, are shown side by side.

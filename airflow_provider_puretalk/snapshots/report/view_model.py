@@ -14,12 +14,12 @@ from typing import Any
 
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES, FieldClass
 from airflow_provider_puretalk.records.models import pointer_path
+from airflow_provider_puretalk.records.text_diff import Effort
 from airflow_provider_puretalk.snapshots.comparison.changes import Added, Changed, ChangedMany, Removed
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.report.charts import Chart, charts
 from airflow_provider_puretalk.snapshots.report.diff_passages import Passage, passages
 from airflow_provider_puretalk.snapshots.report.size_budget import Space
-from airflow_provider_puretalk.snapshots.report.text_diff import Effort
 from airflow_provider_puretalk.snapshots.report.values import Allowance, Shown, label, laid_out, shown
 from airflow_provider_puretalk.snapshots.report.warnings import Warnings
 

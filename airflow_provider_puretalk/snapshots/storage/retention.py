@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
@@ -132,7 +131,7 @@ def prune(
         the log names what was removed by then; run it again for the rest.
     """
     named = {*_names_to_keep(keep_named)}
-    zone = _zone(timezone)
+    zone = params.time_zone("timezone", timezone)
     periods = _periods(keep_daily, keep_weekly, keep_monthly)
     storage = Storage(destination, storage_conn_id)
     storage.check(writing=not dry_run)
@@ -339,14 +338,3 @@ def _day_of(manifest: Manifest, zone: tzinfo) -> date:
         except (ValueError, OverflowError):
             pass  # Such as 20261399, or the last hour of all time: a number, not a day.
     return reader.reading_order(manifest)[0].astimezone(zone).date()
-
-
-def _zone(timezone: str | tzinfo) -> tzinfo:
-    if isinstance(timezone, tzinfo):
-        return timezone
-    try:
-        return ZoneInfo(params.text("timezone", timezone))
-    except (KeyError, ValueError, OSError):
-        raise PuretalkConfigurationError(
-            f"`timezone` must be the name of a time zone, such as 'UTC' or 'Europe/Berlin', not {timezone!r}."
-        ) from None

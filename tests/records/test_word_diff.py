@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_puretalk.snapshots.report.text_diff import Effort, Kind, word_diff
+from airflow_provider_puretalk.records.text_diff import Effort, Kind, word_diff
 
 WORDS = st.lists(
     st.sampled_from(
