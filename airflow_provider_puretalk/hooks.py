@@ -27,6 +27,7 @@ from airflow_provider_puretalk.once import once, without_made
 from airflow_provider_puretalk.records.models import Assistant, AssistantPage
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
 from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
+from airflow_provider_puretalk.scan.page_memory import PageMemory
 from airflow_provider_puretalk.wording import pluralize
 
 if TYPE_CHECKING:
@@ -210,9 +211,12 @@ class PuretalkHook(BaseHook):
         options = ScanOptions(self._limit(limit), consistency, max_walks, max_seconds, examine, redact, cancelled)
         return self.scan(options)
 
-    def scan(self, options: ScanOptions) -> AbstractContextManager[AssistantScan]:
-        """Scan the whole list as :meth:`scan_assistants` does, with its options as one."""
-        return scan(self.client, options, reading=self.reading)
+    def scan(self, options: ScanOptions, *, memory: PageMemory | None = None) -> AbstractContextManager[AssistantScan]:
+        """Scan the whole list as :meth:`scan_assistants` does, with its options as one.
+
+        :param memory: of the last reading, for those who read again and again.
+        """
+        return scan(self.client, options, reading=self.reading, memory=memory)
 
     def test_connection(self) -> tuple[bool, str]:
         """Fetch one row, without retries, and return in a sentence how that went. Never raises."""

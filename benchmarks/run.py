@@ -52,9 +52,10 @@ class Goal:
 
 
 @contextlib.contextmanager
-def serving(assistants: int, latency_ms: int) -> Iterator[str]:
+def serving(assistants: int, latency_ms: int, largest_page: int = 100) -> Iterator[str]:
     """Run the benchmark's server; yields its base URL."""
     command = [sys.executable, "-m", "benchmarks.server", f"--assistants={assistants}", f"--latency-ms={latency_ms}"]
+    command.append(f"--largest-page={largest_page}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -192,11 +193,12 @@ def measure_comparing(arguments: argparse.Namespace) -> list[str]:
 
 
 def measure_waiting(arguments: argparse.Namespace) -> list[str]:
-    """Let a thousand sensors wait; import what DAG files import."""
+    """Let a thousand sensors wait, and a watcher watch; import what DAG files import."""
     found = waiting.measure(arguments.times)
-    goals = [Goal(*goal) for goal in waiting.goals(found)]
+    watched = waiting.measure_watching(arguments.times, serving)
+    goals = [Goal(*goal) for goal in (*waiting.goals(found), *waiting.watching_goals(watched))]
     goals.append(Goal("importing operators, sensors and assets, ms", import_cost(arguments.times), 25))
-    return waiting.table(found) + goals_table(goals)
+    return waiting.table(found) + waiting.watching_table(watched) + goals_table(goals)
 
 
 #: What can be measured by itself; each has a place of its own in the README.

@@ -3,6 +3,8 @@
 The stand-in PureTalk is a process of its own and counts requests; the sensors' triggers are started one by one, as Airflow
 starts them, in a process of their own as well. A task that ticks every 10 ms on their event loop measures how late it was:
 so late would every other trigger have been. How late it is without sensors is what the machine itself makes of it.
+
+And what a watcher's poll costs in processor time when nothing has changed since the last one, beside the first one.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +31,8 @@ SENSORS = 1_000
 INTERVAL = 2.0
 #: Fifteen pages of twenty rows, four of them at a time: one poll is many requests.
 ASSISTANTS, PAGE_SIZE, IN_FLIGHT = 300, 20, 4
+#: Assistants of the account that is watched, the most rows that its server sends in a page, and polls without a change.
+WATCHED, LARGEST_PAGE, UNCHANGED_POLLS = 5_000, 1_000, 5
 #: Seconds between two ticks.
 TICK = 0.01
 
@@ -75,6 +80,54 @@ class Waited:
     usually_late_ms: float
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Processor time that polls of a watcher take, in seconds.
+
+    :ivar page_size: what is set; None where nothing is.
+    :ivar first: of a poll that knows nothing yet, with all imports behind it.
+    :ivar unchanged: of one that gets the same bytes, the median of several.
+    """
+
+    page_size: int | None
+    first: float
+    unchanged: float
+
+
+def measure_watching(times: int, serving: Callable[..., AbstractContextManager[str]]) -> list[Watched]:
+    """Watch an account that nobody edits.
+
+    :param serving: serves so many assistants with a latency, in pages of so many rows at most, and gives the base URL.
+    """
+    found = []
+    for page_size in (None, 100):
+        runs = []
+        for _ in range(times):
+            with serving(WATCHED, 0, LARGEST_PAGE) as url:
+                runs.append(_run(url, {"page_size": page_size} if page_size else {}, "watching"))
+        found.append(Watched(page_size, *(statistics.median(run[name] for run in runs) for name in runs[0])))
+        print(f"  watching: {found[-1].first:.2f} s, then {found[-1].unchanged:.2f} s", flush=True)
+    return found
+
+
+def watching_table(found: list[Watched]) -> list[str]:
+    """Return the lines of the table."""
+    return [
+        f"\n### Polls of a watcher of {WATCHED:,} assistants that nobody edits, processor time\n",
+        "| `page_size` | first poll, s | poll without a change, s |",
+        "|---|---|---|",
+        *(f"| {one.page_size or 'unset'} | {one.first:.2f} | {one.unchanged:.2f} |" for one in found),
+    ]
+
+
+def watching_goals(found: list[Watched]) -> list[tuple[str, float, float]]:
+    """Return what was to be reached: what, the figure, and what it may be at most."""
+    return [
+        (f"`page_size` {one.page_size or 'unset'}: poll without a change / first poll", one.unchanged / one.first, 0.15)
+        for one in found
+    ]
+
+
 def measure(times: int) -> list[Waited]:
     """Measure all situations some times."""
     return [_median([_measure(number) for _ in range(times)]) for number in range(len(SITUATIONS))]
@@ -118,22 +171,9 @@ def goals(found: list[Waited]) -> list[tuple[str, float, float]]:
 
 def _measure(number: int) -> Waited:
     situation = SITUATIONS[number]
-    with _account(situation.latency_ms) as url, tempfile.TemporaryDirectory(prefix="puretalk-benchmark-") as home:
-        connection = {"conn_type": "puretalk", "host": url, "password": "sandbox-key"}
-        extra = {"page_size": PAGE_SIZE, "max_parallel_requests": IN_FLIGHT}
-        environment = os.environ | {
-            "AIRFLOW_HOME": home,
-            "AIRFLOW_CONN_BENCHMARK": json.dumps(connection | {"extra": extra}),
-            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-            "PYTHONWARNINGS": "ignore",
-        }
-        command = [sys.executable, "-m", "benchmarks.waiting", str(number)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    with _account(situation.latency_ms) as url:
+        figures = _run(url, {"page_size": PAGE_SIZE, "max_parallel_requests": IN_FLIGHT}, str(number))
         served = _requests(url)
-    line = next((line for line in result.stdout.splitlines() if line.startswith("FIGURES ")), None)
-    if line is None:
-        raise SystemExit(f"{situation.title} failed:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}")
-    figures = json.loads(line.removeprefix("FIGURES "))
     pages = -(-ASSISTANTS // PAGE_SIZE)
     waited = Waited(
         situation.title,
@@ -145,6 +185,25 @@ def _measure(number: int) -> Waited:
     )
     print(f"  {waited.title}: {waited.polls} polls, latest tick {waited.late_ms:.1f} ms", flush=True)
     return waited
+
+
+def _run(url: str, extra: dict[str, Any], what: str) -> dict[str, float]:
+    """Measure something in a process of its own; return its figures."""
+    with tempfile.TemporaryDirectory(prefix="puretalk-benchmark-") as home:
+        connection = {"conn_type": "puretalk", "host": url, "password": "sandbox-key", "extra": extra}
+        environment = os.environ | {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW_CONN_BENCHMARK": json.dumps(connection),
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "PYTHONWARNINGS": "ignore",
+        }
+        command = [sys.executable, "-m", "benchmarks.waiting", what]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    line = next((line for line in result.stdout.splitlines() if line.startswith("FIGURES ")), None)
+    if line is None:
+        raise SystemExit(f"{what} failed:\n{result.stdout[-2000:]}\n{result.stderr[-4000:]}")
+    figures: dict[str, float] = json.loads(line.removeprefix("FIGURES "))
+    return figures
 
 
 @contextlib.contextmanager
@@ -212,8 +271,25 @@ async def _tick(late: list[float]) -> None:
         due = clock() + TICK
 
 
+async def _watch() -> dict[str, float]:
+    """Poll as a watcher does; returns the processor time of the first poll and of one without a change, in seconds."""
+    from airflow_provider_puretalk.triggers.fleet_polls import Pace, observations
+
+    spent = []
+    # The first watcher is there for the imports.
+    for polls in (1, 1 + UNCHANGED_POLLS):
+        stream = observations("benchmark", None, Pace(0.1, 3600))
+        for _ in range(polls):
+            began = time.process_time()
+            observation = await anext(stream)
+            spent.append(time.process_time() - began)
+            if len(observation.fleet.fingerprints) != WATCHED:
+                raise SystemExit(f"{len(observation.fleet.fingerprints)} assistants came")
+    return {"first": spent[1], "unchanged": statistics.median(spent[2:])}
+
+
 def main() -> None:
-    """Measure one situation, in this process, and print its figures."""
+    """Measure one situation, or what a watcher takes, in this process, and print its figures."""
     # What a triggerer has imported before it runs its first trigger.
     import airflow.jobs.triggerer_job_runner  # noqa: F401
 
@@ -222,6 +298,9 @@ def main() -> None:
     # Airflow's imports leave so many objects that Python's next full collection takes a third of a second, whatever
     # object causes it. A triggerer that has run for a while has that behind it.
     gc.collect()
+    if sys.argv[1] == "watching":
+        print("FIGURES " + json.dumps(asyncio.run(_watch())))
+        return
     late = sorted(asyncio.run(_wait(SITUATIONS[int(sys.argv[1])])))
     figures = {"late_ms": late[-1] * 1000, "usually_late_ms": late[int(len(late) * 0.99)] * 1000}
     print("FIGURES " + json.dumps(figures))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -88,6 +88,7 @@ class Observer:
         self._key_fingerprint: str | None = None
         self._known: dict[bytes, _Observed] = {}
         self._shapes: dict[tuple[Path, ...], tuple[Path, ...]] = {}
+        self._last: Fleet | None = None
 
     def observe(
         self, account: str, lines: Iterable[bytes], *, observed_at: datetime | None = None, secret: str | None = None
@@ -107,7 +108,18 @@ class Observer:
         self._known, self._key_fingerprint = observed, key_fingerprint
         fingerprints = {one.identity: one.fingerprint for one in observed.values()}
         former = {one.identity: one.former for one in observed.values() if one.former is not None}
-        return Fleet(account, fingerprints, key_fingerprint, observed_at, former=former)
+        self._last = Fleet(account, fingerprints, key_fingerprint, observed_at, former=former)
+        return self._last
+
+    def observe_again(self, observed_at: datetime) -> Fleet:
+        """Return the fingerprints of a poll whose records, account and secret are those of the last one.
+
+        :raises ValueError: there was none.
+        """
+        if self._last is None:
+            raise ValueError("There was no poll yet.")
+        self._last = replace(self._last, observed_at=observed_at)
+        return self._last
 
     def _of_line(self, line: bytes, key: bytes) -> _Observed:
         record = canonical_json.loads(line)

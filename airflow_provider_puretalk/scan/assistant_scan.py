@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_puretalk.api.cancellation import Cancellation
 from airflow_provider_puretalk.api.client import ApiClient, RawPage
 from airflow_provider_puretalk.api.page import Page
+from airflow_provider_puretalk.api.request import RawResponse
 from airflow_provider_puretalk.api.retry import pause_after
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
@@ -25,6 +26,7 @@ from airflow_provider_puretalk.exceptions import (
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
+from airflow_provider_puretalk.scan.page_memory import PageMemory
 from airflow_provider_puretalk.scan.prover import Method, Proof, Scanner
 from airflow_provider_puretalk.scan.single_page import SinglePageTries
 from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
@@ -39,14 +41,18 @@ class AssistantScan:
     :ivar consistency: what was requested.
     :ivar started_at: when the first request was about to go out, in UTC.
     :ivar finished_at: when the proof was found, in UTC.
+    :ivar unchanged: whether its records are exactly those of the reading that the memory is of; without a memory, False.
     """
 
-    def __init__(self, spool: Spool, proof: Proof, *, consistency: Consistency, started_at: datetime) -> None:
+    def __init__(
+        self, spool: Spool, proof: Proof, *, consistency: Consistency, started_at: datetime, unchanged: bool = False
+    ) -> None:
         self._spool = spool
         self._proof = proof
         self.consistency = consistency
         self.started_at = started_at
         self.finished_at = datetime.now(UTC)
+        self.unchanged = unchanged
 
     @property
     def count(self) -> int:
@@ -103,19 +109,25 @@ def scan(
     options: ScanOptions,
     *,
     reading: Callable[[], AbstractContextManager[None]] = nullcontext,
+    memory: PageMemory | None = None,
 ) -> Iterator[AssistantScan]:
     """Scan the whole list until it is proven complete, see :class:`airflow_provider_puretalk.scan.prover.Scanner`.
 
     :param reading: gives the context in which requests are sent; it is left when the scan is proven complete.
+    :param memory: of the caller's last reading, by which pages that came then are not decoded again. When the context ends
+        without an error it is of this one: what the caller made of its records can be used again at the next one that is
+        ``unchanged``.
     """
+    if memory is not None:
+        memory.open(client.settings, options.page_size)
     # Of our own: a failure must end what is in flight here, and nothing else that the caller's event ends.
     stop = Cancellation(options.cancelled)
-    with Spool() as spool, ExitStack() as requesting:
+    with Spool(memory, lambda page, body: decode(_raw(page, body))) as spool, ExitStack() as requesting:
         requesting.enter_context(reading())
         started_at = datetime.now(UTC)
         deadline = time.monotonic() + options.max_seconds
-        # Only a scan of several walks can meet the same page twice.
-        hashed = options.consistency == "verified"
+        # Only a scan of several walks can meet the same page twice, or one after another.
+        hashed = options.consistency == "verified" or memory is not None
 
         probing = options.probe
 
@@ -133,8 +145,10 @@ def scan(
                 raise
 
         def parse(raw: RawPage) -> ScannedPage:
-            if raw.digest is not None and (known := spool.known(raw.digest)):
-                return known
+            known = raw.digest and (spool.known(raw.digest) or spool.skip(raw.digest, raw.response.body))
+            return known or decode(raw)
+
+        def decode(raw: RawPage) -> ScannedPage:
             page, digest = client.parse(raw, deadline=deadline, cancelled=stop)
             return _scanned(page, digest, options.examine or _nothing, options.redact)
 
@@ -150,9 +164,29 @@ def scan(
             fetch_once=fetch_once,
             single_pages=_single_pages[client.settings.base_url, client.settings.account],
         )
-        result = AssistantScan(spool, scanner.run(), consistency=options.consistency, started_at=started_at)
+        proof = scanner.run()
+        pages = spool.result(proof.phase) if memory is not None and _is_one_walk(proof) else None
+        result = AssistantScan(
+            spool,
+            proof,
+            consistency=options.consistency,
+            started_at=started_at,
+            unchanged=memory is not None and pages is not None and pages == memory.result,
+        )
         requesting.close()
         yield result
+        if memory is not None:
+            spool.remember(memory, pages)
+
+
+def _is_one_walk(proof: Proof) -> bool:
+    """Return whether the records are all that the last walk saw, and each in one place: then its pages say what they are."""
+    return proof.method in ("one_page", "two_walks") or (proof.method == "one_walk" and not proof.duplicates_removed)
+
+
+def _raw(page: ScannedPage, body: bytes) -> RawPage:
+    """Return a page as it was fetched."""
+    return RawPage(page.number, page.limit, RawResponse(body, {}, {}), page.digest, tries=1)
 
 
 def _scanned(

@@ -2,7 +2,8 @@
 
 It takes the pages of one walk after the other and gives canonical lines in order of ``assistant_id``. It also knows which
 ids each walk saw, which is what the proofs of :mod:`airflow_provider_puretalk.scan.prover` count, and which pages it has
-already, so that the same bytes need not be decoded twice.
+already, so that the same bytes need not be decoded twice. As long as all pages are those of the last reading
+(:mod:`airflow_provider_puretalk.scan.page_memory`), their bytes only wait here, and are decoded when that is needed.
 
 Lines go to the end of a flat file, one write a page. SQLite keeps where they lie and does the sorting and counting. Neither
 file has a name: they go with the spool, and with a killed process as well.
@@ -12,12 +13,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Hashable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from airflow_provider_puretalk import temporary
+from airflow_provider_puretalk.scan.page_memory import PageMemory, key_of
 
 #: Memory in KiB that SQLite may use for its pages, and for each sort. So little that a fleet of some ten thousand fills it:
 #: larger ones take no more. What is read is read in order, so that a larger one saves no time.
@@ -82,9 +85,15 @@ class ScannedPage:
 
 
 class Spool:
-    """The pages of a scan. A context manager; closing it deletes everything. All calls come from one thread."""
+    """The pages of a scan. A context manager; closing it deletes everything. All calls come from one thread.
 
-    def __init__(self) -> None:
+    :param memory: of the last reading; with one, all pages must have a digest.
+    :param decode: gives a page of the last reading its rows back, made from its bytes.
+    """
+
+    def __init__(
+        self, memory: PageMemory | None = None, decode: Callable[[ScannedPage, bytes], ScannedPage] | None = None
+    ) -> None:
         self._lines = temporary.unnamed(_HELD)
         self._end = 0
         self._database = temporary.database(_HELD)
@@ -95,6 +104,13 @@ class Spool:
         self._batch_count = 0
         self._notes: dict[Hashable, int] = {}
         self._found: tuple[str, tuple[int, ...]] | None = None
+        self._memory = memory
+        self._decode = decode
+        #: Where the bytes of pages lie that were not decoded, and what was seen while there were only such pages.
+        self._skipped: dict[bytes, tuple[int, int]] = {}
+        self._waiting: list[tuple[int, ScannedPage]] | None = None if memory is None else []
+        self._seen: defaultdict[int, list[ScannedPage]] = defaultdict(list)
+        self._counts: dict[bytes, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -113,28 +129,49 @@ class Spool:
         """Return the page with this digest that is kept already, without its rows, ready to be added again."""
         return self._known[digest][1] if digest in self._known else None
 
+    def skip(self, digest: bytes, body: bytes) -> ScannedPage | None:
+        """Return a page of the last reading, as :meth:`known` does, as long as there were only such pages.
+
+        :param body: its bytes, which are kept as they are.
+        """
+        if self._waiting is None or self._memory is None or digest not in self._memory.pages:
+            return None
+        if digest not in self._skipped:
+            with temporary.reported(_HELD):
+                self._skipped[digest] = self._write(body), len(body)
+        return self._memory.pages[digest]
+
     def add(self, phase: int, page: ScannedPage) -> None:
         """Keep a page. Phases are numbered upwards: what is fetched in one is requested after all of the one before came."""
         self._found = None
-        with temporary.reported(_HELD):
-            batch = self._known[page.digest or b""][0] if page.rows is None else self._keep(page)
-            self._database.execute("INSERT INTO sighting (phase, batch) VALUES (?, ?)", (phase, batch))
+        if self._memory is not None:
+            self._seen[phase].append(page if page.rows is None else replace(page, rows=None))
+        if self._waiting is not None and page.rows is None:
+            self._waiting.append((phase, page))
+        else:
+            self._decode_waiting()
+            self._sight(phase, page)
 
     def seen_in(self, phase: int) -> int:
         """Count the ids that were seen in a phase."""
-        return self._count_found(_SEEN_IN, phase)
+        pages = self._seen[phase]
+        return self._in_both(pages, pages, lambda: self._count_found(_SEEN_IN, phase))
 
     def seen_in_both(self, phase: int, other: int) -> int:
         """Count the ids that were seen in each of two phases."""
-        return self._count(f"(SELECT id {_SEEN_IN_BOTH})", phase, other)
+        count = lambda: self._count(f"(SELECT id {_SEEN_IN_BOTH})", phase, other)  # noqa: E731
+        return self._in_both(self._seen[phase], self._seen[other], count)
 
     def seen_around(self, phase: int) -> int:
         """Count the ids that were seen before a phase, and after it as well."""
-        return self._count_found(_SEEN_AROUND, phase, phase)
+        before = [page for one, pages in self._seen.items() if one < phase for page in pages]
+        after = [page for one, pages in self._seen.items() if one > phase for page in pages]
+        return self._in_both(before, after, lambda: self._count_found(_SEEN_AROUND, phase, phase))
 
     def saw_the_same(self, phase: int, other: int) -> bool:
         """Return whether the same ids were seen in two phases, each as often."""
-        return not any(
+        one, another = (Counter(page.digest for page in self._seen[which]) for which in (phase, other))
+        return (bool(one) and one == another) or not any(
             self._count(f"({_ROWS_OF} EXCEPT {_ROWS_OF})", *phases) for phases in ((phase, other), (other, phase))
         )
 
@@ -146,19 +183,59 @@ class Spool:
         """Yield line and note of what was seen before a phase and after it, in order of id, likewise."""
         return self._sorted_rows(_SEEN_AROUND, phase, phase)
 
+    def result(self, phase: int) -> bytes:
+        """Return what names the pages that were seen in a phase, in whatever order: equal for equal bytes."""
+        return key_of(page.digest for page in self._seen[phase] if page.digest is not None)
+
+    def remember(self, memory: PageMemory, result: bytes | None) -> None:
+        """Let the next reading know this one.
+
+        :param result: what names the pages that hold exactly its records.
+        """
+        memory.keep((page for _, pages in sorted(self._seen.items()) for page in pages), self._counts, result)
+
+    def _in_both(self, one: list[ScannedPage], other: list[ScannedPage], count: Callable[[], int]) -> int:
+        """Count the ids that are in one of some pages and in one of others: not anew what was counted of the same ones."""
+        if self._memory is None:
+            return count()
+        sizes = {page.digest or b"": page.size for page in other}
+        key = key_of((page.digest or b"" for page in one), sizes)
+        if (found := self._memory.counts.get(key)) is None:
+            found = count()
+        self._counts[key] = found
+        if found == sum(sizes.values()):  # So none of the others has an id twice, nor two of them the same one.
+            self._counts[key_of(sizes, sizes)] = found
+        return found
+
+    def _decode_waiting(self) -> None:
+        """Keep what was only skipped so far."""
+        waiting, self._waiting = self._waiting, None
+        for phase, page in waiting or ():
+            self._sight(phase, page)
+
+    def _sight(self, phase: int, page: ScannedPage) -> None:
+        with temporary.reported(_HELD):
+            batch = self._keep(page) if page.rows is not None else self._batch(page)
+            self._database.execute("INSERT INTO sighting (phase, batch) VALUES (?, ?)", (phase, batch))
+
+    def _batch(self, page: ScannedPage) -> int:
+        """Return the batch of a page that came without its rows."""
+        digest = page.digest or b""
+        if digest in self._known or self._decode is None:
+            return self._known[digest][0]
+        position, length = self._skipped[digest]
+        return self._keep(self._decode(page, os.pread(self._lines.fileno(), length, position)))
+
     def _keep(self, page: ScannedPage) -> int:
         """Keep the rows of a page that is new."""
         rows = page.rows or []
         self._batch_count += 1
-        batch, position, index = self._batch_count, self._end, []
+        batch, index = self._batch_count, []
+        position = self._write(b"".join([row.line for row in rows]))
         for place, row in enumerate(rows):
             note = self._notes.setdefault(row.note, len(self._notes))
             index.append((batch, place, row.id, position, len(row.line), note))
             position += len(row.line)
-        data = memoryview(b"".join([row.line for row in rows]))
-        while data:  # An unbuffered write may take less than all.
-            data = data[self._lines.write(data) :]
-        self._end = position
         self._database.execute("BEGIN")
         self._database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)", index)
         self._database.execute("COMMIT")
@@ -166,11 +243,20 @@ class Spool:
             self._known[page.digest] = batch, replace(page, rows=None)
         return batch
 
+    def _write(self, data: bytes) -> int:
+        """Write at the end of the flat file; return where it lies."""
+        position, left = self._end, memoryview(data)
+        while left:  # An unbuffered write may take less than all.
+            left = left[self._lines.write(left) :]
+        self._end = position + len(data)
+        return position
+
     def _count_found(self, seen: str, *values: int) -> int:
         self._find(seen, *values)
         return self._count("found")
 
     def _count(self, what: str, *values: int) -> int:
+        self._decode_waiting()
         with temporary.reported(_HELD):  # Sorting takes room, too.
             return int(self._database.execute(f"SELECT count(*) FROM {what}", values).fetchone()[0])
 
@@ -178,6 +264,7 @@ class Spool:
         """Sort what was seen by id, its latest sighting each. Once: what proofs count is what is read afterwards."""
         if self._found == (seen, values):
             return
+        self._decode_waiting()
         self._found = None
         with temporary.reported(_HELD):
             self._database.execute("DROP TABLE IF EXISTS found")
@@ -189,10 +276,10 @@ class Spool:
 
     def _sorted_rows(self, seen: str, *values: int) -> Iterator[tuple[bytes, Any]]:
         """Yield what was seen, sorted by id."""
-        notes = list(self._notes)
         try:
             with temporary.reported(_HELD):
                 self._find(seen, *values)
+                notes = list(self._notes)
                 found = self._database.execute("SELECT position, length, note FROM found ORDER BY rowid")
                 descriptor = self._lines.fileno()
                 for position, length, note in found:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Observer
     from airflow_provider_puretalk.hooks import PuretalkHook
     from airflow_provider_puretalk.scan.options import ScanOptions
+    from airflow_provider_puretalk.scan.page_memory import PageMemory
 
 log = logging.getLogger(__name__)
 
@@ -111,15 +112,16 @@ async def observations(puretalk_conn_id: str, page_size: int | None, pace: Pace)
     """
     from airflow_provider_puretalk.change_detection.fingerprints import Observer
     from airflow_provider_puretalk.scan.options import ScanOptions
+    from airflow_provider_puretalk.scan.page_memory import PageMemory
     from airflow_provider_puretalk.triggers import requests_in_threads
 
-    observer = Observer()
+    observer, memory = Observer(), PageMemory()
     failures = 0
     await pace.pause(lambda interval: min(interval, FIRST_PAUSE))
     while True:
         try:
             options = ScanOptions(page_size, max_seconds=pace.max_seconds, probe=failures > 0)
-            fleet = await requests_in_threads.run_with_hook(puretalk_conn_id, _call(observer, options))
+            fleet = await requests_in_threads.run_with_hook(puretalk_conn_id, _call(observer, memory, options))
         except Exception as unexpected:
             error = poll_failures.failure(unexpected)
             failures += 1
@@ -141,7 +143,9 @@ async def acknowledged_later(stream: AsyncIterator[Observation]) -> AsyncIterato
         last = observation
 
 
-def _call(observer: Observer, options: ScanOptions) -> Callable[[PuretalkHook, threading.Event], Fleet]:
+def _call(
+    observer: Observer, memory: PageMemory, options: ScanOptions
+) -> Callable[[PuretalkHook, threading.Event], Fleet]:
     """Return the call of one poll, for a thread.
 
     After a failure the first request is sent once only: while the API fails, each poll is one request, and the pauses are
@@ -156,8 +160,10 @@ def _call(observer: Observer, options: ScanOptions) -> Callable[[PuretalkHook, t
         client = ApiClient(settings)
         with (
             client.session,
-            scan(client, replace(options, cancelled=cancelled), reading=hook.reading) as found,
+            scan(client, replace(options, cancelled=cancelled), reading=hook.reading, memory=memory) as found,
         ):
+            if found.unchanged:
+                return observer.observe_again(found.finished_at)
             return observer.observe(
                 settings.account,
                 (line for line, _ in found.rows()),
