@@ -176,7 +176,7 @@ def scan(
         requesting.close()
         yield result
         if memory is not None:
-            spool.remember(memory, pages)
+            spool.keep_in(memory, pages)
 
 
 def _is_one_walk(proof: Proof) -> bool:

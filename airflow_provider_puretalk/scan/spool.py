@@ -187,7 +187,7 @@ class Spool:
         """Return what names the pages that were seen in a phase, in whatever order: equal for equal bytes."""
         return key_of(page.digest for page in self._seen[phase] if page.digest is not None)
 
-    def remember(self, memory: PageMemory, result: bytes | None) -> None:
+    def keep_in(self, memory: PageMemory, result: bytes | None) -> None:
         """Let the next reading know this one.
 
         :param result: what names the pages that hold exactly its records.

@@ -31,7 +31,7 @@ async def polls() -> AsyncIterator[Callable[[], Awaitable[Fleet]]]:
         return (await anext(stream)).fleet
 
     yield poll
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
 
 
 @pytest.mark.parametrize("assistants", [20, 250])
