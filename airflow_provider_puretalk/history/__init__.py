@@ -2,3 +2,19 @@
 
 This room knows no HTTP. Destinations are given as to :mod:`airflow_provider_puretalk.snapshots`.
 """
+
+from __future__ import annotations
+
+from airflow_provider_puretalk.history.updating import Updated, forget, update
+from airflow_provider_puretalk.history.verifying import Verified, verify
+from airflow_provider_puretalk.history.versions import Reading, Version
+
+__all__ = [
+    "Reading",
+    "Updated",
+    "Verified",
+    "Version",
+    "forget",
+    "update",
+    "verify",
+]

@@ -23,6 +23,10 @@ FORMAT_VERSION = 1
 FOREVER = "forever"
 
 
+class NewerFormatError(PuretalkSnapshotError):
+    """The history is of a newer format: nothing of it is damaged, and nothing may be replaced."""
+
+
 class _Part(BaseModel):
     # A later release may add fields within the same format version; they must be kept.
     model_config = ConfigDict(extra="allow")
@@ -124,7 +128,7 @@ def parse_manifest(data: bytes, path: str, account: str) -> HistoryManifest:
         if not isinstance(members, dict) or type(version := members.get("format_version")) is not int:
             raise _damaged(path, "it names no format")
         if version > FORMAT_VERSION or members.get("canonical_version", 0) > CANONICAL_VERSION:
-            raise PuretalkSnapshotError(
+            raise NewerFormatError(
                 f"The history {path} is of format {version}, with canonical version {members.get('canonical_version')}; "
                 f"this release reads up to {FORMAT_VERSION} and {CANONICAL_VERSION}. Upgrade airflow-provider-puretalk."
             )

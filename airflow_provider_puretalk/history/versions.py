@@ -32,6 +32,7 @@ class Reading(BaseModel):
     :ivar started_at: in UTC, as ``finished_at`` is, which orders the readings.
     :ivar complete: whether it was folded: an incomplete reading proves nothing of what it lacks, and is only listed.
     :ivar edition: :attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition` of the snapshot.
+    :ivar source: first 16 hex digits of the SHA-256 of the snapshot's manifest: unchanged ones need not be parsed again.
     :ivar provable: whether it can be rebuilt to the byte from the history; ``reason`` says why not.
     """
 
@@ -45,12 +46,13 @@ class Reading(BaseModel):
     content_sha256: str
     raw_sha256: str
     edition: str
+    source: str = ""
     redaction: Redaction = Redaction()
     provable: bool = True
     reason: str | None = None
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Reading:
+    def of(cls, manifest: Manifest, source: str = "") -> Reading:
         """Return the reading that a snapshot is."""
         redaction = Redaction(policy=manifest.redaction.policy, key_fingerprint=manifest.redaction.key_fingerprint)
         return cls(
@@ -62,6 +64,7 @@ class Reading(BaseModel):
             content_sha256=manifest.content_sha256,
             raw_sha256=manifest.raw_sha256,
             edition=manifest.edition,
+            source=source,
             redaction=redaction,
         )
 

@@ -158,7 +158,7 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
     :raises AirflowOptionalProviderFeatureException: pyarrow is not installed.
     """
     pa = require_pyarrow()
-    with _damage_as_error():
+    with damage_as_error():
         opened = pa.parquet.ParquetFile(file, page_checksum_verification=True)
         columns = _declared_columns(opened.schema_arrow)
     return _records(opened, columns)
@@ -172,7 +172,7 @@ def _records(opened: Any, columns: Columns) -> Iterator[Record]:
         for group in range(opened.num_row_groups)
     )
     while True:
-        with _damage_as_error():  # Not around the yield: errors of the consumer are not damage.
+        with damage_as_error():  # Not around the yield: errors of the consumer are not damage.
             batch = next(batches, None)
             if batch is None:
                 break
@@ -218,8 +218,11 @@ def _declared_columns(schema: pa.Schema) -> Columns:
 
 
 @contextmanager
-def _damage_as_error() -> Iterator[None]:
-    """Translate what pyarrow and the decoders raise on damaged bytes."""
+def damage_as_error(where: str = "This") -> Iterator[None]:
+    """Translate what pyarrow and the decoders raise on damaged bytes.
+
+    :param where: the file in the message.
+    """
     import pyarrow as pa
 
     try:
@@ -230,7 +233,7 @@ def _damage_as_error() -> Iterator[None]:
         # pyarrow reports damage as a bare OSError; one with a number, or of another class, is the storage's own.
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
             raise
-        raise PuretalkSnapshotError("This is not a Parquet file, or it is torn: it cannot be read.") from error
+        raise PuretalkSnapshotError(f"{where} is not a Parquet file, or it is torn: it cannot be read.") from error
 
 
 def _size(record: Record) -> int:

@@ -201,6 +201,14 @@ class Storage:
         with self._errors(name):
             return bytes(self._fs.cat_file(self._path(name), **self._read_options))
 
+    def read_part(self, name: str, start: int, end: int) -> bytes:
+        """Return the bytes of a file from one offset to another; fewer where the file ends before.
+
+        :raises FileNotFoundError: it does not exist.
+        """
+        with self._errors(name):
+            return bytes(self._fs.cat_file(self._path(name), start=start, end=end, **self._read_options))
+
     @contextlib.contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:
         """Yield a local copy of a file, so that no other process can remove or change it while it is read.

@@ -121,7 +121,7 @@ def manifests_of(storage: Storage, account: str, *, problems: list[Unreadable] |
         except (PuretalkSnapshotError, AccessDenied) as error:
             return Unreadable(name, path, error)
 
-    for found in _concurrently(read, snapshot_names(storage, folder)):
+    for found in concurrently(read, snapshot_names(storage, folder)):
         match found:
             case Manifest():
                 yield found
@@ -459,7 +459,7 @@ def warn_of_names(account: str, in_order: Sequence[_Named]) -> None:
     )
 
 
-def _concurrently(read: Callable[[str], _Found], names: list[str]) -> Iterator[_Found]:
+def concurrently(read: Callable[[str], _Found], names: list[str]) -> Iterator[_Found]:
     """Apply a reading function to each name concurrently, and yield the results in order."""
     if len(names) < _MIN_CONCURRENT:
         yield from map(read, names)

@@ -1,0 +1,326 @@
+"""Parquet files of versions: written row group by row group, read whole or by byte range.
+
+Where a row group ends follows from the rows alone, so the same versions give the same bytes, for one build of pyarrow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
+from airflow_provider_puretalk.history import layout
+from airflow_provider_puretalk.history.columns import COLUMNS_KEY, FORMAT, FORMAT_KEY, OWN, schema, text_sizes
+from airflow_provider_puretalk.history.manifest import Group, HistoryFile
+from airflow_provider_puretalk.records import canonical_json
+from airflow_provider_puretalk.records.record_id import record_id
+from airflow_provider_puretalk.snapshots.format.background import Background
+from airflow_provider_puretalk.snapshots.format.hashing import file_hash
+from airflow_provider_puretalk.snapshots.format.parquet import damage_as_error, require_pyarrow
+from airflow_provider_puretalk.snapshots.format.parquet_rows import to_records
+from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: A row group is closed at this many rows, or at so many bytes of text, whichever comes first. A reader of one assistant
+#: fetches a whole group; in larger ones neighbours that are alike save more.
+ROWS_PER_GROUP = 12_000
+TEXT_PER_GROUP = {layout.CURRENT: 16_000_000, layout.RECENT: 32_000_000, layout.EARLY: 32_000_000}
+
+#: What stands is written anew every day, what ended seldom.
+_LEVELS = {layout.CURRENT: 7, layout.RECENT: 11, layout.EARLY: 11}
+#: Bytes of a page, more than any column of a group has: one page compresses best.
+_PAGE = 64 << 20
+#: Where the next value often begins as the last one did: ids are sorted, and versions of one prompt are neighbours.
+_WITH_PREFIXES = ("assistant_id", "prompt")
+#: Parquet ends with the length of its footer, and four letters.
+_TAIL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file on the local disk, ready to be committed."""
+
+    path: Path
+    file: HistoryFile
+
+
+class VersionWriter:
+    """Writes tables of versions, in order of id and time, to a local file. A context manager.
+
+    :param path: where to write; an existing file is replaced.
+    :param kind: ``current``, ``early`` or ``recent``.
+    """
+
+    def __init__(self, path: Path, kind: str, columns: Columns) -> None:
+        self._path = path
+        self._kind = kind
+        self._columns = columns
+        self._waiting: list[pa.Table] = []
+        self._rows = self._text = 0
+        self._ids: list[tuple[str, str]] = []
+        self._background = Background()
+
+    def __enter__(self) -> Self:
+        pa = require_pyarrow()
+        self._file = pa.OSFile(os.fspath(self._path), "wb")
+        whole = schema(self._columns)
+        with_prefixes = [name for name in _WITH_PREFIXES if name in whole.names]
+        try:
+            self._writer = pa.parquet.ParquetWriter(
+                self._file,
+                whole,
+                compression="zstd",
+                compression_level=_LEVELS[self._kind],
+                write_statistics=["assistant_id"],
+                write_page_checksum=True,
+                data_page_size=_PAGE,
+                use_dictionary=[name for name in _leaves(whole) if name not in with_prefixes and _repeats(name, whole)],
+                column_encoding=dict.fromkeys(with_prefixes, "DELTA_BYTE_ARRAY"),
+            )
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        sizes = [*accumulate(text_sizes(table), initial=0)]
+        start = 0
+        while start < len(table):
+            # The row with which the group is full, if it is in this table.
+            by_text = bisect_left(sizes, sizes[start] + TEXT_PER_GROUP[self._kind] - self._text, lo=start + 1)
+            end = min(by_text, start + ROWS_PER_GROUP - self._rows)
+            is_full = end <= len(table)
+            end = min(end, len(table))
+            self._waiting.append(table.slice(start, end - start))
+            self._rows += end - start
+            self._text += sizes[end] - sizes[start]
+            if is_full:
+                self._flush()
+            start = end
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                self._background.finish()
+        finally:
+            self._background.close()
+            try:
+                self._writer.close()
+            except Exception:
+                if kind is None:  # Otherwise the caller must see the first error.
+                    raise
+            finally:
+                self._file.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if not self._rows:
+            return
+        # In one piece, since what Parquet makes of a column depends on its pieces.
+        group = pa.concat_tables(self._waiting).combine_chunks()
+        self._ids.append((_id_at(group, 0, self._columns), _id_at(group, len(group) - 1, self._columns)))
+        self._background.call(self._write, group)
+        self._waiting, self._rows, self._text = [], 0, 0
+
+    def _write(self, group: pa.Table) -> None:
+        self._writer.write_table(group, row_group_size=len(group))
+
+    def staged(self, since: date) -> StagedFile | None:
+        """Return the file, once it is written; None where there are no rows.
+
+        :param since: the boundary.
+        """
+        if not self._ids:
+            return None
+        sha256, size = file_hash(self._path)
+        with self._path.open("rb") as file:
+            file.seek(size - _TAIL)
+            footer = int.from_bytes(file.read(4), "little") + _TAIL
+            file.seek(size - footer)
+            footer_sha256 = hashlib.sha256(file.read()).hexdigest()
+            groups = [
+                self._group(file, metadata, first, last)
+                for metadata, (first, last) in zip(_row_groups(self._path), self._ids, strict=True)
+            ]
+        return StagedFile(
+            self._path,
+            HistoryFile(
+                name=layout.data_file(self._kind, since, sha256),
+                kind=self._kind,
+                bytes=size,
+                rows=sum(group.rows for group in groups),
+                sha256=sha256,
+                footer_length=footer,
+                footer_sha256=footer_sha256,
+                groups=groups,
+            ),
+        )
+
+    def _group(self, file: Any, metadata: Any, first: str, last: str) -> Group:
+        chunks = [metadata.column(index) for index in range(metadata.num_columns)]
+        offset = min(chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks)
+        length = sum(chunk.total_compressed_size for chunk in chunks)
+        file.seek(offset)
+        sha256 = hashlib.sha256(file.read(length)).hexdigest()
+        return Group(first_id=first, last_id=last, rows=metadata.num_rows, offset=offset, length=length, sha256=sha256)
+
+
+class VersionFile:
+    """An opened file of versions.
+
+    :param source: a local path, or the parts that were fetched.
+    :param where: its address, for messages.
+    :raises PuretalkSnapshotError: it is no such file, or it is torn.
+    """
+
+    def __init__(self, source: Path | Parts, where: str) -> None:
+        pa = require_pyarrow()
+        self.where = where
+        with damage_as_error(where):
+            file = pa.PythonFile(source, "r") if isinstance(source, Parts) else pa.OSFile(os.fspath(source), "rb")
+            self._opened = pa.parquet.ParquetFile(file, page_checksum_verification=True)
+            self.columns = _declared_columns(self._opened.schema_arrow, where)
+
+    def groups(self) -> range:
+        """Return the indexes of its row groups."""
+        return range(self._opened.num_row_groups)
+
+    def group(self, index: int, names: Sequence[str] | None = None) -> pa.Table:
+        """Return a row group, or some of its columns.
+
+        :raises PuretalkSnapshotError: it is torn.
+        """
+        with damage_as_error(self.where):
+            table = self._opened.read_row_group(index, columns=names, use_threads=True)
+        if len(table) != self._opened.metadata.row_group(index).num_rows:
+            raise PuretalkSnapshotError(f"{self.where} is torn: it has fewer rows than its metadata says.")
+        return table
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, so many at once.
+
+        :raises PuretalkSnapshotError: the file is torn.
+        """
+        for index in self.groups():
+            missing = self._opened.metadata.row_group(index).num_rows
+            batches = self._opened.iter_batches(batch_size=rows, row_groups=[index], use_threads=False)
+            while True:
+                with damage_as_error(self.where):
+                    batch = next(batches, None)
+                if batch is None:
+                    break
+                missing -= len(batch)
+                yield batch
+            if missing:
+                raise PuretalkSnapshotError(f"{self.where} is torn: it has fewer rows than its metadata says.")
+
+
+class Parts(io.RawIOBase):
+    """A file of which only some parts are there; anything else cannot be read.
+
+    :param parts: by their offset.
+    """
+
+    def __init__(self, size: int, parts: Mapping[int, bytes]) -> None:
+        super().__init__()
+        self._size = size
+        self._parts = parts
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return that it can be read in any order."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to an offset."""
+        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        return self._position
+
+    def tell(self) -> int:
+        """Return the offset."""
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes.
+
+        :raises ValueError: they were not fetched.
+        """
+        end = self._size if size < 0 else min(self._size, self._position + size)
+        for offset, data in self._parts.items():
+            if offset <= self._position and end <= offset + len(data):
+                piece = data[self._position - offset : end - offset]
+                self._position = end
+                return piece
+        raise ValueError("a part that was not fetched")
+
+
+def _leaves(fields: Iterable[pa.Field], parent: str = "") -> Iterator[str]:
+    """Yield the paths of Parquet's columns."""
+    import pyarrow as pa
+
+    for field in fields:
+        path = f"{parent}{field.name}"
+        if pa.types.is_struct(field.type):
+            yield from _leaves(field.type, f"{path}.")
+        else:
+            yield f"{path}.list.element" if pa.types.is_list(field.type) else path
+
+
+def _repeats(path: str, whole: pa.Schema) -> bool:
+    """Return whether a column has few values, so that a dictionary of them saves space."""
+    import pyarrow as pa
+
+    if path not in whole.names or path in ("valid_from", "valid_to"):
+        return True
+    kind = whole.field(path).type
+    return not (pa.types.is_timestamp(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+def _row_groups(path: Path) -> list[Any]:
+    pa = require_pyarrow()
+    with pa.OSFile(os.fspath(path), "rb") as file:
+        metadata = pa.parquet.ParquetFile(file).metadata
+        return [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+
+
+def _id_at(table: pa.Table, index: int, columns: Columns) -> str:
+    row = table.slice(index, 1)
+    identity = row.column("assistant_id")[0].as_py() if "assistant_id" in columns else None
+    if identity is None:  # One that no text column holds.
+        arrays = [chunked.combine_chunks() for chunked in row.columns[: -len(OWN)]]
+        identity = record_id(to_records(arrays, columns)[0])
+    return str(identity)
+
+
+def _declared_columns(found: pa.Schema, where: str) -> Columns:
+    metadata = found.metadata or {}
+    if metadata.get(FORMAT_KEY) != FORMAT or COLUMNS_KEY not in metadata:
+        raise PuretalkSnapshotError(f"{where} is not a file of a history of format {FORMAT.decode()}.")
+    columns: Columns = canonical_json.loads(metadata[COLUMNS_KEY])
+    try:
+        is_declared = found.equals(schema(columns))
+    except (AttributeError, KeyError, TypeError):
+        is_declared = False
+    if not is_declared:
+        raise PuretalkSnapshotError(f"{where} has other columns than it declares.")
+    return columns

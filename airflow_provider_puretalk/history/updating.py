@@ -1,0 +1,519 @@
+"""Updates a history: finds out which snapshots are not folded yet, or are others than those that were, and folds them.
+
+Whatever the order in which snapshots come, the history in the end is that of folding them once, in the order of their
+reading, to the byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_puretalk import params
+from airflow_provider_puretalk.cycle_collector import collector_paused
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
+from airflow_provider_puretalk.history import layout
+from airflow_provider_puretalk.history.commit import HistoryChangedError, commit, remove_orphans
+from airflow_provider_puretalk.history.files import StagedFile
+from airflow_provider_puretalk.history.fold import Sink, fold, identified
+from airflow_provider_puretalk.history.forgetting import Forgetting, hash_of
+from airflow_provider_puretalk.history.manifest import (
+    FOREVER,
+    Forgotten,
+    HistoryManifest,
+    NewerFormatError,
+    Retracted,
+    parse_manifest,
+)
+from airflow_provider_puretalk.history.reader import HistoryFiles
+from airflow_provider_puretalk.history.segments import Edit
+from airflow_provider_puretalk.history.versions import FORGOTTEN, KEEP, Reading
+from airflow_provider_puretalk.locations import AnyLocation
+from airflow_provider_puretalk.records.canonical_json import CANONICAL_VERSION
+from airflow_provider_puretalk.snapshots.format import layout as snapshot_layout
+from airflow_provider_puretalk.snapshots.format.manifest import Manifest
+from airflow_provider_puretalk.snapshots.format.manifest import parse_manifest as parse_snapshot
+from airflow_provider_puretalk.snapshots.format.parquet import assistant_columns
+from airflow_provider_puretalk.snapshots.storage import reader
+from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.storable import fitting, storable
+from airflow_provider_puretalk.wording import pluralize
+
+log = logging.getLogger(__name__)
+
+#: Snapshots folded in one pass over the history; each is open meanwhile, and committed with the others.
+_AT_ONCE = 24
+#: Tries when other tasks update the same history.
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The result of :func:`update`.
+
+    :ivar folded: names of the snapshots that were folded, oldest first; ``replaced`` are those of them, and of incomplete
+        ones, whose name was known already.
+    :ivar skipped: names of snapshots that were not folded, each with the reason.
+    :ivar lost: of a rebuild: readings of which there is no snapshot any more, oldest first.
+    :ivar readings: how many the history has; ``versions`` and ``bytes`` likewise.
+    :ivar since: when its first reading was finished; None where it has none.
+    """
+
+    account: str
+    manifest_path: str
+    folded: tuple[str, ...]
+    replaced: tuple[str, ...]
+    retracted: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+    lost: tuple[str, ...]
+    readings: int
+    versions: int
+    bytes: int
+    since: datetime | None
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        parts = [f"{pluralize(len(self.folded), 'snapshot')} folded"]
+        parts += [
+            f"{len(names):,} {what}"
+            for what, names in (("replaced", self.replaced), ("retracted", self.retracted))
+            if names
+        ]
+        parts += [f"{len(self.skipped):,} skipped"] if self.skipped else []
+        parts += [f"{len(self.lost):,} lost"] if self.lost else []
+        return (
+            f"{self.account}: {', '.join(parts)}; the history has {pluralize(self.readings, 'reading')} with "
+            f"{pluralize(self.versions, 'version')} in {pluralize(self.bytes, 'byte')}"
+            + (f", since {self.since.isoformat()}." if self.since else ".")
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that XCom can carry; lists that are too long together end early, and ``truncated`` is true."""
+        lists: dict[str, list[Any]] = {
+            "folded": [storable(name) for name in self.folded],
+            "replaced": [storable(name) for name in self.replaced],
+            "retracted": [storable(name) for name in self.retracted],
+            "skipped": [{"snapshot": storable(name), "why": storable(why)} for name, why in self.skipped],
+            "lost": [storable(name) for name in self.lost],
+        }
+        fitted, cut = fitting(lists)
+        return {
+            "account": self.account,
+            "manifest_path": self.manifest_path,
+            **fitted,
+            "counts": {name: len(items) for name, items in lists.items()},
+            "truncated": cut,
+            "readings": self.readings,
+            "versions": self.versions,
+            "bytes": self.bytes,
+            "since": self.since.isoformat() if self.since else None,
+        }
+
+
+def update(
+    destination: AnyLocation,
+    account: str,
+    storage_conn_id: str | None = None,
+    *,
+    keep: int | str | None = None,
+    retract: Iterable[str] = (),
+    rebuild: bool = False,
+) -> Updated:
+    """Fold the snapshots of an account that its history does not have yet, or has otherwise.
+
+    :param keep: days for which versions that ended are kept, or ``"forever"``; None: as before, and forever at first. What
+        is older goes for good, and the readings before that can no longer be proven.
+    :param retract: names of snapshots to leave out from now on, folded or not.
+    :param rebuild: forget the files of the history, and make a new one of the snapshots that are there.
+    :raises PuretalkSnapshotError: there is no snapshot; or the history is damaged, or of a newer format.
+    :raises PuretalkConfigurationError: an argument is wrong, or the destination cannot be used.
+    :raises PuretalkError: the storage failed; ``transient`` says whether the same may succeed a while later.
+    """
+    days = _checked_keep(keep)
+    names = params.items("retract", retract, of="names of snapshots")
+    storage = Storage(destination, storage_conn_id)
+    storage.check()
+    storage.check_folder(layout.history_folder(account))
+    done = _Done()
+    with collector_paused():
+        return _tried(lambda: _Update(storage, account, done, days, names, rebuild=rebuild).run())
+
+
+def forget(
+    destination: AnyLocation,
+    account: str,
+    storage_conn_id: str | None = None,
+    *,
+    assistant_ids: Iterable[str] = (),
+    fields: Iterable[str] = (),
+) -> Updated:
+    """Take assistants, or fields of all assistants, out of every file of a history, for good.
+
+    What is folded later goes without them as well. Readings that held them can no longer be proven, and say so.
+
+    :param assistant_ids: as the records have them; the manifest keeps only their hashes.
+    :param fields: dotted names (``user.email``), with all that lies below.
+    :raises PuretalkSnapshotError: there is no history, or it is damaged.
+    :raises PuretalkConfigurationError: nothing is named, or a name makes no sense.
+    :raises PuretalkError: the storage failed; or old files could not be removed: try again.
+    """
+    ids = params.items("assistant_ids", assistant_ids, of="ids of assistants")
+    names = params.items("fields", fields, of="field names")
+    if not ids and not names:
+        raise PuretalkConfigurationError("Neither `assistant_ids` nor `fields` names what is to be forgotten.")
+    new = Forgotten(assistants=[hash_of(one) for one in ids], fields=[*names])
+    Forgetting(new)  # Checks the names.
+    storage = Storage(destination, storage_conn_id)
+    storage.check()
+    with collector_paused():
+        return _tried(lambda: _Update(storage, account, _Done(), None, ()).forget(new))
+
+
+def _tried(run: Callable[[], Updated]) -> Updated:
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            return run()
+        except HistoryChangedError as error:
+            if not left:
+                raise PuretalkSnapshotError(f"{error} Try again.") from None
+            log.info("Update of the history begins again: %s", error)
+    raise AssertionError
+
+
+@dataclass
+class _Done:
+    """What was done, over all tries."""
+
+    folded: dict[str, None] = field(default_factory=dict)
+    replaced: dict[str, None] = field(default_factory=dict)
+    retracted: dict[str, None] = field(default_factory=dict)
+    lost: dict[str, None] = field(default_factory=dict)
+
+
+class _Update:
+    """One try of an update."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        account: str,
+        done: _Done,
+        keep: int | str | None,
+        retract: Sequence[str],
+        *,
+        rebuild: bool = False,
+    ) -> None:
+        self._storage = storage
+        self._account = account
+        self._done = done
+        self._keep = keep
+        self._retract = retract
+        self._rebuild = rebuild
+        self._skipped: dict[str, str] = {}
+        self._place = layout.manifest_file(account)
+        self._bytes: bytes | None = None
+        self._in_place: HistoryManifest | None = None
+        self._manifest = HistoryManifest(account=account)
+
+    def run(self) -> Updated:
+        """Fold what is missing."""
+        is_rebuild = self._rebuild
+        self._load()
+        before = self._manifest
+        found = self._snapshots()
+        if not found and self._bytes is None and not self._skipped:
+            raise PuretalkSnapshotError(
+                f"There is no snapshot of {self._account!r} at {self._storage.url} of which a history could be made."
+            )
+        known = {reading.snapshot: reading for reading in before.readings}
+        self._note_retracted(found, known)
+        retracted = {one.snapshot for one in self._manifest.retracted}
+        removed = {name for name in retracted if name in known}
+        self._done.retracted.update(dict.fromkeys(sorted(removed)))
+        listed: list[Reading] = []
+        to_fold: list[tuple[Manifest, Reading]] = []
+        for manifest, reading in found:
+            name = reading.snapshot
+            old = known.get(name)
+            if name in retracted:
+                self._skipped[name] = "it was retracted"
+                continue
+            if manifest is None or (old is not None and old.is_of_the_same(reading)):
+                if (
+                    old is not None and old.source != reading.source
+                ):  # Its manifest was written again, to the same effect.
+                    removed.add(name)
+                    listed.append(old.model_copy(update={"source": reading.source}))
+                continue
+            if (why := self._refusal(manifest, reading, old)) is not None:
+                self._skip(name, why)
+            elif reading.complete:
+                to_fold.append((manifest, reading))
+            else:
+                listed.append(reading)
+                removed.update([name] if old is not None else [])
+                self._done.replaced.update({name: None} if old is not None else {})
+        for reading in [*listed, *self._manifest.readings]:
+            if not reading.complete and reading.snapshot not in retracted:
+                self._skipped.setdefault(reading.snapshot, "it is incomplete, and proves nothing of what it lacks")
+        to_fold.sort(key=lambda item: item[1].order)
+        if is_rebuild and not to_fold:
+            raise PuretalkSnapshotError(
+                f"There is no complete snapshot of {self._account!r} at {self._storage.url} of which its history could be "
+                "made anew; it stays as it is."
+            )
+        batches = [to_fold[start : start + _AT_ONCE] for start in range(0, len(to_fold), _AT_ONCE)] or [[]]
+        for batch in batches:
+            with self._opened(batch) as opened:
+                self._step(removed, listed, opened, known)
+            removed, listed = set(), []
+        remove_orphans(self._storage, self._manifest)
+        return self._result()
+
+    def forget(self, new: Forgotten) -> Updated:
+        """Take something out of what is there."""
+        self._load()
+        if self._bytes is None:
+            HistoryFiles.open(self._storage.url, self._account)  # Raises the sentence for it.
+        old = self._manifest.forgotten
+        forgotten = Forgotten(
+            assistants=sorted({*old.assistants, *new.assistants}), fields=sorted({*old.fields, *new.fields})
+        )
+        self._manifest = self._manifest.model_copy(update={"forgotten": forgotten})
+        self._step(set(), [], [], {}, forgetting=Forgetting(new))
+        remove_orphans(self._storage, self._manifest, age=timedelta(0))
+        return self._result()
+
+    def _load(self) -> None:
+        try:
+            self._bytes = self._storage.read(self._place)
+        except FileNotFoundError:
+            self._bytes = None
+        if self._bytes is not None:
+            try:
+                self._manifest = parse_manifest(self._bytes, self._storage.url_of(self._place), self._account)
+                self._in_place = self._manifest
+            except NewerFormatError:
+                raise
+            except PuretalkSnapshotError as error:
+                if not self._rebuild:
+                    raise
+                log.warning("Rebuild: what the history forgot and retracted is no longer known. %s", error)
+        keep = self._keep if self._keep is not None else self._manifest.keep
+        self._manifest = self._manifest.model_copy(update={"keep": keep})
+        if self._rebuild:
+            self._done.lost.update(dict.fromkeys(reading.snapshot for reading in self._manifest.readings))
+            self._manifest = self._manifest.model_copy(update={"files": [], "readings": []})
+
+    def _snapshots(self) -> list[tuple[Manifest | None, Reading]]:
+        """Return the snapshots that are there: of those whose manifest is as it was, only the reading."""
+        folder = snapshot_layout.account_folder(self._account)
+        known = {reading.snapshot: reading for reading in self._manifest.readings}
+        problems: dict[str, str] = {}
+
+        def read(name: str) -> tuple[Manifest | None, Reading] | None:
+            path = f"{folder}/snapshot={name}/{snapshot_layout.MANIFEST}"
+            try:
+                data = self._storage.read(path)
+                source = hashlib.sha256(data).hexdigest()[:16]
+                if name in known and known[name].source == source:
+                    return None, known[name]
+                manifest = parse_snapshot(data, self._storage.url_of(path))
+                if (manifest.account, manifest.snapshot) != (self._account, name):
+                    raise PuretalkSnapshotError(f"The manifest {self._storage.url_of(path)} is another snapshot's.")
+            except FileNotFoundError:
+                return None
+            except (PuretalkSnapshotError, AccessDenied) as error:
+                problems[name] = str(error)
+                return None
+            return manifest, Reading.of(manifest, source)
+
+        names = reader.snapshot_names(self._storage, folder)
+        found = [one for one in reader.concurrently(read, names) if one is not None]
+        for name, why in sorted(problems.items()):
+            self._skip(name, why)
+        return found
+
+    def _note_retracted(self, found: Sequence[tuple[Any, Reading]], known: dict[str, Reading]) -> None:
+        there = {reading.snapshot: reading for _, reading in found}
+        kept = [
+            one
+            for one in self._manifest.retracted
+            if one.snapshot not in there or there[one.snapshot].edition == one.edition
+        ]
+        for name in self._retract:
+            reading = there.get(name) or known.get(name)
+            if reading is None and all(one.snapshot != name for one in kept):
+                raise PuretalkConfigurationError(
+                    f"`retract` names the snapshot {name!r}, which neither the history nor {self._storage.url} has."
+                )
+            if reading is not None:
+                kept = [one for one in kept if one.snapshot != name]
+                kept.append(Retracted(snapshot=name, edition=reading.edition))
+        kept.sort(key=lambda one: one.snapshot)
+        self._manifest = self._manifest.model_copy(update={"retracted": kept})
+
+    def _refusal(self, manifest: Manifest | None, reading: Reading, old: Reading | None) -> str | None:
+        """Return why a snapshot cannot be folded now; None where it can."""
+        if manifest is not None and manifest.canonical_version != CANONICAL_VERSION:
+            return (
+                f"its canonical version is {manifest.canonical_version}, and this release reads {CANONICAL_VERSION}: "
+                "upgrade airflow-provider-puretalk"
+            )
+        cutoff = _cutoff(self._manifest)
+        if cutoff is not None and (reading.finished_at < cutoff or (old is not None and old.finished_at < cutoff)):
+            return f"it is older than what the history keeps ({pluralize(int(self._manifest.keep), 'day')})"
+        return None
+
+    @contextmanager
+    def _opened(
+        self, batch: Sequence[tuple[Manifest, Reading]]
+    ) -> Iterator[list[tuple[Reading, Iterator[tuple[str, bytes]]]]]:
+        """Yield the snapshots of a batch, opened and checked; those that cannot be are skipped."""
+        with ExitStack() as files:
+            opened = []
+            for manifest, reading in batch:
+                path = reader.manifest_path(self._storage, manifest)
+                try:
+                    there, rows = files.enter_context(reader.opened_rows(path))
+                except (PuretalkSnapshotError, AccessDenied) as error:
+                    self._skip(reading.snapshot, str(error))
+                    continue
+                if not Reading.of(there).is_of_the_same(reading):
+                    self._skip(reading.snapshot, "it was replaced meanwhile, and the next update folds it")
+                    continue
+                opened.append((reading, identified(rows, f"The snapshot {path}")))
+            yield opened
+
+    def _step(
+        self,
+        removed: set[str],
+        listed: Sequence[Reading],
+        opened: Sequence[tuple[Reading, Iterator[tuple[str, bytes]]]],
+        known: dict[str, Reading],
+        *,
+        forgetting: Forgetting | None = None,
+    ) -> None:
+        """Make and commit the history without some readings and with others."""
+        old = self._manifest
+        lines = {reading.snapshot: rows for reading, rows in opened}
+        gone = removed | lines.keys()
+        stays = [reading for reading in old.readings if reading.snapshot not in gone]
+        readings = sorted([*stays, *listed, *(reading for reading, _ in opened)], key=lambda one: one.order)
+        # What is only listed anew stays folded.
+        refolded = gone - {one.snapshot for one in listed if one.complete}
+        positions = {
+            reading.snapshot: index for index, reading in enumerate(old.complete) if reading.snapshot not in refolded
+        }
+        complete = [reading for reading in readings if reading.complete]
+        edit = Edit([positions.get(reading.snapshot) for reading in complete], len(old.complete))
+        new = old.model_copy(update={"readings": readings, "files": []})
+        is_unchanged = not lines and len(positions) == len(old.complete) and forgetting is None
+        if is_unchanged and self._in_place is not None and new.keep == self._in_place.keep:
+            new = new.model_copy(update={"files": old.files})
+            if new.to_bytes() != self._bytes:
+                self._commit(new, [])
+            return
+        persistent = Forgetting(new.forgotten)
+        with self._storage.staging(layout.history_folder(self._account)) as new_file:
+            staged: list[StagedFile] = []
+            taken_out: set[int] = set()
+            if complete:
+                cutoff = _cutoff(new)
+                sink = Sink(complete, assistant_columns(), cutoff, new_file)
+                snapshots = {
+                    index: _checked(lines[reading.snapshot], reading, persistent, index, taken_out)
+                    for index, reading in enumerate(complete)
+                    if reading.snapshot in lines
+                }
+                old_files = HistoryFiles(self._storage, self._account, old)
+                with sink:
+                    taken_out |= fold(old_files.versions(), edit, snapshots, sink, forgetting=forgetting)
+                staged = sink.staged()
+                concerned = {complete[index].snapshot for index in taken_out}
+                new = new.model_copy(
+                    update={
+                        "readings": [_judged(reading, concerned, cutoff) for reading in readings],
+                        "files": [one.file for one in staged],
+                    }
+                )
+            self._commit(new, staged, must_remove=forgetting is not None)
+        for name in lines:
+            self._done.folded[name] = None
+            if name in known:
+                self._done.replaced[name] = None
+
+    def _commit(self, new: HistoryManifest, staged: Sequence[StagedFile], *, must_remove: bool = False) -> None:
+        commit(self._storage, new, staged, replaces=self._bytes, replaced=self._in_place, must_remove=must_remove)
+        self._manifest = self._in_place = new
+        self._bytes = new.to_bytes()
+
+    def _skip(self, name: str, why: str) -> None:
+        log.warning("Skipped: the snapshot %s of %s: %s", name, self._account, why)
+        self._skipped[name] = why
+
+    def _result(self) -> Updated:
+        manifest = self._manifest
+        complete = manifest.complete
+        there = {reading.snapshot for reading in manifest.readings}
+        return Updated(
+            account=self._account,
+            manifest_path=self._storage.url_of(self._place),
+            folded=tuple(self._done.folded),
+            replaced=tuple(self._done.replaced),
+            retracted=tuple(self._done.retracted),
+            skipped=tuple(sorted(self._skipped.items())),
+            lost=tuple(name for name in self._done.lost if name not in there),
+            readings=len(complete),
+            versions=sum(file.rows for file in manifest.files),
+            bytes=sum(file.bytes for file in manifest.files) + len(self._bytes or b""),
+            since=complete[0].finished_at if complete else None,
+        )
+
+
+def _checked(
+    rows: Iterator[tuple[str, bytes]], reading: Reading, forgetting: Forgetting, index: int, taken_out: set[int]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines of a snapshot as they may be kept, and check their number."""
+    count = itertools.count()
+    for (identity, line), _ in zip(rows, count, strict=False):
+        kept = forgetting.apply(identity, line) if forgetting else line
+        if kept != line:
+            taken_out.add(index)
+        if kept is not None:
+            yield identity, kept
+    if (found := next(count)) != reading.count:
+        raise PuretalkSnapshotError(
+            f"The snapshot {reading.snapshot!r} is damaged: it holds {found:,} records, not {reading.count:,}."
+        )
+
+
+def _judged(reading: Reading, forgotten: set[str], cutoff: datetime | None) -> Reading:
+    """Return a reading with what is true of its proof by now."""
+    if reading.snapshot in forgotten:
+        return reading.model_copy(update={"provable": False, "reason": FORGOTTEN})
+    if reading.complete and reading.provable and cutoff is not None and reading.finished_at < cutoff:
+        return reading.model_copy(update={"provable": False, "reason": KEEP})
+    return reading
+
+
+def _cutoff(manifest: HistoryManifest) -> datetime | None:
+    """Return the moment before which a history has no versions; None where it keeps all."""
+    complete = manifest.complete
+    if manifest.keep == FOREVER or not complete:
+        return None
+    return complete[-1].finished_at - timedelta(days=int(manifest.keep))
+
+
+def _checked_keep(keep: Any) -> int | str | None:
+    if keep is None or keep == FOREVER or (type(keep) is int and keep > 0):
+        return keep  # type: ignore[no-any-return]
+    raise PuretalkConfigurationError(f"`keep` must be a number of days above 0, or {FOREVER!r}, not {keep!r}.")
