@@ -116,6 +116,12 @@ class HistoryFiles:
             yield self._with_current_manifest(fetch)
 
     @contextmanager
+    def opened(self) -> Iterator[dict[str, tuple[HistoryFile, VersionFile]]]:
+        """Yield the files by kind, opened as checked local copies."""
+        with self.local_copies() as copies:
+            yield {file.kind: (file, VersionFile(path, self._url_of(file))) for file, path in copies}
+
+    @contextmanager
     def _opened(self, kinds: Sequence[str] | None = None) -> Iterator[list[VersionFile]]:
         with self.local_copies(kinds) as copies:
             yield [VersionFile(path, self._url_of(file)) for file, path in copies]

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.cycle_collector import collector_paused
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
+from airflow_provider_puretalk.history.append import Append, UnfitError
 from airflow_provider_puretalk.history.commit import HistoryChangedError, commit, remove_orphans
 from airflow_provider_puretalk.history.files import StagedFile
 from airflow_provider_puretalk.history.fold import Sink, fold, identified
@@ -26,6 +28,7 @@ from airflow_provider_puretalk.history.forgetting import Forgetting, hash_of
 from airflow_provider_puretalk.history.manifest import (
     FOREVER,
     Forgotten,
+    HistoryFile,
     HistoryManifest,
     NewerFormatError,
     Retracted,
@@ -50,6 +53,8 @@ log = logging.getLogger(__name__)
 
 #: Snapshots folded in one pass over the history; each is open meanwhile, and committed with the others.
 _AT_ONCE = 24
+#: New snapshots that are appended one by one.
+_MOST_APPENDS = 4
 #: Tries when other tasks update the same history.
 _TRIES = 5
 
@@ -270,8 +275,7 @@ class _Update:
                 f"There is no complete snapshot of {self._account!r} at {self._storage.url} of which its history could be "
                 "made anew; it stays as it is."
             )
-        batches = [to_fold[start : start + _AT_ONCE] for start in range(0, len(to_fold), _AT_ONCE)] or [[]]
-        for batch in batches:
+        for batch in self._batches(to_fold):
             with self._opened(batch) as opened:
                 self._step(removed, listed, opened, known)
             removed, listed = set(), []
@@ -291,6 +295,17 @@ class _Update:
         self._step(set(), [], [], {}, forgetting=Forgetting(new))
         remove_orphans(self._storage, self._manifest, age=timedelta(0))
         return self._result()
+
+    def _batches(self, to_fold: Sequence[tuple[Manifest, Reading]]) -> list[Sequence[tuple[Manifest, Reading]]]:
+        """Return what is folded in one pass each: a few new snapshots are faster one by one, see :mod:`.append`."""
+        newest = self._manifest.complete[-1:]
+        late = sum(bool(newest) and reading.order < newest[0].order for _, reading in to_fold)
+        if len(to_fold) - late > _MOST_APPENDS:
+            late = len(to_fold)
+        batches: list[Sequence[tuple[Manifest, Reading]]] = [
+            to_fold[start : min(start + _AT_ONCE, late)] for start in range(0, late, _AT_ONCE)
+        ]
+        return [*batches, *([one] for one in to_fold[late:])] or [[]]
 
     def _load(self) -> None:
         try:
@@ -423,33 +438,56 @@ class _Update:
                 self._commit(new, [])
             return
         persistent = Forgetting(new.forgotten)
+        taken_out: set[int] = set()
+        snapshots = {
+            index: _checked(lines[reading.snapshot], reading, persistent, index, taken_out)
+            for index, reading in enumerate(complete)
+            if reading.snapshot in lines
+        }
         with self._storage.staging(layout.history_folder(self._account)) as new_file:
-            staged: list[StagedFile] = []
-            taken_out: set[int] = set()
+            files: Sequence[HistoryFile | StagedFile] = []
+            cutoff = _cutoff(new)
             if complete:
-                cutoff = _cutoff(new)
-                sink = Sink(complete, assistant_columns(), cutoff, new_file)
-                snapshots = {
-                    index: _checked(lines[reading.snapshot], reading, persistent, index, taken_out)
-                    for index, reading in enumerate(complete)
-                    if reading.snapshot in lines
-                }
-                old_files = HistoryFiles(self._storage, self._account, old)
-                with sink:
-                    taken_out |= fold(old_files.versions(), edit, snapshots, sink, forgetting=forgetting)
-                staged = sink.staged()
-                concerned = {complete[index].snapshot for index in taken_out}
-                new = new.model_copy(
-                    update={
-                        "readings": [_judged(reading, concerned, cutoff) for reading in readings],
-                        "files": [one.file for one in staged],
-                    }
+                is_append = (
+                    forgetting is None and len(positions) == len(old.complete) and [*snapshots] == [edit.size - 1]
                 )
+                history = HistoryFiles(self._storage, self._account, old)
+                made = self._appended(history, complete, cutoff, new_file, snapshots) if is_append else None
+                if made is None:
+                    sink = Sink(complete, assistant_columns(), cutoff, new_file)
+                    with sink:
+                        taken_out |= fold(history.versions(), edit, snapshots, sink, forgetting=forgetting)
+                    made = sink.staged()
+                files = made
+            concerned = {complete[index].snapshot for index in taken_out}
+            staged = [one for one in files if isinstance(one, StagedFile)]
+            new = new.model_copy(
+                update={
+                    "readings": [_judged(reading, concerned, cutoff) for reading in readings],
+                    "files": [one.file if isinstance(one, StagedFile) else one for one in files],
+                }
+            )
             self._commit(new, staged, must_remove=forgetting is not None)
         for name in lines:
             self._done.folded[name] = None
             if name in known:
                 self._done.replaced[name] = None
+
+    def _appended(
+        self,
+        history: HistoryFiles,
+        complete: Sequence[Reading],
+        cutoff: datetime | None,
+        new_file: Callable[[], Path],
+        snapshots: Mapping[int, Iterator[tuple[str, bytes]]],
+    ) -> Sequence[HistoryFile | StagedFile] | None:
+        """Return the files after the newest reading; None where the general path has to make them."""
+        with history.opened() as opened:
+            try:
+                append = Append(complete, opened, assistant_columns(), cutoff, new_file)
+            except UnfitError:
+                return None
+            return append.run(snapshots[len(complete) - 1])
 
     def _commit(self, new: HistoryManifest, staged: Sequence[StagedFile], *, must_remove: bool = False) -> None:
         commit(self._storage, new, staged, replaces=self._bytes, replaced=self._in_place, must_remove=must_remove)

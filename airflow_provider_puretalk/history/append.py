@@ -1,0 +1,265 @@
+"""The fast path of an update: one snapshot that was read after all others.
+
+What did not change, which is nearly everything, is recognised by its digest and stays in its columns; only what changed is
+decoded. Of the files with ended versions only the recent one is rewritten, and the early one when the boundary moves. The
+result is that of :mod:`.fold`, to the byte.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_puretalk.history import layout
+from airflow_provider_puretalk.history.columns import Row, digest, to_segments, to_table, to_versions
+from airflow_provider_puretalk.history.files import StagedFile, VersionFile, VersionWriter
+from airflow_provider_puretalk.history.manifest import HistoryFile
+from airflow_provider_puretalk.history.segments import Edit, Segment, stretches
+from airflow_provider_puretalk.history.versions import Reading
+from airflow_provider_puretalk.records import canonical_json
+from airflow_provider_puretalk.snapshots.format.parquet import damage_as_error
+from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Lines = Iterator[tuple[str, bytes]]
+
+#: Rows of ended versions that are handed on at once.
+_ROWS_AT_ONCE = 512
+
+
+class UnfitError(Exception):
+    """The files hold something that only the general path can handle."""
+
+
+class Append:
+    """Appends one reading.
+
+    :param readings: the complete ones, with the new one as the last.
+    :param files: of the old history, opened, by kind.
+    :param cutoff: versions that ended by then are left out; None: all are kept.
+    :param new_file: makes a local file.
+    :raises UnfitError: only the general path can do it.
+    """
+
+    def __init__(
+        self,
+        readings: Sequence[Reading],
+        files: Mapping[str, tuple[HistoryFile, VersionFile]],
+        columns: Columns,
+        cutoff: datetime | None,
+        new_file: Callable[[], Path],
+    ) -> None:
+        self._readings = readings
+        self._indexes = {reading.snapshot: index for index, reading in enumerate(readings)}
+        self._newest = len(readings) - 1
+        self._files = files
+        self._columns = columns
+        self._cutoff = cutoff
+        self._new_file = new_file
+        self._boundary = layout.boundary(readings[-1].finished_at)
+        self._edit = Edit([*range(self._newest), None], self._newest)
+        if any(opened.columns != columns for _, opened in files.values()):
+            raise UnfitError
+        for _, opened in files.values():
+            # An id that is no text is in `_extra`, where rows cannot be merged by it.
+            if any(opened.group(index, ["assistant_id"])["assistant_id"].null_count for index in opened.groups()):
+                raise UnfitError
+
+    def run(self, lines: Lines) -> list[HistoryFile | StagedFile]:
+        """Return the files of the new history: those that stay as they are, and the new ones."""
+        moves = self._newest == 0 or layout.boundary(self._readings[-2].finished_at) != self._boundary
+        early, recent = self._files.get(layout.EARLY), self._files.get(layout.RECENT)
+        with ExitStack() as open_files:
+            writers = {}
+            for kind in (layout.CURRENT, layout.EARLY, layout.RECENT):
+                writers[kind] = open_files.enter_context(VersionWriter(self._new_file(), kind, self._columns))
+            rewrites_early = (moves and recent is not None) or self._drops(early)
+            rewrites_recent = moves or self._drops(recent)
+            ended = self._current(lines, writers[layout.CURRENT])
+            if moves:
+                for table in ended:
+                    writers[layout.RECENT].write(table)
+            else:
+                # Nothing ended: the file stays as it is.
+                first = next(ended, None)
+                rewrites_recent |= first is not None
+                if rewrites_recent:
+                    new = itertools.chain(() if first is None else (first,), ended)
+                    for table in self._merged(self._tables(recent), new):
+                        writers[layout.RECENT].write(table)
+            if rewrites_early:
+                for table in self._merged(self._tables(early), self._tables(recent) if moves else iter(())):
+                    writers[layout.EARLY].write(table)
+        found: list[HistoryFile | StagedFile] = []
+        for kind, is_new, old in (
+            (layout.CURRENT, True, None),
+            (layout.EARLY, rewrites_early, early),
+            (layout.RECENT, rewrites_recent, recent),
+        ):
+            if is_new:
+                staged = writers[kind].staged(self._boundary)
+                found += [staged] if staged is not None else []
+            elif old is not None:
+                found.append(old[0])
+        return found
+
+    def _current(self, lines: Lines, writer: VersionWriter) -> Iterator[pa.Table]:
+        """Write what stands now, and yield what ended."""
+        groups = self._current_groups()
+        line = next(lines, None)
+        ended: list[Row] = []
+        table = next(groups, None)
+        while table is not None or line is not None:
+            following = next(groups, None)
+            last = None if table is None or following is None else table[1][-1]
+            standing, gone = _Standing(), list[tuple[int, bytes | None]]()
+            ids, digests = ([], []) if table is None else table[1:]
+            at, size = 0, len(ids)
+            while line is not None and (last is None or line[0] <= last):
+                identity, text = line
+                while at < size and ids[at] < identity:
+                    gone.append((at, None))
+                    at += 1
+                if at < size and ids[at] == identity:
+                    if digests[at] == digest(text):
+                        standing.keep(at)
+                    else:
+                        standing.replace(len(gone))
+                        gone.append((at, text))
+                    at += 1
+                else:
+                    standing.add(self._new_row([], text))
+                line = next(lines, None)
+            gone += [(rest, None) for rest in range(at, size)]
+            ended += self._changed(table[0] if table is not None else None, gone, standing)
+            if (written := standing.table(table[0] if table is not None else None, self._to_table)) is not None:
+                writer.write(written)
+            while len(ended) >= _ROWS_AT_ONCE:
+                yield self._to_table(ended[:_ROWS_AT_ONCE])
+                del ended[:_ROWS_AT_ONCE]
+            table = following
+        if ended:
+            yield self._to_table(ended)
+
+    def _current_groups(self) -> Iterator[tuple[pa.Table, list[Any], list[Any]]]:
+        if layout.CURRENT not in self._files:
+            return
+        _, opened = self._files[layout.CURRENT]
+        for index in opened.groups():
+            table = opened.group(index)
+            yield table, table["assistant_id"].to_pylist(), table["_digest"].to_pylist()
+
+    def _changed(
+        self, table: pa.Table | None, changed: Sequence[tuple[int, bytes | None]], standing: _Standing
+    ) -> list[Row]:
+        """Apply the reading to versions that do not stand on as they are; returns what ended."""
+        ended: list[Row] = []
+        if not changed or table is None:
+            return ended
+        with damage_as_error(self._files[layout.CURRENT][1].where):
+            versions = [*to_versions(table.take([at for at, _ in changed]), self._columns, self._indexes)]
+        for number, (version, (_, text)) in enumerate(zip(versions, changed, strict=True)):
+            segments = to_segments([version])
+            edited = self._edit.apply(segments, {} if text is None else {self._newest: text})
+            for stretch in stretches(edited):
+                if stretch.end is not None:
+                    ended.append(Row(stretch, version.record))
+            if text is not None:
+                standing.put(number, self._new_row(segments, text))
+        return ended
+
+    def _new_row(self, segments: Sequence[Segment], text: bytes) -> Row:
+        *_, stretch = stretches(self._edit.apply(segments, {self._newest: text}))
+        return Row(stretch, canonical_json.loads(text))
+
+    def _drops(self, file: tuple[HistoryFile, VersionFile] | None) -> bool:
+        """Return whether a file has versions that are no longer kept."""
+        from pyarrow import compute
+
+        if file is None or self._cutoff is None:
+            return False
+        tables = (file[1].group(index, ["valid_to"]) for index in file[1].groups())
+        return any(compute.any(compute.less_equal(table["valid_to"], self._cutoff)).as_py() for table in tables)
+
+    def _tables(self, file: tuple[HistoryFile, VersionFile] | None) -> Iterator[pa.Table]:
+        """Yield the ended versions of a file that are kept."""
+        import pyarrow as pa
+        from pyarrow import compute
+
+        if file is None:
+            return
+        for batch in file[1].batches(_ROWS_AT_ONCE):
+            table = pa.Table.from_batches([batch])
+            if self._cutoff is not None:
+                table = table.filter(compute.greater(table["valid_to"], self._cutoff))
+            if len(table):
+                yield table
+
+    def _merged(self, *streams: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Merge streams of versions, each in order of id and time."""
+        import pyarrow as pa
+
+        merged = heapq.merge(*map(self._rows, streams), key=itemgetter(0, 1))
+        while chunk := list(itertools.islice(merged, _ROWS_AT_ONCE)):
+            tables = {id(table): table for *_, table, _ in chunk}
+            starts = dict(zip(tables, itertools.accumulate(map(len, tables.values()), initial=0), strict=False))
+            yield pa.concat_tables(tables.values()).take([starts[id(table)] + at for *_, table, at in chunk])
+
+    def _rows(self, tables: Iterator[pa.Table]) -> Iterator[tuple[str, int, pa.Table, int]]:
+        for table in tables:
+            names = table["first_snapshot"].to_pylist()
+            for at, (identity, name) in enumerate(zip(table["assistant_id"].to_pylist(), names, strict=True)):
+                yield identity, self._indexes[name], table, at
+
+    def _to_table(self, rows: Sequence[Row]) -> pa.Table:
+        return to_table(rows, self._readings, self._columns)
+
+
+class _Standing:
+    """What stands after a row group: rows that are kept, and new ones, in order of id."""
+
+    def __init__(self) -> None:
+        # A row of the old table, or None: the next new one.
+        self._order: list[int | None] = []
+        self._new: list[Row | None] = []
+        self._places: dict[int, int] = {}
+
+    def keep(self, at: int) -> None:
+        """Add a row of the old table."""
+        self._order.append(at)
+
+    def add(self, row: Row) -> None:
+        """Add a new row."""
+        self._order.append(None)
+        self._new.append(row)
+
+    def replace(self, number: int) -> None:
+        """Reserve a place, for the row that is put there under a number."""
+        self._order.append(None)
+        self._places[number] = len(self._new)
+        self._new.append(None)
+
+    def put(self, number: int, row: Row) -> None:
+        """Put a row in its place."""
+        self._new[self._places[number]] = row
+
+    def table(self, old: pa.Table | None, to_table: Callable[[list[Row]], pa.Table]) -> pa.Table | None:
+        """Return all of them; None where there are none."""
+        import pyarrow as pa
+
+        new = [row for row in self._new if row is not None]
+        if not self._order:
+            return None
+        if not new or old is None:
+            return to_table(new) if old is None else old.take(self._order)
+        position = iter(range(len(old), len(old) + len(new)))
+        order = [next(position) if at is None else at for at in self._order]
+        return pa.concat_tables([old, to_table(new)]).take(order)
