@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_puretalk.history import layout
@@ -45,7 +44,7 @@ class Append:
     :param readings: the complete ones, with the new one as the last.
     :param files: of the old history, opened, by kind.
     :param cutoff: versions that ended by then are left out; None: all are kept.
-    :param new_file: makes a local file.
+    :param new_writer: makes the writer of a file of a kind.
     :raises UnfitError: only the general path can do it.
     """
 
@@ -55,7 +54,7 @@ class Append:
         files: Mapping[str, tuple[HistoryFile, VersionFile]],
         columns: Columns,
         cutoff: datetime | None,
-        new_file: Callable[[], Path],
+        new_writer: Callable[[str], VersionWriter],
     ) -> None:
         self._readings = readings
         self._indexes = {reading.snapshot: index for index, reading in enumerate(readings)}
@@ -63,7 +62,7 @@ class Append:
         self._files = files
         self._columns = columns
         self._cutoff = cutoff
-        self._new_file = new_file
+        self._new_writer = new_writer
         self._boundary = layout.boundary(readings[-1].finished_at)
         self._edit = Edit([*range(self._newest), None], self._newest)
         if any(opened.columns != columns for _, opened in files.values()):
@@ -80,7 +79,7 @@ class Append:
         with ExitStack() as open_files:
             writers = {}
             for kind in (layout.CURRENT, layout.EARLY, layout.RECENT):
-                writers[kind] = open_files.enter_context(VersionWriter(self._new_file(), kind, self._columns))
+                writers[kind] = open_files.enter_context(self._new_writer(kind))
             rewrites_early = (moves and recent is not None) or self._drops(early)
             rewrites_recent = moves or self._drops(recent)
             ended = self._current(lines, writers[layout.CURRENT])

@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,16 +36,20 @@ class Sink:
 
     :param readings: the complete ones of the history that is written.
     :param cutoff: versions that ended by then are left out; None: all are kept.
-    :param new_file: makes a local file.
+    :param new_writer: makes the writer of a file of a kind.
     """
 
     def __init__(
-        self, readings: Sequence[Reading], columns: Columns, cutoff: datetime | None, new_file: Callable[[], Path]
+        self,
+        readings: Sequence[Reading],
+        columns: Columns,
+        cutoff: datetime | None,
+        new_writer: Callable[[str], VersionWriter],
     ) -> None:
         self._readings = readings
         self._columns = columns
         self._cutoff = cutoff
-        self._new_file = new_file
+        self._new_writer = new_writer
         self._boundary = layout.boundary(readings[-1].finished_at)
         self._rows: dict[str, list[Row]] = {kind: [] for kind in (layout.CURRENT, layout.EARLY, layout.RECENT)}
         self._writers: dict[str, VersionWriter] = {}
@@ -94,8 +97,7 @@ class Sink:
         if not rows:
             return
         if kind not in self._writers:
-            writer = VersionWriter(self._new_file(), kind, self._columns)
-            self._writers[kind] = self._open.enter_context(writer)
+            self._writers[kind] = self._open.enter_context(self._new_writer(kind))
         self._writers[kind].write(to_table(rows, self._readings, self._columns))
         rows.clear()
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow_provider_puretalk import params
@@ -22,7 +21,7 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.append import Append, UnfitError
 from airflow_provider_puretalk.history.commit import HistoryChangedError, commit, remove_orphans
-from airflow_provider_puretalk.history.files import StagedFile
+from airflow_provider_puretalk.history.files import StagedFile, VersionWriter
 from airflow_provider_puretalk.history.fold import Sink, fold, identified
 from airflow_provider_puretalk.history.forgetting import Forgetting, hash_of
 from airflow_provider_puretalk.history.manifest import (
@@ -31,12 +30,11 @@ from airflow_provider_puretalk.history.manifest import (
     HistoryFile,
     HistoryManifest,
     NewerFormatError,
-    Retracted,
     parse_manifest,
 )
+from airflow_provider_puretalk.history.planning import Change, change, cutoff_of, judged, plan
 from airflow_provider_puretalk.history.reader import HistoryFiles
-from airflow_provider_puretalk.history.segments import Edit
-from airflow_provider_puretalk.history.versions import FORGOTTEN, KEEP, Reading
+from airflow_provider_puretalk.history.versions import Reading
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.records.canonical_json import CANONICAL_VERSION
 from airflow_provider_puretalk.snapshots.format import layout as snapshot_layout
@@ -232,52 +230,39 @@ class _Update:
         """Fold what is missing."""
         is_rebuild = self._rebuild
         self._load()
-        before = self._manifest
         found = self._snapshots()
         if not found and self._bytes is None and not self._skipped:
             raise PuretalkSnapshotError(
                 f"There is no snapshot of {self._account!r} at {self._storage.url} of which a history could be made."
             )
-        known = {reading.snapshot: reading for reading in before.readings}
-        self._note_retracted(found, known)
-        retracted = {one.snapshot for one in self._manifest.retracted}
-        removed = {name for name in retracted if name in known}
-        self._done.retracted.update(dict.fromkeys(sorted(removed)))
-        listed: list[Reading] = []
-        to_fold: list[tuple[Manifest, Reading]] = []
-        for manifest, reading in found:
-            name = reading.snapshot
-            old = known.get(name)
-            if name in retracted:
-                self._skipped[name] = "it was retracted"
-                continue
-            if manifest is None or (old is not None and old.is_of_the_same(reading)):
-                if (
-                    old is not None and old.source != reading.source
-                ):  # Its manifest was written again, to the same effect.
-                    removed.add(name)
-                    listed.append(old.model_copy(update={"source": reading.source}))
-                continue
-            if (why := self._refusal(manifest, reading, old)) is not None:
-                self._skip(name, why)
-            elif reading.complete:
-                to_fold.append((manifest, reading))
-            else:
-                listed.append(reading)
-                removed.update([name] if old is not None else [])
-                self._done.replaced.update({name: None} if old is not None else {})
-        for reading in [*listed, *self._manifest.readings]:
-            if not reading.complete and reading.snapshot not in retracted:
-                self._skipped.setdefault(reading.snapshot, "it is incomplete, and proves nothing of what it lacks")
-        to_fold.sort(key=lambda item: item[1].order)
+        known = {reading.snapshot for reading in self._manifest.readings}
+        refused = {
+            reading.snapshot: f"its canonical version is {manifest.canonical_version}, and this release reads "
+            f"{CANONICAL_VERSION}: upgrade airflow-provider-puretalk"
+            for manifest, reading in found
+            if manifest is not None and manifest.canonical_version != CANONICAL_VERSION
+        }
+        planned = plan(self._manifest, [reading for _, reading in found], self._retract, refused=refused)
+        self._manifest = self._manifest.model_copy(update={"retracted": planned.retracted})
+        self._done.retracted.update(dict.fromkeys(planned.newly_retracted))
+        self._done.replaced.update(dict.fromkeys(planned.replaced))
+        self._skipped.update(planned.skipped)
+        for name, why in planned.refused.items():
+            self._skip(name, why)
+        to_fold = planned.to_fold
         if is_rebuild and not to_fold:
             raise PuretalkSnapshotError(
                 f"There is no complete snapshot of {self._account!r} at {self._storage.url} of which its history could be "
                 "made anew; it stays as it is."
             )
+        removed, listed = planned.removed, planned.listed
         for batch in self._batches(to_fold):
             with self._opened(batch) as opened:
-                self._step(removed, listed, opened, known)
+                self._step(change(self._manifest, removed, listed, [reading for reading, _ in opened]), opened)
+            self._done.folded.update(dict.fromkeys(reading.snapshot for reading, _ in opened))
+            self._done.replaced.update(
+                dict.fromkeys(reading.snapshot for reading, _ in opened if reading.snapshot in known)
+            )
             removed, listed = set(), []
         remove_orphans(self._storage, self._manifest)
         return self._result()
@@ -292,17 +277,17 @@ class _Update:
             assistants=sorted({*old.assistants, *new.assistants}), fields=sorted({*old.fields, *new.fields})
         )
         self._manifest = self._manifest.model_copy(update={"forgotten": forgotten})
-        self._step(set(), [], [], {}, forgetting=Forgetting(new))
+        self._step(change(self._manifest, (), (), ()), [], forgetting=Forgetting(new))
         remove_orphans(self._storage, self._manifest, age=timedelta(0))
         return self._result()
 
-    def _batches(self, to_fold: Sequence[tuple[Manifest, Reading]]) -> list[Sequence[tuple[Manifest, Reading]]]:
+    def _batches(self, to_fold: Sequence[Reading]) -> list[Sequence[Reading]]:
         """Return what is folded in one pass each: a few new snapshots are faster one by one, see :mod:`.append`."""
         newest = self._manifest.complete[-1:]
-        late = sum(bool(newest) and reading.order < newest[0].order for _, reading in to_fold)
+        late = sum(bool(newest) and reading.order < newest[0].order for reading in to_fold)
         if len(to_fold) - late > _MOST_APPENDS:
             late = len(to_fold)
-        batches: list[Sequence[tuple[Manifest, Reading]]] = [
+        batches: list[Sequence[Reading]] = [
             to_fold[start : min(start + _AT_ONCE, late)] for start in range(0, late, _AT_ONCE)
         ]
         return [*batches, *([one] for one in to_fold[late:])] or [[]]
@@ -357,46 +342,13 @@ class _Update:
             self._skip(name, why)
         return found
 
-    def _note_retracted(self, found: Sequence[tuple[Any, Reading]], known: dict[str, Reading]) -> None:
-        there = {reading.snapshot: reading for _, reading in found}
-        kept = [
-            one
-            for one in self._manifest.retracted
-            if one.snapshot not in there or there[one.snapshot].edition == one.edition
-        ]
-        for name in self._retract:
-            reading = there.get(name) or known.get(name)
-            if reading is None and all(one.snapshot != name for one in kept):
-                raise PuretalkConfigurationError(
-                    f"`retract` names the snapshot {name!r}, which neither the history nor {self._storage.url} has."
-                )
-            if reading is not None:
-                kept = [one for one in kept if one.snapshot != name]
-                kept.append(Retracted(snapshot=name, edition=reading.edition))
-        kept.sort(key=lambda one: one.snapshot)
-        self._manifest = self._manifest.model_copy(update={"retracted": kept})
-
-    def _refusal(self, manifest: Manifest | None, reading: Reading, old: Reading | None) -> str | None:
-        """Return why a snapshot cannot be folded now; None where it can."""
-        if manifest is not None and manifest.canonical_version != CANONICAL_VERSION:
-            return (
-                f"its canonical version is {manifest.canonical_version}, and this release reads {CANONICAL_VERSION}: "
-                "upgrade airflow-provider-puretalk"
-            )
-        cutoff = _cutoff(self._manifest)
-        if cutoff is not None and (reading.finished_at < cutoff or (old is not None and old.finished_at < cutoff)):
-            return f"it is older than what the history keeps ({pluralize(int(self._manifest.keep), 'day')})"
-        return None
-
     @contextmanager
-    def _opened(
-        self, batch: Sequence[tuple[Manifest, Reading]]
-    ) -> Iterator[list[tuple[Reading, Iterator[tuple[str, bytes]]]]]:
+    def _opened(self, batch: Sequence[Reading]) -> Iterator[list[tuple[Reading, Iterator[tuple[str, bytes]]]]]:
         """Yield the snapshots of a batch, opened and checked; those that cannot be are skipped."""
         with ExitStack() as files:
             opened = []
-            for manifest, reading in batch:
-                path = reader.manifest_path(self._storage, manifest)
+            for reading in batch:
+                path = self._storage.url_of(snapshot_layout.manifest_file(self._account, reading.snapshot))
                 try:
                     there, rows = files.enter_context(reader.opened_rows(path))
                 except (PuretalkSnapshotError, AccessDenied) as error:
@@ -410,81 +362,68 @@ class _Update:
 
     def _step(
         self,
-        removed: set[str],
-        listed: Sequence[Reading],
+        step: Change,
         opened: Sequence[tuple[Reading, Iterator[tuple[str, bytes]]]],
-        known: dict[str, Reading],
         *,
         forgetting: Forgetting | None = None,
     ) -> None:
-        """Make and commit the history without some readings and with others."""
+        """Make and commit the history after a step.
+
+        :param opened: the readings to fold, with their lines.
+        :param forgetting: what to take out of what is there.
+        """
         old = self._manifest
-        lines = {reading.snapshot: rows for reading, rows in opened}
-        gone = removed | lines.keys()
-        stays = [reading for reading in old.readings if reading.snapshot not in gone]
-        readings = sorted([*stays, *listed, *(reading for reading, _ in opened)], key=lambda one: one.order)
-        # What is only listed anew stays folded.
-        refolded = gone - {one.snapshot for one in listed if one.complete}
-        positions = {
-            reading.snapshot: index for index, reading in enumerate(old.complete) if reading.snapshot not in refolded
-        }
-        complete = [reading for reading in readings if reading.complete]
-        edit = Edit([positions.get(reading.snapshot) for reading in complete], len(old.complete))
-        new = old.model_copy(update={"readings": readings, "files": []})
-        is_unchanged = not lines and len(positions) == len(old.complete) and forgetting is None
-        if is_unchanged and self._in_place is not None and new.keep == self._in_place.keep:
+        new = old.model_copy(update={"readings": step.readings, "files": []})
+        if step.is_same and forgetting is None and self._in_place is not None and new.keep == self._in_place.keep:
             new = new.model_copy(update={"files": old.files})
             if new.to_bytes() != self._bytes:
                 self._commit(new, [])
             return
+        cutoff = cutoff_of(new)
+        positions = {reading.snapshot: index for index, reading in enumerate(step.complete)}
         persistent = Forgetting(new.forgotten)
         taken_out: set[int] = set()
         snapshots = {
-            index: _checked(lines[reading.snapshot], reading, persistent, index, taken_out)
-            for index, reading in enumerate(complete)
-            if reading.snapshot in lines
+            (index := positions[reading.snapshot]): _checked(lines, reading, persistent, index, taken_out)
+            for reading, lines in opened
         }
         with self._storage.staging(layout.history_folder(self._account)) as new_file:
+
+            def new_writer(kind: str) -> VersionWriter:
+                return VersionWriter(new_file(), kind, assistant_columns())
+
             files: Sequence[HistoryFile | StagedFile] = []
-            cutoff = _cutoff(new)
-            if complete:
-                is_append = (
-                    forgetting is None and len(positions) == len(old.complete) and [*snapshots] == [edit.size - 1]
-                )
+            if step.complete:
                 history = HistoryFiles(self._storage, self._account, old)
-                made = self._appended(history, complete, cutoff, new_file, snapshots) if is_append else None
+                is_append = step.is_append and forgetting is None
+                made = self._appended(history, step.complete, cutoff, new_writer, snapshots) if is_append else None
                 if made is None:
-                    sink = Sink(complete, assistant_columns(), cutoff, new_file)
-                    with sink:
-                        taken_out |= fold(history.versions(), edit, snapshots, sink, forgetting=forgetting)
+                    with Sink(step.complete, assistant_columns(), cutoff, new_writer) as sink:
+                        taken_out |= fold(history.versions(), step.edit, snapshots, sink, forgetting=forgetting)
                     made = sink.staged()
                 files = made
-            concerned = {complete[index].snapshot for index in taken_out}
-            staged = [one for one in files if isinstance(one, StagedFile)]
+            concerned = {step.complete[index].snapshot for index in taken_out}
             new = new.model_copy(
                 update={
-                    "readings": [_judged(reading, concerned, cutoff) for reading in readings],
+                    "readings": judged(step.readings, concerned, cutoff),
                     "files": [one.file if isinstance(one, StagedFile) else one for one in files],
                 }
             )
+            staged = [one for one in files if isinstance(one, StagedFile)]
             self._commit(new, staged, must_remove=forgetting is not None)
-        for name in lines:
-            self._done.folded[name] = None
-            if name in known:
-                self._done.replaced[name] = None
 
     def _appended(
         self,
         history: HistoryFiles,
         complete: Sequence[Reading],
         cutoff: datetime | None,
-        new_file: Callable[[], Path],
+        new_writer: Callable[[str], VersionWriter],
         snapshots: Mapping[int, Iterator[tuple[str, bytes]]],
     ) -> Sequence[HistoryFile | StagedFile] | None:
         """Return the files after the newest reading; None where the general path has to make them."""
         with history.opened() as opened:
             try:
-                append = Append(complete, opened, assistant_columns(), cutoff, new_file)
+                append = Append(complete, opened, assistant_columns(), cutoff, new_writer)
             except UnfitError:
                 return None
             return append.run(snapshots[len(complete) - 1])
@@ -532,23 +471,6 @@ def _checked(
         raise PuretalkSnapshotError(
             f"The snapshot {reading.snapshot!r} is damaged: it holds {found:,} records, not {reading.count:,}."
         )
-
-
-def _judged(reading: Reading, forgotten: set[str], cutoff: datetime | None) -> Reading:
-    """Return a reading with what is true of its proof by now."""
-    if reading.snapshot in forgotten:
-        return reading.model_copy(update={"provable": False, "reason": FORGOTTEN})
-    if reading.complete and reading.provable and cutoff is not None and reading.finished_at < cutoff:
-        return reading.model_copy(update={"provable": False, "reason": KEEP})
-    return reading
-
-
-def _cutoff(manifest: HistoryManifest) -> datetime | None:
-    """Return the moment before which a history has no versions; None where it keeps all."""
-    complete = manifest.complete
-    if manifest.keep == FOREVER or not complete:
-        return None
-    return complete[-1].finished_at - timedelta(days=int(manifest.keep))
 
 
 def _checked_keep(keep: Any) -> int | str | None:
