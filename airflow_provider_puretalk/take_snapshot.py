@@ -242,6 +242,7 @@ def _manifest(
             count_reported=scan.count_reported,
             duplicates_removed=scan.duplicates_removed,
             tried=list(scan.tried),
+            certificate=scan.certificate(),
         ),
         content_sha256=staged.content_sha256,
         raw_sha256=staged.raw_sha256,

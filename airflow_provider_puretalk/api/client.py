@@ -112,10 +112,10 @@ class ApiClient:
 
     def parse(
         self, raw: RawPage, *, deadline: float = math.inf, cancelled: threading.Event | None = None
-    ) -> tuple[Page, bytes | None]:
+    ) -> tuple[Page, RawPage]:
         """Parse a page. Where its body broke on the way it is fetched again, as often as retries are left.
 
-        :returns: the page, and the digest of the raw page that it was in, where the one given had one.
+        :returns: the page, and the raw page that it was in: the given one, or the one that was whole.
         :raises PuretalkResponseError: it is not the documented shape.
         """
         try:
@@ -129,7 +129,7 @@ class ApiClient:
                 setattr(error, name, fact)
             raise
         self._check_next(page)
-        return page, raw.digest
+        return page, raw
 
     def _refetch(
         self, raw: RawPage, broken: BrokenBodyError, deadline: float, cancelled: threading.Event

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -49,6 +49,8 @@ class RawResponse:
     :ivar facts: ``url``, ``status_code`` and ``request_id``, for errors that are found later.
     :ivar redirected: whether another address of the same origin gave it.
     :ivar fits: whether it is the page that was requested; a redirect can lose the query.
+    :ivar requested_at: moment on the monotonic clock at which the request was about to be sent.
+    :ivar responded_at: the same at which the response was there to its last byte.
     """
 
     body: bytes
@@ -56,6 +58,8 @@ class RawResponse:
     facts: dict[str, Any]
     redirected: bool = False
     fits: bool = True
+    requested_at: float = 0.0
+    responded_at: float = 0.0
 
     @property
     def content_type(self) -> str:
@@ -117,7 +121,7 @@ class Exchange:
         url = self._settings.base_url + self._path
         facts: dict[str, Any] = {"url": f"{url}?{'&'.join(f'{name}={value}' for name, value in params.items())}"}
         with self._slot(deadline, cancelled):
-            left = max(0.001, deadline - time.monotonic())
+            left = max(0.001, deadline - (requested_at := time.monotonic()))
             silence = min(self._settings.timeout, left)
             with time_limit(self._settings.timeout * WHOLE_RESPONSE_FACTOR, cancelled, deadline) as limit:
                 try:
@@ -134,7 +138,7 @@ class Exchange:
                     raise self._failure(error, facts) from None  # Their messages may hold proxy credentials.
             if limit.expired:
                 raise self._cut_off(limit, facts)
-            return whole
+            return replace(whole, requested_at=requested_at, responded_at=time.monotonic())
 
     def _cut_off(self, limit: TimeLimit, facts: dict[str, Any]) -> PuretalkError:
         """Return the error of a response that was cut off."""

@@ -13,6 +13,7 @@ from airflow_provider_puretalk.cli.parser import DONE, FAILED
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
+from airflow_provider_puretalk.snapshots.format.proof_check import proven
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.snapshots.storage.reader import snapshot_names
 from airflow_provider_puretalk.wording import pluralize
@@ -83,13 +84,19 @@ def verify_stored(options: argparse.Namespace, output: Output) -> int:
         print_message(problem)
     if output.as_json:
         output.array(
-            {"manifest_path": one.path, "verified": one.verified, "problem": one.problem, "count": one.assistants}
+            {
+                "manifest_path": one.path,
+                "verified": one.verified,
+                "problem": one.problem,
+                "count": one.assistants,
+                "proven": one.proven,
+            }
             for one in results
         )
     else:
         for one in results:
             if one.assistants is not None:
-                output.line(f"Verified: {pluralize(one.assistants, 'assistant')}, {one.path}")
+                output.line(f"Verified: {pluralize(one.assistants, 'assistant')}, {one.proven}, {one.path}")
         if options.all:
             output.line(f"{len(results) - len(failed):,} of {pluralize(len(results), 'snapshot')} verified.")
     return FAILED if failed else DONE
@@ -102,11 +109,13 @@ class _Result(NamedTuple):
     verified: bool | None
     problem: str | None = None
     assistants: int | None = None
+    proven: str | None = None
 
 
 def _verified(path: str) -> _Result:
     try:
-        return _Result(path, True, assistants=snapshots.verify(path).count)
+        manifest = snapshots.verify(path)
+        return _Result(path, True, assistants=manifest.count, proven=proven(manifest))
     except PuretalkSnapshotError as error:
         return _Result(path, False, str(error))
     except PuretalkError as error:  # Permission denied, for one, must not end the check of all others.

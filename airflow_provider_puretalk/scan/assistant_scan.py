@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from airflow_provider_puretalk.api.client import ApiClient, RawPage
 from airflow_provider_puretalk.api.page import Page
 from airflow_provider_puretalk.api.request import RawResponse
 from airflow_provider_puretalk.api.retry import pause_after
+from airflow_provider_puretalk.certificate import Certificate
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
     PuretalkRateLimitError,
@@ -45,12 +47,13 @@ class AssistantScan:
     """
 
     def __init__(
-        self, spool: Spool, proof: Proof, *, consistency: Consistency, started_at: datetime, unchanged: bool = False
+        self, spool: Spool, scanner: Scanner, proof: Proof, *, consistency: Consistency, unchanged: bool = False
     ) -> None:
         self._spool = spool
+        self._scanner = scanner
         self._proof = proof
         self.consistency = consistency
-        self.started_at = started_at
+        self.started_at = scanner.evidence.started_at
         self.finished_at = datetime.now(UTC)
         self.unchanged = unchanged
 
@@ -89,6 +92,10 @@ class AssistantScan:
         """What was tried before and why it proved nothing, a sentence each."""
         return self._proof.tried
 
+    def certificate(self) -> Certificate:
+        """Return what the proof rests on. Of a ``verified`` reading all ids are sorted and hashed for it."""
+        return self._scanner.certificate(self._proof)
+
     def rows(self) -> Iterator[tuple[bytes, Any]]:
         """Yield each record in the canonical spelling, without a line break, and what ``examine`` found, in order."""
         if self._proof.moment is not None:
@@ -124,7 +131,6 @@ def scan(
     stop = Cancellation(options.cancelled)
     with Spool(memory, lambda page, body: decode(_raw(page, body))) as spool, ExitStack() as requesting:
         requesting.enter_context(reading())
-        started_at = datetime.now(UTC)
         deadline = time.monotonic() + options.max_seconds
         # Only a scan of several walks can meet the same page twice, or one after another.
         hashed = options.consistency == "verified" or memory is not None
@@ -146,11 +152,11 @@ def scan(
 
         def parse(raw: RawPage) -> ScannedPage:
             known = raw.digest and (spool.known(raw.digest) or spool.skip(raw.digest, raw.response.body))
-            return known or decode(raw)
+            return _at(known, raw) if known else decode(raw)
 
         def decode(raw: RawPage) -> ScannedPage:
-            page, digest = client.parse(raw, deadline=deadline, cancelled=stop)
-            return _scanned(page, digest, options.examine or _nothing, options.redact)
+            page, raw = client.parse(raw, deadline=deadline, cancelled=stop)
+            return _at(_scanned(page, raw.digest, options.examine or _nothing, options.redact), raw)
 
         scanner = Scanner(
             fetch,
@@ -168,9 +174,9 @@ def scan(
         pages = spool.result(proof.phase) if memory is not None and _is_one_walk(proof) else None
         result = AssistantScan(
             spool,
+            scanner,
             proof,
             consistency=options.consistency,
-            started_at=started_at,
             unchanged=memory is not None and pages is not None and pages == memory.result,
         )
         requesting.close()
@@ -212,6 +218,11 @@ def _scanned(
             f"Page {page.number} holds a record that cannot be written down: {error}.", transient=False
         ) from error
     return ScannedPage(page.number, page.limit, page.count, page.has_next, len(rows), rows, digest)
+
+
+def _at(page: ScannedPage, raw: RawPage) -> ScannedPage:
+    """Return a page with the times of its request: the same page may come several times."""
+    return replace(page, requested_at=raw.response.requested_at, responded_at=raw.response.responded_at)
 
 
 def _redacted(record: dict[str, Any], redact: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:

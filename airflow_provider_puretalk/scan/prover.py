@@ -29,6 +29,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from airflow_provider_puretalk.certificate import Certificate
 from airflow_provider_puretalk.daemon_pool import DaemonPool
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
@@ -38,6 +39,7 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkPaginationError,
 )
 from airflow_provider_puretalk.logs import Progress
+from airflow_provider_puretalk.scan.evidence import Evidence
 from airflow_provider_puretalk.scan.options import ScanOptions
 from airflow_provider_puretalk.scan.single_page import SinglePageTries
 from airflow_provider_puretalk.scan.spool import ScannedPage, Spool
@@ -140,6 +142,7 @@ class _Walk:
 class Scanner:
     """Scans the list into a spool until the scan is proven complete.
 
+    :ivar evidence: what the proof rests on.
     :param fetch: fetches one page; raises :class:`PuretalkNotFoundError` past the end.
     :param spool: where the records go.
     :param parse: parses what was fetched, which is the page itself by default; raises the same where it had to fetch again.
@@ -167,7 +170,8 @@ class Scanner:
         fetch_once: Fetch | None = None,
         single_pages: SinglePageTries | None = None,
     ) -> None:
-        self._fetch = fetch
+        self.evidence = Evidence()
+        self._fetch = self.evidence.counted(fetch)
         self._parse = parse
         self._spool = spool
         self._limit = page_size
@@ -176,7 +180,7 @@ class Scanner:
         self._deadline = deadline
         self._parallel = parallel
         self._cancelled = cancelled or threading.Event()
-        self._fetch_once = fetch_once or fetch
+        self._fetch_once = self.evidence.counted(fetch_once or fetch)
         self._single_pages = single_pages or SinglePageTries()
         self._cap = math.inf
         self._counts: dict[int, int] = {}
@@ -198,6 +202,7 @@ class Scanner:
                 self._check_that_walks_suffice(walk)
                 self._read_the_rest(walk)
                 proof = self._judge(walk)
+            self.evidence.end(number, count=walk.first.count, broke_off=walk.broke_off)
             if proof is not None:
                 return replace(proof, tried=tuple(self._tried))
             self._tried.append(f"Reading {number} proves nothing: {self._what_failed(walk)}.")
@@ -207,6 +212,14 @@ class Scanner:
             f"No complete reading could be proven within `max_walks` ({self._max_walks}, "
             f"consistency={self._consistency!r}). {self._tried[-1]} Read at a quieter hour, or raise `max_walks`."
         )
+
+    def certificate(self, proof: Proof) -> Certificate:
+        """Return the evidence of a proof that :meth:`run` gave, as long as the spool is open."""
+        return self.evidence.certificate(self._spool, proof, cap=self._cap, around=self._consistency == "verified")
+
+    def _keep(self, phase: int, page: ScannedPage) -> None:
+        self._spool.add(phase, page)
+        self.evidence.add(phase, page)
 
     def _check_that_walks_suffice(self, walk: _Walk) -> None:
         """Refuse to walk once where once cannot prove anything."""
@@ -247,9 +260,9 @@ class Scanner:
         walk = _Walk(number, page)
         if self._consistency != "verified" or (number == 1 and not self._is_whole(page)):
             walk.page_one = page
-            self._spool.add(walk.phase, page)
+            self._keep(walk.phase, page)
         else:
-            self._spool.add(walk.counting, page)
+            self._keep(walk.counting, page)
             self._counts[walk.counting] = page.count
         return walk
 
@@ -271,7 +284,7 @@ class Scanner:
             log.info("%s", self._tried[-1])
             return first
         # The first page's rows were seen before this request, which is now the walk's first.
-        self._spool.add(0, first)
+        self._keep(0, first)
         self._small_first = first
         if page.has_next:
             self._limit = page.size  # The server's cap: later pages must be cut alike.
@@ -317,7 +330,7 @@ class Scanner:
                 walk.first = self._small_first or page
                 return None
             walk.page_one = again
-            self._spool.add(walk.phase, again)
+            self._keep(walk.phase, again)
             confirmed = again.count == page.count and self._is_whole(again)
             if not (confirmed and self._spool.saw_the_same(walk.phase, walk.counting)):
                 return None
@@ -341,7 +354,7 @@ class Scanner:
         for page in self._pages(walk):
             walk.add(page)
             if page is not walk.page_one:
-                self._spool.add(walk.phase, page)
+                self._keep(walk.phase, page)
             progress(walk.rows)
 
     def _judge(self, walk: _Walk) -> Proof | None:

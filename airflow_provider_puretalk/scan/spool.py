@@ -45,6 +45,14 @@ _SEEN_AROUND = """
     JOIN record USING (batch) GROUP BY id HAVING sum(first < ?) AND sum(last > ?)"""
 
 
+# The batches of two ranges of phases, and which of the two each was seen in.
+_SIDES = """(
+    SELECT batch, max(phase BETWEEN ? AND ?) AS one, max(phase BETWEEN ? AND ?) AS other FROM sighting GROUP BY batch
+)"""
+_SEEN_ON_A_SIDE = f"""
+    SELECT id, max(one), max(other) FROM {_SIDES} JOIN record USING (batch) WHERE one OR other GROUP BY id ORDER BY id"""
+
+
 # Which ids came how often; the same in two phases when neither has one that the other has not.
 _ROWS_OF = "SELECT id, count(*) FROM sighting JOIN record USING (batch) WHERE phase = ? GROUP BY id"
 
@@ -73,6 +81,8 @@ class ScannedPage:
     :ivar size: rows in it.
     :ivar rows: the rows; None where the spool has a page with this digest already.
     :ivar digest: hash of the page's bytes; None where it is not needed.
+    :ivar requested_at: moment on the monotonic clock at which the request began that it is the response to.
+    :ivar responded_at: the same of its last byte.
     """
 
     number: int
@@ -82,6 +92,8 @@ class ScannedPage:
     size: int
     rows: list[Row] | None
     digest: bytes | None = None
+    requested_at: float = 0.0
+    responded_at: float = 0.0
 
 
 class Spool:
@@ -183,6 +195,23 @@ class Spool:
         """Yield line and note of what was seen before a phase and after it, in order of id, likewise."""
         return self._sorted_rows(_SEEN_AROUND, phase, phase)
 
+    def ids_on_both_sides(self, phase: int, moment: int | None, size: int) -> Iterator[list[tuple[str, bool, bool]]]:
+        """Yield the ids that a proof rests on, in order, so many at once: whether each was seen before, and after.
+
+        :param phase: the latest one; what was seen after a moment was seen until then.
+        :param moment: the phase that the proof is about. None stands for one between ``phase`` and the phase before it,
+            which are the two sides then.
+        """
+        sides = (phase - 1, phase - 1, phase, phase) if moment is None else (0, moment - 1, moment + 1, phase)
+        with temporary.reported(_HELD):
+            if self._count(f"{_SIDES} WHERE one <> other", *sides):
+                found = self._database.execute(_SEEN_ON_A_SIDE, sides)
+            else:  # The same bytes on both sides: these ids were sorted already.
+                self._find(*((_SEEN_IN, phase) if moment is None else (_SEEN_AROUND, moment, moment)))
+                found = self._database.execute("SELECT id, 1, 1 FROM found ORDER BY rowid")
+            while rows := found.fetchmany(size):
+                yield [(one.decode("utf-8", "surrogatepass"), bool(first), bool(last)) for one, first, last in rows]
+
     def result(self, phase: int) -> bytes:
         """Return what names the pages that were seen in a phase, in whatever order: equal for equal bytes."""
         return key_of(page.digest for page in self._seen[phase] if page.digest is not None)
@@ -270,7 +299,7 @@ class Spool:
             self._database.execute("DROP TABLE IF EXISTS found")
             # With max() SQLite takes the other columns from the row that has the maximum.
             self._database.execute(
-                f"CREATE TABLE found AS SELECT position, length, note, max(moment) {seen} ORDER BY id", values
+                f"CREATE TABLE found AS SELECT id, position, length, note, max(moment) {seen} ORDER BY id", values
             )
         self._found = seen, values
 

@@ -169,11 +169,16 @@ def flip(path: str) -> Path:
     return data
 
 
+#: What was proven of a snapshot, as a pattern.
+EXACTLY = r"ids exactly the list's at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(one_page, with certificate\)"
+
+
 def test_verify_ends_with_one_where_something_differs(run: Any, take: Take) -> None:
     """One sentence on stderr names the file; the others are fine."""
     path = take("1")
     fine = run("snapshots", "verify", path)
-    assert (fine.code, fine.out, fine.err) == (0, f"Verified: 250 assistants, {path}\n", "")
+    assert (fine.code, fine.err) == (0, "")
+    assert re.fullmatch(f"Verified: 250 assistants, {EXACTLY}, {re.escape(path)}\n", fine.out)
     data = flip(path)
     ended = run("snapshots", "verify", path)
     assert (ended.code, ended.out) == (1, "")
@@ -181,6 +186,28 @@ def test_verify_ends_with_one_where_something_differs(run: Any, take: Take) -> N
     assert ended.err.count("\n") == 1
     document = run("snapshots", "verify", path, "--json").document
     assert [(one["manifest_path"], one["verified"]) for one in document] == [(path, False)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrase"),
+    [
+        ([], EXACTLY),
+        (["--consistency", "checked"], r"one walk without a contradiction \(one_walk, with certificate\)"),
+        (["--consistency", "best_effort"], r"one walk without a contradiction \(one_walk, with certificate\)"),
+    ],
+)
+def test_verify_says_what_was_proven(run: Any, take: Take, arguments: list[str], phrase: str) -> None:
+    """In a phrase: what holds of the ids, by which method, and whether there is a certificate."""
+    path = take("1", *arguments)
+    assert re.fullmatch(
+        f"Verified: 250 assistants, {phrase}, {re.escape(path)}\n", run("snapshots", "verify", path).out
+    )
+    (document,) = run("snapshots", "verify", path, "--json").document
+    assert re.fullmatch(phrase, document["proven"])
+    manifest = json.loads(Path(path).read_text())
+    del manifest["consistency"]["certificate"]
+    Path(path).write_text(json.dumps(manifest))
+    assert "without certificate), " in run("snapshots", "verify", path).out
 
 
 def test_verify_all_misses_nothing(run: Any, destination: Path, take: Take) -> None:
@@ -191,10 +218,9 @@ def test_verify_all_misses_nothing(run: Any, destination: Path, take: Take) -> N
     (destination / "account=puretalk_default" / "snapshot=4").mkdir()
     ended = run("snapshots", "verify", "--all", destination)
     assert ended.code == 1
-    assert ended.out.splitlines() == [
-        f"Verified: 250 assistants, {good}",
-        "1 of 3 snapshots verified.",
-    ]
+    verified, summary = ended.out.splitlines()
+    assert re.fullmatch(f"Verified: 250 assistants, {EXACTLY}, {re.escape(good)}", verified)
+    assert summary == "1 of 3 snapshots verified."
     assert ended.err.count("\n") == 2
     verified = run("snapshots", "verify", "--all", destination, "--json").document
     assert [one["verified"] for one in verified] == [True, False, False]

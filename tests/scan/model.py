@@ -15,16 +15,21 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from airflow_provider_puretalk.exceptions import (
     PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkPaginationError,
 )
+from airflow_provider_puretalk.records.contract_check import SchemaReport
 from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
-from airflow_provider_puretalk.scan.prover import Scanner
+from airflow_provider_puretalk.scan.prover import Proof, Scanner
 from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
+from airflow_provider_puretalk.snapshots.format.manifest import Consistency as ConsistencyPart
+from airflow_provider_puretalk.snapshots.format.manifest import Manifest, Redaction, Source, parse_manifest
+from airflow_provider_puretalk.snapshots.format.proof_check import ProofCheck
 
 #: How an answer's count and rows come about.
 ORDERS = ("one instant", "count first", "rows first")
@@ -94,6 +99,7 @@ class Server:
 
     def fetch(self, number: int, limit: int) -> ScannedPage:
         """Answer one request."""
+        requested_at = time.monotonic()
         with self._lock:
             self.requests += 1
             self._meanwhile()
@@ -122,6 +128,8 @@ class Server:
                 number < last,
                 len(rows),
                 [Row(b"%08d" % row, b"%d" % row, None) for row in rows],
+                requested_at=requested_at,
+                responded_at=time.monotonic(),
             )
 
     def _meanwhile(self) -> None:
@@ -132,8 +140,33 @@ class Server:
             self.table.edit()
 
 
-def read(seed: int, consistency: Consistency) -> tuple[str, bool]:
-    """Let the scanner read a schedule; returns its method, or why it gave up, and whether its claim was true."""
+@dataclass(frozen=True)
+class Reading:
+    """What the scanner made of a schedule.
+
+    :ivar outcome: its method, or why it gave up.
+    :ivar true: whether its claim was.
+    :ivar manifest: of a snapshot of it, as a reader gets it; None without one.
+    :ivar ids: the records' ids, in order.
+    """
+
+    outcome: str
+    true: bool
+    manifest: Manifest | None = None
+    ids: list[str] = field(default_factory=list)
+
+    def refusal(self, manifest: Manifest | None = None) -> str | None:
+        """Return what is wrong with the reading's certificate, or with that of another manifest, for the same records."""
+        manifest = manifest or self.manifest
+        assert manifest is not None, self.outcome
+        check = ProofCheck(manifest)
+        for start in range(0, len(self.ids), 4):
+            check.add(self.ids[start : start + 4])
+        return check.failure()
+
+
+def read(seed: int, consistency: Consistency) -> Reading:
+    """Let the scanner read a schedule."""
     server = Server(seed)
 
     def fetch(number: int, limit: int) -> ScannedPage:
@@ -142,10 +175,11 @@ def read(seed: int, consistency: Consistency) -> tuple[str, bool]:
         said = (number, limit, page.count, page.has_next, [row.id for row in page.rows or []])
         digest = repr(said).encode() if consistency == "verified" else None
         # The scanner must see the limit it asked for: the cap is silent.
-        return ScannedPage(page.number, limit, page.count, page.has_next, page.size, page.rows, digest)
+        return replace(page, limit=limit, digest=digest)
 
     def recognise(page: ScannedPage) -> ScannedPage:
-        return (spool.known(page.digest) if page.digest else None) or page
+        known = (spool.known(page.digest) if page.digest else None) or page
+        return replace(known, requested_at=page.requested_at, responded_at=page.responded_at)
 
     with Spool() as spool:
         scanner = Scanner(
@@ -159,12 +193,42 @@ def read(seed: int, consistency: Consistency) -> tuple[str, bool]:
         try:
             proof = scanner.run()
         except (PuretalkInconsistentScanError, PuretalkPaginationError) as error:
-            return type(error).__name__, True
+            return Reading(type(error).__name__, True)
         rows = spool.rows_seen_in(proof.phase) if proof.moment is None else spool.rows_seen_around(proof.moment)
         found = [int(line) for line, _ in rows]
+        manifest = _manifest(scanner, proof, consistency)
     ids = frozenset(found)
     claim_holds = ids in server.table.states and len(found) == len(ids) == proof.count
-    return proof.method, claim_holds or not proof.complete
+    return Reading(proof.method, claim_holds or not proof.complete, manifest, [f"{one:08}" for one in found])
+
+
+def _manifest(scanner: Scanner, proof: Proof, consistency: Consistency) -> Manifest:
+    """Return the manifest of a snapshot of a reading; what a certificate does not rest on is invented."""
+    written = Manifest(
+        format_version=1,
+        canonical_version=1,
+        account="acme",
+        snapshot="1",
+        count=proof.count,
+        complete=proof.complete,
+        consistency=ConsistencyPart(
+            requested=consistency,
+            method=proof.method,
+            walks=proof.walks,
+            count_reported=proof.count_reported,
+            duplicates_removed=proof.duplicates_removed,
+            certificate=scanner.certificate(proof),
+        ),
+        content_sha256="",
+        raw_sha256="",
+        files=[],
+        schema_report=SchemaReport(),
+        redaction=Redaction(),
+        started_at=scanner.evidence.started_at,
+        finished_at=datetime.now(UTC),
+        source=Source(base_url="", provider_version="", airflow_version=""),
+    )
+    return parse_manifest(written.to_bytes(), "manifest.json")
 
 
 def read_naively(seed: int) -> bool:
@@ -192,6 +256,7 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     proven: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     checked: Counter[bool] = field(default_factory=Counter)
     naive: Counter[bool] = field(default_factory=Counter)
 
@@ -200,6 +265,7 @@ class Tally:
         self.outcomes += other.outcomes
         self.proven += other.proven
         self.wrong += other.wrong
+        self.refused += other.refused
         self.checked += other.checked
         self.naive += other.naive
         return self
@@ -208,6 +274,7 @@ class Tally:
         outcomes = ", ".join(f"{name} {count:,}" for name, count in self.outcomes.most_common())
         return (
             f"{self.schedules:,} schedules; verified: {len(self.wrong)} wrong ({outcomes}); "
+            f"certificates: {len(self.refused)} refused; "
             f"checked: {self.checked[False]:,} wrong of {self.checked.total():,} that it called complete; "
             f"naive loop: {self.naive[False]:,} wrong of {self.naive.total():,}"
         )
@@ -218,14 +285,16 @@ def play(seeds: range) -> Tally:
     tally = Tally()
     for seed in seeds:
         tally.schedules += 1
-        method, true = read(seed, "verified")
-        tally.outcomes[method] += 1
-        tally.proven[ORDERS[seed % len(ORDERS)], method] += 1
-        if not true:
-            tally.wrong.append(f"seed {seed}: {method}")
-        method, true = read(seed, "checked")
-        if method in ("one_page", "one_walk"):
-            tally.checked[true] += 1
+        verified, checked = read(seed, "verified"), read(seed, "checked")
+        tally.outcomes[verified.outcome] += 1
+        tally.proven[ORDERS[seed % len(ORDERS)], verified.outcome] += 1
+        if not verified.true:
+            tally.wrong.append(f"seed {seed}: {verified.outcome}")
+        if checked.manifest is not None:
+            tally.checked[checked.true] += 1
+        for one in (verified, checked):
+            if one.manifest is not None and (refusal := one.refusal()):
+                tally.refused.append(f"seed {seed}, {one.outcome}: {refusal}")
         tally.naive[read_naively(seed)] += 1
     return tally
 
@@ -252,9 +321,9 @@ def main() -> None:
     started = time.monotonic()
     tally = play_in_processes(arguments.schedules, arguments.processes, arguments.first)
     print(f"{tally}; {time.monotonic() - started:.0f} s")
-    for line in tally.wrong[:20]:
+    for line in (*tally.wrong[:20], *tally.refused[:20]):
         print(line)
-    raise SystemExit(bool(tally.wrong))
+    raise SystemExit(bool(tally.wrong or tally.refused))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ def test_a_verified_reading_equals_the_table_at_one_instant(tally: model.Tally) 
     assert tally.wrong == []
 
 
+def test_every_certificate_supports_its_claim(tally: model.Tally) -> None:
+    """Whatever a proof rests on is in its certificate, and the check finds it there."""
+    assert tally.refused == []
+
+
 def test_every_proof_is_exercised(tally: model.Tally) -> None:
     """The schedules reach each kind of proof in each order of a server's queries, and readings that must give up."""
     outcomes = ("one_page", "two_walks", "union", "PuretalkInconsistentScanError")

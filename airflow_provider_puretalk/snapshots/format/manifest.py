@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from airflow_provider_puretalk.certificate import Certificate
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.records.contract_check import SchemaReport
 from airflow_provider_puretalk.records.ignored_fields import DEFAULT
@@ -52,7 +53,10 @@ class _Version(BaseModel):
 
 
 class Consistency(_Part):
-    """Proof of the reading; ``count_reported`` and ``duplicates_removed`` are of its last walk."""
+    """Proof of the reading; ``count_reported`` and ``duplicates_removed`` are of its last walk.
+
+    :ivar certificate: what the proof rests on; None of a snapshot that an early release took.
+    """
 
     requested: str
     method: str
@@ -60,6 +64,9 @@ class Consistency(_Part):
     count_reported: int
     duplicates_removed: int
     tried: list[str] = Field(default_factory=list)
+    certificate: Certificate | None = None
+
+    _omitted_when_none: ClassVar[frozenset[str]] = frozenset({"certificate"})
 
 
 class DataFile(_Part):

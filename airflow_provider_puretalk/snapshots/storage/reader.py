@@ -20,6 +20,7 @@ from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.snapshots.format import jsonl, layout, naming, parquet
 from airflow_provider_puretalk.snapshots.format.hashing import VOLATILE, ContentHasher, both_forms, file_hash
 from airflow_provider_puretalk.snapshots.format.manifest import DataFile, Manifest, parse_manifest
+from airflow_provider_puretalk.snapshots.format.proof_check import ProofCheck
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.wording import pluralize
@@ -293,26 +294,30 @@ def opened_rows(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, Iterator
 
 
 def verify(manifest_path: AnyLocation) -> Manifest:
-    """Recompute every hash and count of a snapshot, and return its manifest.
+    """Recompute every hash and count of a snapshot, check what proves its reading, and return its manifest.
 
+    A manifest of an early release has no certificate; there is nothing to check then.
     Beside a snapshot with a redaction, data that it does not name is warned of.
 
-    :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says; the message names it.
+    :raises PuretalkSnapshotError: something is missing, torn, or not what the manifest says, or the certificate does not
+        support what it claims; the message names it.
     """
     ids = _AscendingIds(str(manifest_path))
     hasher = ContentHasher()
     with _opened(manifest_path) as (manifest, files):
+        proof = ProofCheck(manifest)
         for file, path in files:
             before, records = ids.count, _records(path, file)
             while chunk := list(itertools.islice(records, _CHUNK)):
-                for record in chunk:
-                    ids.add(record)
+                proof.add([ids.add(record) for record in chunk])
                 lines = [*map(canonical_json.dumps, chunk)]
                 hasher.add(*both_forms(lines, [VOLATILE in record for record in chunk]))
             _check_equal(manifest_path, f"the count of {file.name}", ids.count - before, file.count)
     _check_equal(manifest_path, "count", ids.count, manifest.count)
     _check_equal(manifest_path, "content_sha256", hasher.content_sha256, manifest.content_sha256)
     _check_equal(manifest_path, "raw_sha256", hasher.raw_sha256, manifest.raw_sha256)
+    if failure := proof.failure():
+        raise PuretalkSnapshotError(f"The certificate of {manifest_path} does not support its claim: {failure}.")
     if manifest.redaction.policy:
         _warn_of_other_data(manifest_path, manifest)
     return manifest
@@ -533,7 +538,8 @@ class _AscendingIds:
         self._where = where
         self._last = ""
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, record: dict[str, Any]) -> str:
+        """Take the next record, and return its id."""
         identity = record_id(record)
         if identity is None or identity <= self._last:
             raise PuretalkSnapshotError(
@@ -541,6 +547,7 @@ class _AscendingIds:
             )
         self.count += 1
         self._last = identity
+        return identity
 
 
 def _check_equal(where: object, what: str, found: object, expected: object) -> None:

@@ -26,6 +26,12 @@ FORMS: list[dict[str, Any]] = [
 by_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(str(value) for value in form.values()))
 
 
+def proof(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the certificate in a manifest."""
+    found: dict[str, Any] = manifest["consistency"]["certificate"]
+    return found
+
+
 def manifest_path(folder: Folder) -> Path:
     return folder.root / ACCOUNT / "snapshot=20261122T000000Z" / "manifest.json"
 
@@ -122,6 +128,15 @@ def test_damage_is_found_on_every_storage(place: Place, sandbox: Sandbox, contex
         (lambda manifest: manifest["files"][0].update(format="csv"), ["files.0.format"]),
         (lambda manifest: manifest.update(files=[]), ["count is 0", "says 250"]),
         (lambda manifest: manifest["files"].append(manifest["files"][0]), ["named twice"]),
+        (
+            lambda manifest: proof(manifest)["moment"].update(count=249),
+            ["does not support its claim", "as were counted"],
+        ),
+        (
+            lambda manifest: proof(manifest)["after"].update(ids_sha256="0" * 64),
+            ["does not support its claim", "`after`"],
+        ),
+        (lambda manifest: proof(manifest).update(walks=[{}]), ["damaged", "consistency.certificate.walks.0"]),
         (lambda manifest: manifest.update(snapshot="20261123T000000Z"), ["20261123T000000Z"]),
         (lambda manifest: manifest.update(account="somebody"), ["somebody"]),
         (lambda manifest: manifest.update(format_version=2), ["format 2", "Upgrade"]),
@@ -140,6 +155,39 @@ def test_edited_manifest(
     edit(folder, change)
     message = refusal(str(manifest_path(folder)))
     assert [word for word in words if word not in message] == []
+
+
+@by_form
+def test_ids_are_held_against_the_certificate(sandbox: Sandbox, take: Any, form: dict[str, Any]) -> None:
+    """The certificate of a reading that saw one other id is refused, though everything else agrees."""
+    first = take(partition="1", **form)["manifest_path"]
+    sandbox.fleet.remove(sandbox.fleet.ids()[100])
+    sandbox.fleet.add()
+    second = take(partition="2", **form)["manifest_path"]
+    lent, manifest = (json.loads(Path(path).read_bytes()) for path in (first, second))
+    manifest |= {"started_at": lent["started_at"], "consistency": lent["consistency"]}
+    Path(second).write_text(json.dumps(manifest))
+    assert "the hash of `before` is not that of the snapshot's ids" in refusal(second)
+
+
+def test_a_manifest_without_a_certificate_is_verified_as_before(folder: Folder, take: Any) -> None:
+    """An early release wrote none: nothing of it is checked, and nothing is added when the manifest is written again."""
+    path = take()["manifest_path"]
+    edit(folder, lambda manifest: manifest["consistency"].pop("certificate"))
+    assert "certificate" not in snapshots.verify(path).to_dict()["consistency"]
+
+
+def test_members_that_a_later_release_adds_to_a_certificate_are_kept(folder: Folder, take: Any) -> None:
+    """They decide nothing here, and are there when the manifest is written again."""
+    path = take()["manifest_path"]
+
+    def add(manifest: dict[str, Any]) -> None:
+        for part in (proof(manifest), proof(manifest)["walks"][-1]["counting"], proof(manifest)["before"]):
+            part["new"] = "kept"
+
+    edit(folder, add)
+    kept = proof(snapshots.verify(path).to_dict())
+    assert kept["new"] == kept["walks"][-1]["counting"]["new"] == kept["before"]["new"] == "kept"
 
 
 @pytest.mark.parametrize(
