@@ -1,4 +1,4 @@
-"""The asset that stands for the assistants of an account, and what Airflow and OpenLineage call it.
+"""The assets that stand for the assistants of an account and for their history, and what Airflow and OpenLineage call them.
 
 Cheap to import: DAG files do it at every parse.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HAS_WATCHERS: bool = compat.has("asset watchers")
 
 _SCHEME = "puretalk"
-_PATH = "/assistants"
+_ASSISTANTS, _HISTORY = "/assistants", "/history"
 
 
 def puretalk_assistants_asset(
@@ -54,12 +54,7 @@ def puretalk_assistants_asset(
     :raises PuretalkConfigurationError: the name cannot be part of a URI, an argument of the watcher makes no sense, or
         this Airflow has no watchers.
     """
-    if not isinstance(account, str) or not is_path_part(account):
-        raise PuretalkConfigurationError(
-            f"The account {account!r} cannot be part of a URI: letters, digits and `. _ : -` only, never `..`."
-        )
-    # Airflow names an asset by its URI where it is given no name: one account can never get two.
-    uri = f"{_SCHEME}://{account}{_PATH}"
+    uri = _uri(account, _ASSISTANTS)
     if not watch:
         return Asset(uri)
     compat.require("asset watchers")
@@ -81,15 +76,39 @@ def puretalk_assistants_asset(
     return Asset(uri, watchers=[AssetWatcher(name=f"puretalk_{account}", trigger=trigger)])
 
 
+def puretalk_history_asset(account: str) -> Asset:
+    """Return the asset ``puretalk://<account>/history``: of each assistant, every version there was.
+
+    Put it into ``outlets`` of :class:`~airflow_provider_puretalk.operators.PuretalkUpdateHistoryOperator`, and schedule on it
+    the DAGs that read the history; the event's ``extra`` is what that task returned.
+
+    :param account: the account, as for :func:`puretalk_assistants_asset`.
+    :raises PuretalkConfigurationError: the name cannot be part of a URI.
+    """
+    return Asset(_uri(account, _HISTORY))
+
+
+def _uri(account: str, path: str) -> str:
+    if not isinstance(account, str) or not is_path_part(account):
+        raise PuretalkConfigurationError(
+            f"The account {account!r} cannot be part of a URI: letters, digits and `. _ : -` only, never `..`."
+        )
+    # Airflow names an asset by its URI where it is given no name: one account can never get two.
+    return f"{_SCHEME}://{account}{path}"
+
+
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Check a ``puretalk://`` URI written by hand; Airflow calls this for every asset of the scheme."""
-    if not is_path_part(uri.netloc) or uri.path.rstrip("/") != _PATH or uri.query or uri.fragment:
-        raise ValueError("URI format puretalk:// must be puretalk://<account>/assistants")
-    return uri._replace(path=_PATH)
+    path = uri.path.rstrip("/")
+    if not is_path_part(uri.netloc) or path not in (_ASSISTANTS, _HISTORY) or uri.query or uri.fragment:
+        raise ValueError(
+            f"URI format puretalk:// must be puretalk://<account>{_ASSISTANTS} or puretalk://<account>{_HISTORY}"
+        )
+    return uri._replace(path=path)
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLineageDataset:
-    """Return what OpenLineage calls the asset: namespace ``puretalk://<account>``, name ``assistants``."""
+    """Return what OpenLineage calls an asset: namespace ``puretalk://<account>``, name ``assistants`` or ``history``."""
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
     parts = urlsplit(asset.uri)

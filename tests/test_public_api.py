@@ -20,8 +20,9 @@ PUBLIC = {
         "PuretalkListAssistantsOperator",
         "PuretalkPruneSnapshotsOperator",
         "PuretalkSnapshotAssistantsOperator",
+        "PuretalkUpdateHistoryOperator",
     ],
-    "airflow_provider_puretalk.assets": ["HAS_WATCHERS", "puretalk_assistants_asset"],
+    "airflow_provider_puretalk.assets": ["HAS_WATCHERS", "puretalk_assistants_asset", "puretalk_history_asset"],
     "airflow_provider_puretalk.triggers": ["PuretalkAssistantsChangedTrigger", "PuretalkSensorTrigger"],
     "airflow_provider_puretalk.sensors": ["PuretalkAssistantSensor", "PuretalkAssistantsChangedSensor"],
     "airflow_provider_puretalk.models": ["Assistant", "AssistantUser", "Voice", "AssistantPage", "ApiError"],
@@ -49,6 +50,7 @@ PUBLIC = {
         "compare",
         "prune",
     ],
+    "airflow_provider_puretalk.history": ["update", "open", "forget", "History"],
     "airflow_provider_puretalk.sandbox": ["running", "make_fleet"],
 }
 
@@ -71,6 +73,7 @@ HEAVY = (
     "airflow_provider_puretalk.api.client",
     "airflow_provider_puretalk.records.canonical_json",
     "airflow_provider_puretalk.snapshots",
+    "airflow_provider_puretalk.history",
     "airflow_provider_puretalk.sandbox",
 )
 

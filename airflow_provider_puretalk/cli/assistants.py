@@ -19,12 +19,12 @@ from airflow_provider_puretalk.scan.assistant_scan import AssistantScan
 from airflow_provider_puretalk.wording import pluralize
 
 #: The columns of a table without ``--fields``.
-_COLUMNS = ["assistant_id", "name", "voice.language", "model", "phone_number", "updated_at"]
+COLUMNS = ["assistant_id", "name", "voice.language", "model", "phone_number", "updated_at"]
 
 
 def list_assistants(options: argparse.Namespace, output: Output) -> int:
     """Read the list, with proof, and print those that match."""
-    fields = options.fields if output.as_json else options.fields or _COLUMNS
+    fields = options.fields if output.as_json else options.fields or COLUMNS
     selection = Selection(fields, _filters(options.filters))
     hook, policy = hook_for(options.conn_id), redaction(options)
     redactor = None if policy is None else Redactor(policy, hook.settings.redaction_key)
@@ -51,15 +51,18 @@ def _summary(scan: AssistantScan, left_out: int) -> str:
 
 
 def _filters(pairs: list[tuple[str, str]]) -> Mapping[str, list[Any]] | None:
-    """Return filters for text from a terminal: it means itself, and its value as JSON."""
     accepted: dict[str, list[Any]] = {}
     for name, text in pairs:
-        accepted.setdefault(name, []).append(text)
-        try:
-            value = canonical_json.loads(text)
-        except canonical_json.InvalidJSONError:
-            continue
-        # 1.50 as a name is that text: `ExpectedValue` refuses such numbers, because their spelling is lost. Here it is not.
-        if not (isinstance(value, float | Decimal) and name in documented_texts()):
-            accepted[name].append(value)
+        accepted.setdefault(name, []).extend(values_of(name, text))
     return accepted or None
+
+
+def values_of(name: str, text: str) -> list[Any]:
+    """Return what text from a terminal may mean as the value of a field: itself, and its value as JSON."""
+    try:
+        value = canonical_json.loads(text)
+    except canonical_json.InvalidJSONError:
+        return [text]
+    # 1.50 as a name is that text: `ExpectedValue` refuses such numbers, because their spelling is lost. Here it is not.
+    is_of_a_text = isinstance(value, float | Decimal) and name in documented_texts()
+    return [text] if is_of_a_text else [text, value]

@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from airflow_provider_puretalk.invisible import printable, replace_invisible
 
@@ -26,6 +26,11 @@ _BATCH = 500
 _GAP = 2
 #: Columns of a "terminal" that is none: wide enough for any row.
 _NO_TERMINAL = 100_000
+
+Style = Literal["insert", "delete", "title", "faint"]
+_COLOURS: dict[Style, str] = {"insert": "32", "delete": "31", "title": "33", "faint": "2"}
+#: What stands for colours where there are none.
+_MARKS: dict[Style, tuple[str, str]] = {"insert": ("{+", "+}"), "delete": ("[-", "-]")}
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
@@ -52,6 +57,8 @@ class Output:
         self.as_json = as_json
         self._stream = stream
         self._is_utf8 = codecs.lookup(stream.encoding or "utf-8").name == "utf-8"
+        wants_colours = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._has_colours = stream.isatty() and wants_colours
 
     def document(self, value: Any) -> None:
         """Print a value as the JSON document."""
@@ -68,6 +75,24 @@ class Output:
     def line(self, text: str) -> None:
         """Print a sentence for people."""
         self._write(self._encodable(printable(text)) + "\n")
+
+    def text(self, parts: Iterable[tuple[str, Style | None]], *, indent: str = "") -> None:
+        """Print text of one line or several, with colours on a terminal that wants them.
+
+        Elsewhere, what was inserted and deleted is marked as git does: ``{+so+}``, ``[-so-]``.
+        """
+        text = "".join(self._styled(text, style) for text, style in parts).removesuffix("\n")
+        self._write("".join(f"{indent}{line}".rstrip() + "\n" for line in text.split("\n")))
+
+    def _styled(self, text: str, style: Style | None) -> str:
+        shown = self._encodable(printable(text, keep="\n"))
+        if style is None:
+            return shown
+        if self._has_colours:  # Line by line, so that the indent has none.
+            return "\n".join(f"\x1b[{_COLOURS[style]}m{line}\x1b[0m" if line else "" for line in shown.split("\n"))
+        opening, closing = _MARKS.get(style, ("", ""))
+        body = shown.rstrip("\n")
+        return f"{opening}{body}{closing}{shown[len(body) :]}"
 
     def facts(self, pairs: Iterable[tuple[str, Any]]) -> None:
         """Print names and values, a line each."""

@@ -82,6 +82,17 @@ def fill(parser: argparse.ArgumentParser) -> None:
     _add_verify(stored)
     _add_compare(stored)
     _add_prune(stored)
+    played = _commands(
+        groups.add_parser("history", help="what every assistant was, and since when", allow_abbrev=False)
+    )
+    _add_update_history(played)
+    _add_log(played)
+    _add_show_as_of(played)
+    _add_blame(played)
+    _add_field(played)
+    _add_timeline(played)
+    _add_verify_history(played)
+    _add_forget(played)
     _add_probe(groups)
 
 
@@ -225,6 +236,125 @@ def _add_prune(commands: Any) -> None:
         help="time zone in which days begin and end, such as Europe/Berlin; a time in a name is UTC (default: UTC)",
     )  # fmt: skip
     add("--yes", action="store_true", help="remove; without it nothing is")
+
+
+def _add_update_history(commands: Any) -> None:
+    parser = _history_command(commands, "update", "history_upkeep:update", "fold the snapshots that the history lacks")
+    add = parser.add_argument
+    add(
+        "--keep", type=_nonempty, metavar="DAYS|forever", required=True,
+        help="for how many days to keep versions that ended, or the word forever",
+    )  # fmt: skip
+    add(
+        "--retract", action="append", default=[], type=_nonempty, metavar="NAME",
+        help="take this snapshot out, and do not fold it again; may be repeated",
+    )  # fmt: skip
+    add(
+        "--rebuild", action="store_true", help="make a new history of the snapshots that are there, where it is damaged"
+    )
+
+
+def _add_log(commands: Any) -> None:
+    parser = _history_command(commands, "log", "history:log", "show what happened to an assistant, newest first")
+    _add_assistant(parser)
+    parser.add_argument(
+        "--fields", type=_name_list, metavar="A,B.C", help="changes of these fields alone, dotted for nested ones"
+    )
+    _add_range(parser)
+
+
+def _add_show_as_of(commands: Any) -> None:
+    parser = _history_command(commands, "show", "history:show", "show an assistant, or the fleet, as it was")
+    _add_assistant(parser, nargs="?")
+    parser.add_argument(
+        "--at", type=_nonempty, metavar="WHEN",
+        help="a snapshot's name, a day (its end is meant) or a moment such as 2026-10-03T12:00:00Z (default: the newest "
+        "snapshot)",
+    )  # fmt: skip
+    _add_timezone(parser)
+
+
+def _add_blame(commands: Any) -> None:
+    parser = _history_command(
+        commands, "blame", "history:blame", "show each passage of a text with the snapshot since which it stands"
+    )
+    _add_assistant(parser)
+    parser.add_argument("field", type=_nonempty, metavar="FIELD", help="the field, dotted for a nested one")
+    _add_timezone(parser)
+
+
+def _add_field(commands: Any) -> None:
+    parser = _history_command(
+        commands, "field", "history:field", "show who had which value of a field, from when to when"
+    )
+    parser.add_argument("field", type=_nonempty, metavar="FIELD", help="the field, dotted for a nested one")
+    parser.add_argument(
+        "--value", type=_nonempty, metavar="VALUE", help="spans with this value alone; null is absent too"
+    )
+    _add_range(parser)
+
+
+def _add_timeline(commands: Any) -> None:
+    parser = _history_command(
+        commands, "timeline", "history:timeline", "show a line for each snapshot: what changed since the one before"
+    )
+    _add_range(parser)
+
+
+def _add_verify_history(commands: Any) -> None:
+    _history_command(
+        commands,
+        "verify",
+        "history_upkeep:verify",
+        "rebuild every snapshot, also those that were pruned, and compare its hashes; ends with 1 where one differs",
+    )
+
+
+def _add_forget(commands: Any) -> None:
+    parser = _history_command(
+        commands, "forget", "history_upkeep:forget", "remove assistants or fields from the whole history, for good"
+    )
+    add = parser.add_argument
+    add(
+        "--assistant", action="append", default=[], type=_nonempty, metavar="ID",
+        help="forget this assistant, named by its whole id; may be repeated",
+    )  # fmt: skip
+    add("--fields", type=_name_list, metavar="A,B.C", help="forget these fields of all assistants")
+    add("--yes", action="store_true", help="forget; without it nothing is")
+
+
+def _history_command(commands: Any, name: str, function: str, summary: str) -> argparse.ArgumentParser:
+    """Add a command that works on the history of an account."""
+    parser = _command(commands, name, function, summary)
+    parser.set_defaults(timezone="UTC")  # Of those that take no days.
+    _add_destination(parser)
+    parser.add_argument(
+        "--account", type=_nonempty, metavar="NAME", help="whose history; not needed where there is one account"
+    )
+    return parser
+
+
+def _add_assistant(parser: argparse.ArgumentParser, **options: Any) -> None:
+    parser.add_argument(
+        "assistant", type=_nonempty, metavar="ASSISTANT",
+        help="its id, the start of its id, or its name where no other has it", **options,
+    )  # fmt: skip
+
+
+def _add_range(parser: argparse.ArgumentParser) -> None:
+    for end, which in (("since", "from"), ("until", "up to")):
+        parser.add_argument(
+            f"--{end}", type=_nonempty, metavar="WHEN",
+            help=f"{which} this snapshot, day or moment (2026-10-03, 2026-10-03T12:00:00Z)",
+        )  # fmt: skip
+    _add_timezone(parser)
+
+
+def _add_timezone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--timezone", default="UTC", type=_nonempty, metavar="NAME",
+        help="time zone in which days begin and end, such as Europe/Berlin (default: UTC)",
+    )  # fmt: skip
 
 
 def _add_probe(commands: Any) -> None:

@@ -1,4 +1,4 @@
-"""Operators: list the assistants for downstream tasks, keep snapshots of them in object storage, compare and prune.
+"""Operators: list the assistants for downstream tasks, keep snapshots of them in object storage, compare, fold and prune.
 
 Cheap to import: what talks to PureTalk or writes files is imported when a task runs.
 """
@@ -6,6 +6,7 @@ Cheap to import: what talks to PureTalk or writes files is imported when a task 
 from __future__ import annotations
 
 from airflow_provider_puretalk.operators.compare import PuretalkCompareSnapshotsOperator
+from airflow_provider_puretalk.operators.history import PuretalkUpdateHistoryOperator
 from airflow_provider_puretalk.operators.list_assistants import PuretalkListAssistantsOperator
 from airflow_provider_puretalk.operators.prune import PuretalkPruneSnapshotsOperator
 from airflow_provider_puretalk.operators.snapshot import PuretalkSnapshotAssistantsOperator
@@ -17,4 +18,5 @@ __all__ = [
     "PuretalkListAssistantsOperator",
     "PuretalkPruneSnapshotsOperator",
     "PuretalkSnapshotAssistantsOperator",
+    "PuretalkUpdateHistoryOperator",
 ]

@@ -53,6 +53,8 @@ KINDS = {
     "fields": "names",
     "ignore_fields": "names",
     "keep_named": "texts",
+    "retract": "texts",
+    "keep": "days",
     "filters": "mapping",
     "expect": "mapping",
     "redact": "mapping",
@@ -70,6 +72,7 @@ KINDS = {
     "fail_on_change": "flag",
     "emit_partition": "flag",
     "dry_run": "flag",
+    "rebuild": "flag",
     "deferrable": "flag",
 }
 
@@ -99,6 +102,7 @@ VALUES: dict[str, tuple[list[Callable[[], Any]], list[Any]]] = {
         ["name", b"name", ["name"], 7, {7: 1}, object(), {"a": object()}],
     ),
     "number": ([lambda: 3, lambda: "3", lambda: " 3 "], NO_NUMBER),
+    "days": ([lambda: 3, lambda: "3", lambda: "forever"], ["x", "always", 0, "0", -1, True, [1], object(), "", None]),
     "seconds": ([lambda: 3, lambda: 3.5, lambda: "3.5"], ["x", 0, -1, True, [1], object(), "", "nan", "inf"]),
     "share": ([lambda: 1, lambda: "1", lambda: "10 %"], ["x", 1.5, -1, True, [1], "10 % of all", ""]),
     "flag": ([lambda: False], ["False", "", 0, 1, [1], object()]),
@@ -108,6 +112,7 @@ VALUES: dict[str, tuple[list[Callable[[], Any]], list[Any]]] = {
 NEEDED: dict[str, dict[str, Any]] = {
     "PuretalkAssistantSensor": {"name": "nobody at all"},
     "PuretalkPruneSnapshotsOperator": {"keep_daily": 9},
+    "PuretalkUpdateHistoryOperator": {"keep": "forever"},
 }
 
 
