@@ -79,8 +79,8 @@ def puretalk_assistants_asset(
 def puretalk_history_asset(account: str) -> Asset:
     """Return the asset ``puretalk://<account>/history``: of each assistant, every version there was.
 
-    Put it into ``outlets`` of :class:`~airflow_provider_puretalk.operators.PuretalkUpdateHistoryOperator`, and schedule on it
-    the DAGs that read the history; the event's ``extra`` is what that task returned.
+    Put it into ``outlets`` of :class:`~airflow_provider_puretalk.operators.PuretalkUpdateHistoryOperator`, and schedule DAGs
+    on it that read the history; the event's ``extra`` is what that task returned.
 
     :param account: the account, as for :func:`puretalk_assistants_asset`.
     :raises PuretalkConfigurationError: the name cannot be part of a URI.

@@ -18,6 +18,7 @@ from airflow_provider_puretalk.assets import (
     HAS_WATCHERS,
     convert_asset_to_openlineage,
     puretalk_assistants_asset,
+    puretalk_history_asset,
     sanitize_uri,
 )
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
@@ -141,6 +142,7 @@ class TestWatching:
     [
         ("puretalk://a/assistants", "puretalk://a/assistants"),
         ("puretalk://eu:sales/assistants/", "puretalk://eu:sales/assistants"),
+        ("puretalk://a/history/", "puretalk://a/history"),
     ],
 )
 def test_sanitize(uri: str, clean: str) -> None:
@@ -179,6 +181,15 @@ def test_metadata_names_the_handlers() -> None:
     assert entry["handler"] == f"{sanitize_uri.__module__}.{sanitize_uri.__name__}"
     converter = convert_asset_to_openlineage
     assert entry["to_openlineage_converter"] == f"{converter.__module__}.{converter.__name__}"
+
+
+def test_the_history_is_an_asset_of_its_own() -> None:
+    """It is called after its account as well, and refuses what cannot be part of a URI."""
+    asset = puretalk_history_asset("eu:sales")
+    assert asset.uri == "puretalk://eu:sales/history"
+    assert convert_asset_to_openlineage(asset, None).name == "history"
+    with pytest.raises(PuretalkConfigurationError, match="cannot be part of a URI"):
+        puretalk_history_asset("a b")
 
 
 def test_openlineage_name() -> None:

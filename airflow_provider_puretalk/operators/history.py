@@ -106,4 +106,5 @@ class PuretalkUpdateHistoryOperator(Killable, TemplatedArguments, BaseOperator):
 
 
 def _names(value: Any) -> list[str]:
-    return [params.text("retract", name) for name in params.items("retract", value, of="names of snapshots")]
+    found = params.items("retract", value, of="names of snapshots")
+    return params.texts("retract", found, of="names of snapshots") if found else []

@@ -36,6 +36,7 @@ def test_there_are_these_commands() -> None:
     """The commands are those of the documentation."""
     assert sorted(COMMANDS) == [
         "assistants list",
+        *(f"history {name}" for name in ("blame", "field", "forget", "log", "show", "timeline", "update", "verify")),
         "probe",
         "snapshot",
         "snapshots compare",

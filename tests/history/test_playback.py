@@ -144,7 +144,12 @@ class TestLog:
 class TestComparison:
     """The log says of neighbouring snapshots what a comparison of the two says."""
 
-    REDACTIONS = ({}, MASKED, {"policy": {"voice.name": "drop"}}, {"policy": {"items.*": "drop"}})
+    REDACTIONS: tuple[dict[str, Any], ...] = (
+        {},
+        MASKED,
+        {"policy": {"voice.name": "drop"}},
+        {"policy": {"items.*": "drop"}},
+    )
 
     def days(self, random: random.Random) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
         from airflow_provider_puretalk.records.redaction import Redactor
@@ -262,7 +267,7 @@ class TestAt:
         with pytest.raises(PuretalkConfigurationError, match=f"before the history of {ACCOUNT}, which begins with"):
             found.at("2026-09-30")
 
-    @pytest.mark.parametrize("when", ["yesterday", "2026-13-01", "", datetime.max, date.max])
+    @pytest.mark.parametrize("when", ["yesterday", "2026-13-01", "", datetime.max.replace(tzinfo=UTC), date.max])
     def test_what_is_no_time_is_refused(self, found: History, when: Any) -> None:
         with pytest.raises(PuretalkConfigurationError, match="`when`"):
             found.at(when)
