@@ -235,6 +235,10 @@ def _add_prune(commands: Any) -> None:
         "--timezone", default="UTC", type=_nonempty, metavar="NAME",
         help="time zone in which days begin and end, such as Europe/Berlin; a time in a name is UTC (default: UTC)",
     )  # fmt: skip
+    add(
+        "--require-history", action="store_true",
+        help="remove only what the history of the account holds, once that has been verified",
+    )  # fmt: skip
     add("--yes", action="store_true", help="remove; without it nothing is")
 
 

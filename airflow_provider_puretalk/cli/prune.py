@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from airflow_provider_puretalk import snapshots
+from airflow_provider_puretalk import history, snapshots
 from airflow_provider_puretalk.cli.connection import account_in, place
 from airflow_provider_puretalk.cli.output import Output
 from airflow_provider_puretalk.cli.parser import DONE
@@ -16,15 +16,20 @@ def prune(options: argparse.Namespace, output: Output) -> int:
     """Prune, and print what was removed or would be, and why the rest is kept."""
     storage = Storage(place(options.destination), options.storage_conn_id)
     storage.check(writing=False)
+    account = account_in(storage, options.account)
+    require = None
+    if options.require_history:
+        require = history.open(place(options.destination), account, options.storage_conn_id).keeps
     pruned = snapshots.prune(
         place(options.destination),
-        account_in(storage, options.account),
+        account,
         keep_daily=options.keep_daily,
         keep_weekly=options.keep_weekly,
         keep_monthly=options.keep_monthly,
         keep_named=options.keep,
         timezone=options.timezone,
         dry_run=not options.yes,
+        require=require,
         storage_conn_id=options.storage_conn_id,
     )
     if output.as_json:

@@ -33,6 +33,7 @@ from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.records.field_paths import ABSENT, ITEMS, Pattern, covers, parse_name, parse_names
 from airflow_provider_puretalk.records.ignored_fields import DEFAULT
+from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +117,7 @@ class History:
         self.readings = Readings(files.readings)
         self.incomplete = list(files.incomplete)
         self._calendar = Calendar(self.account, self.readings, self.incomplete, zone)
+        self._proven: frozenset[str] | None = None
         self._fetched: tuple[str, list[Version]] | None = None
 
     def log(
@@ -246,6 +248,28 @@ class History:
             snapshot was; the message names it.
         """
         return verifying.verify(self._files)
+
+    def keeps(self, manifest: Manifest) -> str | None:
+        """Return why a snapshot must not be removed, None where the history can rebuild it.
+
+        Made for ``snapshots.prune(..., require=history.open(...).keeps)``.
+
+        The first call verifies the whole history.
+
+        :raises PuretalkSnapshotError: the history is damaged.
+        """
+        if self._proven is None:
+            self._proven = frozenset(self.verify().proven)
+        if not manifest.complete:
+            return "it is incomplete, and the history holds no such snapshot"
+        index = self.readings.position(manifest.snapshot)
+        if index is None:
+            return "the history does not hold it yet"
+        if not self.readings[index].is_of_the_same(Reading.of(manifest)):
+            return "the history holds what was there before under its name"
+        if manifest.snapshot not in self._proven:
+            return "the history can no longer rebuild it"
+        return None
 
     def forget(self, *, assistant_ids: Iterable[str] = (), fields: Iterable[str] = ()) -> Updated:
         """Take assistants, or fields of all assistants, out of every file, for good; open the history again afterwards.

@@ -35,6 +35,9 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
     :param keep_named: names of snapshots to keep in any case, such as a baseline that others are compared with.
     :param timezone: name of the time zone (``Europe/Berlin``) in which days begin and end; a time in a snapshot's
         name is UTC.
+    :param require_history: remove only snapshots that the history holds, once it has been verified: of each of them it can
+        rebuild the records. Others are skipped, incomplete ones among them. See
+        :class:`~airflow_provider_puretalk.operators.PuretalkUpdateHistoryOperator`.
     :param dry_run: only return and log what would be removed.
     :returns: ``{"account", "dry_run", "kept": [{"snapshot", "reasons": [...]}], "removed": [names], "left_alone":
         [{"name", "why"}], "debris": [paths below the account's folder], "bytes"}``; ``bytes`` is what is freed.
@@ -65,6 +68,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
         keep_monthly: int = 0,
         keep_named: Sequence[str] = (),
         timezone: str | tzinfo = "UTC",
+        require_history: bool = False,
         dry_run: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -77,23 +81,30 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
         self.keep_monthly = keep_monthly
         self.keep_named = keep_named
         self.timezone = timezone
+        self.require_history = require_history
         self.is_dry_run = dry_run  # Airflow has a method of the other name.
 
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, prune or only log what that would remove."""
+        from airflow_provider_puretalk.history import open as open_history
         from airflow_provider_puretalk.snapshots import prune
 
+        destination = params.location("destination", self.rendered("destination"))
+        account = params.text("account", self.rendered("account"))
+        storage_conn_id = params.optional_text("storage_conn_id", self.rendered("storage_conn_id"))
+        require_history = params.flag("require_history", self.require_history)
         pruned = prune(
-            params.location("destination", self.rendered("destination")),
-            params.text("account", self.rendered("account")),
+            destination,
+            account,
             keep_daily=params.whole_number("keep_daily", self.rendered("keep_daily"), least=0),
             keep_weekly=params.whole_number("keep_weekly", self.rendered("keep_weekly"), least=0),
             keep_monthly=params.whole_number("keep_monthly", self.rendered("keep_monthly"), least=0),
             keep_named=self.rendered("keep_named"),
             timezone=self.rendered("timezone"),
             dry_run=params.flag("dry_run", self.is_dry_run),
-            storage_conn_id=params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
+            require=open_history(destination, account, storage_conn_id).keeps if require_history else None,
+            storage_conn_id=storage_conn_id,
         )
         verb = "Would remove" if pruned.dry_run else "Removed"
         for kept in pruned.kept:

@@ -73,6 +73,7 @@ KINDS = {
     "emit_partition": "flag",
     "dry_run": "flag",
     "rebuild": "flag",
+    "require_history": "flag",
     "deferrable": "flag",
 }
 

@@ -32,7 +32,7 @@ REQUIRED = {
 }
 
 #: Arguments that nobody templates: a template gives text, and the text "False" is true.
-NOT_TEMPLATED = {"emit_partition", "strict", "fail_on_change", "dry_run", "rebuild"}
+NOT_TEMPLATED = {"emit_partition", "strict", "fail_on_change", "dry_run", "rebuild", "require_history"}
 
 #: Attributes of another name than the argument, since Airflow's operators have a method of that name.
 RENAMED = {"dry_run": "is_dry_run"}

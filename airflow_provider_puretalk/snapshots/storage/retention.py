@@ -100,6 +100,7 @@ def prune(
     *,
     keep_named: Iterable[str] = (),
     timezone: str | tzinfo = "UTC",
+    require: Callable[[Manifest], str | None] | None = None,
     storage_conn_id: str | None = None,
 ) -> Pruned:
     """Keep the newest snapshot of each of the last days, weeks and months that have one, and remove the others.
@@ -124,6 +125,8 @@ def prune(
     :param dry_run: only report what would be done; the default.
     :param keep_named: names of snapshots to keep in any case, such as a baseline that others are compared with.
     :param timezone: name of a time zone (``Europe/Berlin``) in which days begin and end, also those of 23 or 25 hours.
+    :param require: called with the manifest of each snapshot that would be removed, before any is; returns why it must stay
+        all the same, None where it may go. ``history.open(...).keeps`` lets those go that the history can rebuild.
     :param storage_conn_id: the Airflow connection of the storage.
     :raises PuretalkConfigurationError: the destination does not exist, a number is invalid, nothing is to be kept, or a
         snapshot in ``keep_named`` does not exist.
@@ -149,7 +152,11 @@ def prune(
             "the one that was meant might have been."
         )
     kept, unsound = _kept(folders, manifests, lambda sound: _reasons(sound, periods, named, zone))
-    removed, skipped, orphans = _clear(folders, {*kept}, unsound, dry_run=dry_run)
+    required: dict[str, str] = {}
+    if require is not None:
+        gone = [one for one in manifests if one.snapshot not in kept]
+        required = {one.snapshot: why for one in gone if (why := require(one)) is not None}
+    removed, skipped, orphans = _clear(folders, {*kept}, unsound, required, dry_run=dry_run)
     pruned = Pruned(
         account=account,
         dry_run=dry_run,
@@ -196,11 +203,18 @@ class _Plan:
 
 
 def _clear(
-    folders: Mapping[str, Folder], kept: Set[str], unsound: Mapping[str, str], *, dry_run: bool
+    folders: Mapping[str, Folder],
+    kept: Set[str],
+    unsound: Mapping[str, str],
+    required: Mapping[str, str],
+    *,
+    dry_run: bool,
 ) -> tuple[list[Removed], list[Skipped], list[Orphan]]:
     """Remove the orphans of every folder, and the snapshots without a reason to keep.
 
     All folders are planned before anything is removed, in a dry run and in a real one alike.
+
+    :param required: snapshots that must stay although no rule keeps them, with the reason.
     """
     plans, skipped = list[_Plan](), list[Skipped]()
     for name, folder in folders.items():
@@ -208,7 +222,7 @@ def _clear(
             skipped.append(Skipped(name, why))
             continue
         try:
-            plans.append(_plan(folder, skipped, is_kept=name in kept))
+            plans.append(_plan(folder, skipped, required.get(name), is_kept=name in kept))
         except _FOLDER_ERRORS as error:
             skipped.append(Skipped(name, str(error)))
     removed, orphans = list[Removed](), list[Orphan]()
@@ -244,13 +258,16 @@ def _clear(
 _FOLDER_ERRORS = (AccessDenied, PuretalkSnapshotError)
 
 
-def _plan(folder: Folder, skipped: list[Skipped], *, is_kept: bool) -> _Plan:
-    """Plan a folder; what is skipped in it is added to the list."""
+def _plan(folder: Folder, skipped: list[Skipped], required: str | None, *, is_kept: bool) -> _Plan:
+    """Plan a folder; what is skipped in it is added to the list.
+
+    :param required: why the snapshot must stay although no rule keeps it.
+    """
     orphans, left = folder.orphans()
     removal = obstacle = None
     if folder.manifest is not None and not is_kept:
         removal = Removed(folder.snapshot, folder.size(), reader.reading_order(folder.manifest)[0])
-        obstacle = folder.obstacle()
+        obstacle = folder.obstacle() or required
     is_abandoned = folder.manifest is None and folder.is_abandoned()
     skipped += left
     if obstacle is not None:
