@@ -67,6 +67,25 @@ def test_records_are_read_as_they_were_stored(
     assert spelled == [json.dumps(record, sort_keys=True) for record in FLEETS[state]]
 
 
+#: Releases that wrote certificates, and snapshots for each kind of proof.
+CERTIFYING = [release for release in RELEASES if (write.STORED / release / "proofs").is_dir()]
+
+
+@pytest.mark.parametrize("release", CERTIFYING)
+@pytest.mark.parametrize("proof", write.PROOFS, ids=lambda proof: proof[0])
+def test_a_certificate_supports_its_claim(release: str, proof: tuple[str, str, int, int | None]) -> None:
+    """A certificate that a release wrote is one for this release too, whatever the reading was proven by."""
+    name, consistency, _, _ = proof
+    reading = snapshots.verify(manifest_of(write.STORED / release / "proofs", name)).consistency
+    assert reading.certificate is not None
+    assert (reading.requested, reading.method) == (consistency, "one_walk" if name == "best_effort" else name)
+
+
+def test_there_are_samples_with_and_without_certificate() -> None:
+    """The first releases wrote none, and what they wrote is verified by the tests of all releases."""
+    assert set(RELEASES) > set(CERTIFYING) > set()
+
+
 @every_release
 def test_snapshots_are_listed_in_the_order_of_reading(release: str) -> None:
     """All are listed, those of the first state before those of the second."""

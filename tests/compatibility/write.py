@@ -1,8 +1,8 @@
 """Writes what one release leaves behind, so that later ones can be held against it.
 
 ``python -m tests.compatibility.write 0.2.0`` writes ``tests/compatibility/stored/0.2.0``: snapshots in every format and
-compression, a comparison, arguments of deferred triggers, the events that they fired, and a watcher's asset state. Only
-public names are imported, so that an older release can be made to write as well. Needs Airflow 3.3.
+compression and with every proof, a comparison, arguments of deferred triggers, the events that they fired, and a watcher's
+asset state. Only public names are imported, so that an older release can be made to write as well. Needs Airflow 3.3.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,9 +33,18 @@ FORMS: tuple[tuple[str, str | None], ...] = (
     ("parquet", "snappy"),
     ("parquet", None),
 )
+#: A snapshot for each way in which a reading is proven, how the list is read, the most rows of a page that the server gives,
+#: and before which request the first state gets one more.
+PROOFS: tuple[tuple[str, str, int, int | None], ...] = (
+    ("one_page", "verified", 100, None),
+    ("two_walks", "verified", 2, 4),
+    ("union", "verified", 2, 6),
+    ("one_walk", "checked", 2, None),
+    ("best_effort", "best_effort", 2, 2),
+)
 
 
-def connect(host: str) -> None:
+def connect(host: str, **extra: Any) -> None:
     """Define the connection that everything here uses."""
     os.environ["AIRFLOW_CONN_PURETALK_DEFAULT"] = json.dumps(
         {
@@ -42,7 +52,7 @@ def connect(host: str) -> None:
             "host": host,
             "password": API_KEY,
             # `redaction_key` is the name that the earliest releases know `redaction_secret` by.
-            "extra": {"account": ACCOUNT, "redaction_key": REDACTION_KEY, "retry_backoff": 0},
+            "extra": {"account": ACCOUNT, "redaction_key": REDACTION_KEY, "retry_backoff": 0, **extra},
         }
     )
 
@@ -66,6 +76,7 @@ def write(folder: Path) -> None:
             else:
                 _compare(folder / "snapshots")
                 _write_deferred(folder)
+    _write_proofs(folder / "proofs")
 
 
 def context(task_id: str) -> Any:
@@ -94,6 +105,26 @@ def _write_snapshots(destination: Path, state: int) -> None:
     PuretalkSnapshotAssistantsOperator(
         task_id="take", destination=str(redacted), partition=f"redacted-{state}", redact=REDACT
     ).execute(context("redacted"))
+
+
+def _write_proofs(destination: Path) -> None:
+    """Write a snapshot for each way in which a reading is proven, named after it."""
+    from airflow_provider_puretalk import sandbox
+    from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
+
+    destination.mkdir()
+    for name, consistency, most, edited in PROOFS:
+        with sandbox.running(records=FIRST, api_key=API_KEY, max_limit=most) as box:
+            connect(box.base_url, page_size=2, max_parallel_requests=1)
+            if edited:
+                box.before_request(edited, partial(_add_one, box))
+            PuretalkSnapshotAssistantsOperator(
+                task_id="take", destination=str(destination), partition=name, consistency=consistency
+            ).execute(context(name))
+
+
+def _add_one(box: Any, request: Any) -> None:
+    box.fleet.replace_all([*FIRST, *SECOND[3:]])
 
 
 def _compare(destination: Path) -> None:
