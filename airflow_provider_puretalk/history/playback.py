@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.history import blame as passages
 from airflow_provider_puretalk.history import timeline as lines
 from airflow_provider_puretalk.history import updating, verifying
@@ -113,12 +113,27 @@ class History:
 
     def __init__(self, files: HistoryFiles, zone: tzinfo = UTC) -> None:
         self._files = files
+        self._zone = zone
         self.account = files.account
-        self.readings = Readings(files.readings)
-        self.incomplete = list(files.incomplete)
-        self._calendar = Calendar(self.account, self.readings, self.incomplete, zone)
+        self._known = files.readings, Readings(files.readings)
         self._proven: frozenset[str] | None = None
-        self._fetched: tuple[str, list[Version]] | None = None
+        self._fetched: tuple[str, Readings, list[Version]] | None = None
+
+    @property
+    def readings(self) -> Readings:
+        """The readings that were folded, in order: of the manifest that the last files were read with.
+
+        An update may have replaced the history meanwhile, and indexes of versions are those of its readings. So versions
+        come first wherever both are needed.
+        """
+        if self._known[0] is not self._files.readings:
+            self._known = self._files.readings, Readings(self._files.readings)
+        return self._known[1]
+
+    @property
+    def incomplete(self) -> list[Reading]:
+        """The readings that were seen and not folded, in order."""
+        return [*self._files.incomplete]
 
     def log(
         self,
@@ -134,9 +149,10 @@ class History:
         :raises PuretalkConfigurationError: the history never saw the assistant, or an argument is invalid.
         """
         patterns = None if fields is None else parse_names("fields", fields)
+        versions = self._versions_of(assistant_id)
         begins, ends = self._range(since, until)
         found = []
-        for entry in entries(self._versions_of(assistant_id), self.readings):
+        for entry in entries(versions, self.readings):
             kept = entry if patterns is None else of_fields(entry, patterns)
             if kept is not None and _lies_in(kept.reading, begins, ends):
                 found.append(kept)
@@ -150,28 +166,37 @@ class History:
         :param when: a snapshot's name, a day (the state at its end) or a moment; None: the newest reading.
         :raises PuretalkConfigurationError: the history begins later, or never saw the assistant.
         """
+        if assistant_id is not None:
+            self._versions_of(assistant_id)
         if when is None:
             when = self.readings[-1].snapshot if self.readings else datetime.now(UTC)
         point = self._calendar.point("when", when)
         index = self._calendar.index("when", point)
         reading = self.readings[index]
-        one = None if assistant_id is None else self._versions_of(assistant_id)
-
-        def records() -> Iterator[dict[str, Any]]:
-            if one is None:
-                versions: Iterable[Version] = self._files.standing_at(index)
-            else:
-                versions = (version for version in one if _stands(version, index))
-            return (record_at(version, index) for version in versions)
-
         return State(
             account=self.account,
             reading=reading,
             next=self.readings[index + 1] if index + 1 < len(self.readings) else None,
             gap=(reading.started_at, reading.finished_at if point.snapshot is not None else _last_moment(point)),
             assistant_id=assistant_id,
-            _records=records,
+            _records=lambda: self._records_at(reading, assistant_id),
         )
+
+    def _records_at(self, reading: Reading, assistant_id: str | None) -> Iterator[dict[str, Any]]:
+        if assistant_id is None:
+            started, rest = _started(self._files.standing_at(self._index_of(reading)))
+        else:
+            started, rest = self._versions_of(assistant_id), iter(())
+        index = self._index_of(reading)
+        for version in itertools.chain(started, rest):
+            if _stands(version, index):
+                yield record_at(version, index)
+
+    def _index_of(self, reading: Reading) -> int:
+        index = self.readings.position(reading.snapshot)
+        if index is None:
+            raise PuretalkSnapshotError(f"The snapshot {reading.snapshot} was retracted from the history meanwhile.")
+        return index
 
     def field(self, name: str, since: When | None = None, until: When | None = None) -> Iterator[Span]:
         """Yield who had which value of a field from when to when, by assistant in order of id, oldest first.
@@ -182,10 +207,12 @@ class History:
         :param name: a dotted name without ``*`` (``voice.language``).
         :raises PuretalkConfigurationError: an argument is invalid, or the field was forgotten.
         """
-        found, (begins, ends) = FieldSpans(self._field("name", name), self.readings), self._range(since, until)
+        field, (begins, ends) = self._field("name", name), self._range(since, until)
 
         def spans() -> Iterator[Span]:
-            for _, versions in itertools.groupby(self._files.versions(), key=attrgetter("assistant_id")):
+            started, rest = _started(self._files.versions())
+            found = FieldSpans(field, self.readings)
+            for _, versions in itertools.groupby(itertools.chain(started, rest), key=attrgetter("assistant_id")):
                 yield from (span for span in found.of(versions) if overlaps(span, begins, ends))
 
         return spans()
@@ -199,7 +226,8 @@ class History:
         :param field: a dotted name without ``*`` (``prompt``).
         :raises PuretalkConfigurationError: the history never saw the assistant, or never a field of that name in it.
         """
-        found = passages.blame(self._versions_of(assistant_id), self._field("field", field), self.readings)
+        versions = self._versions_of(assistant_id)
+        found = passages.blame(versions, self._field("field", field), self.readings)
         if found is None:
             raise PuretalkConfigurationError(
                 f"`field` names {field!r}, which the assistant {assistant_id} has in no version that the history of "
@@ -212,11 +240,13 @@ class History:
 
         Incomplete ones, gaps, changes of the redaction and names that contradict the order of reading are in the notes.
         """
+        started, rest = _started(self._files.versions())
         begins, ends = self._range(since, until)
         chosen = [index for index, reading in enumerate(self.readings) if _lies_in(reading, begins, ends)]
         span = range(chosen[0], chosen[-1] + 1) if chosen else range(0)
         beside = [one for one in self.incomplete if _lies_in(one, begins, ends)]
-        found = [*lines.timeline(self._files.versions(), self.readings, span), *map(lines.of_incomplete, beside)]
+        everything = itertools.chain(started, rest)
+        found = [*lines.timeline(everything, self.readings, span), *map(lines.of_incomplete, beside)]
         return sorted(found, key=lambda entry: entry.reading.order)
 
     def find_assistant(self, text: str) -> str:
@@ -288,9 +318,14 @@ class History:
         return found
 
     def _found(self, assistant_id: str) -> list[Version]:
-        if self._fetched is None or self._fetched[0] != assistant_id:
-            self._fetched = assistant_id, self._files.versions_of(assistant_id)
-        return self._fetched[1]
+        if self._fetched is None or self._fetched[:2] != (assistant_id, self.readings):
+            versions = self._files.versions_of(assistant_id)
+            self._fetched = assistant_id, self.readings, versions
+        return self._fetched[2]
+
+    @property
+    def _calendar(self) -> Calendar:
+        return Calendar(self.account, self.readings, self.incomplete, self._zone)
 
     def _field(self, argument: str, name: str) -> Pattern:
         pattern = parse_name(argument, name)
@@ -315,6 +350,11 @@ def record_at(version: Version, index: int) -> dict[str, Any]:
     if updated_at is ABSENT:
         return {name: value for name, value in version.record.items() if name != DEFAULT}
     return version.record | {DEFAULT: updated_at}
+
+
+def _started(versions: Iterator[Version]) -> tuple[list[Version], Iterator[Version]]:
+    """Begin to read versions: from then on the files are fixed, and so are the readings. Returns the first, and the rest."""
+    return list(itertools.islice(versions, 1)), versions
 
 
 def _stands(version: Version, index: int) -> bool:

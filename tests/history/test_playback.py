@@ -464,6 +464,23 @@ class TestFindAssistant:
             found.find_assistant("q")
 
 
+class TestMeanwhile:
+    def test_an_update_while_it_is_open(self, folded: Folded, tmp_path: Path) -> None:
+        """Files that are gone are read anew; a late snapshot that moves all others by one is no mix of both."""
+        days = [[record("a", name=f"Name {day}"), *([record("b")] if day != 2 else [])] for day in range(4)]
+        open_since = [folded(*days) for _ in range(6)]
+        states = [open_since[0].at(name_of(2)), open_since[1].at(name_of(2), "a")]
+        late = [record("a", name="Late"), record("b")]
+        take(tmp_path, 0.5, late)
+        update(tmp_path, ACCOUNT)
+        for state in states:
+            assert [*state.records()] == [record("a", name="Name 2")]
+        assert [one[1] for one in told(open_since[2], "a")] == [name_of(day) for day in (3, 2, 1, 0.5, 0)]
+        assert [one.value for one in open_since[3].field("name")][:3] == ["Name 0", "Late", "Name 1"]
+        assert [one.begun for one in open_since[4].blame("b", "prompt")] == ["returned"]
+        assert [one.reading.snapshot for one in open_since[5].timeline()] == [name_of(day) for day in (0, 0.5, 1, 2, 3)]
+
+
 class TestForgetting:
     def test_what_was_forgotten_is_not_played_back(self, folded: Folded, tmp_path: Path) -> None:
         """The assistant and the field are gone, and that is what the errors say; the rest is as it was."""
