@@ -26,6 +26,7 @@ from airflow_provider_puretalk.api.request import Exchange, RawResponse
 from airflow_provider_puretalk.api.retry import BrokenBodyError, retrying
 from airflow_provider_puretalk.api.session import is_loopback, leads_to, origin
 from airflow_provider_puretalk.api.settings import ApiSettings
+from airflow_provider_puretalk.api.validators import Validated
 from airflow_provider_puretalk.exceptions import PuretalkResponseError
 from airflow_provider_puretalk.records import canonical_json
 
@@ -36,7 +37,9 @@ log = logging.getLogger(__name__)
 class RawPage:
     """A fetched page, not parsed.
 
-    :ivar digest: hash of the request and of the response's bytes, where the caller needs it.
+    :ivar digest: hash of the request and of the response's bytes, where the caller needs it. Where the API says that the
+        page is as it was, there are no bytes, and it is the digest of those.
+    :ivar validated: the same with what the API can be asked about it next time, where it gave such a validator.
     :ivar tries: how many requests it took.
     """
 
@@ -45,6 +48,7 @@ class RawPage:
     response: RawResponse
     digest: bytes | None
     tries: int
+    validated: Validated | None = None
 
 
 class ApiClient:
@@ -92,6 +96,7 @@ class ApiClient:
         *,
         hashed: bool = False,
         retries: int | None = None,
+        earlier: Validated | None = None,
         deadline: float = math.inf,
         cancelled: threading.Event | None = None,
     ) -> RawPage:
@@ -99,6 +104,7 @@ class ApiClient:
 
         :param hashed: whether to hash it.
         :param retries: how many at most; as many as the connection says by default.
+        :param earlier: the page as it came before: where the API says that it is the same, it is not sent again.
         :param deadline: moment on the monotonic clock after which no retry is made.
         :param cancelled: set by another thread, it ends pauses, retries and what is in flight.
         """
@@ -106,9 +112,13 @@ class ApiClient:
         spared = 0 if retries is None else max(0, self.settings.max_retries - retries)
         fetching = self._retrying(number, self.settings.max_retries + 1 - spared, deadline, cancelled)
         with _as_response_error():
-            response = fetching(self._exchange.send, {"page": number, "limit": limit}, deadline, cancelled)
+            params = {"page": number, "limit": limit}
+            response = fetching(self._exchange.send, params, deadline, cancelled, earlier and earlier.validator)
         # Retries that were not to be made are none that are left for a body that broke.
-        return _raw_page(number, limit, response, hashed=hashed, tries=fetching.statistics["attempt_number"] + spared)
+        tries = fetching.statistics["attempt_number"] + spared
+        if response.not_modified and earlier is not None:
+            return RawPage(number, limit, response, earlier.digest, tries, earlier)
+        return _raw_page(number, limit, response, hashed=hashed, tries=tries)
 
     def parse(
         self, raw: RawPage, *, deadline: float = math.inf, cancelled: threading.Event | None = None
@@ -180,7 +190,11 @@ def _as_response_error() -> Iterator[None]:
 
 
 def _raw_page(number: int, limit: int, response: RawResponse, *, hashed: bool, tries: int = 1) -> RawPage:
-    return RawPage(number, limit, response, _digest(number, limit, response.body) if hashed else None, tries)
+    if not hashed:
+        return RawPage(number, limit, response, None, tries)
+    digest = _digest(number, limit, response.body)
+    validated = None if response.validator is None else Validated(digest, response.validator)
+    return RawPage(number, limit, response, digest, tries, validated)
 
 
 def _decode(number: int, response: RawResponse) -> Any:

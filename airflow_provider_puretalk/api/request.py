@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +26,7 @@ from airflow_provider_puretalk.api.retry import BrokenBodyError, parse_retry_aft
 from airflow_provider_puretalk.api.session import given_up, open_session
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.api.transport_errors import credentials_refused, explain
+from airflow_provider_puretalk.api.validators import Validator, announces_body, validator_of
 from airflow_provider_puretalk.exceptions import (
     PuretalkAuthError,
     PuretalkConfigurationError,
@@ -48,9 +50,11 @@ class RawResponse:
 
     :ivar facts: ``url``, ``status_code`` and ``request_id``, for errors that are found later.
     :ivar redirected: whether another address of the same origin gave it.
-    :ivar fits: whether it is the page that was requested; a redirect can lose the query.
+    :ivar fits: whether it is the page that was requested; a redirect can lose the query, and a 304 can be in doubt.
     :ivar requested_at: moment on the monotonic clock at which the request was about to be sent.
     :ivar responded_at: the same at which the response was there to its last byte.
+    :ivar not_modified: whether the API says that the page is the one whose validator was sent, which has no body then.
+    :ivar validator: how the API can be asked next time whether it still is.
     """
 
     body: bytes
@@ -60,6 +64,8 @@ class RawResponse:
     fits: bool = True
     requested_at: float = 0.0
     responded_at: float = 0.0
+    not_modified: bool = False
+    validator: Validator | None = None
 
     @property
     def content_type(self) -> str:
@@ -78,17 +84,26 @@ class Exchange:
         self._settings = settings
         self._path = "/ai-assistants"
         self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
+        self._trusts_validators = True
 
-    def send(self, params: Mapping[str, int], deadline: float, cancelled: threading.Event) -> RawResponse:
+    def send(
+        self,
+        params: Mapping[str, int],
+        deadline: float,
+        cancelled: threading.Event,
+        validator: Validator | None = None,
+    ) -> RawResponse:
         """Send one request and read its response.
 
         :param deadline: moment on the monotonic clock at which the response must be there.
         :param cancelled: set by another thread, it ends the wait for a slot, and shuts the connection down.
+        :param validator: of the page as it came before, which need not be sent again.
         """
-        response = self._exchange(params, deadline, cancelled, self._read_page)
+        validator = validator if self._trusts_validators else None
+        response = self._exchange(params, deadline, cancelled, partial(self._read_page, validator), validator)
         if not response.fits:
-            # A rewrite rule dropped the query: this is another page. Its own address has been learnt.
-            response = self._exchange(params, deadline, cancelled, self._read_page)
+            # A rewrite rule dropped the query: this is another page. Its own address has been learnt. Or a 304 is in doubt.
+            response = self._exchange(params, deadline, cancelled, partial(self._read_page, None))
         if not response.fits:
             raise PuretalkResponseError(
                 "The API redirects to an address that loses the requested page: check the connection's Host.",
@@ -103,7 +118,7 @@ class Exchange:
         """
         auth = None if with_key else _without_key
         return self._exchange(
-            params, math.inf, Cancellation(), lambda response, _, facts: self._read(response, facts), auth
+            params, math.inf, Cancellation(), lambda response, _, facts: self._read(response, facts), auth=auth
         )
 
     def pause(self, seconds: float) -> None:
@@ -116,6 +131,8 @@ class Exchange:
         deadline: float,
         cancelled: threading.Event,
         read: Callable[[requests.Response, Mapping[str, int], dict[str, Any]], RawResponse],
+        validator: Validator | None = None,
+        *,
         auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
     ) -> RawResponse:
         url = self._settings.base_url + self._path
@@ -126,7 +143,12 @@ class Exchange:
             with time_limit(self._settings.timeout * WHOLE_RESPONSE_FACTOR, cancelled, deadline) as limit:
                 try:
                     with self.session.get(
-                        url, params=params, timeout=(silence, silence), stream=True, auth=auth
+                        url,
+                        params=params,
+                        headers=None if validator is None else validator.condition,
+                        timeout=(silence, silence),
+                        stream=True,
+                        auth=auth,
                     ) as response:
                         facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
                         whole = read(response, params, facts)
@@ -170,17 +192,38 @@ class Exchange:
         finally:
             self._slots.release()
 
-    def _read_page(self, response: requests.Response, params: Mapping[str, int], facts: dict[str, Any]) -> RawResponse:
+    def _read_page(
+        self,
+        validator: Validator | None,
+        response: requests.Response,
+        params: Mapping[str, int],
+        facts: dict[str, Any],
+    ) -> RawResponse:
         """Read a response to its end, if it is the requested page."""
         if response.status_code == requests.codes.too_many_requests:
             self.session.rate_limiter.pause(_IMMEDIATE_PAUSE)
         if response.status_code == requests.codes.proxy_authentication_required and (proxy := self.session.proxy):
             raise PuretalkConfigurationError(credentials_refused(proxy).message, **facts)
+        if response.status_code == requests.codes.not_modified and validator is not None:
+            return self._read_not_modified(validator, response, params, facts)
         if response.status_code != requests.codes.ok:
             raise _refusal(response, facts)
         if not self._is_requested_page(response, params):
             return RawResponse(b"", response.headers, facts, fits=False)
-        return self._read(response, facts)
+        validator = validator_of(response.url, response.headers) if self._trusts_validators else None
+        return replace(self._read(response, facts), validator=validator)
+
+    def _read_not_modified(
+        self, validator: Validator, response: requests.Response, params: Mapping[str, int], facts: dict[str, Any]
+    ) -> RawResponse:
+        """Read a response that says that the page is as it was; one that is in doubt is none, nor is any other later."""
+        if not announces_body(response.headers):
+            response.raw.read(1)  # So that its connection can be used again; otherwise it is closed.
+        fits = self._is_requested_page(response, params)
+        believed = fits and validator.is_confirmed_by(response.url, response.headers)
+        if fits and not believed:
+            self._trusts_validators = False
+        return RawResponse(b"", response.headers, facts, fits=believed, not_modified=believed)
 
     def _read(self, response: requests.Response, facts: dict[str, Any]) -> RawResponse:
         """Read a response to its end."""
@@ -237,6 +280,11 @@ def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkErro
         return PuretalkRateLimitError(f"The API throttled us {wait}.", retry_after=retry_after, **facts)
     if status >= 500:
         return PuretalkServerError("The API failed.", retry_after=retry_after, **facts)
+    if status == 304:
+        return PuretalkResponseError(
+            "The API, or a cache before it, says that the page is as it was, to a request that did not ask this.",
+            **facts,
+        )
     if 300 <= status < 400:
         return PuretalkResponseError(
             "The API redirects to another scheme, host or port, where the key must not go: check the connection's Host.",
