@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from airflow_provider_puretalk.sandbox.faults import KINDS, Fault
 from airflow_provider_puretalk.sandbox.fleet import iter_fleet
+from airflow_provider_puretalk.sandbox.pages import ETAGS
 from airflow_provider_puretalk.sandbox.server import INSTALL_HINT, base_url, is_extra_installed, listen, serve
 from airflow_provider_puretalk.sandbox.state import Rules, Sandbox
 from airflow_provider_puretalk.sandbox.store import FleetStore
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             latency_ms=options.latency_ms,
             requests_per_second=options.requests_per_second,
             redirect_slash=options.redirect_slash,
+            etag=options.etag,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency-ms", type=float, default=0, metavar="MS", help="pause before every response (default: %(default)s)")
     add("--requests-per-second", type=float, metavar="N", help="answer 429 above this (default: no limit)")
     add("--redirect-slash", action="store_true", help="answer 301 to paths without a trailing slash, as Django does")
+    add("--etag", choices=ETAGS, default=rules.etag, help="kind of entity tags (default: %(default)s)")
     add(
         "--fault", type=_fault, action="append", default=[], metavar="KIND[:NAME=VALUE,...]",
         help="what goes wrong, in this order; may be repeated: 503:times=2, half_body:page=3, shuffle:times=always",

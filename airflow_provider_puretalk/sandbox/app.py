@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from airflow_provider_puretalk.models import ApiError, AssistantPage
 from airflow_provider_puretalk.sandbox.control import control_router
 from airflow_provider_puretalk.sandbox.gate import API_PATH, FAULT_KEY, Gate
-from airflow_provider_puretalk.sandbox.pages import PageNotFoundError, read_page, spoil
+from airflow_provider_puretalk.sandbox.pages import PageNotFoundError, etag_header, is_named, read_page, spoil
 from airflow_provider_puretalk.sandbox.state import Sandbox
 from airflow_provider_puretalk.sandbox.store import encode
 
@@ -123,6 +123,10 @@ def _api_router(sandbox: Sandbox) -> APIRouter:
         except PageNotFoundError:
             raise HTTPException(HTTPStatus.NOT_FOUND, "Invalid page.") from None
         body = page.body() if fault is None else spoil(page, fault, url=url, query=query)
-        return Response(body, media_type="application/json")
+        headers = etag_header(body, sandbox.rules.etag)
+        # What goes wrong needs a body to go wrong with.
+        if fault is None and is_named(headers.get("ETag"), request.headers.getlist("if-none-match")):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(body, headers=headers, media_type="application/json")
 
     return router

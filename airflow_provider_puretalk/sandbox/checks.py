@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -33,6 +34,15 @@ def require_flag(name: str, value: Any) -> None:
     """
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be True or False")
+
+
+def require_one_of(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse all but these texts.
+
+    :raises ValueError: it is none of them.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}")
 
 
 def require_header_value(name: str, value: Any) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Where the API lies, as on the real host.
 API_PATH = "/api"
 
-#: Key of ``scope`` under which the application finds the fault of content for this request.
+#: Key of ``scope`` under which the application finds the fault for this request.
 FAULT_KEY = "puretalk.fault"
 
 #: Name of the ASGI extension under which the server hands over the connection.
@@ -79,10 +79,11 @@ class Gate:
             fault = self._sandbox.faults.take(page_number(query))
             if fault is None:
                 await self._app(scope, receive, send)
-            elif fault.kind in _WIRE:
+                return
+            scope[FAULT_KEY] = fault
+            if fault.kind in _WIRE:
                 await _WIRE[fault.kind](fault, self._app, scope, receive, send)
             else:
-                scope[FAULT_KEY] = fault
                 await self._app(scope, receive, send)
 
 

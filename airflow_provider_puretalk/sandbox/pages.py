@@ -6,6 +6,7 @@ The rules were measured on DRF's ``PageNumberPagination``: a ``page`` that is no
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from airflow_provider_puretalk.sandbox.store import FleetStore, decode, encode
 
 #: Rows and offsets above this mean the same: beyond sys.maxsize no slice exists, and no list is that long.
 _LARGEST = 2**61
+
+#: Which entity tags responses can have.
+ETAGS = ("strong", "weak", "none")
 
 #: ``(name, value)`` pairs as they stood in the query.
 Query = Sequence[tuple[str, str]]
@@ -109,6 +113,22 @@ def spoil(page: EncodedPage, fault: Fault, *, url: str, query: Query) -> bytes:
             target, link = urlsplit(fault.url or ""), urlsplit(page.next or _link(url, query, 2))
             page.next = urlunsplit((target.scheme, target.netloc, link.path, link.query, ""))
     return page.body()
+
+
+def etag_header(body: bytes, kind: str) -> dict[str, str]:
+    """Return the header with the entity tag of a body, as Django's ``ConditionalGetMiddleware`` makes it.
+
+    :param kind: one of :data:`ETAGS`.
+    """
+    if kind == "none":
+        return {}
+    return {"ETag": ("W/" if kind == "weak" else "") + f'"{hashlib.sha256(body).hexdigest()[:32]}"'}
+
+
+def is_named(tag: str | None, conditions: Iterable[str]) -> bool:
+    """Return whether the ``If-None-Match`` of a request names a tag. As HTTP has it, a weak one is as good."""
+    named = [one.strip().removeprefix("W/") for condition in conditions for one in condition.split(",")]
+    return tag is not None and ("*" in named or tag.removeprefix("W/") in named)
 
 
 def _limit(query: Query, page_size: int, max_limit: int | None) -> int:

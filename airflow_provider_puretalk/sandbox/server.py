@@ -39,6 +39,7 @@ def running(
     latency_ms: float = 0,
     requests_per_second: float | None = None,
     redirect_slash: bool = False,
+    etag: str = "strong",
     port: int = 0,
 ) -> Iterator[Sandbox]:
     """Serve a sandbox on a loopback port from a background thread until the block ends.
@@ -65,6 +66,7 @@ def running(
         latency_ms=latency_ms,
         requests_per_second=requests_per_second,
         redirect_slash=redirect_slash,
+        etag=etag,
     )
     fleet = FleetStore(iter_fleet(assistants, seed=seed) if records is None else records, seed=seed)
     sandbox = Sandbox(fleet, rules=rules, faults=faults, seed=seed)

@@ -16,8 +16,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
-from airflow_provider_puretalk.sandbox.checks import require_flag, require_header_value, require_number, require_whole
+from airflow_provider_puretalk.sandbox.checks import (
+    require_flag,
+    require_header_value,
+    require_number,
+    require_one_of,
+    require_whole,
+)
 from airflow_provider_puretalk.sandbox.faults import Fault, FaultList
+from airflow_provider_puretalk.sandbox.pages import ETAGS
 from airflow_provider_puretalk.sandbox.store import FleetStore
 
 #: Obviously no real key, so it may stand in READMEs, logs and tests.
@@ -52,6 +59,8 @@ class Rules:
     :ivar latency_ms: pause before every response.
     :ivar requests_per_second: what is above it is answered with 429; None for no limit.
     :ivar redirect_slash: answer 301 to a path without its trailing slash, as Django does.
+    :ivar etag: the entity tags of responses, ``strong``, ``weak`` or ``none``. A page whose tag the request names is answered
+        with 304.
     """
 
     api_key: str = DEFAULT_API_KEY
@@ -60,6 +69,7 @@ class Rules:
     latency_ms: float = 0
     requests_per_second: float | None = None
     redirect_slash: bool = False
+    etag: str = "strong"
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a rule, refusing one that later responses could not follow.
@@ -89,6 +99,7 @@ _RULE_CHECKS: Mapping[str, Callable[[Any], None]] = {
     "latency_ms": lambda value: require_number("the latency in milliseconds", value, 0),
     "requests_per_second": _check_rate,
     "redirect_slash": lambda value: require_flag("redirect_slash", value),
+    "etag": lambda value: require_one_of("etag", value, ETAGS),
 }
 
 

@@ -6,6 +6,7 @@ The result is an :class:`AssistantScan`, for as long as the scan's context is op
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
@@ -19,6 +20,7 @@ from airflow_provider_puretalk.api.client import ApiClient, RawPage
 from airflow_provider_puretalk.api.page import Page
 from airflow_provider_puretalk.api.request import RawResponse
 from airflow_provider_puretalk.api.retry import pause_after
+from airflow_provider_puretalk.api.validators import Validated
 from airflow_provider_puretalk.certificate import Certificate
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
@@ -31,7 +33,9 @@ from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
 from airflow_provider_puretalk.scan.page_memory import PageMemory
 from airflow_provider_puretalk.scan.prover import Method, Proof, Scanner
 from airflow_provider_puretalk.scan.single_page import SinglePageTries
-from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
+from airflow_provider_puretalk.scan.spool import NotSentAgainError, Row, ScannedPage, Spool
+
+log = logging.getLogger(__name__)
 
 #: By base URL and account, for as long as this process lasts: watchers and sensors read the same list again and again.
 _single_pages: defaultdict[tuple[str, str], SinglePageTries] = defaultdict(SinglePageTries)
@@ -97,7 +101,10 @@ class AssistantScan:
         return self._scanner.certificate(self._proof)
 
     def rows(self) -> Iterator[tuple[bytes, Any]]:
-        """Yield each record in the canonical spelling, without a line break, and what ``examine`` found, in order."""
+        """Yield each record in the canonical spelling, without a line break, and what ``examine`` found, in order.
+
+        :raises ValueError: the reading is ``unchanged``, and the API has not sent all of it again.
+        """
         if self._proof.moment is not None:
             return self._spool.rows_seen_around(self._proof.moment)
         return self._spool.rows_seen_in(self._proof.phase)
@@ -127,36 +134,102 @@ def scan(
     """
     if memory is not None:
         memory.open(client.settings, options.page_size)
-    # Of our own: a failure must end what is in flight here, and nothing else that the caller's event ends.
-    stop = Cancellation(options.cancelled)
-    with Spool(memory, lambda page, body: decode(_raw(page, body))) as spool, ExitStack() as requesting:
+    with ExitStack() as spools, ExitStack() as requesting:
         requesting.enter_context(reading())
-        deadline = time.monotonic() + options.max_seconds
-        # Only a scan of several walks can meet the same page twice, or one after another.
-        hashed = options.consistency == "verified" or memory is not None
+        reader = _Reader(client, options, time.monotonic() + options.max_seconds, memory)
+        spool = spools.enter_context(reader.spool())
+        try:
+            scanner, proof = reader.read(spool)
+        except NotSentAgainError:
+            # Some page is new, so the records of all are needed. What is given up are requests whose responses had no body.
+            log.info("Some pages are as they were, and were not sent again; others have changed. Reading all of them.")
+            spool.close()
+            reader.validated.clear()
+            spool = spools.enter_context(reader.spool())
+            scanner, proof = reader.read(spool)
+        unchanged = reader.is_unchanged(spool, proof)
+        result = AssistantScan(spool, scanner, proof, consistency=options.consistency, unchanged=unchanged)
+        requesting.close()
+        yield result
+        if memory is not None:
+            spool.keep_in(memory, reader.validated, _pages_of(spool, proof))
 
-        probing = options.probe
+
+class _Reader:
+    """Reads the list into a spool until that is proven complete, with what the client fetches.
+
+    :param deadline: moment on the monotonic clock at which it gives up.
+    :param memory: of the last reading.
+    :ivar validated: how the API can be asked whether a page has changed, by number and limit.
+    """
+
+    def __init__(self, client: ApiClient, options: ScanOptions, deadline: float, memory: PageMemory | None) -> None:
+        self._client = client
+        self._options = options
+        self._deadline = deadline
+        self._memory = memory
+        # Only a scan of several walks can meet the same page twice, or one after another.
+        self._hashed = options.consistency == "verified" or memory is not None
+        self._probing = options.probe
+        self.validated = {} if memory is None else dict(memory.validated)
+
+    def spool(self) -> Spool:
+        """Return an empty spool."""
+        return Spool(self._memory, lambda page, body: self._decode(_raw(page, body))[0])
+
+    def read(self, spool: Spool) -> tuple[Scanner, Proof]:
+        """Read the list; return the proof, and the scanner that has what it rests on.
+
+        :raises NotSentAgainError: the records of a page are needed that was not sent again.
+        """
+        client, options, deadline = self._client, self._options, self._deadline
+        # Of our own: a failure must end what is in flight here, and nothing else that the caller's event ends.
+        stop = Cancellation(options.cancelled)
+
+        def earlier(number: int, limit: int) -> Validated | None:
+            found = self.validated.get((number, limit))
+            return found if found is not None and spool.can_do_without(found.digest) else None
 
         def fetch(number: int, limit: int) -> RawPage:
-            nonlocal probing  # The first request of a scan is answered before any other is sent.
-            retries, probing = 0 if probing else None, False
-            return client.fetch(number, limit, hashed=hashed, retries=retries, deadline=deadline, cancelled=stop)
+            # The first request of a scan is answered before any other is sent.
+            retries, self._probing = 0 if self._probing else None, False
+            return client.fetch(
+                number,
+                limit,
+                hashed=self._hashed,
+                retries=retries,
+                earlier=earlier(number, limit),
+                deadline=deadline,
+                cancelled=stop,
+            )
 
         def fetch_once(number: int, limit: int) -> RawPage:
             half = (time.monotonic() + deadline) / 2  # However long it is silent, there is time for the other way.
             try:
-                return client.fetch(number, limit, hashed=hashed, deadline=half, cancelled=stop, retries=0)
+                return client.fetch(
+                    number,
+                    limit,
+                    hashed=self._hashed,
+                    retries=0,
+                    earlier=earlier(number, limit),
+                    deadline=half,
+                    cancelled=stop,
+                )
             except PuretalkRateLimitError as error:
                 client.pause(pause_after(error))
                 raise
 
         def parse(raw: RawPage) -> ScannedPage:
-            known = raw.digest and (spool.known(raw.digest) or spool.skip(raw.digest, raw.response.body))
-            return _at(known, raw) if known else decode(raw)
-
-        def decode(raw: RawPage) -> ScannedPage:
-            page, raw = client.parse(raw, deadline=deadline, cancelled=stop)
-            return _at(_scanned(page, raw.digest, options.examine or _nothing, options.redact), raw)
+            body = None if raw.response.not_modified else raw.response.body
+            page = raw.digest and (spool.known(raw.digest) or spool.skip(raw.digest, body))
+            if not page:
+                if body is None:
+                    raise NotSentAgainError
+                page, raw = self._decode(raw, stop)
+            self.validated.pop((raw.number, raw.limit), None)
+            if raw.validated is not None:
+                self.validated[raw.number, raw.limit] = raw.validated
+            return _at(page, raw)
 
         scanner = Scanner(
             fetch,
@@ -171,23 +244,28 @@ def scan(
             single_pages=_single_pages[client.settings.base_url, client.settings.account],
         )
         proof = scanner.run()
-        pages = spool.result(proof.phase) if memory is not None and _is_one_walk(proof) else None
-        result = AssistantScan(
-            spool,
-            scanner,
-            proof,
-            consistency=options.consistency,
-            unchanged=memory is not None and pages is not None and pages == memory.result,
-        )
-        requesting.close()
-        yield result
-        if memory is not None:
-            spool.keep_in(memory, pages)
+        if not self.is_unchanged(spool, proof):
+            spool.decode_waiting()
+        return scanner, proof
+
+    def is_unchanged(self, spool: Spool, proof: Proof) -> bool:
+        """Return whether the records are exactly those of the last reading."""
+        pages = _pages_of(spool, proof)
+        return self._memory is not None and pages is not None and pages == self._memory.result
+
+    def _decode(self, raw: RawPage, cancelled: Cancellation | None = None) -> tuple[ScannedPage, RawPage]:
+        """Return a page with its rows, and the raw page that it was in."""
+        page, raw = self._client.parse(raw, deadline=self._deadline, cancelled=cancelled)
+        return _scanned(page, raw.digest, self._options.examine or _nothing, self._options.redact), raw
 
 
-def _is_one_walk(proof: Proof) -> bool:
-    """Return whether the records are all that the last walk saw, and each in one place: then its pages say what they are."""
-    return proof.method in ("one_page", "two_walks") or (proof.method == "one_walk" and not proof.duplicates_removed)
+def _pages_of(spool: Spool, proof: Proof) -> bytes | None:
+    """Return what names the pages that hold exactly the records of a reading; None where no walk's pages do."""
+    # All that the last walk saw, and each id in one place.
+    is_one_walk = proof.method in ("one_page", "two_walks") or (
+        proof.method == "one_walk" and not proof.duplicates_removed
+    )
+    return spool.result(proof.phase) if is_one_walk else None
 
 
 def _raw(page: ScannedPage, body: bytes) -> RawPage:

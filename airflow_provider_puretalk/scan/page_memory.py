@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_puretalk.api.settings import ApiSettings
+    from airflow_provider_puretalk.api.validators import Validated
     from airflow_provider_puretalk.scan.spool import ScannedPage
 
 
@@ -23,12 +24,14 @@ class PageMemory:
     Its size is that of one reading's pages, some four hundred bytes each.
 
     :ivar pages: by digest, without their rows; of a page that was read several times, the latest.
+    :ivar validated: how the API can be asked whether a page is the same, by number and limit, where it gave a validator.
     :ivar counts: ids that were counted, by :func:`key_of` the pages.
     :ivar result: the :func:`key_of` the pages that hold exactly the reading's records; None where no walk's pages do.
     """
 
     def __init__(self) -> None:
         self.pages: Mapping[bytes, ScannedPage] = {}
+        self.validated: Mapping[tuple[int, int], Validated] = {}
         self.counts: Mapping[bytes, int] = {}
         self.result: bytes | None = None
         self._valid_for = b""
@@ -38,15 +41,23 @@ class PageMemory:
         read_with = repr((dataclasses.astuple(settings), page_size)).encode("utf-8", "backslashreplace")
         valid_for = hashlib.sha256(read_with).digest()  # Not the settings: they hold the key.
         if valid_for != self._valid_for:
-            self.pages, self.counts, self.result, self._valid_for = {}, {}, None, valid_for
+            self.pages, self.validated, self.counts, self.result = {}, {}, {}, None
+            self._valid_for = valid_for
 
-    def keep(self, pages: Iterable[ScannedPage], counts: Mapping[bytes, int], result: bytes | None) -> None:
+    def keep(
+        self,
+        pages: Iterable[ScannedPage],
+        validated: Mapping[tuple[int, int], Validated],
+        counts: Mapping[bytes, int],
+        result: bytes | None,
+    ) -> None:
         """Keep a reading in place of the last one.
 
         :param pages: its pages, in order.
         """
         latest = {(page.number, page.limit): page for page in pages}
         self.pages = {page.digest: page for page in latest.values() if page.digest is not None}
+        self.validated = {place: one for place, one in validated.items() if one.digest in self.pages}
         self.counts = dict(counts)
         self.result = result
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from airflow_provider_puretalk import temporary
+from airflow_provider_puretalk.api.validators import Validated
 from airflow_provider_puretalk.scan.page_memory import PageMemory, key_of
 
 #: Memory in KiB that SQLite may use for its pages, and for each sort. So little that a fleet of some ten thousand fills it:
@@ -96,6 +97,13 @@ class ScannedPage:
     responded_at: float = 0.0
 
 
+class NotSentAgainError(ValueError):
+    """The records of a page are needed that the API has not sent again, since it is as it was at the last reading."""
+
+    def __init__(self) -> None:
+        super().__init__("The records were not sent again: they are those of the last reading.")
+
+
 class Spool:
     """The pages of a scan. A context manager; closing it deletes everything. All calls come from one thread.
 
@@ -118,8 +126,9 @@ class Spool:
         self._found: tuple[str, tuple[int, ...]] | None = None
         self._memory = memory
         self._decode = decode
-        #: Where the bytes of pages lie that were not decoded, and what was seen while there were only such pages.
-        self._skipped: dict[bytes, tuple[int, int]] = {}
+        #: Where the bytes of pages lie that were not decoded; None of those that the API has not sent again.
+        self._skipped: dict[bytes, tuple[int, int] | None] = {}
+        #: What was seen while there were only such pages.
         self._waiting: list[tuple[int, ScannedPage]] | None = None if memory is None else []
         self._seen: defaultdict[int, list[ScannedPage]] = defaultdict(list)
         self._counts: dict[bytes, int] = {}
@@ -141,14 +150,19 @@ class Spool:
         """Return the page with this digest that is kept already, without its rows, ready to be added again."""
         return self._known[digest][1] if digest in self._known else None
 
-    def skip(self, digest: bytes, body: bytes) -> ScannedPage | None:
+    def can_do_without(self, digest: bytes) -> bool:
+        """Return whether a page with this digest need not be sent again, as far as is known now. For any thread."""
+        kept = digest in self._known or self._skipped.get(digest) is not None
+        return kept or (self._waiting is not None and self._memory is not None and digest in self._memory.pages)
+
+    def skip(self, digest: bytes, body: bytes | None) -> ScannedPage | None:
         """Return a page of the last reading, as :meth:`known` does, as long as there were only such pages.
 
-        :param body: its bytes, which are kept as they are.
+        :param body: its bytes, which are kept as they are; None where it was not sent again.
         """
-        if self._waiting is None or self._memory is None or digest not in self._memory.pages:
+        if self._memory is None or not self.can_do_without(digest):
             return None
-        if digest not in self._skipped:
+        if self._skipped.setdefault(digest, None) is None and body is not None:
             with temporary.reported(_HELD):
                 self._skipped[digest] = self._write(body), len(body)
         return self._memory.pages[digest]
@@ -161,7 +175,7 @@ class Spool:
         if self._waiting is not None and page.rows is None:
             self._waiting.append((phase, page))
         else:
-            self._decode_waiting()
+            self.decode_waiting()
             self._sight(phase, page)
 
     def seen_in(self, phase: int) -> int:
@@ -216,12 +230,14 @@ class Spool:
         """Return what names the pages that were seen in a phase, in whatever order: equal for equal bytes."""
         return key_of(page.digest for page in self._seen[phase] if page.digest is not None)
 
-    def keep_in(self, memory: PageMemory, result: bytes | None) -> None:
+    def keep_in(self, memory: PageMemory, validated: Mapping[tuple[int, int], Validated], result: bytes | None) -> None:
         """Let the next reading know this one.
 
+        :param validated: how the API can be asked about its pages.
         :param result: what names the pages that hold exactly its records.
         """
-        memory.keep((page for _, pages in sorted(self._seen.items()) for page in pages), self._counts, result)
+        pages = (page for _, pages in sorted(self._seen.items()) for page in pages)
+        memory.keep(pages, validated, self._counts, result)
 
     def _in_both(self, one: list[ScannedPage], other: list[ScannedPage], count: Callable[[], int]) -> int:
         """Count the ids that are in one of some pages and in one of others: not anew what was counted of the same ones."""
@@ -236,8 +252,13 @@ class Spool:
             self._counts[key_of(sizes, sizes)] = found
         return found
 
-    def _decode_waiting(self) -> None:
-        """Keep what was only skipped so far."""
+    def decode_waiting(self) -> None:
+        """Keep what was only skipped so far.
+
+        :raises NotSentAgainError: something of it was not sent.
+        """
+        if any(self._skipped[page.digest or b""] is None for _, page in self._waiting or ()):
+            raise NotSentAgainError
         waiting, self._waiting = self._waiting, None
         for phase, page in waiting or ():
             self._sight(phase, page)
@@ -252,7 +273,9 @@ class Spool:
         digest = page.digest or b""
         if digest in self._known or self._decode is None:
             return self._known[digest][0]
-        position, length = self._skipped[digest]
+        if (place := self._skipped[digest]) is None:
+            raise NotSentAgainError
+        position, length = place
         return self._keep(self._decode(page, os.pread(self._lines.fileno(), length, position)))
 
     def _keep(self, page: ScannedPage) -> int:
@@ -285,7 +308,7 @@ class Spool:
         return self._count("found")
 
     def _count(self, what: str, *values: int) -> int:
-        self._decode_waiting()
+        self.decode_waiting()
         with temporary.reported(_HELD):  # Sorting takes room, too.
             return int(self._database.execute(f"SELECT count(*) FROM {what}", values).fetchone()[0])
 
@@ -293,7 +316,7 @@ class Spool:
         """Sort what was seen by id, its latest sighting each. Once: what proofs count is what is read afterwards."""
         if self._found == (seen, values):
             return
-        self._decode_waiting()
+        self.decode_waiting()
         self._found = None
         with temporary.reported(_HELD):
             self._database.execute("DROP TABLE IF EXISTS found")

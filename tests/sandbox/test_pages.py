@@ -143,6 +143,42 @@ def test_a_redirect_to_the_slash_keeps_the_query(sandbox, fetch):
     assert fetch("/ai-assistants/", page=2).status_code == 200
 
 
+def conditional(sandbox, tag):
+    url, headers = f"{sandbox.base_url}/ai-assistants", {"X-API-KEY": sandbox.api_key, "If-None-Match": tag}
+    return requests.get(url, headers=headers, timeout=10)
+
+
+def test_a_page_that_the_client_has_is_not_sent_again(sandbox, fetch):
+    """By its entity tag, among others or as ``*``, weakly compared; one that has changed comes whole."""
+    tag = fetch().headers["ETag"]
+    for named in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        response = conditional(sandbox, named)
+        assert (response.status_code, response.headers["ETag"], response.content) == (304, tag, b"")
+    assert conditional(sandbox, '"other"').status_code == 200
+    sandbox.fleet.add()
+    changed = conditional(sandbox, tag)
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != tag
+
+
+def test_entity_tags_can_be_weak_or_left_out(sandbox, fetch):
+    """As servers have them that compress, and those that have none."""
+    strong = fetch().headers["ETag"]
+    sandbox.rules.etag = "weak"
+    assert fetch().headers["ETag"] == f"W/{strong}"
+    assert conditional(sandbox, f"W/{strong}").status_code == 304
+    sandbox.rules.etag = "none"
+    assert "ETag" not in fetch().headers
+    assert conditional(sandbox, strong).status_code == 200
+
+
+def test_what_goes_wrong_goes_wrong_with_a_condition_too(sandbox, fetch):
+    """A fault needs a body, so there is no 304 then."""
+    tag = fetch().headers["ETag"]
+    sandbox.faults.add("err_true")
+    assert conditional(sandbox, tag).json()["err"] is True
+
+
 def test_a_limit_of_any_size_is_answered():
     """Without a maximum, and with a page size as large, the list comes whole: no number is too large for a server."""
     with running(3, page_size=10**30, max_limit=None) as box:

@@ -180,6 +180,8 @@ def test_the_window_slides_and_refused_requests_do_not_count(rate, arrivals, wai
         {"requests_per_second": True},
         {"redirect_slash": "no"},
         {"redirect_slash": None},
+        {"etag": "stronger"},
+        {"etag": None},
     ],
 )
 def test_rules_that_make_no_sense_are_refused(rules):

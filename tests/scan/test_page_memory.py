@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import random
@@ -93,7 +94,12 @@ def _result(found: AssistantScan) -> tuple[Any, ...]:
 
 
 def poll(
-    server: EditedServer, requests_mock: Any, options: ScanOptions, memory: PageMemory | None, kept: Polled | None
+    server: EditedServer,
+    requests_mock: Any,
+    options: ScanOptions,
+    memory: PageMemory | None,
+    kept: Polled | None,
+    etags: bool = False,
 ) -> Polled:
     """Poll once, as a poll loop does: records of an unchanged reading are those that it kept."""
     decoded = 0
@@ -108,16 +114,27 @@ def poll(
         context.status_code, body = server.respond(query["page"], query["limit"])
         return json.dumps(body)
 
-    requests_mock.get("https://model.test/api/ai-assistants", text=respond)
+    def respond_if_modified(request: Any, context: Any) -> str:
+        body = respond(request, context)
+        tag = f'"{hashlib.sha256(body.encode()).hexdigest()}"'
+        if context.status_code == 200:
+            context.headers["ETag"] = tag
+            if request.headers.get("If-None-Match") == tag:
+                context.status_code, body = 304, ""
+        return body
+
+    requests_mock.get("https://model.test/api/ai-assistants", text=respond_if_modified if etags else respond)
     client = ApiClient(ApiSettings("https://model.test/api", "key", "model", max_parallel_requests=1, max_retries=0))
     try:
         with client.session, scan(client, replace(options, examine=examine), memory=memory) as found:
             at_proof = decoded
-            records = list(found.rows())
             if found.unchanged:
                 assert kept is not None
-                assert records == kept.records
+                records = kept.records
+                assert etags or records == list(found.rows())
                 decoded = at_proof
+            else:
+                records = list(found.rows())
             return Polled(_result(found), records, found.unchanged, decoded)
     except PuretalkError as error:
         return Polled(f"{type(error).__name__}: {error}")
@@ -142,6 +159,34 @@ def test_a_poll_with_memory_finds_what_one_without_finds(requests_mock: Any, con
     assert min(outcomes["unchanged, nothing decoded"], outcomes["changed, some decoded"]) > SCHEDULES / 2, outcomes
 
 
+def test_a_poll_that_asks_by_etags_finds_what_is_there(requests_mock: Any) -> None:
+    """Where nothing is edited during a poll it finds what a poll finds that knows nothing; whatever is edited when, its
+    ids were the list's at one moment of it, and each record was as it is found at some moment of it."""
+    outcomes: Counter[str] = Counter()
+    for seed in range(3 * SCHEDULES):
+        server, memory, kept = EditedServer(seed), PageMemory(), None
+        options = ScanOptions(server.model.page_size, max_walks=6)
+        for _ in range(5):
+            table = server.model.table
+            is_quiet = server.model.requests >= server.model._quiet_after and not server.edits
+            without = poll(server.twin(), requests_mock, options, None, None, True)
+            states, versions = len(table.states) - 1, server.versions.copy()
+            found = poll(server, requests_mock, options, memory, kept, True)
+            if isinstance(found.result, tuple):
+                kept = found
+                outcomes["unchanged" if found.unchanged else "changed"] += 1
+                records = [json.loads(line) for line, _ in found.records]
+                assert frozenset(int(one["assistant_id"]) for one in records) in table.states[states:], seed
+                for one in records:
+                    row = int(one["assistant_id"])
+                    assert versions[row] <= one["version"] <= server.versions[row], seed
+            if is_quiet and not server.model._shuffled and not server.model._glitches:
+                outcomes["compared"] += 1
+                assert (found.result, found.records) == (without.result, without.records), seed
+            server.between_polls()
+    assert min(outcomes[one] for one in ("unchanged", "changed", "compared")) > SCHEDULES, outcomes
+
+
 SETTINGS = ApiSettings("", "sandbox-key", "acme", page_size=20)
 
 
@@ -158,7 +203,7 @@ def read(sandbox: Sandbox, memory: PageMemory, **changes: Any) -> tuple[bool, bo
 def test_the_same_bytes_are_not_decoded_again(assistants: int) -> None:
     """A second reading costs its requests alone, two where one page holds all, and still has its records."""
     memory = PageMemory()
-    with running(assistants, max_limit=20) as sandbox:
+    with running(assistants, max_limit=20, etag="none") as sandbox:
         unchanged, decoded, records = read(sandbox, memory)
         assert (unchanged, decoded, len(records)) == (False, assistants > 0, assistants)
         first = sandbox.request_count
@@ -170,7 +215,7 @@ def test_the_same_bytes_are_not_decoded_again(assistants: int) -> None:
 def test_an_edit_is_found_and_the_poll_after_it_is_cheap_again() -> None:
     """One record that is edited makes one reading decode anew; what it finds is the new baseline."""
     memory = PageMemory()
-    with running(90, max_limit=20) as sandbox:
+    with running(90, max_limit=20, etag="none") as sandbox:
         _, _, before = read(sandbox, memory)
         sandbox.fleet.change(sandbox.fleet.ids()[50], {"prompt": "Another one."})
         unchanged, decoded, after = read(sandbox, memory)
@@ -181,7 +226,7 @@ def test_an_edit_is_found_and_the_poll_after_it_is_cheap_again() -> None:
 def test_an_edit_that_was_undone_is_no_change() -> None:
     """What counts is the last reading, not an earlier one."""
     memory = PageMemory()
-    with running(90, max_limit=20) as sandbox:
+    with running(90, max_limit=20, etag="none") as sandbox:
         records = [*sandbox.fleet]
         _, _, before = read(sandbox, memory)
         sandbox.fleet.remove(sandbox.fleet.ids()[7])
@@ -204,10 +249,64 @@ def test_an_edit_that_was_undone_is_no_change() -> None:
 def test_another_connection_remembers_nothing(change: dict[str, Any]) -> None:
     """Whatever was changed of the connection, and a page size of the caller's, begins anew."""
     memory = PageMemory()
-    with running(90, max_limit=20) as sandbox:
+    with running(90, max_limit=20, etag="none") as sandbox:
         read(sandbox, memory)
         sandbox.rules.api_key = change.get("api_key", sandbox.rules.api_key)
         assert read(sandbox, memory, **change)[:2] == (False, True)
+
+
+@pytest.mark.parametrize("assistants", [0, 15, 90])
+def test_pages_with_a_strong_etag_are_not_sent_again(assistants: int) -> None:
+    """A second reading costs as many requests, and no body comes; its records are those of the last one."""
+    memory = PageMemory()
+    with running(assistants, max_limit=20) as sandbox:
+        read(sandbox, memory)
+        first = sandbox.request_count
+        with (
+            pytest.raises(ValueError, match="not sent again"),
+            scan(ApiClient(replace(SETTINGS, base_url=sandbox.base_url)), ScanOptions(), memory=memory) as found,
+        ):
+            list(found.rows())
+        again = sandbox.requests[first:]
+        assert (found.unchanged, found.count) == (True, assistants)
+        assert len(again) == first
+        assert all("if-none-match" in request.headers for request in again)
+
+
+@pytest.mark.parametrize(("etag", "asked"), [("strong", True), ("weak", False), ("none", False)])
+def test_the_second_walk_asks_by_strong_etags_alone(etag: str, asked: bool) -> None:
+    """What came in the first walk need not be sent again in the second one, where the server says so for certain."""
+    with running(90, max_limit=20, etag=etag) as sandbox:
+        client = ApiClient(replace(SETTINGS, base_url=sandbox.base_url))
+        with client.session, scan(client, ScanOptions()) as found:
+            assert (found.method, len([*found])) == ("two_walks", 90)
+        conditional = ["if-none-match" in request.headers for request in sandbox.requests]
+        assert conditional[-5:] == [asked] * 5
+        assert not any(conditional[:5])
+
+
+@pytest.mark.parametrize("place", [0, 45, 89])
+def test_where_one_page_has_changed_all_are_read(place: int) -> None:
+    """Pages that were not sent again are requested once more when another one has changed: the records are complete."""
+    memory = PageMemory()
+    with running(90, max_limit=20) as sandbox:
+        _, _, before = read(sandbox, memory)
+        sandbox.fleet.change(sandbox.fleet.ids()[place], {"prompt": "Another one."})
+        unchanged, _, after = read(sandbox, memory)
+        assert (unchanged, len(after), len({*after} - {*before})) == (False, 90, 1)
+
+
+def test_a_change_between_two_walks_of_pages_that_were_not_sent_is_read() -> None:
+    """However late the page changes, what is found is the list as it is."""
+    memory = PageMemory()
+    with running(90, max_limit=20) as sandbox:
+        read(sandbox, memory)
+        last = 2 * sandbox.request_count
+        changed = sandbox.fleet.ids()[-1]
+        sandbox.before_request(last - 2, lambda _: sandbox.fleet.change(changed, {"prompt": "Another one."}))
+        unchanged, _, records = read(sandbox, memory)
+        assert (unchanged, len(records)) == (False, 90)
+        assert sum(b'"prompt":"Another one."' in record for record in records) == 1
 
 
 def test_another_server_with_the_same_bytes_remembers_nothing() -> None:
@@ -221,7 +320,7 @@ def test_another_server_with_the_same_bytes_remembers_nothing() -> None:
 def test_a_reading_whose_result_was_not_used_to_the_end_is_not_remembered() -> None:
     """What the caller failed to make something of is no reading to refer to."""
     memory = PageMemory()
-    with running(90, max_limit=20) as sandbox:
+    with running(90, max_limit=20, etag="none") as sandbox:
         client = ApiClient(replace(SETTINGS, base_url=sandbox.base_url))
         with (
             pytest.raises(ZeroDivisionError),
@@ -236,7 +335,7 @@ def test_a_reading_whose_result_was_not_used_to_the_end_is_not_remembered() -> N
 def test_what_is_redacted_is_redacted_where_a_page_is_decoded_late() -> None:
     """Pages that were skipped at first are redacted as any other, by the rules of the reading that needs them."""
     memory = PageMemory()
-    with running(90, max_limit=20) as sandbox:
+    with running(90, max_limit=20, etag="none") as sandbox:
         read(sandbox, memory)
         sandbox.fleet.change(sandbox.fleet.ids()[-1], {"prompt": "Another one."})
         client = ApiClient(replace(SETTINGS, base_url=sandbox.base_url))
@@ -248,7 +347,7 @@ def test_what_is_redacted_is_redacted_where_a_page_is_decoded_late() -> None:
 def test_nothing_of_the_records_stays_in_memory_nor_does_the_key() -> None:
     """What is kept between two readings holds digests and numbers."""
     memory = PageMemory()
-    with running(90, max_limit=20) as sandbox:
+    with running(90, max_limit=20, etag="none") as sandbox:
         _, _, records = read(sandbox, memory)
     kept = repr([{name: value for name, value in vars(memory).items()}])
     assert "sandbox-key" not in kept
