@@ -282,7 +282,7 @@ def _refusal(response: requests.Response, facts: dict[str, Any]) -> PuretalkErro
         return PuretalkServerError("The API failed.", retry_after=retry_after, **facts)
     if status == 304:
         return PuretalkResponseError(
-            "The API, or a cache before it, says that the page is as it was, to a request that did not ask this.",
+            "The API, or a cache before it, says that the page is as it was, to a request without a condition.",
             **facts,
         )
     if 300 <= status < 400:

@@ -59,8 +59,8 @@ class Rules:
     :ivar latency_ms: pause before every response.
     :ivar requests_per_second: what is above it is answered with 429; None for no limit.
     :ivar redirect_slash: answer 301 to a path without its trailing slash, as Django does.
-    :ivar etag: the entity tags of responses, ``strong``, ``weak`` or ``none``. A page whose tag the request names is answered
-        with 304.
+    :ivar etag: the entity tags of responses, ``strong``, ``weak`` or ``none``. A page whose tag a request names is
+        answered with 304.
     """
 
     api_key: str = DEFAULT_API_KEY
