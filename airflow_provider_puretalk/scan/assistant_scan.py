@@ -97,7 +97,10 @@ class AssistantScan:
         return self._proof.tried
 
     def certificate(self) -> Certificate:
-        """Return what the proof rests on. Of a ``verified`` reading all ids are sorted and hashed for it."""
+        """Return what the proof rests on. Of a ``verified`` reading all ids are sorted and hashed for it.
+
+        :raises ValueError: as :meth:`rows`.
+        """
         return self._scanner.certificate(self._proof)
 
     def rows(self) -> Iterator[tuple[bytes, Any]]:

@@ -156,6 +156,7 @@ def test_what_proves_no_moment_has_none(box: Sandbox, make_client: Callable[...,
 
 def test_pages_of_the_last_reading_are_evidence_of_this_one(box: Sandbox, make_client: Callable[..., Any]) -> None:
     """What came before and is not decoded again has the times of the requests that gave it now, and the same ids."""
+    box.rules.etag = "none"  # What was not sent again cannot be hashed.
     client, memory = make_client(box.base_url, password=box.api_key), PageMemory()
     found = []
     for _ in range(2):
