@@ -232,7 +232,7 @@ class VersionFile:
 
 
 class Parts(io.RawIOBase):
-    """A file of which only some parts are there; anything else cannot be read.
+    """A file of which only some parts are there.
 
     :param parts: by their offset.
     """
@@ -261,17 +261,15 @@ class Parts(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes.
-
-        :raises ValueError: they were not fetched.
-        """
+        """Return the next bytes; zeros where they were not fetched: pyarrow reads more of the end than the footer."""
         end = self._size if size < 0 else min(self._size, self._position + size)
+        piece = bytearray(max(0, end - self._position))
         for offset, data in self._parts.items():
-            if offset <= self._position and end <= offset + len(data):
-                piece = data[self._position - offset : end - offset]
-                self._position = end
-                return piece
-        raise ValueError("a part that was not fetched")
+            first, last = max(offset, self._position), min(offset + len(data), end)
+            if first < last:
+                piece[first - self._position : last - self._position] = data[first - offset : last - offset]
+        self._position += len(piece)
+        return bytes(piece)
 
 
 def _leaves(fields: Iterable[pa.Field], parent: str = "") -> Iterator[str]:

@@ -270,24 +270,29 @@ class History:
 
     def _make(self, step: Any, lines: dict[int, Lines]) -> None:
         before = self.manifest.complete
+        writer: Any = Tables
         made: dict[str, Tables] = {}
         # Where there are two ways, mostly one of them is taken, so that there is time for more schedules.
         way = len(before) % 3
         if step.complete and not (step.is_append and way == 1):
-            with Sink(step.complete, COLUMNS, None, Tables) as sink:  # type: ignore[arg-type]
+            with Sink(step.complete, COLUMNS, None, writer) as sink:
                 snapshots = {index: iter(found.items()) for index, found in lines.items()}
                 fold(self.versions(before), step.edit, snapshots, sink)
-            made = {file.kind: file for file in sink.staged()}  # type: ignore[attr-defined, misc]
+            made = _by_kind(sink.staged())
             self.paths["general"] += 1
         if step.is_append and way != 2:
-            opened = {kind: (file, file) for kind, file in self.files.items()}
-            append = Append(step.complete, opened, COLUMNS, None, Tables)  # type: ignore[arg-type]
-            fast = {file.kind: file for file in append.run(iter(lines[step.edit.size - 1].items()))}
+            opened: Any = {kind: (file, file) for kind, file in self.files.items()}
+            append = Append(step.complete, opened, COLUMNS, None, writer)
+            fast = _by_kind(append.run(iter(lines[step.edit.size - 1].items())))
             self.paths["append"] += 1
-            if made and tables_of(made) != tables_of(fast):  # type: ignore[arg-type]
+            if made and tables_of(made) != tables_of(fast):
                 raise WrongError("the fast path differs from the general one")
-            made = fast  # type: ignore[assignment]
+            made = fast
         self.files = made
+
+
+def _by_kind(files: Sequence[Any]) -> dict[str, Tables]:
+    return {file.kind: file for file in files}
 
 
 class WrongError(Exception):

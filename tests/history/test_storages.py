@@ -180,7 +180,10 @@ class Prepared:
 
 
 def work(**arguments: Any) -> Callable[[], None]:
-    return lambda: history.update(STEPPING, ACCOUNT, **arguments) and None
+    def update() -> None:
+        history.update(STEPPING, ACCOUNT, **arguments)
+
+    return update
 
 
 def steps_of(prepared: Prepared, *works: Callable[[], None]) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_puretalk import history
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
+from airflow_provider_puretalk.history import files, reader
 from airflow_provider_puretalk.history.reader import HistoryFiles
 from airflow_provider_puretalk.records.field_paths import ABSENT
 from airflow_provider_puretalk.snapshots.storage.reader import iter_records
@@ -83,8 +84,13 @@ def test_rows_are_a_slowly_changing_dimension(fleet: Fleet) -> None:
     }
 
 
-def test_versions_of_one_assistant_are_those_of_the_whole(fleet: Fleet) -> None:
+@pytest.mark.parametrize("small", [0, 512 << 10], ids=["in parts", "whole"])
+def test_versions_of_one_assistant_are_those_of_the_whole(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
     """What is fetched for one assistant is what a reader of everything finds; ids that were never seen have nothing."""
+    monkeypatch.setattr(reader, "_SMALL", small)
+    monkeypatch.setattr(files, "ROWS_PER_GROUP", 2)
     days(fleet)
     update(fleet)
     history_files = opened(fleet)
