@@ -36,10 +36,12 @@ def compare(options: argparse.Namespace, output: Output) -> int:
             with _writing("--changes", options.changes) as path:
                 write_changes(comparison, path)
         if options.report is not None:
+            from airflow_provider_puretalk.history.standing import standings
             from airflow_provider_puretalk.snapshots.report import write_report
 
+            known = standings(comparison, newer)
             with _writing("--report", options.report) as path:
-                write_report(comparison, path)
+                write_report(comparison, path, standings=known)
         if output.as_json:
             output.document(comparison.to_dict())
         else:

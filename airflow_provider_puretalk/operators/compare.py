@@ -93,6 +93,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, compare, write, and only then check the limits."""
+        from airflow_provider_puretalk.history.standing import standings
         from airflow_provider_puretalk.operators.this_run import run_of
         from airflow_provider_puretalk.snapshots.comparison import comparing, pair_selection
         from airflow_provider_puretalk.snapshots.format import layout
@@ -115,7 +116,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
         older, newer = pair_selection.choose_two(storage, account, baseline=baseline, snapshot=snapshot, run=run)
         storage.check_folder("/".join(layout.split_manifest_path(newer)[1:]))
         with comparing.compare(older, newer, ignore_fields=ignored) as comparison:
-            paths = publishing.publish(storage, comparison)
+            paths = publishing.publish(storage, comparison, standings(comparison, newer))
             result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}
             self._read = [lineage.folder(path) for path in (older, newer) if path]
             self._written = [paths.changes, paths.report]

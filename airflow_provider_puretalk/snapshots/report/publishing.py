@@ -11,6 +11,7 @@ from airflow_provider_puretalk.snapshots.comparison.changes import to_line
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.format import layout
 from airflow_provider_puretalk.snapshots.report import write_report
+from airflow_provider_puretalk.snapshots.report.standing import Standings
 from airflow_provider_puretalk.snapshots.storage import reader
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
@@ -24,10 +25,11 @@ class Published(NamedTuple):
     report: str
 
 
-def publish(storage: Storage, comparison: Comparison) -> Published:
+def publish(storage: Storage, comparison: Comparison, standings: Standings | None = None) -> Published:
     """Write both files, each atomically, under names that only the same comparison by the same rules has.
 
     :param storage: where both snapshots lie.
+    :param standings: for the report, see :func:`.rendering.write_report`.
     :raises PuretalkSnapshotError: one of the snapshots was replaced or removed meanwhile; both files are removed again.
     """
     side, baseline = comparison.snapshot, comparison.baseline
@@ -41,7 +43,7 @@ def publish(storage: Storage, comparison: Comparison) -> Published:
     with storage.staging(folder) as new_file:
         changes_copy, report_copy = new_file(), new_file()
         write_changes(comparison, changes_copy)
-        write_report(comparison, report_copy, changes_file=names.changes)
+        write_report(comparison, report_copy, changes_file=names.changes, standings=standings)
         storage.put(changes_copy, changes)
         storage.put(report_copy, report)
     try:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
+from airflow_provider_puretalk.snapshots.report.standing import Standings
 from airflow_provider_puretalk.snapshots.report.values import fitting, label, visible
 from airflow_provider_puretalk.snapshots.report.view_model import ViewModel
 from airflow_provider_puretalk.wording import pluralize
@@ -30,17 +31,20 @@ _BLOCK = 1_000_000
 _SPACES = str.maketrans({" ": "·", "\t": "⇥", "\n": "⏎\n"})
 
 
-def write_report(comparison: Comparison, path: Path, *, changes_file: str | None = None) -> None:
+def write_report(
+    comparison: Comparison, path: Path, *, changes_file: str | None = None, standings: Standings | None = None
+) -> None:
     """Write ``report.html`` to a local file, piece by piece, so that memory does not grow with the changes.
 
     The first 500 changed, added and removed assistants are shown in full, fewer where the page would be larger than 10 MB
     (:data:`~airflow_provider_puretalk.snapshots.report.size_budget.MAX_REPORT`); the rest is counted, with a reference
-    to ``changes.jsonl``. The same two snapshots give the same bytes.
+    to ``changes.jsonl``. The same two snapshots, and standings, give the same bytes.
 
     :param changes_file: name of the file beside the page that holds all changes; None where there is none.
+    :param standings: since when old values stood, where a history knows it: the page says so of each.
     """
     template = _environment().get_template("report.html.j2")
-    view = ViewModel(comparison)
+    view = ViewModel(comparison, standings or {})
     pieces = template.generate(
         comparison=comparison,
         changes_file=changes_file,
@@ -68,6 +72,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["pluralize"] = pluralize
     environment.filters["label"] = label
     environment.filters["prose"] = _prose
+    environment.filters["day"] = lambda moment: f"{moment.day} {moment:%B %Y}"
     environment.filters["spaces"] = lambda text: text if text.strip() else text.translate(_SPACES)
     return environment
 

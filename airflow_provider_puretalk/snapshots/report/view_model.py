@@ -14,12 +14,14 @@ from typing import Any
 
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES, FieldClass
 from airflow_provider_puretalk.records.models import pointer_path
+from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.records.text_diff import Effort
 from airflow_provider_puretalk.snapshots.comparison.changes import Added, Changed, ChangedMany, Removed
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.report.charts import Chart, charts
 from airflow_provider_puretalk.snapshots.report.diff_passages import Passage, passages
 from airflow_provider_puretalk.snapshots.report.size_budget import Space
+from airflow_provider_puretalk.snapshots.report.standing import Standing, Standings
 from airflow_provider_puretalk.snapshots.report.values import Allowance, Shown, label, laid_out, shown
 from airflow_provider_puretalk.snapshots.report.warnings import Warnings
 
@@ -46,6 +48,7 @@ class FieldChange:
 
     :ivar name: dotted.
     :ivar passages: the diff of its text; None where ``old`` and ``new`` are shown side by side.
+    :ivar standing: since when the old value stood, None where that is not known.
     """
 
     name: str
@@ -54,6 +57,7 @@ class FieldChange:
     old: Shown | None
     new: Shown | None
     passages: list[Passage] | None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +106,14 @@ class Numbers:
 
 
 class ViewModel:
-    """Everything that a report shows. Its constructor iterates all changes once, to count and to warn."""
+    """Everything that a report shows. Its constructor iterates all changes once, to count and to warn.
 
-    def __init__(self, comparison: Comparison) -> None:
+    :param standings: since when old values stood, where a history knows it.
+    """
+
+    def __init__(self, comparison: Comparison, standings: Standings) -> None:
         self.comparison = comparison
+        self._standings = standings
         self.numbers = Numbers()
         self.warnings = Warnings()
         self.warnings.add_fleet(comparison.snapshot.fleet_stats)
@@ -213,14 +221,17 @@ class ViewModel:
 
     def _field(self, change: Changed | ChangedMany) -> FieldChange:
         name, pointer = label(".".join(pointer_path(change.pointer))), label(change.pointer)
+        standing = None
+        if isinstance(change, Changed) and self._standings:
+            standing = self._standings.get((record_id({"assistant_id": change.assistant_id}), change.pointer))
         if isinstance(change.old, str) and isinstance(change.new, str):
             texts = laid_out(change.old), laid_out(change.new)
             if texts[0] == texts[1]:  # JSON of which only the layout changed.
                 texts = change.old, change.new
             if found := passages(*texts, self._allowance, self._effort):
-                return FieldChange(name, pointer, change.field_class, None, None, found)
+                return FieldChange(name, pointer, change.field_class, None, None, found, standing)
         old, new = (shown(value, self._allowance) for value in (change.old, change.new))
-        return FieldChange(name, pointer, change.field_class, old, new, None)
+        return FieldChange(name, pointer, change.field_class, old, new, None, standing)
 
     def _whole(self, kind: type[Added] | type[Removed], section: str) -> Iterator[Whole]:
         found = (change for change in self.comparison.changes() if isinstance(change, kind))
