@@ -26,7 +26,11 @@ _EXTRA_FIELDS = {
     "account": _ExtraField(
         "Account name", "The name that snapshots and assets are filed under; the connection id by default"
     ),
-    "page_size": _ExtraField("Page size", "Rows to request in each page; 100 by default", "integer"),
+    "page_size": _ExtraField(
+        "Page size",
+        "Rows in each request, to the letter; by default the most that the server gives, up to 1,000",
+        "integer",
+    ),
     "timeout": _ExtraField("Timeout (s)", "Longest silence, connecting or reading; 30 by default", "number"),
     "max_retries": _ExtraField("Retries", "Further tries for each request; 5 by default", "integer"),
     "retry_backoff": _ExtraField("First pause (s)", "Doubles with each try, up to 60; 0.5 by default", "number"),

@@ -145,7 +145,8 @@ class PuretalkHook(BaseHook):
         """Fetch one page: one request, with retries.
 
         :param page: the page, from 1.
-        :param limit: rows to request; the connection's ``page_size`` by default. The server may send fewer.
+        :param limit: rows to request; the connection's ``page_size`` by default, 100 where that is unset. The server may
+            send fewer.
         :raises PuretalkNotFoundError: the list has no such page.
         """
         response = self.client.get_page(params.whole_number("page", page, least=1, rendered=False), self._limit(limit))
@@ -156,7 +157,7 @@ class PuretalkHook(BaseHook):
     def iter_assistants(self, limit: int | None = None) -> Iterator[Assistant]:
         """Walk the list once, lazily, with one page in memory. Proves nothing: see :meth:`scan_assistants`.
 
-        :param limit: rows to request in each page; the connection's ``page_size`` by default.
+        :param limit: rows to request in each page; the connection's ``page_size`` by default, 100 where that is unset.
         :raises PuretalkInconsistentScanError: the list became shorter than the requested page.
         :raises PuretalkPaginationError: the list does not end.
         """
@@ -199,7 +200,8 @@ class PuretalkHook(BaseHook):
             (one walk without a contradiction) or ``best_effort`` (one walk; ``complete`` says whether it had any).
         :param max_walks: walks after which to give up.
         :param max_seconds: seconds after which to give up.
-        :param limit: rows to request in each page; the connection's ``page_size`` by default.
+        :param limit: rows to request in each page; the connection's ``page_size`` by default, and where that is unset as
+            many as the server gives.
         :param examine: called with each raw record as it comes in; see
             :class:`airflow_provider_puretalk.scan.options.ScanOptions`.
         :param redact: gives the record to keep in place of each raw one, before it is written to the local disk; a
@@ -208,8 +210,8 @@ class PuretalkHook(BaseHook):
             in flight are cut off. Nothing here sets it.
         :raises PuretalkInconsistentScanError: no proof was found.
         """
-        options = ScanOptions(self._limit(limit), consistency, max_walks, max_seconds, examine, redact, cancelled)
-        return self.scan(options)
+        size = None if limit is None else self._limit(limit)
+        return self.scan(ScanOptions(size, consistency, max_walks, max_seconds, examine, redact, cancelled))
 
     def scan(self, options: ScanOptions, *, memory: PageMemory | None = None) -> AbstractContextManager[AssistantScan]:
         """Scan the whole list as :meth:`scan_assistants` does, with its options as one.
@@ -233,9 +235,9 @@ class PuretalkHook(BaseHook):
         return True, f"Connected to {self.settings.base_url}: {pluralize(response.count, 'assistant')}."
 
     def _limit(self, limit: int | None) -> int:
-        return (
-            self.settings.page_size if limit is None else params.whole_number("limit", limit, least=1, rendered=False)
-        )
+        if limit is None:
+            return self.settings.single_page_size
+        return params.whole_number("limit", limit, least=1, rendered=False)
 
 
 def _extra_of(conn_id: str, connection: Any) -> dict[str, Any]:

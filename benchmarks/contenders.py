@@ -122,7 +122,7 @@ def dlt_rest_api(base_url: str, folder: Path) -> Contender:
 
 
 def ours(
-    consistency: str, file_format: str, compression: str | None, parallel: int
+    consistency: str, file_format: str, compression: str | None, parallel: int, page_size: int | None = PAGE_SIZE
 ) -> Callable[[str, Path], Contender]:
     """Return our snapshot operator, called as Airflow calls it."""
 
@@ -132,7 +132,7 @@ def ours(
                 "conn_type": "puretalk",
                 "password": API_KEY,
                 "host": base_url,
-                "extra": {"max_parallel_requests": parallel, "page_size": PAGE_SIZE},
+                "extra": {"max_parallel_requests": parallel, "page_size": page_size},
             }
         )
         # What the task would import first is imported before the clock starts, as it is for all others here; opening a
@@ -176,6 +176,8 @@ CONTENDERS: dict[str, Callable[[str, Path], Contender]] = {
     "dlt rest_api": dlt_rest_api,
     "checked, jsonl": ours("checked", "jsonl", None, 8),
     "verified, jsonl": ours("verified", "jsonl", None, 8),
+    "checked, jsonl, its own page size": ours("checked", "jsonl", None, 8, None),
+    "verified, jsonl, its own page size": ours("verified", "jsonl", None, 8, None),
     "checked, jsonl.gz": ours("checked", "jsonl", "gzip", 8),
     "checked, parquet": ours("checked", "parquet", "zstd", 8),
 }

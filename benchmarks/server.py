@@ -1,4 +1,4 @@
-"""A server for benchmarks that cannot be the bottleneck: every page is rendered before the first request.
+"""A server for benchmarks that cannot be the bottleneck: all records are rendered before the first request.
 
 It speaks just enough HTTP/1.1 for GETs with keep-alive, answers after a fixed latency, and returns on ``/cpu`` how many
 seconds of processor time it has used so far. Usage: ``python -m benchmarks.server --assistants 50000``; the port it chose
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import re
 import socket
 import time
@@ -26,39 +27,42 @@ _INVENTED = 5_000
 
 
 class Fleet:
-    """Records as JSON text, and whole responses made from them once for each requested page size."""
+    """The list as JSON text. The rows of a page, whatever its size, are one piece of it.
 
-    def __init__(self, assistants: int, largest_page: int, port: int) -> None:
-        self._rows = list(rows(assistants))
+    :param largest_page: the silent maximum of ``limit``.
+    :param refuse_above: a greater ``limit`` is answered with 400.
+    """
+
+    def __init__(self, assistants: int, *, largest_page: int, refuse_above: float, port: int) -> None:
+        self._count = assistants
         self._largest = largest_page
+        self._refuse_above = refuse_above
         self._port = port
-        self._answers: dict[tuple[int, int], bytes] = {}
-
-    def prepare(self, limit: int) -> None:
-        """Render all pages of a size."""
-        for page, _ in enumerate(self._pages(limit), start=1):
-            self.answer(page, limit)
+        self._starts: list[int] = []
+        text = bytearray()
+        for row in rows(assistants):
+            self._starts.append(len(text))
+            text += row + b","
+        self._starts.append(len(text))
+        self._text = memoryview(bytes(text))
 
     def answer(self, page: int, limit: int) -> bytes:
         """Return the whole HTTP answer for a page."""
-        limit = min(limit, self._largest)
-        if (page, limit) not in self._answers:
-            self._answers[page, limit] = self._render(page, limit)
-        return self._answers[page, limit]
-
-    def _pages(self, limit: int) -> Iterator[int]:
-        return iter(range(0, len(self._rows), min(limit, self._largest)))
-
-    def _render(self, page: int, limit: int) -> bytes:
-        rows = self._rows[(page - 1) * limit : page * limit]
-        if not rows and page > 1:
+        if limit > self._refuse_above:
+            return _http(b'{"err":true,"msg":"Invalid limit."}', b"400 Bad Request")
+        size = min(limit, self._largest)
+        first, after = min((page - 1) * size, self._count), min(page * size, self._count)
+        if first == after and page > 1:
             return _http(b'{"err":true,"msg":"Invalid page."}', b"404 Not Found")
-        more = page * limit < len(self._rows)
         following = (
-            f'"http://127.0.0.1:{self._port}/api/ai-assistants?page={page + 1}&limit={limit}"' if more else "null"
+            f'"http://127.0.0.1:{self._port}/api/ai-assistants?page={page + 1}&limit={limit}"'
+            if after < self._count
+            else "null"
         )
-        head = f'{{"count":{len(self._rows)},"next":{following},"previous":null,"results":['
-        return _http(head.encode() + b",".join(rows) + b"]}")
+        head = f'{{"count":{self._count},"next":{following},"previous":null,"results":['
+        # Without the comma behind the last one.
+        piece = self._text[self._starts[first] : max(self._starts[first], self._starts[after] - 1)]
+        return _http(b"".join((head.encode(), piece, b"]}")))
 
 
 def rows(assistants: int) -> Iterator[bytes]:
@@ -119,8 +123,12 @@ def _http(body: bytes, status: bytes = b"200 OK") -> bytes:
 async def _serve(arguments: argparse.Namespace) -> None:
     with socket.create_server(("127.0.0.1", arguments.port)) as listener:
         port = listener.getsockname()[1]
-        fleet = Fleet(arguments.assistants, arguments.largest_page, port)
-        fleet.prepare(100)
+        fleet = Fleet(
+            arguments.assistants,
+            largest_page=arguments.largest_page,
+            refuse_above=arguments.refuse_above,
+            port=port,
+        )
         server = await asyncio.get_running_loop().create_server(
             lambda: Connection(fleet, arguments.latency_ms / 1000), sock=listener
         )
@@ -134,7 +142,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--assistants", type=int, default=50_000)
     parser.add_argument("--latency-ms", type=float, default=0)
-    parser.add_argument("--largest-page", type=int, default=100, help="the silent maximum of `limit`")
+    parser.add_argument("--largest-page", type=int, default=1_000, help="the silent maximum of `limit`")
+    parser.add_argument("--refuse-above", type=float, default=math.inf, help="a greater `limit` is answered with 400")
     asyncio.run(_serve(parser.parse_args()))
 
 

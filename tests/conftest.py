@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -34,6 +35,13 @@ for _name in [name for name in os.environ if name.startswith(_FOREIGN) or name.l
 
 API_KEY = "test-key-0123456789"
 BASE_URL = "https://puretalk.test/api"
+
+
+@pytest.fixture(autouse=True)
+def nothing_known_about_servers() -> None:
+    """Let no test know the page sizes that another one found: they last as long as the process."""
+    if module := sys.modules.get("airflow_provider_puretalk.scan.assistant_scan"):
+        module._page_sizes.clear()
 
 
 @pytest.fixture

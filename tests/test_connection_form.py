@@ -67,7 +67,9 @@ def test_the_form_and_the_settings_know_the_same_fields(declared: dict[str, Any]
 def test_the_defaults_in_the_descriptions_are_those_of_the_settings(declared: dict[str, Any]) -> None:
     """Written twice, so held together here."""
     settings = ApiSettings(base_url="", api_key="", account="")
-    for name in ("page_size", "timeout", "max_retries", "retry_backoff", "max_parallel_requests"):
+    assert settings.page_size is None
+    assert "by default the most that the server gives" in declared["conn-fields"]["page_size"]["description"]
+    for name in ("timeout", "max_retries", "retry_backoff", "max_parallel_requests"):
         assert f"{getattr(settings, name):g} by default" in declared["conn-fields"][name]["description"]
 
 
@@ -134,7 +136,7 @@ def test_a_form_that_was_left_empty_is_valid_and_means_the_defaults() -> None:
     form = form_class(MultiDict({name: "" for name in FIELDS}))
     assert form.validate()
     settings = ApiSettings.from_fields("fleet", host="", schema="", port=None, password="key", extra=dict(form.data))
-    assert (settings.page_size, settings.verify, settings.account) == (100, True, "fleet")
+    assert (settings.page_size, settings.verify, settings.account) == (None, True, "fleet")
 
 
 @has_flask_appbuilder

@@ -383,7 +383,7 @@ def test_settings_can_be_copied(hook: PuretalkHook) -> None:
 def test_a_misspelled_extra_is_warned_about(connection: Define, caplog: pytest.LogCaptureFixture) -> None:
     """A typo would leave the default in place unnoticed; the warning names both fields and no value."""
     connection("fleet", extra={"page_sise": "never-shown"})
-    assert PuretalkHook("fleet").settings.page_size == 100
+    assert PuretalkHook("fleet").settings.page_size is None
     assert (
         "Connection 'fleet': its extra field `page_sise` is unknown and has no effect; is `page_size` meant?"
         in caplog.text

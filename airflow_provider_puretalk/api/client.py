@@ -97,6 +97,7 @@ class ApiClient:
         hashed: bool = False,
         retries: int | None = None,
         earlier: Validated | None = None,
+        patient: bool = False,
         deadline: float = math.inf,
         cancelled: threading.Event | None = None,
     ) -> RawPage:
@@ -105,12 +106,15 @@ class ApiClient:
         :param hashed: whether to hash it.
         :param retries: how many at most; as many as the connection says by default.
         :param earlier: the page as it came before: where the API says that it is the same, it is not sent again.
+        :param patient: whether a throttled request is sent again as often as the connection says all the same.
         :param deadline: moment on the monotonic clock after which no retry is made.
         :param cancelled: set by another thread, it ends pauses, retries and what is in flight.
         """
         cancelled = cancelled or Cancellation()
+        tries = self.settings.max_retries + 1
         spared = 0 if retries is None else max(0, self.settings.max_retries - retries)
-        fetching = self._retrying(number, self.settings.max_retries + 1 - spared, deadline, cancelled)
+        attempts = tries if patient else tries - spared
+        fetching = self._retrying(number, attempts, deadline, cancelled, failures=tries - spared)
         with _as_response_error():
             params = {"page": number, "limit": limit}
             response = fetching(self._exchange.send, params, deadline, cancelled, earlier and earlier.validator)
@@ -158,10 +162,13 @@ class ApiClient:
         with _as_response_error():
             return self._retrying(raw.number, self.settings.max_retries + 2 - raw.tries, deadline, cancelled)(fetch)
 
-    def _retrying(self, number: int, tries: int, deadline: float, cancelled: threading.Event) -> tenacity.Retrying:
+    def _retrying(
+        self, number: int, tries: int, deadline: float, cancelled: threading.Event, *, failures: int | None = None
+    ) -> tenacity.Retrying:
         return retrying(
             f"Request for page {number}",
             tries,
+            failures=failures,
             backoff=self.settings.retry_backoff,
             deadline=deadline,
             cancelled=cancelled,

@@ -49,6 +49,7 @@ class RawResponse:
     """A whole response, not decoded; with status 200, but from :meth:`Exchange.send_unchecked`.
 
     :ivar facts: ``url``, ``status_code`` and ``request_id``, for errors that are found later.
+    :ivar seconds: how long it took from the request's start on, without waiting for a slot.
     :ivar redirected: whether another address of the same origin gave it.
     :ivar fits: whether it is the page that was requested; a redirect can lose the query, and a 304 can be in doubt.
     :ivar requested_at: moment on the monotonic clock at which the request was about to be sent.
@@ -60,6 +61,7 @@ class RawResponse:
     body: bytes
     headers: Mapping[str, str]
     facts: dict[str, Any]
+    seconds: float = 0.0
     redirected: bool = False
     fits: bool = True
     requested_at: float = 0.0
@@ -227,11 +229,13 @@ class Exchange:
 
     def _read(self, response: requests.Response, facts: dict[str, Any]) -> RawResponse:
         """Read a response to its end."""
+        began = time.monotonic()
         try:
             body = read_body(response, self._settings.max_response_bytes)
         except PuretalkResponseError as error:
             raise PuretalkResponseError(error.message, transient=error.transient, **facts) from None
-        return RawResponse(body, response.headers, facts, redirected=bool(response.history))
+        seconds = response.elapsed.total_seconds() + time.monotonic() - began
+        return RawResponse(body, response.headers, facts, seconds, redirected=bool(response.history))
 
     def _request_id(self, response: requests.Response) -> str | None:
         """Return the response's id, unless the server put something odd there."""

@@ -4,8 +4,9 @@
 what                        429 and what gateways say in its place, 5xx, no response, one whose body broke; not where
                             ``Retry-After`` is more than :data:`LONGEST_RETRY_AFTER`, and no other error
 how often                   the connection's ``max_retries`` for each page, as long as no deadline lies before the end of
-                            the pause; not at all where a reading only tries something (one page for all, or the first
-                            request after polls that failed)
+                            the pause; not at all where a reading only tries something (a larger page, or the first
+                            request after polls that failed); once, throttling aside, for a page of a size that the reading
+                            found by itself
 how long                    ``retry_backoff`` seconds, doubled with each try, with jitter, :data:`LONGEST_BACKOFF` at most;
                             a longer ``Retry-After`` counts instead
 everything else meanwhile   a throttled request pauses the requests of all threads for as long; where that does not suffice,
@@ -60,6 +61,7 @@ def retrying(
     operation: str,
     attempts: int,
     *,
+    failures: int | None = None,
     backoff: float,
     deadline: float,
     cancelled: threading.Event,
@@ -69,14 +71,19 @@ def retrying(
 
     :param operation: what the function does, for the log.
     :param attempts: how many calls there may be in all.
+    :param failures: how many of them may fail for another reason than throttling; all by default.
     :param backoff: seconds of the first pause.
     :param deadline: moment on the monotonic clock beyond which no pause may last.
     :param cancelled: ends pauses and further attempts when it is set.
     :param throttled: pauses all other requests for so many seconds.
     """
+    failed = 0
 
     def is_retried(error: BaseException) -> bool:
-        return isinstance(error, _RETRIED) and _retry_after(error) <= LONGEST_RETRY_AFTER
+        nonlocal failed
+        failed += not isinstance(error, PuretalkRateLimitError)
+        spent = failures is not None and failed >= failures
+        return isinstance(error, _RETRIED) and not spent and _retry_after(error) <= LONGEST_RETRY_AFTER
 
     def pause(state: tenacity.RetryCallState) -> float:
         doubled: float = tenacity.wait_exponential(multiplier=backoff, max=LONGEST_BACKOFF)(state)

@@ -23,16 +23,21 @@ from airflow_provider_puretalk.params import is_path_part
 
 #: Where the vendor's page says the API is ("Assistants List", section servers).
 DEFAULT_BASE_URL = "https://api.puretalk.ai/api"
+#: Rows that a single request asks for, and that a reading begins with, where no ``page_size`` is set.
+DEFAULT_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """Everything a client needs to know. The two secrets are left out of ``repr``."""
+    """Everything a client needs to know. The two secrets are left out of ``repr``.
+
+    :ivar page_size: the ``limit`` of each request; None where readings find out what the server gives.
+    """
 
     base_url: str
     api_key: str = field(repr=False)
     account: str
-    page_size: int = 100
+    page_size: int | None = None
     timeout: float = 30.0
     max_retries: int = 5
     retry_backoff: float = 0.5
@@ -41,6 +46,11 @@ class ApiSettings:
     max_response_bytes: int = 250_000_000
     verify: bool | str = True
     redaction_key: str | None = field(default=None, repr=False)
+
+    @property
+    def single_page_size(self) -> int:
+        """The ``limit`` of a request for one page that no reading sends."""
+        return DEFAULT_PAGE_SIZE if self.page_size is None else self.page_size
 
     @classmethod
     def from_fields(
@@ -130,7 +140,7 @@ class _Extra(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     account: str | None = Field(None, description="it must be text")
-    page_size: _Count = Field(100, ge=1, le=2**31 - 1, description="it must be a whole number, at least 1")
+    page_size: _Count | None = Field(None, ge=1, le=2**31 - 1, description="it must be a whole number, at least 1")
     timeout: _Seconds = Field(
         30.0, gt=0, le=86_400, description="it must be a number of seconds above 0, 86,400 at most"
     )

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             api_key=options.api_key,
             page_size=options.page_size,
             max_limit=options.max_limit or None,
+            refuse_above=options.refuse_above,
             latency_ms=options.latency_ms,
             requests_per_second=options.requests_per_second,
             redirect_slash=options.redirect_slash,
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--max-limit", type=_count, default=rules.max_limit, metavar="N",
         help="silent maximum of limit, 0 for none (default: %(default)s)",
     )  # fmt: skip
+    add("--refuse-above", type=_count, metavar="N", help="answer 400 to a limit above this (default: no such limit)")
     add("--latency-ms", type=float, default=0, metavar="MS", help="pause before every response (default: %(default)s)")
     add("--requests-per-second", type=float, metavar="N", help="answer 429 above this (default: no limit)")
     add("--redirect-slash", action="store_true", help="answer 301 to paths without a trailing slash, as Django does")

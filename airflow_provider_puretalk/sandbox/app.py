@@ -18,7 +18,14 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from airflow_provider_puretalk.models import ApiError, AssistantPage
 from airflow_provider_puretalk.sandbox.control import control_router
 from airflow_provider_puretalk.sandbox.gate import API_PATH, FAULT_KEY, Gate
-from airflow_provider_puretalk.sandbox.pages import PageNotFoundError, etag_header, is_named, read_page, spoil
+from airflow_provider_puretalk.sandbox.pages import (
+    LimitRefusedError,
+    PageNotFoundError,
+    etag_header,
+    is_named,
+    read_page,
+    spoil,
+)
 from airflow_provider_puretalk.sandbox.state import Sandbox
 from airflow_provider_puretalk.sandbox.store import encode
 
@@ -118,8 +125,11 @@ def _api_router(sandbox: Sandbox) -> APIRouter:
                 url=url,
                 page_size=sandbox.rules.page_size,
                 max_limit=sandbox.rules.max_limit,
+                refuse_above=sandbox.rules.refuse_above,
                 shuffled=sandbox.shuffling if fault is not None and fault.kind == "shuffle" else None,
             )
+        except LimitRefusedError:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "The limit is too large.") from None
         except PageNotFoundError:
             raise HTTPException(HTTPStatus.NOT_FOUND, "Invalid page.") from None
         body = page.body() if fault is None else spoil(page, fault, url=url, query=query)

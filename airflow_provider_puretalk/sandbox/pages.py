@@ -30,6 +30,10 @@ class PageNotFoundError(Exception):
     """The list has no such page."""
 
 
+class LimitRefusedError(Exception):
+    """The ``limit`` is more than the service takes."""
+
+
 @dataclass(slots=True)
 class EncodedPage:
     """One page, its rows encoded already."""
@@ -52,6 +56,7 @@ def read_page(
     url: str,
     page_size: int,
     max_limit: int | None,
+    refuse_above: int | None = None,
     shuffled: Random | None = None,
 ) -> EncodedPage:
     """Read the page of a query.
@@ -59,9 +64,13 @@ def read_page(
     :param url: the address of the request, without query; ``next`` and ``previous`` are built on it.
     :param page_size: rows a page, where ``limit`` does not say.
     :param max_limit: silent maximum of ``limit``.
+    :param refuse_above: the greatest ``limit`` that is not refused.
     :param shuffled: read from a freshly shuffled list.
+    :raises LimitRefusedError: ``limit`` is too large.
     :raises PageNotFoundError: ``page`` is 0, negative, no number, or past the end.
     """
+    if refuse_above is not None and _limit(query, page_size, None) > refuse_above:
+        raise LimitRefusedError
     size = min(_limit(query, page_size, max_limit), _LARGEST)
     number = page_number(query)
     if number is None or number < 1:

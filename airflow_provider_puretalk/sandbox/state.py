@@ -56,6 +56,7 @@ class Rules:
 
     :ivar page_size: rows a page without ``limit``.
     :ivar max_limit: silent maximum of ``limit``; None for none.
+    :ivar refuse_above: a ``limit`` above it is answered with 400; None for no such limit.
     :ivar latency_ms: pause before every response.
     :ivar requests_per_second: what is above it is answered with 429; None for no limit.
     :ivar redirect_slash: answer 301 to a path without its trailing slash, as Django does.
@@ -66,6 +67,7 @@ class Rules:
     api_key: str = DEFAULT_API_KEY
     page_size: int = 20
     max_limit: int | None = 500
+    refuse_above: int | None = None
     latency_ms: float = 0
     requests_per_second: float | None = None
     redirect_slash: bool = False
@@ -96,6 +98,7 @@ _RULE_CHECKS: Mapping[str, Callable[[Any], None]] = {
     "api_key": lambda value: require_header_value("the API key", value),
     "page_size": lambda value: require_whole("the page size", value, 1),
     "max_limit": _check_maximum,
+    "refuse_above": _check_maximum,
     "latency_ms": lambda value: require_number("the latency in milliseconds", value, 0),
     "requests_per_second": _check_rate,
     "redirect_slash": lambda value: require_flag("redirect_slash", value),

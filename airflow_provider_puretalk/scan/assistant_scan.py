@@ -31,14 +31,17 @@ from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
 from airflow_provider_puretalk.scan.page_memory import PageMemory
+from airflow_provider_puretalk.scan.page_size import PageSizeFailedError, PageSizes
 from airflow_provider_puretalk.scan.prover import Method, Proof, Scanner
-from airflow_provider_puretalk.scan.single_page import SinglePageTries
 from airflow_provider_puretalk.scan.spool import NotSentAgainError, Row, ScannedPage, Spool
 
 log = logging.getLogger(__name__)
 
+#: The part of the connection's ``timeout`` from which on a page is too slow for its size to be kept.
+_SLOW = 1 / 3
+
 #: By base URL and account, for as long as this process lasts: watchers and sensors read the same list again and again.
-_single_pages: defaultdict[tuple[str, str], SinglePageTries] = defaultdict(SinglePageTries)
+_page_sizes: defaultdict[tuple[str, str], PageSizes] = defaultdict(PageSizes)
 
 
 class AssistantScan:
@@ -140,22 +143,30 @@ def scan(
     with ExitStack() as spools, ExitStack() as requesting:
         requesting.enter_context(reading())
         reader = _Reader(client, options, time.monotonic() + options.max_seconds, memory)
-        spool = spools.enter_context(reader.spool())
-        try:
-            scanner, proof = reader.read(spool)
-        except NotSentAgainError:
-            # Some page is new, so the records of all are needed. What is given up are requests whose responses had no body.
-            log.info("Some pages are as they were, and were not sent again; others have changed. Reading all of them.")
-            spool.close()
-            reader.validated.clear()
-            spool = spools.enter_context(reader.spool())
-            scanner, proof = reader.read(spool)
+        spool, scanner, proof = _read(reader, spools)
         unchanged = reader.is_unchanged(spool, proof)
         result = AssistantScan(spool, scanner, proof, consistency=options.consistency, unchanged=unchanged)
         requesting.close()
         yield result
         if memory is not None:
             spool.keep_in(memory, reader.validated, _pages_of(spool, proof))
+
+
+def _read(reader: _Reader, spools: ExitStack) -> tuple[Spool, Scanner, Proof]:
+    """Read the list into a spool, anew where something was tried in vain: each of the two can be once only."""
+    failed = None
+    while True:
+        spool = spools.enter_context(reader.spool())
+        try:
+            return spool, *reader.read(spool, failed=failed)
+        except NotSentAgainError:
+            # Some page is new, so the records of all are needed. What is given up are requests whose responses had no body.
+            log.info("Some pages are as they were, and were not sent again; others have changed. Reading all of them.")
+            reader.validated.clear()
+        except PageSizeFailedError as error:
+            failed = error.size, str(error)  # Not the error itself: it keeps alive what was in flight.
+            log.info("%s Reading anew in smaller ones.", error)
+        spool.close()
 
 
 class _Reader:
@@ -174,37 +185,52 @@ class _Reader:
         # Only a scan of several walks can meet the same page twice, or one after another.
         self._hashed = options.consistency == "verified" or memory is not None
         self._probing = options.probe
+        self._page_size = options.page_size or client.settings.page_size
+        self._sizes = _page_sizes[client.settings.base_url, client.settings.account]
         self.validated = {} if memory is None else dict(memory.validated)
 
     def spool(self) -> Spool:
         """Return an empty spool."""
         return Spool(self._memory, lambda page, body: self._decode(_raw(page, body))[0])
 
-    def read(self, spool: Spool) -> tuple[Scanner, Proof]:
+    def read(self, spool: Spool, *, failed: tuple[int, str] | None = None) -> tuple[Scanner, Proof]:
         """Read the list; return the proof, and the scanner that has what it rests on.
 
+        :param failed: a page size that has failed, and how: read in the smallest ones.
+        :raises PageSizeFailedError: pages of a size that was found, not set, fail.
         :raises NotSentAgainError: the records of a page are needed that was not sent again.
         """
         client, options, deadline = self._client, self._options, self._deadline
         # Of our own: a failure must end what is in flight here, and nothing else that the caller's event ends.
         stop = Cancellation(options.cancelled)
+        sizes = self._sizes if self._page_size is None and failed is None else None
+        # What only finds out whether the API answers must say nothing about sizes.
+        page_size = self._page_size or (self._sizes.smallest if failed or options.probe else self._sizes.found)
+        began, refused = deadline - options.max_seconds, failed
 
         def earlier(number: int, limit: int) -> Validated | None:
             found = self.validated.get((number, limit))
             return found if found is not None and spool.can_do_without(found.digest) else None
 
         def fetch(number: int, limit: int) -> RawPage:
+            nonlocal refused
+            grown = sizes is not None and limit > sizes.smallest
             # The first request of a scan is answered before any other is sent.
-            retries, self._probing = 0 if self._probing else None, False
-            return client.fetch(
+            retries, self._probing = 0 if self._probing else 1 if grown else None, False
+            raw = client.fetch(
                 number,
                 limit,
                 hashed=self._hashed,
                 retries=retries,
+                patient=grown,
                 earlier=earlier(number, limit),
                 deadline=deadline,
                 cancelled=stop,
             )
+            if refused:  # An API that fails at any size has not refused this one.
+                self._sizes.refuse(refused[0], time.monotonic() - began)
+                refused = None
+            return raw
 
         def fetch_once(number: int, limit: int) -> RawPage:
             half = (time.monotonic() + deadline) / 2  # However long it is silent, there is time for the other way.
@@ -239,12 +265,14 @@ class _Reader:
             spool,
             options,
             parse=parse,
-            page_size=options.page_size or client.settings.page_size,
+            page_size=page_size,
             deadline=deadline,
             parallel=client.settings.max_parallel_requests,
             cancelled=stop,
             fetch_once=fetch_once,
-            single_pages=_single_pages[client.settings.base_url, client.settings.account],
+            sizes=sizes,
+            slow=client.settings.timeout * _SLOW,
+            tried=(failed[1],) if failed else (),
         )
         proof = scanner.run()
         if not self.is_unchanged(spool, proof):
@@ -302,8 +330,15 @@ def _scanned(
 
 
 def _at(page: ScannedPage, raw: RawPage) -> ScannedPage:
-    """Return a page with the times of its request: the same page may come several times."""
-    return replace(page, requested_at=raw.response.requested_at, responded_at=raw.response.responded_at)
+    """Return a page with what its request was like: the same page may come several times."""
+    response = raw.response
+    return replace(
+        page,
+        requested_at=response.requested_at,
+        responded_at=response.responded_at,
+        body_bytes=len(response.body) or page.body_bytes,  # What was not sent again has none.
+        seconds=response.seconds,
+    )
 
 
 def _redacted(record: dict[str, Any], redact: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:

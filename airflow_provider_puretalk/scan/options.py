@@ -18,7 +18,8 @@ CONSISTENCIES: tuple[str, ...] = get_args(Consistency)
 class ScanOptions:
     """How to scan the list.
 
-    :param page_size: rows to request in each page; the connection's ``page_size`` by default.
+    :param page_size: rows to request in each page, to the letter; the connection's ``page_size`` by default. Where neither
+        is set, the scan finds out how many the server gives.
     :param consistency: ``verified`` (the ids are exactly the list's at one instant during the scan), ``checked`` (one walk
         without a contradiction) or ``best_effort`` (one walk; ``complete`` says whether it had any).
     :param max_walks: after so many walks without a proof it fails.

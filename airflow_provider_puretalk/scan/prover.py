@@ -24,24 +24,28 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 from airflow_provider_puretalk.certificate import Certificate
 from airflow_provider_puretalk.daemon_pool import DaemonPool
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
+    PuretalkConnectionError,
     PuretalkError,
     PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkPaginationError,
+    PuretalkResponseError,
+    PuretalkServerError,
 )
 from airflow_provider_puretalk.logs import Progress
 from airflow_provider_puretalk.scan.evidence import Evidence
 from airflow_provider_puretalk.scan.options import ScanOptions
-from airflow_provider_puretalk.scan.single_page import SinglePageTries
+from airflow_provider_puretalk.scan.page_size import BYTES_AT_ONCE, PageSizeFailedError, PageSizes
 from airflow_provider_puretalk.scan.spool import ScannedPage, Spool
 from airflow_provider_puretalk.wording import pluralize
 
@@ -49,12 +53,8 @@ log = logging.getLogger(__name__)
 
 Method = Literal["one_page", "two_walks", "union", "one_walk"]
 
-#: Fleets up to so many rows are tried as a single page first: nothing can move between pages.
-LARGEST_SINGLE_PAGE = 1_000
-#: How many more rows than ``count`` such a page requests, so that a few rows added meanwhile do not spoil it.
-_SINGLE_PAGE_SLACK = 100
 #: So many pages more than may be in flight are requested or at hand: one is parsed, and the others keep the threads busy
-#: while parsing it takes longer than usual. Each is held in memory.
+#: while parsing it takes longer than usual. Each is held in memory, so that large pages must be fewer.
 _PAGES_AT_HAND = 3
 #: Seconds that pages at hand wait for those right behind them. Responses to requests sent together come together, and their
 #: threads send the next requests sooner while no thread computes.
@@ -63,6 +63,9 @@ _GATHERING = 0.001
 _CHECK_EVERY = 0.1
 #: Walks in a row that contradict themselves in the same way before reading again is given up.
 _IDENTICAL_WALKS = 3
+
+#: What fails where a page is too much for the server or for a gateway before it.
+_TOO_MUCH = (PuretalkServerError, PuretalkConnectionError, PuretalkResponseError)
 
 #: Fetches page n with limit m, as whatever can be parsed. Called from several threads at once where that is allowed.
 Fetch = Callable[[int, int], Any]
@@ -147,13 +150,15 @@ class Scanner:
     :param spool: where the records go.
     :param parse: parses what was fetched, which is the page itself by default; raises the same where it had to fetch again.
     :param options: how to scan; its ``page_size``, ``cancelled`` and functions count for nothing here.
-    :param page_size: rows to request in a page.
+    :param page_size: rows to request in a page; with ``sizes`` rows to begin with.
     :param deadline: moment on the monotonic clock at which it gives up.
     :param parallel: how many pages may be in flight at once, while some more are at hand to be parsed.
     :param cancelled: ends the scan when it is set. It is set when the scan fails, to end what is in flight.
     :param fetch_once: the same as ``fetch`` with a single request, however that fails, and with time left when it does; for
         what is worth one only.
-    :param single_pages: how trying the account's list as a single page went in earlier readings.
+    :param sizes: what is known about the sizes that the server gives; None keeps ``page_size`` to the letter.
+    :param slow: seconds from which on a page that is not all of the list is too slow for its size to be kept.
+    :param tried: what was tried before it, a sentence each.
     """
 
     def __init__(
@@ -168,7 +173,9 @@ class Scanner:
         parallel: int = 1,
         cancelled: threading.Event | None = None,
         fetch_once: Fetch | None = None,
-        single_pages: SinglePageTries | None = None,
+        sizes: PageSizes | None = None,
+        slow: float = math.inf,
+        tried: Sequence[str] = (),
     ) -> None:
         self.evidence = Evidence()
         self._fetch = self.evidence.counted(fetch)
@@ -181,11 +188,14 @@ class Scanner:
         self._parallel = parallel
         self._cancelled = cancelled or threading.Event()
         self._fetch_once = self.evidence.counted(fetch_once or fetch)
-        self._single_pages = single_pages or SinglePageTries()
+        self._sizes = sizes
+        self._slow = slow
         self._cap = math.inf
+        self._has_several_pages = False
+        self._rows_a_page = page_size
+        self._largest_body = 1
         self._counts: dict[int, int] = {}
-        self._tried: list[str] = []
-        self._small_first: ScannedPage | None = None
+        self._tried = list(tried)
         self._contradictions = 0
         self._contradiction: tuple[set[int], bool] = set(), False
 
@@ -194,6 +204,7 @@ class Scanner:
 
         :raises PuretalkInconsistentScanError: no proof within ``max_walks`` or before the deadline; never for
             ``best_effort`` unless the deadline passes.
+        :raises PageSizeFailedError: pages of the size found fail, which those of the smallest may not; see ``sizes``.
         """
         for number in range(1, self._max_walks + 1):
             walk = self._start(number)
@@ -254,9 +265,14 @@ class Scanner:
 
     def _start(self, number: int) -> _Walk:
         """Send the walk's first request. From the second walk on it only counts: the moment that proofs are about."""
-        page = self._first_page(self._fetch, self._limit)
-        if number == 1 and self._is_worth_a_single_page(page):
-            page = self._single_page(page)
+        # A single row is enough to count; unless that proved nothing, since some servers count what they send.
+        only_counts = number == 2 and self._consistency == "verified" and self._has_several_pages
+        page = self._first_page(1 if only_counts and self._sizes else self._limit)
+        if number == 1 and self._sizes:
+            page = self._largest_page(page, self._sizes)
+        if page.limit == self._limit or number == 1:
+            self._rows_a_page = page.size or self._limit
+        self._has_several_pages = page.has_next
         walk = _Walk(number, page)
         if self._consistency != "verified" or (number == 1 and not self._is_whole(page)):
             walk.page_one = page
@@ -266,54 +282,62 @@ class Scanner:
             self._counts[walk.counting] = page.count
         return walk
 
-    def _single_page(self, first: ScannedPage) -> ScannedPage:
-        """Fetch the whole list as one page; where that is not to be had, return the first page as it is."""
-        limit, began = first.count + _SINGLE_PAGE_SLACK, time.monotonic()
-        try:
-            page = self._first_page(self._fetch_once, limit)
-        except PuretalkError as error:
-            # Servers and gateways refuse a limit with any status, or give up on a long response. Whatever it was: if it has
-            # nothing to do with the limit, the next page shows it.
-            self._single_page_failed(limit, error, began)
+    def _largest_page(self, first: ScannedPage, sizes: PageSizes) -> ScannedPage:
+        """Return the first page in the largest size that the server gives, and go on with that size."""
+        if first.has_next and sizes.smallest <= first.size < first.limit:
+            self._keep_size(first, sizes)  # The server gave more in an earlier reading.
             return first
-        if page.size < first.size or page.count < first.count:
-            # Rows were deleted just now, or the server takes such a limit for another one: only pages as before show which.
-            self._tried.append(
-                f"A single page of {limit}: {pluralize(page.size, 'row')} came, with a `count` of {page.count:,}."
-            )
-            log.info("%s", self._tried[-1])
-            return first
-        # The first page's rows were seen before this request, which is now the walk's first.
-        self._keep(0, first)
-        self._small_first = first
-        if page.has_next:
-            self._limit = page.size  # The server's cap: later pages must be cut alike.
-            self._tried.append(f"A single page of {page.limit}: the server sends {page.size} at most.")
-            log.info("%s", self._tried[-1])
-        return page
+        for limit in sizes.worth_trying(first):
+            began = time.monotonic()
+            try:
+                page = self._parsed(partial(self._fetch_once, 1, limit))
+            except PuretalkError as error:
+                # Servers and gateways refuse a limit with any status, or give up on a long response. Whatever it was: if it
+                # has nothing to do with the limit, the next page shows it.
+                self._check_time(error)
+                if self._cancelled.is_set():
+                    break
+                cost = time.monotonic() - began + (error.retry_after or 0.0)
+                sizes.refuse(limit, cost)
+                self._note(f"A page of {limit:,} rows failed: {error}")
+                if cost > self._slow:
+                    break  # A smaller one may cost as much.
+                continue
+            if page.size < first.size or not (page.has_next or page.count >= first.count):
+                # The server takes such a limit for another one, or rows were deleted just now.
+                self._note(
+                    f"A page of {limit:,} rows was not given: {pluralize(page.size, 'row')} came, with a `count` of "
+                    f"{page.count:,}."
+                )
+            elif page.has_next and page.seconds > self._slow:
+                self._note(f"A page of {limit:,} rows took {page.seconds:.1f} s.")
+            else:
+                self._keep_size(page, sizes)
+                return page
+            sizes.refuse(limit, page.seconds)
+        sizes.remember(self._limit)
+        return first
 
-    def _single_page_failed(self, limit: int, error: PuretalkError, began: float) -> None:
-        self._check_time(error)
-        if not self._cancelled.is_set():
-            self._single_pages.failed(time.monotonic() - began + (error.retry_after or 0.0))
-        self._tried.append(f"A single page of {limit} failed: {error}")
-        log.info("%s", self._tried[-1])
+    def _keep_size(self, page: ScannedPage, sizes: PageSizes) -> None:
+        """Go on with the size of a page, or with the server's cap that it shows: later pages must be cut alike."""
+        self._limit = page.limit
+        if page.has_next and page.size < page.limit:
+            self._cap = min(self._cap, page.size)
+            self._limit = page.size
+            sizes.refuse(page.size + 1, 0.0)
+            self._note(f"A page of {page.limit:,} rows: the server sends {page.size:,} at most.")
+        sizes.remember(self._limit)
 
-    def _first_page(self, fetch: Fetch, limit: int) -> ScannedPage:
+    def _note(self, sentence: str) -> None:
+        self._tried.append(sentence)
+        log.info("%s", sentence)
+
+    def _first_page(self, limit: int) -> ScannedPage:
         self._check_time()
-        page = self._parse_in_time(lambda: fetch(1, limit))
+        page = self._page(limit, lambda: self._fetch(1, limit))
         if page.has_next and 0 < page.size < limit:
             self._cap = min(self._cap, page.size)
         return page
-
-    def _is_worth_a_single_page(self, page: ScannedPage) -> bool:
-        return (
-            self._consistency == "verified"
-            and page.has_next
-            and page.size > 0
-            and page.limit <= page.count <= LARGEST_SINGLE_PAGE
-            and self._single_pages.are_due
-        )
 
     def _is_whole(self, page: ScannedPage) -> bool:
         """Return whether a first page is all of the list, as far as it says itself."""
@@ -325,11 +349,7 @@ class Scanner:
         if not self._is_whole(page):
             return None
         if self._consistency == "verified":
-            again = self._page_again(page)
-            if again is None:
-                walk.first = self._small_first or page
-                return None
-            walk.page_one = again
+            walk.page_one = again = self._first_page(self._limit)
             self._keep(walk.phase, again)
             confirmed = again.count == page.count and self._is_whole(again)
             if not (confirmed and self._spool.saw_the_same(walk.phase, walk.counting)):
@@ -338,19 +358,8 @@ class Scanner:
             return None  # An id twice on one page: no query over ids gives that.
         return Proof("one_page", True, page.count, walk.number, page.count, 0, walk.phase)
 
-    def _page_again(self, page: ScannedPage) -> ScannedPage | None:
-        """Fetch a page that is all of the list once more; None where a larger limit than usual fails this time."""
-        if page.limit == self._limit:
-            return self._first_page(self._fetch, page.limit)
-        began = time.monotonic()
-        try:
-            return self._first_page(self._fetch_once, page.limit)
-        except PuretalkError as error:
-            self._single_page_failed(page.limit, error, began)
-            return None
-
     def _read_the_rest(self, walk: _Walk) -> None:
-        progress = Progress(log, f"Reading {walk.number}", walk.first.count, page_size=walk.first.size)
+        progress = Progress(log, f"Reading {walk.number}", walk.first.count, page_size=self._rows_a_page)
         for page in self._pages(walk):
             walk.add(page)
             if page is not walk.page_one:
@@ -383,7 +392,7 @@ class Scanner:
 
     def _is_all_in_the_walk_before(self, walk: _Walk) -> bool:
         """Return whether the walk before saw the same, given that all that this one saw was seen before it."""
-        if walk.number == 2 and self._small_first is None and walk.counting - 2 not in self._counts:
+        if walk.number == 2 and walk.counting - 2 not in self._counts:
             return True  # There was nothing else before it.
         return self._spool.seen_in_both(walk.phase, walk.phase - 2) == walk.unique
 
@@ -419,18 +428,18 @@ class Scanner:
             if not walk.page_one.has_next:
                 return
             first, number = walk.page_one, 2
-        last_known = max(number, -(-first.count // max(1, first.size or self._limit)))  # rounded up, whatever its size
+        last_known = max(number, -(-first.count // self._rows_a_page))  # rounded up, whatever the size
         # Twice what it should take, and some: a list that never ends must end in an error, one that grows must not.
         ceiling = 2 * last_known + 10
         end = math.inf
-        ahead = self._parallel + (_PAGES_AT_HAND if self._parallel > 1 else 0)
         pending: set[Future[Any]] = set()
         done: set[Future[Any]] = set()
         of_page_one: Future[Any] | None = None
-        with _Here() if self._parallel == 1 else DaemonPool(self._parallel, "puretalk-page") as pool:
+        threads = min(self._parallel, self._most_at_once())  # Each keeps memory of its own for the next page.
+        with _Here() if threads == 1 else DaemonPool(threads, "puretalk-page") as pool:
             try:
                 while True:
-                    while len(pending) + len(done) < ahead and number <= min(last_known, end):
+                    while len(pending) + len(done) < self._most_at_once() and number <= min(last_known, end):
                         pending.add(future := pool.submit(self._fetch, number, self._limit))
                         of_page_one = future if number == 1 else of_page_one
                         number += 1
@@ -446,7 +455,7 @@ class Scanner:
                         done |= right_behind
                     self._check_time()
                     try:
-                        page = self._parse_in_time((future := done.pop()).result)
+                        page = self._page(self._limit, (future := done.pop()).result)
                     except PuretalkNotFoundError:
                         if future is of_page_one:
                             raise  # However short the list, it has a first page.
@@ -455,6 +464,9 @@ class Scanner:
                         continue
                     if page.has_next:
                         last_known = max(last_known, page.number + 1)
+                        if page.number == 1:  # A server's cap may be another one than in the walk before.
+                            last_known = max(last_known, -(-first.count // (page.size or self._limit)))
+                            ceiling = max(ceiling, 2 * last_known + 10)
                     else:
                         end = min(end, page.number)
                     if last_known > ceiling:
@@ -466,12 +478,30 @@ class Scanner:
                 self._cancelled.set()  # What is in flight ends, and the pool need not wait for it.
                 raise
 
-    def _parse_in_time(self, fetch: Callable[[], Any]) -> ScannedPage:
+    def _most_at_once(self) -> int:
+        """Return how many pages may be in flight and at hand: the fewer, the larger they are."""
+        usual = self._parallel + (_PAGES_AT_HAND if self._parallel > 1 else 0)
+        return max(1, min(usual, BYTES_AT_ONCE // self._largest_body))
+
+    def _page(self, limit: int, fetch: Callable[[], Any]) -> ScannedPage:
+        """Fetch and parse a page of the walk.
+
+        :raises PageSizeFailedError: it is too much, as it seems, and smaller ones may not be.
+        """
         try:
-            return self._parse(fetch())
+            return self._parsed(fetch)
         except PuretalkError as error:
             self._check_time(error)  # What the deadline cut off failed because of the deadline.
+            grown = self._sizes is not None and limit > self._sizes.smallest
+            too_much = isinstance(error, _TOO_MUCH) and not isinstance(error, PuretalkPaginationError)
+            if grown and too_much and not self._cancelled.is_set():
+                raise PageSizeFailedError(limit, error) from error
             raise
+
+    def _parsed(self, fetch: Callable[[], Any]) -> ScannedPage:
+        page = self._parse(fetch())
+        self._largest_body = max(self._largest_body, page.body_bytes)
+        return page
 
     def _time_left(self) -> float:
         """Return how long to wait at most before the next check of whether to go on."""

@@ -84,6 +84,8 @@ class ScannedPage:
     :ivar digest: hash of the page's bytes; None where it is not needed.
     :ivar requested_at: moment on the monotonic clock at which the request began that it is the response to.
     :ivar responded_at: the same of its last byte.
+    :ivar body_bytes: how large the response was, decoded; 0 where nobody needs to know.
+    :ivar seconds: how long it took.
     """
 
     number: int
@@ -95,6 +97,8 @@ class ScannedPage:
     digest: bytes | None = None
     requested_at: float = 0.0
     responded_at: float = 0.0
+    body_bytes: int = 0
+    seconds: float = 0.0
 
 
 class NotSentAgainError(ValueError):

@@ -25,7 +25,7 @@ def test_an_empty_connection_with_a_key_is_enough() -> None:
         base_url="https://api.puretalk.ai/api",
         api_key=KEY,
         account="fleet",
-        page_size=100,
+        page_size=None,
         timeout=30.0,
         max_retries=5,
         retry_backoff=0.5,

@@ -148,7 +148,7 @@ def test_progress_is_logged_with_verbose(run: Any, sandbox: Any) -> None:
     sandbox.rules.max_limit = 20
     assert run("assistants", "list").err.count("\n") == 1
     ended = run("assistants", "list", "--verbose", "--json")
-    assert "A single page of" in ended.err
+    assert "Reading 1 proves nothing" in ended.err
     assert len(ended.document) == 250
 
 

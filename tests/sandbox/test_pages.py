@@ -189,6 +189,20 @@ def test_a_limit_of_any_size_is_answered():
             assert (response.status_code, len(_ids(response))) == (200, 3)
 
 
+def test_a_limit_above_one_that_is_set_is_refused():
+    """With 400, as some services do; the maximum that is applied without a word does not hide it."""
+    with running(30, max_limit=5, refuse_above=10) as box:
+        for limit, status in ((10, 200), (11, 400)):
+            response = requests.get(
+                f"{box.base_url}/ai-assistants",
+                params={"limit": limit},
+                headers={"X-API-KEY": box.api_key},
+                timeout=10,
+            )
+            assert response.status_code == status
+            assert response.json().get("err", False) is (status == 400)
+
+
 @pytest.mark.parametrize(
     ("rule", "value"),
     [

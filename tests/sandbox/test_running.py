@@ -168,6 +168,7 @@ def test_the_window_slides_and_refused_requests_do_not_count(rate, arrivals, wai
         {"api_key": ""},
         {"page_size": 0},
         {"max_limit": 0},
+        {"refuse_above": 0},
         {"latency_ms": -1},
         {"latency_ms": float("nan")},
         {"latency_ms": 10**400},

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -22,9 +23,12 @@ from airflow_provider_puretalk.exceptions import (
     PuretalkInconsistentScanError,
     PuretalkNotFoundError,
     PuretalkPaginationError,
+    PuretalkResponseError,
+    PuretalkServerError,
 )
 from airflow_provider_puretalk.records.contract_check import SchemaReport
 from airflow_provider_puretalk.scan.options import Consistency, ScanOptions
+from airflow_provider_puretalk.scan.page_size import PageSizeFailedError, PageSizes
 from airflow_provider_puretalk.scan.prover import Proof, Scanner
 from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
 from airflow_provider_puretalk.snapshots.format.manifest import Consistency as ConsistencyPart
@@ -96,6 +100,14 @@ class Server:
         self._quiet_after = dice.choice((2, 5, 10, 20, 10_000))
         self.order = ORDERS[seed % len(ORDERS)]
         self.requests = 0
+        # Half of the readings find the page size by themselves; of their servers some refuse, fail or change their mind.
+        grows = random.Random(~seed)
+        self.finds_page_size = grows.random() < 0.5
+        self._refuses_above = grows.choice((math.inf, math.inf, math.inf, 4, 12)) if self.finds_page_size else math.inf
+        self._fails_from = grows.choice((math.inf, math.inf, 3, 5, 9)) if self.finds_page_size else math.inf
+        self._caps_from = grows.choice((math.inf, math.inf, 3, 6)) if self.finds_page_size else math.inf
+        self._later_cap = grows.choice((2, 5, 9))
+        self.size_found_before = grows.choice((0, 0, 6, 25))
 
     def fetch(self, number: int, limit: int) -> ScannedPage:
         """Answer one request."""
@@ -103,11 +115,15 @@ class Server:
         with self._lock:
             self.requests += 1
             self._meanwhile()
+            if limit > max(self.page_size, self._refuses_above):
+                raise PuretalkResponseError("The API refused the request.")
+            if limit > self.page_size and self.requests >= self._fails_from:
+                raise PuretalkServerError("The API failed.")
             rows = list(self.table.rows)
             if self.order == "rows first":
                 self._meanwhile()
             count = len(self.table.rows)
-            limit = int(min(limit, self._cap))
+            limit = int(min(limit, self._cap, self._later_cap if self.requests >= self._caps_from else math.inf))
             last = max(1, math.ceil(count / limit))
             if number > last:
                 raise PuretalkNotFoundError("Invalid page.")
@@ -181,17 +197,30 @@ def read(seed: int, consistency: Consistency) -> Reading:
         known = (spool.known(page.digest) if page.digest else None) or page
         return replace(known, requested_at=page.requested_at, responded_at=page.responded_at)
 
-    with Spool() as spool:
+    def scan_with(sizes: PageSizes | None) -> tuple[Scanner, Proof]:
         scanner = Scanner(
             fetch,
             spool,
             ScanOptions(consistency=consistency, max_walks=6),
             parse=recognise,
-            page_size=server.page_size,
+            page_size=sizes.found if sizes else server.page_size,
             parallel=server.parallel,
+            sizes=sizes,
         )
+        return scanner, scanner.run()
+
+    sizes = None
+    if server.finds_page_size:
+        sizes = PageSizes(smallest=server.page_size, largest=25, step=6, slack=3)
+        sizes.remember(server.size_found_before)
+    with ExitStack() as spools:
+        spool = spools.enter_context(Spool())
         try:
-            proof = scanner.run()
+            try:
+                scanner, proof = scan_with(sizes)
+            except PageSizeFailedError:
+                spool = spools.enter_context(Spool())
+                scanner, proof = scan_with(None)
         except (PuretalkInconsistentScanError, PuretalkPaginationError) as error:
             return Reading(type(error).__name__, True)
         rows = spool.rows_seen_in(proof.phase) if proof.moment is None else spool.rows_seen_around(proof.moment)

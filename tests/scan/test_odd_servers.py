@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_puretalk.exceptions import (
-    PuretalkAuthError,
     PuretalkInconsistentScanError,
-    PuretalkNotFoundError,
     PuretalkPaginationError,
     PuretalkResponseError,
-    PuretalkServerError,
     is_transient,
 )
 from airflow_provider_puretalk.scan.assistant_scan import scan
 from airflow_provider_puretalk.scan.options import ScanOptions
-from airflow_provider_puretalk.scan.single_page import SinglePageTries
 
 
 @pytest.fixture
@@ -233,146 +228,3 @@ def test_every_reading_that_is_given_up_says_why(
     ):
         pytest.fail("there is no reading")
     assert is_transient(caught.value)
-
-
-@pytest.mark.parametrize("parallel", [1, 4])
-@pytest.mark.parametrize(
-    "status",
-    [
-        400,
-        401,
-        403,
-        404,
-        405,
-        413,
-        414,
-        422,
-        429,
-        500,
-        502,
-        504,
-        "broken",
-        "reset",
-        "html",
-        "huge",
-        "silent",
-        "empty",
-        "capped",
-    ],
-)
-def test_a_server_that_refuses_a_larger_limit(
-    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, status: Any, parallel: int
-) -> None:
-    """The attempt to have the whole list as one page costs one request, whatever comes of it, and is not made again."""
-    ids = [f"{number:02}" for number in range(25)]
-
-    def by_limit(connection: Any) -> None:
-        query = dict(re.findall(r"(\w+)=(\d+)", connection_target(service)))
-        number, limit = int(query["page"]), int(query["limit"])
-        if limit > 10:
-            large.append(limit)
-            if isinstance(status, int):
-                connection.sendall(answers.answer({"err": True}, status))
-            elif status == "broken":
-                connection.sendall(answers.answer(b'{"count": 25'))
-            elif status == "html":
-                connection.sendall(answers.answer(b"<html>", Content_Type="text/html"))
-            elif status == "huge":
-                connection.sendall(answers.answer(b" " * 100_000))
-            elif status == "silent":
-                connection.recv(1)  # Until the other side has given up.
-            elif status == "empty":
-                connection.sendall(answers.answer(answers.page()))
-            elif status == "capped":
-                connection.sendall(answers.answer(answers.page(*ids[:20])))
-            return
-        more = f"?page={number + 1}" if number < 3 else None
-        connection.sendall(answers.answer(answers.page(*ids[(number - 1) * 10 : number * 10], count=25, next=more)))
-
-    def connection_target(service: Any) -> str:
-        with lock:  # Of the request that is answered: with several in flight the last one may be another's.
-            taken.append(len(taken))
-            return str(service.targets[taken[-1]])
-
-    large: list[int] = []
-    taken: list[int] = []
-    lock = threading.Lock()
-    service = serve(by_limit)
-    client = make_client(service.address, extra={"max_parallel_requests": parallel, "max_response_bytes": 50_000})
-    # Less time than the silence that the connection bears: some is left for the pages.
-    with scan(client, ScanOptions(page_size=10, max_seconds=4)) as found:
-        assert (found.method, found.walks, found.count) == ("two_walks", 2, 25)
-        assert "A single page of 125" in found.tried[0]
-    assert large == [125]
-    assert len(service.requests) == 1 + 3 + 1 + 3  # The large one, a walk, one that only counts, a walk.
-
-
-@pytest.mark.parametrize("refusal", ["silent", "throttled"])
-def test_a_single_page_that_costs_time_is_not_asked_for_at_each_reading(
-    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, refusal: str
-) -> None:
-    """A watcher that polls a server which is silent at a large limit, or wants a pause then, is held up once."""
-    ids = [f"{number:02}" for number in range(25)]
-    large: list[int] = []
-
-    def by_limit(connection: Any) -> None:
-        query = dict(re.findall(r"(\w+)=(\d+)", service.targets[-1]))
-        number, limit = int(query["page"]), int(query["limit"])
-        if limit > 10:
-            large.append(limit)
-            if refusal == "throttled":
-                connection.sendall(answers.answer({"err": True}, 429, Retry_After="1"))
-            else:
-                connection.recv(1)  # Until the other side has given up.
-            return
-        more = f"?page={number + 1}" if number < 3 else None
-        connection.sendall(answers.answer(answers.page(*ids[(number - 1) * 10 : number * 10], count=25, next=more)))
-
-    service = serve(by_limit)
-    for _ in range(3):
-        client = make_client(service.address, extra={"max_parallel_requests": 1, "timeout": 1})
-        with scan(client, ScanOptions(page_size=10)) as found:
-            assert (found.method, found.count) == ("two_walks", 25)
-    assert large == [125]
-    client = make_client(service.address, extra={"account": "other", "max_parallel_requests": 1, "timeout": 1})
-    with scan(client, ScanOptions(page_size=10)) as found:
-        assert found.count == 25
-    assert large == [125, 125]
-
-
-def test_a_single_page_is_tried_again_the_later_the_more_a_try_cost(clock: Any) -> None:
-    """After a refusal at once soon, after half a minute of silence in most of an hour, in a day at the latest."""
-    tries = SinglePageTries()
-    pauses = []
-    for seconds in (0.05, 30.0, 10.0**9):
-        began = clock.now
-        tries.failed(seconds)
-        while not tries.are_due:
-            clock.now += 1
-        pauses.append(clock.now - began)
-    assert pauses == [5, 3_000, 86_400]
-
-
-def test_an_outage_stays_an_outage(serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any) -> None:
-    """When the next page fails as well, that is the error, after as many tries as ever."""
-    first = answers.answer(answers.page("a", "b", count=5, next="?page=2"))
-    service = serve(first, answers.answer({"err": True}, 503))
-    client = make_client(service.address, extra={"max_retries": 2, "max_parallel_requests": 1})
-    with pytest.raises(PuretalkServerError), scan(client, ScanOptions(page_size=2)):
-        pytest.fail("there is no reading")
-    assert len(service.requests) == 1 + 1 + 3
-
-
-@pytest.mark.parametrize(
-    ("status", "error_class"), [(401, PuretalkAuthError), (403, PuretalkAuthError), (404, PuretalkNotFoundError)]
-)
-def test_a_refusal_that_has_nothing_to_do_with_the_limit(
-    serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, status: int, error_class: Any
-) -> None:
-    """A key that is refused from now on ends the reading at the next page, an address that is gone at the next walk."""
-    first = answers.answer(answers.page("a", "b", count=5, next="?page=2"))
-    service = serve(first, answers.answer({"err": True}, status))
-    client = make_client(service.address, extra={"max_parallel_requests": 1})
-    with pytest.raises(error_class), scan(client, ScanOptions(page_size=2)):
-        pytest.fail("there is no reading")
-    assert len(service.requests) == (4 if status == 404 else 3)

@@ -122,25 +122,6 @@ def test_one_page_that_changes_between_its_two_requests(box: Sandbox, read: Read
     assert box.request_count == 4
 
 
-def test_a_single_page_that_fails_the_second_time() -> None:
-    """The scan goes on with pages of the usual size, as many as there are, and two walks prove the list."""
-    failing = PuretalkServerError("The API failed.")
-    proof, requests = scripted(300, lambda nth, number, limit: failing if nth == 3 else None)
-    assert (proof.method, proof.walks, proof.count) == ("two_walks", 2, 300)
-    assert proof.tried[0] == "A single page of 400 failed: The API failed."
-    assert [limit for _, limit in requests].count(400) == 2
-    assert len(requests) == 3 + 30 + 1 + 30
-
-
-def test_single_pages_that_differ(box: Sandbox, read: Read) -> None:
-    """Where the list changed between the two, the usual pages decide: a larger one is not asked of the server for good."""
-    box.before_request(3, remove_first(box))
-    with read(10) as found:
-        assert facts(found) == ("two_walks", 2, True)
-        assert ids(found) == sorted(box.fleet.ids())
-    assert [request.query["limit"] for request in box.requests].count("125") == 2
-
-
 def test_an_empty_page_must_come_twice(box: Sandbox, read: Read) -> None:
     """One answer without assistants is no proof that there are none, whatever its ``count``."""
     records = list(box.fleet)
@@ -194,15 +175,7 @@ def test_an_empty_account(box: Sandbox, read: Read, consistency: str) -> None:
         assert (found.count, list(found), len(found)) == (0, [], 0)
 
 
-def test_verified_asks_for_a_single_page_where_the_fleet_is_small(box: Sandbox, read: Read) -> None:
-    """The page size is too small for one page, so a larger one is requested, twice: a proof."""
-    with read(10) as found:
-        assert facts(found) == ("one_page", 1, True)
-        assert ids(found) == sorted(box.fleet.ids())
-    assert [request.query["limit"] for request in box.requests] == ["10", "125", "125"]
-
-
-@pytest.mark.parametrize("cap", [8, 10, 20])
+@pytest.mark.parametrize("cap", [8, 10])
 def test_verified_notices_a_silent_cap(box: Sandbox, read: Read, cap: int) -> None:
     """The server gives fewer rows than asked for: then no page proves anything, and two walks with the same ids do."""
     box.rules.max_limit = cap
@@ -285,8 +258,8 @@ def test_a_list_that_never_rests_is_an_error(box: Sandbox, read: Read, consisten
     ):
         pytest.fail("there is no reading")
     first_pages = sum(request.query["page"] == "1" for request in box.requests)
-    # Verified: one of them was for everything in a single page, and the second and third walk begin with one that counts.
-    assert first_pages == (6 if consistency == "verified" else 3)
+    # Verified: the second and third walk begin with one that only counts.
+    assert first_pages == (5 if consistency == "verified" else 3)
 
 
 @pytest.mark.parametrize(
