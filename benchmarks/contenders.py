@@ -6,6 +6,7 @@ its memory above what it was with everything imported.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import resource
@@ -26,7 +27,7 @@ API_KEY = "benchmark-key"
 PAGE_SIZE = 100
 
 
-def naive(base_url: str, folder: Path) -> Contender:
+def naive(base_url: str, folder: Path, page_size: int = PAGE_SIZE) -> Contender:
     """Read as most scripts do: one session, ``r.json()``, a line each, no validation, no retries, no proof."""
     import requests
 
@@ -36,7 +37,7 @@ def naive(base_url: str, folder: Path) -> Contender:
             while True:
                 answer = session.get(
                     f"{base_url}/ai-assistants",
-                    params={"page": page, "limit": PAGE_SIZE},
+                    params={"page": page, "limit": page_size},
                     headers={"X-API-KEY": API_KEY},
                     timeout=30,
                 ).json()
@@ -172,12 +173,14 @@ def ours(
 
 CONTENDERS: dict[str, Callable[[str, Path], Contender]] = {
     "naive loop": naive,
+    "naive loop, 300 rows a page": functools.partial(naive, page_size=300),
+    "naive loop, 1,000 rows a page": functools.partial(naive, page_size=1_000),
     "HttpOperator": http_operator,
     "dlt rest_api": dlt_rest_api,
     "checked, jsonl": ours("checked", "jsonl", None, 8),
     "verified, jsonl": ours("verified", "jsonl", None, 8),
-    "checked, jsonl, its own page size": ours("checked", "jsonl", None, 8, None),
-    "verified, jsonl, its own page size": ours("verified", "jsonl", None, 8, None),
+    "checked, jsonl, page size unset": ours("checked", "jsonl", None, 8, None),
+    "verified, jsonl, page size unset": ours("verified", "jsonl", None, 8, None),
     "checked, jsonl.gz": ours("checked", "jsonl", "gzip", 8),
     "checked, parquet": ours("checked", "parquet", "zstd", 8),
 }

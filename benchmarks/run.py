@@ -11,6 +11,7 @@ import contextlib
 import importlib.metadata
 import itertools
 import json
+import math
 import os
 import platform
 import statistics
@@ -54,10 +55,12 @@ class Goal:
 
 
 @contextlib.contextmanager
-def serving(assistants: int, latency_ms: int, largest_page: int = 100) -> Iterator[str]:
+def serving(
+    assistants: int, latency_ms: int, largest_page: int = 1_000, *, refuse_above: float = math.inf
+) -> Iterator[str]:
     """Run the benchmark's server; yields its base URL."""
     command = [sys.executable, "-m", "benchmarks.server", f"--assistants={assistants}", f"--latency-ms={latency_ms}"]
-    command.append(f"--largest-page={largest_page}")
+    command += [f"--largest-page={largest_page}", f"--refuse-above={refuse_above}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -130,12 +133,52 @@ def table(latency_ms: int, figures: dict[str, Figures]) -> list[str]:
     ]
 
 
-def reading_goals(at: dict[int, dict[str, Figures]], memory: tuple[float, float], pages: int) -> list[Goal]:
-    """Hold the figures of reading against what was to be reached."""
+def count_requests(assistants: int, latency_ms: int, name: str, **server: float) -> int:
+    """Return how many requests a reading takes that is the first one of its process."""
+    with serving(assistants, latency_ms, int(server.pop("largest_page", 1_000)), **server) as base_url:
+        measure([name], base_url, assistants, 1)
+        return int(_number(base_url, "requests"))
+
+
+def requests_goals() -> list[Goal]:
+    """Count the requests of readings for which no page size is set."""
+    unset, usual = "verified, jsonl, page size unset", "verified, jsonl"
+    goals = [
+        Goal(
+            f"server {does}: requests more than with pages of 100, 5,000 assistants",
+            count_requests(5_000, 0, unset, **server) - count_requests(5_000, 0, usual, **server),
+            2,
+        )
+        for does, server in (
+            ("caps at 100 silently", {"largest_page": 100}),
+            ("refuses more than 100 with 400", {"refuse_above": 100}),
+        )
+    ]
+    for assistants, most in ((30, 2), (300, 3), (3_000, 8)):
+        requests = count_requests(assistants, 200, unset)
+        goals.append(Goal(f"200 ms, server allows 1,000: requests for {assistants:,} assistants", requests, most))
+    return goals
+
+
+def reading_goals(at: dict[int, dict[str, Figures]], large: dict[str, Figures], pages: int) -> list[Goal]:
+    """Hold the figures of reading against what was to be reached.
+
+    :param large: figures of four times as many assistants.
+    """
     slow, fast = at[50], at[0]
     ideal = pages / 8 * 0.05
     checked = slow["checked, jsonl"].seconds
     plain = fast["checked, jsonl"].seconds
+    verified = slow["verified, jsonl, page size unset"].seconds
+    naive = slow["naive loop"].seconds
+    memory = [
+        goal
+        for name in large
+        for goal in (
+            Goal(f"peak MB above the imports, 50,000: {name}", fast[name].peak_mb, 100),
+            Goal(f"peak MB for 200,000 / for 50,000: {name}", large[name].peak_mb / fast[name].peak_mb, 1.1),
+        )
+    ]
     return [
         Goal("50 ms: checked / ideal (pages / 8 x 50 ms)", checked / ideal, 1.5),
         Goal("50 ms: naive loop / checked", slow["naive loop"].seconds / checked, 6, at_least=True),
@@ -145,8 +188,20 @@ def reading_goals(at: dict[int, dict[str, Figures]], memory: tuple[float, float]
         Goal("50 ms: verified / checked (two walks of the wire)", slow["verified, jsonl"].seconds / checked, 2),
         Goal("0 ms: gzip / plain", fast["checked, jsonl.gz"].seconds / plain, 1.25),
         Goal("0 ms: Parquet / plain", fast["checked, parquet"].seconds / plain, 1.5),
-        Goal("peak MB above the imports, 50,000", memory[0], 100),
-        Goal("peak MB for 200,000 / for 50,000", memory[1] / memory[0], 1.1),
+        Goal("50 ms: verified, page size unset / with pages of 100", verified / slow["verified, jsonl"].seconds, 0.45),
+        Goal("50 ms: naive loop / verified, page size unset", naive / verified, 10, at_least=True),
+        Goal(
+            "50 ms: HttpOperator / verified, page size unset",
+            slow["HttpOperator"].seconds / verified,
+            11,
+            at_least=True,
+        ),
+        Goal(
+            "0 ms: checked, page size unset / naive loop",
+            fast["checked, jsonl, page size unset"].seconds / fast["naive loop"].seconds,
+            0.75,
+        ),
+        *memory,
     ]
 
 
@@ -188,8 +243,10 @@ def measure_reading(arguments: argparse.Namespace) -> list[str]:
             at[latency] = measure(CONTENDERS, base_url, arguments.assistants, arguments.times)
     print("200,000", flush=True)
     with serving(4 * arguments.assistants, 0) as base_url:
-        (large,) = measure(["verified, jsonl"], base_url, 4 * arguments.assistants, arguments.times).values()
-    goals = reading_goals(at, (at[0]["verified, jsonl"].peak_mb, large.peak_mb), arguments.assistants // 100)
+        names = ["verified, jsonl", "verified, jsonl, page size unset"]
+        large = measure(names, base_url, 4 * arguments.assistants, arguments.times)
+    print("requests", flush=True)
+    goals = reading_goals(at, large, arguments.assistants // 100) + requests_goals()
     return [line for latency, figures in at.items() for line in table(latency, figures)] + goals_table(goals)
 
 
@@ -244,7 +301,11 @@ def _write(part: str, lines: list[str]) -> None:
 
 
 def _server_cpu(base_url: str) -> float:
-    with urllib.request.urlopen(base_url.removesuffix("/api") + "/cpu") as answer:
+    return _number(base_url, "cpu")
+
+
+def _number(base_url: str, name: str) -> float:
+    with urllib.request.urlopen(f"{base_url.removesuffix('/api')}/{name}") as answer:
         return float(json.loads(answer.read()))
 
 

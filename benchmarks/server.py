@@ -1,8 +1,8 @@
 """A server for benchmarks that cannot be the bottleneck: all records are rendered before the first request.
 
 It speaks just enough HTTP/1.1 for GETs with keep-alive, answers after a fixed latency, and returns on ``/cpu`` how many
-seconds of processor time it has used so far. Usage: ``python -m benchmarks.server --assistants 50000``; the port it chose
-is the first line it prints.
+seconds of processor time it has used so far, on ``/requests`` how many pages were requested. Usage:
+``python -m benchmarks.server --assistants 50000``; the port it chose is the first line it prints.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Fleet:
         self._largest = largest_page
         self._refuse_above = refuse_above
         self._port = port
+        self.requests = 0
         self._starts: list[int] = []
         text = bytearray()
         for row in rows(assistants):
@@ -48,6 +49,7 @@ class Fleet:
 
     def answer(self, page: int, limit: int) -> bytes:
         """Return the whole HTTP answer for a page."""
+        self.requests += 1
         if limit > self._refuse_above:
             return _http(b'{"err":true,"msg":"Invalid limit."}', b"400 Bad Request")
         size = min(limit, self._largest)
@@ -110,6 +112,8 @@ class Connection(asyncio.Protocol):
             return _http(b"{}", b"400 Bad Request")
         if match[1] == b"/cpu":
             return _http(json.dumps(time.process_time()).encode())
+        if match[1] == b"/requests":
+            return _http(json.dumps(self._fleet.requests).encode())
         query = match[2] or b""
         numbers = {name: pattern.search(query) for name, pattern in _NUMBER.items()}
         page, limit = numbers[b"page"], numbers[b"limit"]
