@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.columns import Row, digest, to_segments, to_table, to_versions
-from airflow_provider_puretalk.history.files import StagedFile, VersionFile, VersionWriter
+from airflow_provider_puretalk.history.files import StagedFile, VersionFile, VersionWriter, ahead
 from airflow_provider_puretalk.history.manifest import HistoryFile
 from airflow_provider_puretalk.history.segments import Edit, Segment, stretches
 from airflow_provider_puretalk.history.versions import Reading
@@ -152,8 +152,7 @@ class Append:
         if layout.CURRENT not in self._files:
             return
         _, opened = self._files[layout.CURRENT]
-        for index in opened.groups():
-            table = opened.group(index)
+        for table in ahead(opened.group, opened.groups()):
             yield table, table["assistant_id"].to_pylist(), table["_digest"].to_pylist()
 
     def _changed(
@@ -257,8 +256,23 @@ class _Standing:
         new = [row for row in self._new if row is not None]
         if not self._order:
             return None
-        if not new or old is None:
-            return to_table(new) if old is None else old.take(self._order)
-        position = iter(range(len(old), len(old) + len(new)))
-        order = [next(position) if at is None else at for at in self._order]
-        return pa.concat_tables([old, to_table(new)]).take(order)
+        if old is None:
+            return to_table(new)
+        added = to_table(new) if new else old
+        # Slices of neighbours, which are copied as a whole.
+        slices: list[pa.Table] = []
+        position = begin = end = 0
+        for at in (*self._order, None):
+            if at is not None and at == end:
+                end += 1
+                continue
+            if begin < end:
+                slices.append(old.slice(begin, end - begin))
+            if at is not None:
+                begin, end = at, at + 1
+            else:
+                begin = end = -1
+                if position < len(new):
+                    slices.append(added.slice(position, 1))
+                    position += 1
+        return pa.concat_tables(slices).combine_chunks()

@@ -93,7 +93,7 @@ def to_versions(table: pa.Table, columns: Columns, indexes: Mapping[str, int]) -
     :param indexes: of the complete readings, by name.
     :raises ValueError: it is not such a table, or names a reading that is none.
     """
-    own = table.select(OWN).to_pydict()
+    own = table.select(["first_snapshot", "last_snapshot", "is_deleted", "_runs"]).to_pydict()
     arrays = [chunked.combine_chunks() for chunked in table.columns[: -len(OWN)]]
     records = to_records(arrays, columns)
     try:

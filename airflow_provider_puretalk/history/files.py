@@ -9,13 +9,14 @@ import hashlib
 import io
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 #: A row group is closed at this many rows, or at so many bytes of text, whichever comes first. A reader of one assistant
 #: fetches a whole group; in larger ones neighbours that are alike save more.
 ROWS_PER_GROUP = 12_000
-TEXT_PER_GROUP = {layout.CURRENT: 16_000_000, layout.RECENT: 32_000_000, layout.EARLY: 32_000_000}
+TEXT_PER_GROUP = {layout.CURRENT: 8_000_000, layout.RECENT: 16_000_000, layout.EARLY: 16_000_000}
 
 #: What stands is written anew every day, what ended seldom.
 _LEVELS = {layout.CURRENT: 7, layout.RECENT: 11, layout.EARLY: 11}
@@ -45,6 +46,9 @@ _PAGE = 64 << 20
 _WITH_PREFIXES = ("assistant_id", "prompt")
 #: Parquet ends with the length of its footer, and four letters.
 _TAIL = 8
+
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +274,19 @@ class Parts(io.RawIOBase):
                 piece[first - self._position : last - self._position] = data[first - offset : last - offset]
         self._position += len(piece)
         return bytes(piece)
+
+
+def ahead(read: Callable[[int], _Result], groups: Iterable[int]) -> Iterator[_Result]:
+    """Yield what is read of each row group; the next one is read meanwhile, which takes no interpreter lock."""
+    with ThreadPoolExecutor(1, thread_name_prefix="puretalk-history") as pool:
+        pending = None
+        for group in groups:
+            following = pool.submit(read, group)
+            if pending is not None:
+                yield pending.result()
+            pending = following
+        if pending is not None:
+            yield pending.result()
 
 
 def _leaves(fields: Iterable[pa.Field], parent: str = "") -> Iterator[str]:

@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from airflow_provider_puretalk.cycle_collector import collector_paused
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.columns import to_versions
-from airflow_provider_puretalk.history.files import Parts, VersionFile
+from airflow_provider_puretalk.history.files import Parts, VersionFile, ahead
 from airflow_provider_puretalk.history.manifest import HistoryFile, HistoryManifest, parse_manifest
 from airflow_provider_puretalk.history.versions import Reading, Version
 from airflow_provider_puretalk.locations import AnyLocation
@@ -27,7 +28,7 @@ from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 #: A file that is not larger is fetched whole, in one request, also for a single assistant.
 _SMALL = 512 << 10
 #: Versions decoded at once. More take more memory and no less time.
-_ROWS_AT_ONCE = 128
+_ROWS_AT_ONCE = 512
 
 _Result = TypeVar("_Result")
 
@@ -206,16 +207,17 @@ class HistoryFiles:
         from pyarrow import compute
 
         moment = self.readings[index].finished_at
-        for group in file.groups():
+
+        def standing(group: int) -> Any:
             times = file.group(group, ["valid_from", "valid_to"])
             began = compute.less_equal(times["valid_from"], moment)
             # Readings may have been finished at the same moment: their order follows below.
             goes_on = compute.fill_null(compute.greater_equal(times["valid_to"], moment), True)
             mask = compute.and_(began, goes_on)
-            if not compute.any(mask).as_py():
-                continue
-            rows = file.group(group).filter(mask)
-            for start in range(0, len(rows), _ROWS_AT_ONCE):
+            return file.group(group).filter(mask) if compute.any(mask).as_py() else None
+
+        for rows in ahead(standing, file.groups()):
+            for start in range(0, 0 if rows is None else len(rows), _ROWS_AT_ONCE):
                 for version in self._decoded(file, rows.slice(start, _ROWS_AT_ONCE)):
                     if version.first <= index and (version.end is None or index < version.end):
                         yield version
@@ -235,7 +237,7 @@ class HistoryFiles:
     def _decoded(self, file: VersionFile, rows: Any) -> list[Version]:
         if not len(rows):
             return []
-        with damage_as_error(file.where):
+        with damage_as_error(file.where), collector_paused():
             return [*to_versions(rows, file.columns, self._indexes)]
 
     def _with_current_manifest(self, read: Callable[[], _Result]) -> _Result:

@@ -7,7 +7,6 @@ reading, to the byte.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -460,16 +459,21 @@ def _checked(
     rows: Iterator[tuple[str, bytes]], reading: Reading, forgetting: Forgetting, index: int, taken_out: set[int]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the lines of a snapshot as they may be kept, and check their number."""
-    count = itertools.count()
-    for (identity, line), _ in zip(rows, count, strict=False):
-        kept = forgetting.apply(identity, line) if forgetting else line
+    count, keeps_all = 0, not forgetting
+    for row in rows:
+        count += 1
+        if keeps_all:
+            yield row
+            continue
+        identity, line = row
+        kept = forgetting.apply(identity, line)
         if kept != line:
             taken_out.add(index)
         if kept is not None:
             yield identity, kept
-    if (found := next(count)) != reading.count:
+    if count != reading.count:
         raise PuretalkSnapshotError(
-            f"The snapshot {reading.snapshot!r} is damaged: it holds {found:,} records, not {reading.count:,}."
+            f"The snapshot {reading.snapshot!r} is damaged: it holds {count:,} records, not {reading.count:,}."
         )
 
 
