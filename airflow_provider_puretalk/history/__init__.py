@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from airflow_provider_puretalk.history.blame import Passage
 from airflow_provider_puretalk.history.changes import FieldChange, LogEntry
-from airflow_provider_puretalk.history.playback import History, State, open
+from airflow_provider_puretalk.history.playback import DatedVersion, History, State, open
 from airflow_provider_puretalk.history.spans import Span
 from airflow_provider_puretalk.history.timeline import TimelineEntry
 from airflow_provider_puretalk.history.updating import Updated, forget, update
@@ -15,6 +15,7 @@ from airflow_provider_puretalk.history.verifying import Verified, verify
 from airflow_provider_puretalk.history.versions import Reading, Version
 
 __all__ = [
+    "DatedVersion",
     "FieldChange",
     "History",
     "LogEntry",

@@ -134,10 +134,11 @@ def judged(readings: Sequence[Reading], forgotten: Collection[str], cutoff: date
 
 
 def _judged(reading: Reading, forgotten: Collection[str], cutoff: datetime | None) -> Reading:
-    if reading.snapshot in forgotten:
-        return reading.model_copy(update={"provable": False, "reason": FORGOTTEN})
-    if reading.complete and reading.provable and cutoff is not None and reading.finished_at < cutoff:
+    # What is no longer kept is the stronger reason: of what was forgotten, the rest can still be played back.
+    if reading.complete and cutoff is not None and reading.finished_at < cutoff:
         return reading.model_copy(update={"provable": False, "reason": KEEP})
+    if reading.snapshot in forgotten and reading.reason != KEEP:
+        return reading.model_copy(update={"provable": False, "reason": FORGOTTEN})
     return reading
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.history import blame as passages
+from airflow_provider_puretalk.history import layout, updating, verifying
 from airflow_provider_puretalk.history import timeline as lines
-from airflow_provider_puretalk.history import updating, verifying
 from airflow_provider_puretalk.history.blame import Passage
 from airflow_provider_puretalk.history.changes import LogEntry, Readings, entries, of_fields
 from airflow_provider_puretalk.history.forgetting import hash_of
@@ -31,6 +31,7 @@ from airflow_provider_puretalk.history.verifying import Verified
 from airflow_provider_puretalk.history.versions import Reading, Version
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.locations import AnyLocation
+from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.field_paths import ABSENT, ITEMS, Pattern, covers, parse_name, parse_names
 from airflow_provider_puretalk.records.ignored_fields import DEFAULT
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
@@ -106,6 +107,31 @@ class State:
             "gap": [moment.isoformat() for moment in self.gap],
             "assistant_id": self.assistant_id,
         }
+
+
+class DatedVersion(NamedTuple):
+    """A version of an assistant, as a row of a slowly changing dimension.
+
+    :ivar valid_from: when the first reading that shows it was finished.
+    :ivar valid_to: when the first reading that no longer shows it was finished; None while it stands.
+    :ivar last_snapshot: the last that shows it; None while it stands.
+    :ivar is_deleted: whether it ended because the assistant was gone.
+    :ivar record: as of its last snapshot.
+    """
+
+    assistant_id: str
+    valid_from: datetime
+    valid_to: datetime | None
+    first_snapshot: str
+    last_snapshot: str | None
+    is_current: bool
+    is_deleted: bool
+    record: dict[str, Any]
+
+    @property
+    def json(self) -> str:
+        """The record as JSON, in its canonical spelling."""
+        return canonical_json.dumps(self.record).decode()
 
 
 class History:
@@ -248,6 +274,28 @@ class History:
         everything = itertools.chain(started, rest)
         found = [*lines.timeline(everything, self.readings, span), *map(lines.of_incomplete, beside)]
         return sorted(found, key=lambda entry: entry.reading.order)
+
+    def versions(self) -> Iterator[DatedVersion]:
+        """Yield every version of every assistant, in order of id and of time: what a warehouse loads."""
+        started, rest = _started(self._files.versions())
+        readings = self.readings
+        for one in itertools.chain(started, rest):
+            yield DatedVersion(
+                assistant_id=one.assistant_id,
+                valid_from=readings[one.first].finished_at,
+                valid_to=None if one.end is None else readings[one.end].finished_at,
+                first_snapshot=readings[one.first].snapshot,
+                last_snapshot=None if one.end is None else readings[one.end - 1].snapshot,
+                is_current=one.end is None,
+                is_deleted=one.is_deleted,
+                record=one.record,
+            )
+
+    @property
+    def files(self) -> list[str]:
+        """The addresses of its Parquet files, whose rows are the :meth:`versions`."""
+        folder = layout.history_folder(self.account)
+        return [self._files.storage.url_of(f"{folder}/{file.name}") for file in self._files.manifest.files]
 
     def find_assistant(self, text: str) -> str:
         """Return the id of the assistant that is meant by its id, the start of its id, or a name that it alone has.

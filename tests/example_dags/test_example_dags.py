@@ -13,13 +13,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import airflow
 import pytest
 from packaging.version import Version
 
-from airflow_provider_puretalk import sandbox, snapshots
+from airflow_provider_puretalk import history, sandbox, snapshots
 from tests import airflow_runner
+from tests.cluster import postgres
+from tests.history.snapshots import record, take
 
 HAS_APPROVALS = Version(airflow.__version__) >= Version("3.1")
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
@@ -121,6 +124,90 @@ def test_compare_and_branch_logs_only_where_something_changed(
         {"log_changes": "success", "stay_quiet": "skipped"},
     )
     assert ways == [quiet, loud, quiet]
+
+
+def test_history_is_updated_and_lets_old_snapshots_go(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
+    """Day after day; what was pruned can still be played back, and the last task removes nothing as it stands."""
+    dag, edited = bag.dags["puretalk_history"], account.fleet.ids()[0]
+    prune = dag.task_dict["prune"]
+    assert prune.is_dry_run
+    prune.keep_daily = 1
+    results = []
+    for day in (1, 2, 3):
+        account.fleet.change(edited, {"prompt": f"You are polite on day {day}."})
+        prune.is_dry_run = day < 3
+        moment = {"logical_date": datetime(2026, 11, day, tzinfo=UTC)}
+        results.append(airflow_runner.run(dag, conf={"destination": str(tmp_path)}, **moment).xcoms)
+    taken = [result["snapshot"]["snapshot"] for result in results]
+    assert [result["history"]["folded"] for result in results] == [[name] for name in taken]
+    gone = [name for name in taken if name not in {one.snapshot for one in snapshots.list_snapshots(str(tmp_path))}]
+    assert gone == results[-1]["prune"]["removed"]
+    assert gone
+    found = history.open(tmp_path, "puretalk_default")
+    prompts = [record["prompt"] for name in taken for record in found.at(name, edited).records()]
+    assert prompts == [f"You are polite on day {day}." for day in (1, 2, 3)]
+
+
+@pytest.fixture
+def days(tmp_path: Path) -> Path:
+    """Three days in October, folded: one assistant records calls on the second, and goes on the third."""
+    for day, records in enumerate(
+        [
+            [record("a", call_recording_enabled=False), record("b", call_recording_enabled=False)],
+            [record("a", call_recording_enabled=True), record("b", call_recording_enabled=False)],
+            [record("b", call_recording_enabled=False, name="Renamed")],
+        ]
+    ):
+        take(tmp_path, day, records, account="puretalk_default")
+    history.update(tmp_path, "puretalk_default")
+    return tmp_path
+
+
+def test_history_is_asked_in_sql(bag: Any, days: Path) -> None:
+    """The fleet of a day is what the library says it was, and who recorded calls is found by the days."""
+    dag = bag.dags["puretalk_history_questions"]
+    for first, last, recorded in [
+        ("2026-10-01", "2026-10-31", ["a"]),
+        ("2026-10-03", "2026-10-03", ["a"]),
+        ("2026-10-04", "2026-10-04", []),
+    ]:
+        result = _run(dag, {"destination": str(days), "first": first, "last": last})
+        state = history.open(days, "puretalk_default").at(last)
+        assert result["fleet_on"] == [[one["assistant_id"], one["name"]] for one in state.records()]
+        assert result["recorded_between"] == recorded
+
+
+def test_history_is_loaded_into_postgresql(
+    bag: Any, days: Path, connection: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A row for each version, the same after a second run; another account's rows stay."""
+    import sqlalchemy
+
+    try:
+        with postgres.running(tmp_path_factory.mktemp("postgres") / "log") as database:
+            address = urlsplit(database.url)
+            where = {"host": address.hostname, "port": address.port, "login": address.username}
+            where |= {"password": address.password, "schema": address.path[1:]}
+            connection("puretalk_warehouse", conn_type="postgres", **where)
+            dag = bag.dags["puretalk_history_to_postgres"]
+            assert _run(dag, {"destination": str(days)})["load"] == 4
+            engine = sqlalchemy.create_engine(database.url)
+            columns = "valid_from, valid_to, first_snapshot, last_snapshot, is_current, is_deleted, record"
+            table = "puretalk_assistant_versions"
+            with engine.begin() as writing:
+                writing.exec_driver_sql(f"INSERT INTO {table} SELECT 'other', assistant_id, {columns} FROM {table}")
+            assert _run(dag, {"destination": str(days)})["load"] == 4
+            with engine.connect() as reading:
+                counts = reading.exec_driver_sql(f"SELECT account, count(*) FROM {table} GROUP BY 1 ORDER BY 1")
+                assert [tuple(row) for row in counts] == [("other", 4), ("puretalk_default", 4)]
+                names = reading.exec_driver_sql(
+                    f"SELECT record ->> 'name' FROM {table} WHERE account = 'puretalk_default' AND valid_from <= "
+                    "'2026-10-02 12:00Z' AND (valid_to > '2026-10-02 12:00Z' OR valid_to IS NULL) ORDER BY 1"
+                )
+                assert [name for (name,) in names] == ["Agent a", "Agent b"]
+            engine.dispose()
+    except postgres.PostgresError as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.skipif(not HAS_APPROVALS, reason="Airflow before 3.1 has no approvals")

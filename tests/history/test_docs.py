@@ -27,7 +27,7 @@ def test_every_block_runs(sandbox: Sandbox, tmp_path: Path, capsys: pytest.Captu
     take_snapshot(PuretalkHook(), Storage(str(tmp_path)), snapshot="today")
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for block in blocks:
         exec(compile(block.replace("/data/puretalk", str(tmp_path)), "history.md", "exec"), names)
     printed = capsys.readouterr().out

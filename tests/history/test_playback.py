@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import random
 import re
@@ -497,3 +498,33 @@ class TestForgetting:
             ("no longer provable: something that it held was forgotten",)
         ] * 2
         assert [name for name, _ in again.verify().not_provable] == [name_of(0), name_of(1)]
+
+    def test_what_was_forgotten_and_then_dropped_is_refused(self, folded: Folded, tmp_path: Path) -> None:
+        """Once versions are no longer kept, nothing is made up of what is left, whatever was forgotten before."""
+        found = folded(*([record("a", prompt=f"Version {day}.", tools=[1])] for day in range(6)))
+        found.forget(fields=["tools"])
+        update(tmp_path, ACCOUNT, keep=2)
+        again = history.open(tmp_path, ACCOUNT)
+        with pytest.raises(PuretalkConfigurationError, match="older than the history"):
+            again.at(name_of(1))
+        assert again.log("a")[-1].what == "first"
+
+
+class TestVersions:
+    def test_every_version_is_a_row(self, folded: Folded) -> None:
+        """With the time in which it stood, half open, and the record as of its last snapshot."""
+        found = folded(
+            [record("a"), record("b")], [record("a", updated_at="2026-10-01T05:00:00Z")], [record("a", name="A")]
+        )
+        rows = [*found.versions()]
+        assert [
+            (one.assistant_id, one.valid_from, one.valid_to, one.first_snapshot, one.last_snapshot) for one in rows
+        ] == [
+            ("a", moment(0), moment(2), name_of(0), name_of(1)),
+            ("a", moment(2), None, name_of(2), None),
+            ("b", moment(0), moment(1), name_of(0), name_of(0)),
+        ]
+        assert [(one.is_current, one.is_deleted) for one in rows] == [(False, False), (True, False), (False, True)]
+        assert rows[0].record == record("a", updated_at="2026-10-01T05:00:00Z")
+        assert json.loads(rows[0].json) == rows[0].record
+        assert all(Path(path).exists() for path in found.files)
