@@ -29,7 +29,7 @@ into = $(1)/bin/python -m pip install -qq -c $(2) --build-constraint $(2) --grou
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/demo.stamp  ## Watch a real Airflow take two snapshots and compare them, then read the report
+demo: .venv/demo.stamp  ## Watch a real Airflow take two snapshots and compare them, then play back some days of one assistant
 	@.venv/bin/python -m demo
 
 airflow: .venv/demo.stamp  ## Run Airflow with the example DAGs and a stand-in PureTalk, until Ctrl-C

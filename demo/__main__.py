@@ -1,4 +1,6 @@
-"""Takes two snapshots with a real Airflow, compares them, and shows all of it; with `airflow`, leaves Airflow running.
+"""Takes two snapshots with a real Airflow, compares them, plays back some days, and shows all of it.
+
+With `airflow`, it leaves Airflow running.
 
 With PURETALK_API_KEY in the environment both use the real service; nothing is changed there.
 """
@@ -57,7 +59,7 @@ def main() -> int:
 def _demo() -> None:
     # Imported late, so that a missing piece is reported as a failed step.
     with step("Check what is installed"):
-        from demo import account, cluster, fleet, runs
+        from demo import account, cluster, fleet, past, runs
     begin = time.monotonic()
     with fleet.account() as source:
         destination = _destination(source)
@@ -75,8 +77,15 @@ def _demo() -> None:
                     results = runs.run(airflow, COMPARING_DAG)
                     newest = results["snapshot"]
                     say(results["compare"]["summary"])
+        played = None
+        if source.control is not None:
+            with step("Make some days of history: edit an assistant, and keep a snapshot of each day"):
+                played = past.make(source, DEMO / "days")
     with step("Read what is there, and check it"):
         account.show(destination, newest)
+    if played is not None:
+        with step("Play the history of that assistant back"):
+            past.show(DEMO / "days", played)
     print(f"\nAll of it took {time.monotonic() - begin:.0f} s, and everything that was started has been stopped.")
     print("What to try next: make airflow runs the same Airflow until Ctrl-C, for the browser.")
 

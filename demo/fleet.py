@@ -65,7 +65,7 @@ def change(control: str, manifest_path: str) -> list[str]:
     :returns: what was done, in words.
     """
     edited, removed = islice(snapshots.iter_records(manifest_path), 2)
-    _send("PATCH", f"{control}/{edited['assistant_id']}", {"prompt": edited["prompt"] + "\nNever promise a refund."})
+    edit(control, edited["assistant_id"], {"prompt": edited["prompt"] + "\nNever promise a refund."})
     added = [_send("POST", control, {"name": name}) for name in ("Night line", "Night line (test)")]
     _send("DELETE", f"{control}/{removed['assistant_id']}", None)
     return [
@@ -73,6 +73,11 @@ def change(control: str, manifest_path: str) -> list[str]:
         *(f"added {record['name']!r}" for record in added),
         f"removed {removed['name']!r}",
     ]
+
+
+def edit(control: str, assistant_id: str, fields: dict[str, Any]) -> None:
+    """Change fields of an assistant of the stand-in."""
+    _send("PATCH", f"{control}/{assistant_id}", fields)
 
 
 def _connection(key: str, host: str) -> dict[str, str]:
