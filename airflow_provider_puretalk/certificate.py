@@ -46,7 +46,7 @@ class Counting(_Part):
 
 
 class Walk(_Part):
-    """The pages of one walk. Walk 0, where there is one, is a first page that came before walk 1 and belongs to none.
+    """The pages of one walk. Walk 0, which early releases have, is a first page that came before walk 1 and belongs to none.
 
     :ivar limits: the different numbers of rows requested, ascending, see :data:`MOST_VALUES`.
     :ivar requests: how many requests it sent, its counting one included; a retry is not counted.

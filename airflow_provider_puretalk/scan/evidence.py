@@ -42,15 +42,12 @@ class _Pages:
     rows: int = 0
     limits: set[int] = field(default_factory=set)
     counts: set[int] = field(default_factory=set)
-    first_count: int = 0
     first_request: float = math.inf
     last_response: float = -math.inf
     last_number: int = 0
     next_is_null: bool = False
 
     def add(self, page: ScannedPage) -> None:
-        if not self.pages:
-            self.first_count = page.count
         self.pages += 1
         self.rows += page.size
         self.limits.add(page.limit)
@@ -116,8 +113,6 @@ class Evidence:
         :param count: what its first response said.
         """
         before = sum(ended.requests for ended in self._ended.values())
-        if 0 in self._pages:
-            before += self._pages[0].pages
         self._ended[walk] = _Ended(count, broke_off, self._requests - before)
 
     def certificate(self, spool: Spool, proof: Proof, *, cap: float, around: bool) -> Certificate:
@@ -142,8 +137,7 @@ class Evidence:
         )
 
     def _walk(self, number: int, pages: _Pages) -> Walk:
-        # What came before the first walk was no walk, and has no end.
-        ended = self._ended.get(number) or _Ended(pages.first_count, False, pages.pages)
+        ended = self._ended[number]
         return Walk(
             number=number,
             limits=_bounded(pages.limits),

@@ -28,10 +28,6 @@ KINDS: dict[str, tuple[Consistency, Callable[[model.Reading], bool]]] = {
         lambda reading: reading.outcome == "one_page" and len(walks(reading)) > 2 and bool(certificate(reading)["cap"]),
     ),
     "two walks": ("verified", lambda reading: reading.outcome == "two_walks" and len(walks(reading)) == 2),
-    "two walks and a first page": (
-        "verified",
-        lambda reading: reading.outcome == "two_walks" and walks(reading)[0]["number"] == 0,
-    ),
     "union with others on both sides": (
         "verified",
         lambda reading: (
@@ -45,7 +41,10 @@ KINDS: dict[str, tuple[Consistency, Callable[[model.Reading], bool]]] = {
         ),
     ),
     "checked, one page": ("checked", lambda reading: reading.outcome == "one_page" and bool(reading.ids)),
-    "checked, one walk": ("checked", lambda reading: reading.outcome == "one_walk" and bool(reading.ids)),
+    "checked, one walk after another": (
+        "checked",
+        lambda reading: reading.outcome == "one_walk" and bool(reading.ids) and len(walks(reading)) > 1,
+    ),
     "best effort, complete": (
         "best_effort",
         lambda reading: reading.outcome == "one_walk" and reading.manifest is not None and reading.manifest.complete,
@@ -179,16 +178,13 @@ INFORMATIVE = {
     | {"certificate.cap", "last.counting.limit", "other.counting"},
     # The other ids may be left out of a certificate, which then proves less, and says so.
     "two walks": OF_TWO_WALKS,
-    "two walks and a first page": OF_TWO_WALKS
-    | OF_OTHERS_THAT_COUNT
-    | {"certificate.before.others", "certificate.walks"},
     "union with others on both sides": OF_A_UNION | {"certificate.before.others", "certificate.after.others"},
     # Two walks that count the same: which of them the ids were seen around, only their hashes say.
     "union about an earlier walk": OF_A_UNION
     | {f"moment.{one}" for one in IN_ANY_WALK | OF_COUNTING}
     | {"certificate.moment.walk", "last.counting.count", "other.counting"},
     "checked, one page": IN_ANY,
-    "checked, one walk": IN_ANY | OF_A_WALK | OF_OTHERS,
+    "checked, one walk after another": IN_ANY | OF_A_WALK | OF_OTHERS,
     "best effort, complete": IN_ANY | OF_A_WALK,
     # Whatever shows that it is not complete.
     "best effort, not complete": IN_ANY | OF_A_WALK | {"last.broke_off", "last.counts"},
@@ -232,7 +228,7 @@ WALK = "certificate.walks.-1"
 FORGED: list[tuple[str, Callable[[dict[str, Any], list[str]], None], str]] = [
     ("two walks", put("method", "one_walk"), "one_walk is no proof of verified"),
     ("two walks", put("method", "lucky"), "lucky is no proof of verified"),
-    ("checked, one walk", put("method", "two_walks"), "two_walks is no proof of checked"),
+    ("checked, one walk after another", put("method", "two_walks"), "two_walks is no proof of checked"),
     ("two walks", put("walks", 3), "its walks are not those that were counted"),
     ("two walks", put("certificate.walks", []), "its walks are not those that were counted"),
     (
@@ -280,9 +276,13 @@ FORGED: list[tuple[str, Callable[[dict[str, Any], list[str]], None], str]] = [
     ("one page", put(f"{WALK}.next_is_null", False), "the page was not all of the list"),
     ("one page", put(f"{WALK}.pages", 2), "the page was not all of the list"),
     ("checked, one page", put(f"{WALK}.limits", lambda _, ids: [len(ids)]), "the page may have been cut at its limit"),
-    ("checked, one walk", put("duplicates_removed", 1), "what came twice is not what was removed"),
-    ("checked, one walk", put(f"{WALK}.broke_off", True), "the last walk is not without a contradiction"),
-    ("checked, one walk", put("certificate.moment", {"walk": 1, "count": 1}), "checked is about no moment"),
+    ("checked, one walk after another", put("duplicates_removed", 1), "what came twice is not what was removed"),
+    ("checked, one walk after another", put(f"{WALK}.broke_off", True), "the last walk is not without a contradiction"),
+    (
+        "checked, one walk after another",
+        put("certificate.moment", {"walk": 1, "count": 1}),
+        "checked is about no moment",
+    ),
 ]
 
 
