@@ -238,6 +238,7 @@ def _read(folder: str) -> None:
 
 
 def _log(folder: str) -> dict[str, float]:
+    from airflow_provider_puretalk.history import History
     from airflow_provider_puretalk.history.reader import HistoryFiles, existing_manifest
     from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
@@ -260,15 +261,16 @@ def _log(folder: str) -> dict[str, float]:
     files = HistoryFiles(storage, ACCOUNT, manifest)
     # One in the middle of the fleet.
     group = manifest.files[0].groups[len(manifest.files[0].groups) // 2]
-    if not files.versions_of(group.first_id):
+    if not History(files).log(group.first_id):
         raise SystemExit("There are no versions of it.")
     return {"fetched": sum(fetched), "requests": len(fetched)}
 
 
 def _at(folder: str, assistants: int, days: int) -> None:
-    from airflow_provider_puretalk.history.reader import HistoryFiles
+    from airflow_provider_puretalk import history
 
-    if sum(1 for _ in HistoryFiles.open(folder, ACCOUNT).standing_at(days // 2)) != assistants:
+    fleet = history.open(folder, ACCOUNT)
+    if sum(1 for _ in fleet.at(fleet.readings[days // 2].snapshot).records()) != assistants:
         raise SystemExit("Not all assistants were found.")
 
 

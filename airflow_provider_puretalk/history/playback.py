@@ -394,6 +394,8 @@ class History:
 
 def record_at(version: Version, index: int) -> dict[str, Any]:
     """Return the record of a version as a reading shows it, which has the ``updated_at`` of its run."""
+    if version.runs[-1][0] <= index:
+        return version.record
     updated_at = next(value for first, value in reversed(version.runs) if first <= index)
     if updated_at is ABSENT:
         return {name: value for name, value in version.record.items() if name != DEFAULT}

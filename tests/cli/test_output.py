@@ -123,3 +123,35 @@ def test_cells() -> None:
     assert [cell(value) for value in (None, True, 1.50, "x", ["é"], {"a": None})] == [
         "-", "true", "1.5", "x", '["é"]', '{"a":null}',
     ]  # fmt: skip
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "variables", "expected"),
+    [
+        (Terminal, {"TERM": "xterm"}, "> be \x1b[31mrude\x1b[0m\x1b[32mkind\x1b[0m\n> \x1b[32m\\x1b[2J\x1b[0m\n"),
+        (Terminal, {"TERM": "xterm", "NO_COLOR": "1"}, "> be [-rude-]{+kind\n> \\x1b[2J+}\n"),
+        (Terminal, {"TERM": "dumb"}, "> be [-rude-]{+kind\n> \\x1b[2J+}\n"),
+        (io.StringIO, {"TERM": "xterm"}, "> be [-rude-]{+kind\n> \\x1b[2J+}\n"),
+    ],
+    ids=["terminal", "NO_COLOR", "dumb", "pipe"],
+)
+def test_text_has_colours_where_they_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, stream: Any, variables: dict[str, str], expected: str
+) -> None:
+    """Elsewhere marks stand for them; what the API sends can make none, and each line is indented."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    paper = stream()
+    parts: list[Any] = [("be ", None), ("rude", "delete"), ("kind\n\x1b[2J", "insert")]
+    Output(paper, as_json=False).text(parts, indent="> ")
+    assert paper.getvalue() == expected
