@@ -75,12 +75,22 @@ def show(options: argparse.Namespace, output: Output) -> int:
         output.table(COLUMNS, ([_found(record, field) for field in fields] for record in state.records()))
     else:
         for record in state.records():
-            output.facts(sorted(record.items()))
+            _print_record(output, record)
             break
         else:
             output.line(f"{chosen} was not there.")
     print_message(state.statement)
     return DONE
+
+
+def _print_record(output: Output, record: dict[str, Any]) -> None:
+    """Print a record: short values side by side with their names, then texts of several lines."""
+    long = {name for name, value in record.items() if isinstance(value, str) and "\n" in value}
+    output.facts(sorted((name, value) for name, value in record.items() if name not in long))
+    for name in sorted(long):
+        output.line("")
+        output.text([(name, "title")])
+        output.text([(record[name], None)], indent="    ")
 
 
 def _found(record: dict[str, Any], field: Sequence[str]) -> Any:

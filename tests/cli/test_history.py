@@ -86,7 +86,8 @@ def test_show_is_the_state_of_a_day(run: Any, fleet: Path) -> None:
     """Of one assistant or of the fleet, with what it stands for on stderr; an absence is said."""
     ended = run("history", "show", fleet, "a-1", "--at", "2026-10-01")
     assert ended.code == 0
-    assert "never mention prices" in ended.out
+    assert "name          Agent a-1\n" in ended.out
+    assert ended.out.endswith("prompt\n" + "".join(f"    {line}\n" for line in PROMPT.splitlines()))
     assert "As of snapshot 20261001T020007Z." in ended.err
     assert run("history", "show", fleet, "Bea", "--at", "20261002T020007Z").out == "b-2 was not there.\n"
     whole = run("history", "show", fleet, "--at", "2026-10-02", "--json").document

@@ -21,6 +21,7 @@ from airflow_provider_puretalk.operators import (
     PuretalkListAssistantsOperator,
     PuretalkPruneSnapshotsOperator,
     PuretalkSnapshotAssistantsOperator,
+    PuretalkUpdateHistoryOperator,
 )
 from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor, PuretalkAssistantSensor
 from tests.s3_front import guarded_by
@@ -126,13 +127,14 @@ def storage_operators(storage_conn_id: str) -> dict[str, Any]:
     return {
         "compare": PuretalkCompareSnapshotsOperator(task_id="compare", account="fleet", **place),
         "prune": PuretalkPruneSnapshotsOperator(task_id="prune", account="fleet", keep_daily=1, **place),
+        "history": PuretalkUpdateHistoryOperator(task_id="history", account="fleet", keep="forever", **place),
         "snapshot to S3": PuretalkSnapshotAssistantsOperator(task_id="to_s3", **place),
         "changed": PuretalkAssistantsChangedSensor(task_id="changed", **place),
     }
 
 
 API = ["list", "page", "snapshot", "sensor", "deferrable"]
-STORAGE = ["compare", "prune", "snapshot to S3", "changed"]
+STORAGE = ["compare", "prune", "history", "snapshot to S3", "changed"]
 
 
 def operator_of(kind: str, tmp_path: Any, storage_conn_id: str) -> Any:

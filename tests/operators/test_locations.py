@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_puretalk import links, locations, params, snapshots
+from airflow_provider_puretalk import history, links, locations, params, snapshots
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator,
     PuretalkPruneSnapshotsOperator,
     PuretalkSnapshotAssistantsOperator,
+    PuretalkUpdateHistoryOperator,
 )
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
@@ -212,10 +213,14 @@ def test_path_objects_everywhere(
         ran = {"account": "puretalk_default", "destination": given}
         context["ti"].xcom_push = lambda **_: None
         PuretalkCompareSnapshotsOperator(task_id="c", snapshot="2", baseline="1", **ran).execute(context)
-        PuretalkPruneSnapshotsOperator(task_id="p", keep_daily=1, **ran).execute(context)
+        PuretalkUpdateHistoryOperator(task_id="h", keep="forever", **ran).execute(context)
+        assert len(history.open(given, "puretalk_default").verify().proven) == 2
+        PuretalkPruneSnapshotsOperator(task_id="p", keep_daily=1, require_history=True, **ran).execute(context)
         assert snapshots.prune(given, "puretalk_default", keep_daily=1).account == "puretalk_default"
         json.dumps(params.location("destination", given))
         assert snapshots.verify(result["manifest_path"]).count == 250
+    assert history.open(given, "puretalk_default").forget(fields=["prompt"]).readings == 2
+    assert history.open(given, "puretalk_default").verify().proven == ()
 
 
 @pytest.mark.parametrize("value", [None, 7.5, b"/data", ["/data"]])
