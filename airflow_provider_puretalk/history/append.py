@@ -32,6 +32,8 @@ Lines = Iterator[tuple[str, bytes]]
 
 #: Rows of ended versions that are handed on at once.
 _ROWS_AT_ONCE = 512
+#: Rows of what stands that are handled at once.
+_ROWS_STANDING = 1024
 
 
 class UnfitError(Exception):
@@ -151,8 +153,11 @@ class Append:
     def _current_groups(self) -> Iterator[tuple[pa.Table, list[Any], list[Any]]]:
         if layout.CURRENT not in self._files:
             return
+        import pyarrow as pa
+
         _, opened = self._files[layout.CURRENT]
-        for table in ahead(opened.group, opened.groups()):
+        for batch in ahead(opened.batches(_ROWS_STANDING)):
+            table = pa.Table.from_batches([batch])
             yield table, table["assistant_id"].to_pylist(), table["_digest"].to_pylist()
 
     def _changed(

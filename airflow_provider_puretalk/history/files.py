@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -216,12 +216,13 @@ class VersionFile:
             raise PuretalkSnapshotError(f"{self.where} is torn: it has fewer rows than its metadata says.")
         return table
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield all rows, so many at once.
+    def batches(self, rows: int, groups: Iterable[int] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield all rows, or those of some row groups, so many at once: decoded bit by bit, they take little memory.
 
         :raises PuretalkSnapshotError: the file is torn.
         """
-        for index in self.groups():
+        pa = require_pyarrow()
+        for index in self.groups() if groups is None else groups:
             missing = self._opened.metadata.row_group(index).num_rows
             batches = self._opened.iter_batches(batch_size=rows, row_groups=[index], use_threads=False)
             while True:
@@ -233,6 +234,8 @@ class VersionFile:
                 yield batch
             if missing:
                 raise PuretalkSnapshotError(f"{self.where} is torn: it has fewer rows than its metadata says.")
+            # Arrow's allocator would keep what a group took, for each thread by itself.
+            pa.default_memory_pool().release_unused()
 
 
 class Parts(io.RawIOBase):
@@ -276,17 +279,13 @@ class Parts(io.RawIOBase):
         return bytes(piece)
 
 
-def ahead(read: Callable[[int], _Result], groups: Iterable[int]) -> Iterator[_Result]:
-    """Yield what is read of each row group; the next one is read meanwhile, which takes no interpreter lock."""
+def ahead(items: Iterator[_Result]) -> Iterator[_Result]:
+    """Yield items, and make the next one meanwhile in a thread: decoding a file takes no interpreter lock."""
     with ThreadPoolExecutor(1, thread_name_prefix="puretalk-history") as pool:
-        pending = None
-        for group in groups:
-            following = pool.submit(read, group)
-            if pending is not None:
-                yield pending.result()
-            pending = following
-        if pending is not None:
-            yield pending.result()
+        pending = pool.submit(next, items, None)
+        while (item := pending.result()) is not None:
+            pending = pool.submit(next, items, None)
+            yield item
 
 
 def _leaves(fields: Iterable[pa.Field], parent: str = "") -> Iterator[str]:

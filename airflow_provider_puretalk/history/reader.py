@@ -149,8 +149,8 @@ class HistoryFiles:
             if not groups:
                 continue
             opened = VersionFile(self._fetch(file, groups), self._url_of(file))
-            for index in groups:
-                found += self._decoded(opened, _rows_of(opened.group(index), assistant_id))
+            for batch in opened.batches(_ROWS_AT_ONCE, groups):
+                found += self._decoded(opened, _rows_of(batch, assistant_id))
         return sorted((one for one in found if one.assistant_id == assistant_id), key=attrgetter("first"))
 
     def _fetch(self, file: HistoryFile, groups: Sequence[int]) -> Parts:
@@ -204,23 +204,19 @@ class HistoryFiles:
                 yield from (version for version in found if version.assistant_id in ids)
 
     def _standing_in(self, file: VersionFile, index: int) -> Iterator[Version]:
+        import pyarrow as pa
         from pyarrow import compute
 
         moment = self.readings[index].finished_at
 
-        def standing(group: int) -> Any:
-            times = file.group(group, ["valid_from", "valid_to"])
-            began = compute.less_equal(times["valid_from"], moment)
+        for batch in ahead(file.batches(_ROWS_AT_ONCE)):
+            began = compute.less_equal(batch["valid_from"], moment)
             # Readings may have been finished at the same moment: their order follows below.
-            goes_on = compute.fill_null(compute.greater_equal(times["valid_to"], moment), True)
-            mask = compute.and_(began, goes_on)
-            return file.group(group).filter(mask) if compute.any(mask).as_py() else None
-
-        for rows in ahead(standing, file.groups()):
-            for start in range(0, 0 if rows is None else len(rows), _ROWS_AT_ONCE):
-                for version in self._decoded(file, rows.slice(start, _ROWS_AT_ONCE)):
-                    if version.first <= index and (version.end is None or index < version.end):
-                        yield version
+            goes_on = compute.fill_null(compute.greater_equal(batch["valid_to"], moment), True)
+            rows = pa.Table.from_batches([batch.filter(compute.and_(began, goes_on))])
+            for version in self._decoded(file, rows):
+                if version.first <= index and (version.end is None or index < version.end):
+                    yield version
 
     def _names_in(self, file: VersionFile) -> Iterator[tuple[str, Any, Any]]:
         columns: Columns = {name: file.columns[name] for name in ("assistant_id", "name") if name in file.columns}
@@ -285,13 +281,14 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _rows_of(table: Any, assistant_id: str) -> Any:
+def _rows_of(batch: Any, assistant_id: str) -> Any:
     """Return the rows that may be an assistant's: those of its id, and those whose id is no text."""
     import pyarrow as pa
     from pyarrow import compute
 
+    ids = batch["assistant_id"]
     try:
-        mask = compute.equal(table["assistant_id"], pa.scalar(assistant_id, pa.string()))
+        mask = compute.fill_null(compute.equal(ids, pa.scalar(assistant_id, pa.string())), True)
     except UnicodeEncodeError:  # No column holds it.
-        return table.filter(compute.is_null(table["assistant_id"]))
-    return table.filter(compute.fill_null(mask, True))
+        mask = compute.is_null(ids)
+    return pa.Table.from_batches([batch.filter(mask)])
