@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import airflow_provider_puretalk
-from benchmarks import comparing, waiting
+from benchmarks import comparing, history, waiting
 from benchmarks.contenders import CONTENDERS
 
 _README = Path(__file__).parent / "README.md"
@@ -266,8 +266,20 @@ def measure_waiting(arguments: argparse.Namespace) -> list[str]:
     return waiting.table(found) + waiting.watching_table(watched) + goals_table(goals)
 
 
+def measure_history(arguments: argparse.Namespace) -> list[str]:
+    """Fold a snapshot a day for a year, and for five; then read what became of it."""
+    assistants = arguments.assistants // 5
+    found = [history.measure(assistants, days, arguments.times) for days in (365, 5 * 365)]
+    return history.table(found, assistants) + goals_table(Goal(*goal) for goal in history.goals(found))
+
+
 #: What can be measured by itself; each has a place of its own in the README.
-PARTS = {"reading": measure_reading, "comparing": measure_comparing, "waiting": measure_waiting}
+PARTS = {
+    "reading": measure_reading,
+    "comparing": measure_comparing,
+    "waiting": measure_waiting,
+    "history": measure_history,
+}
 
 
 def main() -> None:
