@@ -196,8 +196,10 @@ def test_verify_ends_with_one_where_something_differs(run: Any, take: Take) -> N
         (["--consistency", "best_effort"], r"one walk without a contradiction \(one_walk, with certificate\)"),
     ],
 )
-def test_verify_says_what_was_proven(run: Any, take: Take, arguments: list[str], phrase: str) -> None:
+def test_verify_says_what_was_proven(run: Any, sandbox: Any, take: Take, arguments: list[str], phrase: str) -> None:
     """In a phrase: what holds of the ids, by which method, and whether there is a certificate."""
+    if arguments:
+        sandbox.rules.max_limit = 100  # several pages
     path = take("1", *arguments)
     assert re.fullmatch(
         f"Verified: 250 assistants, {phrase}, {re.escape(path)}\n", run("snapshots", "verify", path).out
