@@ -210,7 +210,7 @@ def _decode(number: int, response: RawResponse) -> Any:
         return canonical_json.loads(response.body)
     except canonical_json.InvalidJSONError as error:
         # What has an end came as it was sent, and would come like that again.
-        is_whole = response.body.rstrip().endswith((b"}", b"]"))
+        is_whole = bytes(response.body).rstrip().endswith((b"}", b"]"))
         if is_whole and isinstance(error, canonical_json.NestedTooDeeplyError):
             raise PuretalkResponseError(
                 f"Page {number} cannot be read: a record in it is nested too deeply, a thousand levels or more. Find the "
@@ -222,7 +222,7 @@ def _decode(number: int, response: RawResponse) -> Any:
         raise BrokenBodyError(f"The response is {what}: {error}.", **response.facts) from None
 
 
-def _digest(number: int, limit: int, body: bytes) -> bytes:
+def _digest(number: int, limit: int, body: memoryview) -> bytes:
     """Hash a body with its request: the same bytes for another page would be a list that does not advance."""
     digest = hashlib.sha256(f"page {number} of {limit} rows ".encode())
     digest.update(body)

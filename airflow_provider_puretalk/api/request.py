@@ -58,7 +58,7 @@ class RawResponse:
     :ivar validator: how the API can be asked next time whether it still is.
     """
 
-    body: bytes
+    body: memoryview
     headers: Mapping[str, str]
     facts: dict[str, Any]
     seconds: float = 0.0
@@ -211,7 +211,7 @@ class Exchange:
         if response.status_code != requests.codes.ok:
             raise _refusal(response, facts)
         if not self._is_requested_page(response, params):
-            return RawResponse(b"", response.headers, facts, fits=False)
+            return RawResponse(memoryview(b""), response.headers, facts, fits=False)
         validator = validator_of(response.url, response.headers) if self._trusts_validators else None
         return replace(self._read(response, facts), validator=validator)
 
@@ -225,7 +225,7 @@ class Exchange:
         believed = fits and validator.is_confirmed_by(response.url, response.headers)
         if fits and not believed:
             self._trusts_validators = False
-        return RawResponse(b"", response.headers, facts, fits=believed, not_modified=believed)
+        return RawResponse(memoryview(b""), response.headers, facts, fits=believed, not_modified=believed)
 
     def _read(self, response: requests.Response, facts: dict[str, Any]) -> RawResponse:
         """Read a response to its end."""

@@ -6,6 +6,7 @@ here, where both what arrives and what it becomes are counted.
 
 from __future__ import annotations
 
+import mmap
 import zlib
 
 import requests
@@ -26,8 +27,11 @@ _WINDOW = 2**14
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
-def read_body(response: requests.Response, most: int) -> bytes:
-    """Read the body of a response that was requested with ``stream=True``.
+def read_body(response: requests.Response, most: int) -> memoryview:
+    """Read the body of a response that was requested with ``stream=True``, into memory of its own.
+
+    One thread reads a body, another one decodes it later. In the allocator's memory, which it keeps by thread, each thread's
+    share would grow to the most bodies of its own that ever waited at once: the more, the longer a scan takes.
 
     :param most: bytes that it may have, as sent and decoded.
     :raises PuretalkResponseError: it has more.
@@ -53,7 +57,11 @@ def read_body(response: requests.Response, most: int) -> bytes:
         elif coding in ("br", "zstd", "compress", "x-compress"):
             raise urllib3.exceptions.DecodeError("It is compressed in a way that was not offered.")
         # Anything else is no coding: servers that put a character set there mean nothing by it.
-    return body
+    if not body:
+        return memoryview(body)
+    mapped = mmap.mmap(-1, len(body))
+    mapped.write(body)
+    return memoryview(mapped)
 
 
 def _gunzip(body: bytes, most: int) -> bytes:

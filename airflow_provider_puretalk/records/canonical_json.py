@@ -39,7 +39,7 @@ class NestedTooDeeplyError(InvalidJSONError):
         super().__init__("nested too deeply")
 
 
-def loads(data: bytes | str) -> Any:
+def loads(data: bytes | memoryview | str) -> Any:
     """Decode JSON exactly.
 
     :param data: UTF-8 bytes or text.
@@ -112,11 +112,11 @@ _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
 _text_encoder = json.JSONEncoder(ensure_ascii=False)
 
 
-def _loads_slowly(data: bytes | str) -> Any:
+def _loads_slowly(data: bytes | memoryview | str) -> Any:
     """Decode what msgspec refuses, or say what is wrong with it."""
     try:
-        if isinstance(data, bytes):
-            data = data.decode("utf-8-sig")  # Left to itself, json guesses UTF-16 and lets surrogates pass.
+        if not isinstance(data, str):
+            data = str(data, "utf-8-sig")  # Left to itself, json guesses UTF-16 and lets surrogates pass.
         try:
             return json.loads(data, parse_float=_exact_float, parse_constant=_refuse_constant)
         except ValueError as error:

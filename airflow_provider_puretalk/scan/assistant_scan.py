@@ -301,7 +301,7 @@ def _pages_of(spool: Spool, proof: Proof) -> bytes | None:
 
 def _raw(page: ScannedPage, body: bytes) -> RawPage:
     """Return a page as it was fetched."""
-    return RawPage(page.number, page.limit, RawResponse(body, {}, {}), page.digest, tries=1)
+    return RawPage(page.number, page.limit, RawResponse(memoryview(body), {}, {}), page.digest, tries=1)
 
 
 def _scanned(

@@ -159,7 +159,7 @@ class Spool:
         kept = digest in self._known or self._skipped.get(digest) is not None
         return kept or (self._waiting is not None and self._memory is not None and digest in self._memory.pages)
 
-    def skip(self, digest: bytes, body: bytes | None) -> ScannedPage | None:
+    def skip(self, digest: bytes, body: memoryview | None) -> ScannedPage | None:
         """Return a page of the last reading, as :meth:`known` does, as long as there were only such pages.
 
         :param body: its bytes, which are kept as they are; None where it was not sent again.
@@ -299,7 +299,7 @@ class Spool:
             self._known[page.digest] = batch, replace(page, rows=None)
         return batch
 
-    def _write(self, data: bytes) -> int:
+    def _write(self, data: bytes | memoryview) -> int:
         """Write at the end of the flat file; return where it lies."""
         position, left = self._end, memoryview(data)
         while left:  # An unbuffered write may take less than all.
