@@ -119,7 +119,7 @@ def test_a_304_in_doubt_is_requested_again(
     """It costs a plain request, and from then on there is no condition any more."""
     _, other, service = fetch_twice(headers, answers.answer(status=304, **confirmed), answers.answer({}, ETag=TAG))
     assert not other.response.not_modified
-    assert other.response.body == b"{}"
+    assert bytes(other.response.body) == b"{}"
     assert other.validated is None
     assert len(service.requests) == 3
     assert asked(service)[2] == (None, None)
