@@ -126,12 +126,15 @@ def test_compare_and_branch_logs_only_where_something_changed(
     assert ways == [quiet, loud, quiet]
 
 
-def test_history_is_updated_and_lets_old_snapshots_go(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
+def test_history_is_updated_and_lets_old_snapshots_go(
+    account: sandbox.Sandbox, bag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Day after day; what was pruned can still be played back, and the last task removes nothing as it stands."""
     dag, edited = bag.dags["puretalk_history"], account.fleet.ids()[0]
     prune = dag.task_dict["prune"]
     assert prune.is_dry_run
-    prune.keep_daily = 1
+    monkeypatch.setattr(prune, "keep_daily", 1)  # The bag is shared: other tests run this DAG as it stands.
+    monkeypatch.setattr(prune, "is_dry_run", True)
     results = []
     for day in (1, 2, 3):
         account.fleet.change(edited, {"prompt": f"You are polite on day {day}."})
@@ -273,13 +276,15 @@ def _human(choice: str | None) -> Iterator[None]:
         assert person.returncode == 0, output
 
 
-def test_wait_for_assistant_goes_on_when_it_is_ready(account: sandbox.Sandbox, bag: Any) -> None:
+def test_wait_for_assistant_goes_on_when_it_is_ready(
+    account: sandbox.Sandbox, bag: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An assistant that is there but does not record its calls is waited for; the next task says its number."""
     assistant_id = account.fleet.ids()[0]
     ready = {"call_recording_enabled": True}
     account.fleet.change(assistant_id, {"name": "Night", "call_recording_enabled": False, "phone_number": "+15550100"})
     dag = bag.dags["puretalk_wait_for_assistant"]
-    dag.task_dict["wait_until_ready"].poke_interval = 0.1
+    monkeypatch.setattr(dag.task_dict["wait_until_ready"], "poke_interval", 0.1)
     account.before_request(account.request_count + 3, lambda _: account.fleet.change(assistant_id, ready))
     results = _run(dag, {"name": "Night"})
     assert results["wait_until_ready"]["assistant_id"] == assistant_id
