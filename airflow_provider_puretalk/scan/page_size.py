@@ -76,7 +76,7 @@ class PageSizes:
             if page.limit < size and (size < self._refused or time.monotonic() >= self._refused_until):
                 yield size
 
-    def remember(self, size: int) -> None:
+    def adopt(self, size: int) -> None:
         """Record the size that a reading goes on with: the next one begins with it."""
         self.found = max(size, self.smallest)
 

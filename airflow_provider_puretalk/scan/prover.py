@@ -315,7 +315,7 @@ class Scanner:
                 self._keep_size(page, sizes)
                 return page
             sizes.refuse(limit, page.seconds)
-        sizes.remember(self._limit)
+        sizes.adopt(self._limit)
         return first
 
     def _keep_size(self, page: ScannedPage, sizes: PageSizes) -> None:
@@ -326,7 +326,7 @@ class Scanner:
             self._limit = page.size
             sizes.refuse(page.size + 1, 0.0)
             self._note(f"A page of {page.limit:,} rows: the server sends {page.size:,} at most.")
-        sizes.remember(self._limit)
+        sizes.adopt(self._limit)
 
     def _note(self, sentence: str) -> None:
         self._tried.append(sentence)

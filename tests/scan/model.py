@@ -212,7 +212,7 @@ def read(seed: int, consistency: Consistency) -> Reading:
     sizes = None
     if server.finds_page_size:
         sizes = PageSizes(smallest=server.page_size, largest=25, step=6, slack=3)
-        sizes.remember(server.size_found_before)
+        sizes.adopt(server.size_found_before)
     with ExitStack() as spools:
         spool = spools.enter_context(Spool())
         try:

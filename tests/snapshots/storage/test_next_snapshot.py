@@ -131,8 +131,11 @@ def test_previous_is_the_complete_one_read_last(place: Place, sandbox: Sandbox, 
     assert place.take(context, partition="1")["previous_snapshot"] == "baseline", "a rerun met what it replaced"
 
 
-def test_incomplete_snapshots_are_no_measure(folder: Folder, sandbox: Sandbox, take: Any) -> None:
+def test_incomplete_snapshots_are_no_measure(
+    folder: Folder, sandbox: Sandbox, take: Any, connection: Callable[..., str]
+) -> None:
     """A reading that proved nothing is kept and says so, and the next snapshot is compared with the one before it."""
+    connection(host=sandbox.base_url, password=sandbox.api_key, extra={"page_size": 100})
     take(partition="1")
     # The list shrinks while its second page is read: rows are missing, and `best_effort` keeps what came.
     shorter = list(sandbox.fleet)[10:]
