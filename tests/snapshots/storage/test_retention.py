@@ -47,7 +47,9 @@ def keep(place: Place, sandbox: Sandbox, context: Any) -> Keep:
         for name in names:
             for path, data in template.items():
                 if path.endswith("manifest.json"):
-                    data = json.dumps(json.loads(data) | {"snapshot": name} | facts).encode()
+                    manifest = json.loads(data)
+                    del manifest["consistency"]["certificate"]  # It would contradict other facts.
+                    data = json.dumps(manifest | {"snapshot": name} | facts).encode()
                 place.write(path.replace("template", name), data)
 
     return put
