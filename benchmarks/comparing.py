@@ -23,9 +23,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks import arrow
+from benchmarks import arrow, stored
+from benchmarks.stored import ACCOUNT
 
-ACCOUNT = "benchmark"
 #: One assistant of so many has another prompt in the second snapshot.
 CHANGED_ONE_IN = 100
 
@@ -106,48 +106,10 @@ def _run(what: str, folder: Path, file_format: str, assistants: int) -> dict[str
 
 
 def _write(destination: str, file_format: str, assistants: int) -> None:
-    from airflow_provider_puretalk.snapshots.format import layout, manifest
-    from airflow_provider_puretalk.snapshots.storage import writer
-    from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
-
-    storage = Storage(destination)
-    compression = layout.choose_compression(file_format, "auto")
     for name in ("a", "b"):
-        with storage.staging(layout.snapshot_folder(ACCOUNT, name)) as new_file:
-            staged = writer.stage(
-                _rows(assistants, changed=name == "b"),
-                new_file(),
-                file_format=file_format,
-                compression=compression,
-            )
-            now = datetime.now(UTC)
-            writer.commit(
-                storage,
-                manifest.Manifest(
-                    format_version=manifest.FORMAT_VERSION,
-                    canonical_version=1,
-                    account=ACCOUNT,
-                    snapshot=name,
-                    count=assistants,
-                    complete=True,
-                    consistency=manifest.Consistency(
-                        requested="verified",
-                        method="two_walks",
-                        walks=2,
-                        count_reported=assistants,
-                        duplicates_removed=0,
-                    ),
-                    content_sha256=staged.content_sha256,
-                    raw_sha256=staged.raw_sha256,
-                    files=[staged.file],
-                    schema_report=staged.schema,
-                    redaction=manifest.Redaction(),
-                    started_at=now,
-                    finished_at=now,
-                    source=manifest.Source(base_url="http://benchmark", provider_version="0", airflow_version="0"),
-                ),
-                staged,
-            )
+        now = datetime.now(UTC)
+        rows = _rows(assistants, changed=name == "b")
+        stored.store(destination, name, rows, file_format=file_format, started_at=now, finished_at=now)
 
 
 def _rows(assistants: int, *, changed: bool) -> Iterator[tuple[bytes, Any]]:

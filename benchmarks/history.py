@@ -24,9 +24,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks import arrow
+from benchmarks import arrow, stored
+from benchmarks.stored import ACCOUNT
 
-ACCOUNT = "benchmark"
 #: One assistant of so many is edited each day.
 EDITED_ONE_IN = 100
 _FIRST = datetime(2025, 1, 1, 2, tzinfo=UTC)
@@ -159,7 +159,7 @@ def _write(folder: str, assistants: int, days: int) -> dict[str, float]:
     account = Path(folder) / f"account={ACCOUNT}"
     folded: Path | None = None
     for day, rows in enumerate(_days(assistants, days + 1)):
-        at = account / _take(folder, day, rows, assistants)
+        at = account / _take(folder, day, rows)
         if day < days:
             size += sum(file.stat().st_size for file in at.iterdir())
             history.update(folder, ACCOUNT, keep="forever")
@@ -171,40 +171,11 @@ def _write(folder: str, assistants: int, days: int) -> dict[str, float]:
     return {"snapshots": size, "history": sum(file.stat().st_size for file in files)}
 
 
-def _take(folder: str, day: int, rows: Sequence[tuple[bytes, Any]], assistants: int) -> str:
-    from airflow_provider_puretalk.snapshots.format import layout, manifest
-    from airflow_provider_puretalk.snapshots.storage import writer
-    from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
-
-    storage = Storage(folder)
+def _take(folder: str, day: int, rows: Sequence[tuple[bytes, Any]]) -> str:
     moment = _FIRST + timedelta(days=day, microseconds=123_456 + day)
     name = f"{moment:%Y%m%dT%H%M%SZ}"
-    with storage.staging(layout.snapshot_folder(ACCOUNT, name)) as new_file:
-        staged = writer.stage(rows, new_file(), file_format="jsonl", compression="gzip")
-        stored = manifest.Manifest(
-            format_version=manifest.FORMAT_VERSION,
-            canonical_version=1,
-            account=ACCOUNT,
-            snapshot=name,
-            count=assistants,
-            complete=True,
-            consistency=manifest.Consistency(
-                requested="verified",
-                method="two_walks",
-                walks=2,
-                count_reported=assistants,
-                duplicates_removed=0,
-            ),
-            content_sha256=staged.content_sha256,
-            raw_sha256=staged.raw_sha256,
-            files=[staged.file],
-            schema_report=staged.schema,
-            redaction=manifest.Redaction(),
-            started_at=moment - timedelta(minutes=1),
-            finished_at=moment,
-            source=manifest.Source(base_url="http://benchmark", provider_version="0", airflow_version="0"),
-        )
-        writer.commit(storage, stored, staged)
+    started = moment - timedelta(minutes=1)
+    stored.store(folder, name, rows, file_format="jsonl", started_at=started, finished_at=moment)
     return f"snapshot={name}"
 
 

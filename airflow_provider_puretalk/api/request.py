@@ -49,7 +49,7 @@ class RawResponse:
     """A whole response, not decoded; with status 200, but from :meth:`Exchange.send_unchecked`.
 
     :ivar facts: ``url``, ``status_code`` and ``request_id``, for errors that are found later.
-    :ivar seconds: how long it took from the request's start on, without waiting for a slot.
+    :ivar seconds: how long it took, without waiting for a slot and for the rate limiter.
     :ivar redirected: whether another address of the same origin gave it.
     :ivar fits: whether it is the page that was requested; a redirect can lose the query, and a 304 can be in doubt.
     :ivar requested_at: moment on the monotonic clock at which the request was about to be sent.

@@ -11,15 +11,12 @@ folding the same snapshots once, in order.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import itertools
-import math
 import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -38,6 +35,7 @@ from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.field_paths import ABSENT
 from airflow_provider_puretalk.snapshots.format.manifest import Redaction
 from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns
+from tests.schedules import in_processes, parse_arguments
 
 #: Few, so that a schedule takes a millisecond or two.
 COLUMNS: Columns = {"assistant_id": "string", "prompt": "string", "updated_at": "string"}
@@ -418,22 +416,15 @@ def play(seeds: range) -> Tally:
 
 def play_in_processes(schedules: int, processes: int, first: int = 0) -> Tally:
     """Play many schedules on several cores."""
-    size = max(1, min(2_000, math.ceil(schedules / processes)))
-    parts = [range(start, min(start + size, first + schedules)) for start in range(first, first + schedules, size)]
     total = Tally()
-    with ProcessPoolExecutor(processes) as pool:
-        for part in pool.map(play, parts):
-            total += part
+    for part in in_processes(play, schedules, processes, first):
+        total += part
     return total
 
 
 def main() -> None:
     """Play schedules and print what became of them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--schedules", type=int, default=20_000)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
-    arguments = parser.parse_args()
+    arguments = parse_arguments(__doc__)
     started = time.monotonic()
     tally = play_in_processes(arguments.schedules, arguments.processes, arguments.first)
     print(f"{tally}; {time.monotonic() - started:.0f} s")

@@ -7,14 +7,12 @@ between the first and the last request. ``python -m tests.scan.model --schedules
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 import random
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -34,6 +32,7 @@ from airflow_provider_puretalk.scan.spool import Row, ScannedPage, Spool
 from airflow_provider_puretalk.snapshots.format.manifest import Consistency as ConsistencyPart
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest, Redaction, Source, parse_manifest
 from airflow_provider_puretalk.snapshots.format.proof_check import ProofCheck
+from tests.schedules import in_processes, parse_arguments
 
 #: How an answer's count and rows come about.
 ORDERS = ("one instant", "count first", "rows first")
@@ -330,22 +329,15 @@ def play(seeds: range) -> Tally:
 
 def play_in_processes(schedules: int, processes: int, first: int = 0) -> Tally:
     """Play many schedules on several cores."""
-    size = max(1, min(2_000, math.ceil(schedules / processes)))
-    parts = [range(start, min(start + size, first + schedules)) for start in range(first, first + schedules, size)]
     total = Tally()
-    with ProcessPoolExecutor(processes) as pool:
-        for part in pool.map(play, parts):
-            total += part
+    for part in in_processes(play, schedules, processes, first):
+        total += part
     return total
 
 
 def main() -> None:
     """Play schedules and print what became of them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--schedules", type=int, default=20_000)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
-    arguments = parser.parse_args()
+    arguments = parse_arguments(__doc__)
     logging.disable(logging.CRITICAL)  # Some millions of lines about readings that prove nothing.
     started = time.monotonic()
     tally = play_in_processes(arguments.schedules, arguments.processes, arguments.first)
