@@ -11,6 +11,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
+    from airflow_provider_puretalk.conditions.poll_memory import PollMemory
     from airflow_provider_puretalk.exceptions import PuretalkError
     from airflow_provider_puretalk.hooks import PuretalkHook
 
@@ -28,13 +29,20 @@ class Condition(Protocol):
 
     @classmethod
     def evaluate(
-        cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
+        cls,
+        hook: PuretalkHook,
+        conditions: Sequence[Self],
+        *,
+        max_seconds: float,
+        memory: PollMemory,
+        cancelled: Event | None = None,
     ) -> list[dict[str, Any] | PuretalkError | None]:
         """Read once, and return for each condition of a group what was found; None where it does not hold yet.
 
         An error that concerns one of them alone takes the place of its find.
 
         :param max_seconds: seconds after which to give up.
+        :param memory: of the poll loop: where the list is as it was, what did not hold then is not looked at again.
         :param cancelled: set by another thread, it ends the reading with an error.
         """
 

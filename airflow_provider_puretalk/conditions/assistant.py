@@ -17,6 +17,7 @@ from airflow_provider_puretalk.records.matching import ExpectedValue
 from airflow_provider_puretalk.storable import storable
 
 if TYPE_CHECKING:
+    from airflow_provider_puretalk.conditions.poll_memory import PollMemory
     from airflow_provider_puretalk.hooks import PuretalkHook
 
 
@@ -74,11 +75,18 @@ class AssistantCondition:
 
     @classmethod
     def evaluate(
-        cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
+        cls,
+        hook: PuretalkHook,
+        conditions: Sequence[Self],
+        *,
+        max_seconds: float,
+        memory: PollMemory,
+        cancelled: Event | None = None,
     ) -> list[dict[str, Any] | PuretalkError | None]:
-        """Walk over the list once; return for each condition the first assistant, by id, that meets it."""
+        """Walk over the list once, and return for each condition the first assistant, by id, that meets it."""
         from airflow_provider_puretalk.records import canonical_json
         from airflow_provider_puretalk.records.record_id import record_id
+        from airflow_provider_puretalk.scan.options import ScanOptions
 
         ids = {condition.assistant_id for condition in conditions}
         names = {condition.name for condition in conditions if condition.assistant_id is None}
@@ -88,10 +96,12 @@ class AssistantCondition:
 
         by_id: dict[str | None, dict[str, Any]] = {}
         by_name: defaultdict[str | None, list[dict[str, Any]]] = defaultdict(list)
-        with hook.scan_assistants(
-            "best_effort", max_seconds=max_seconds, examine=is_candidate, cancelled=cancelled
-        ) as scan:
-            for line, candidate in scan.rows():
+        options = ScanOptions(
+            consistency="best_effort", max_seconds=max_seconds, examine=is_candidate, cancelled=cancelled
+        )
+        with hook.scan(options, memory=memory.pages(conditions)) as scan:
+            unchanged = scan.unchanged
+            for line, candidate in () if unchanged else scan.rows():
                 if candidate:
                     record = canonical_json.loads(line)
                     by_id[record_id(record)] = record
@@ -106,6 +116,7 @@ class AssistantCondition:
                 found.append(next(filter(condition._is_met_by, candidates), None))
             except Exception as error:  # A value that cannot be compared, say: no reason for the others to end.
                 found.append(failure(error))
+        memory.keep([condition for condition, one in zip(conditions, found, strict=True) if one is None])
         return found
 
     def event_payload(self, found: Mapping[str, Any]) -> dict[str, Any]:

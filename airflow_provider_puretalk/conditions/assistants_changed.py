@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshotError
 
 if TYPE_CHECKING:
+    from airflow_provider_puretalk.conditions.poll_memory import PollMemory
     from airflow_provider_puretalk.hooks import PuretalkHook
+    from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
     from airflow_provider_puretalk.records.redaction import Redactor
     from airflow_provider_puretalk.scan.assistant_scan import AssistantScan
     from airflow_provider_puretalk.snapshots.format.manifest import Manifest
@@ -104,25 +106,32 @@ class ChangeCondition:
 
     @classmethod
     def evaluate(
-        cls, hook: PuretalkHook, conditions: Sequence[Self], *, max_seconds: float, cancelled: Event | None = None
+        cls,
+        hook: PuretalkHook,
+        conditions: Sequence[Self],
+        *,
+        max_seconds: float,
+        memory: PollMemory,
+        cancelled: Event | None = None,
     ) -> list[dict[str, Any] | PuretalkError | None]:
         """Read the list, proven, and compare it with the snapshot; return the summary where they differ.
 
         :raises PuretalkSnapshotError: the snapshot is missing, incomplete or torn.
         """
         condition = conditions[0].pinned(hook)  # In a group all of them are the same.
-        summary = condition._compare(hook, max_seconds, cancelled)
+        summary = condition._compare(hook, max_seconds, memory, cancelled)
         return [summary for _ in conditions]
 
     def event_payload(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return the summary: it holds no contents."""
         return dict(found)
 
-    def _compare(self, hook: PuretalkHook, max_seconds: float, cancelled: Event | None) -> dict[str, Any] | None:
+    def _compare(
+        self, hook: PuretalkHook, max_seconds: float, memory: PollMemory, cancelled: Event | None
+    ) -> dict[str, Any] | None:
         from airflow_provider_puretalk.records.ignored_fields import IgnoredFields
         from airflow_provider_puretalk.records.redaction import Redactor
-        from airflow_provider_puretalk.snapshots.comparison import comparing
-        from airflow_provider_puretalk.snapshots.comparison.result import Listing
+        from airflow_provider_puretalk.scan.options import ScanOptions
         from airflow_provider_puretalk.snapshots.storage import reader
         from airflow_provider_puretalk.take_snapshot import profiler
 
@@ -135,21 +144,41 @@ class ChangeCondition:
         policy = manifest.redaction.policy
         redactor = Redactor(policy, hook.settings.redaction_key) if policy else None
         ignored = IgnoredFields(self.ignore_fields)
-        with hook.scan_assistants(
+        options = ScanOptions(
             max_seconds=max_seconds, examine=profiler(redactor, ignored), redact=redactor, cancelled=cancelled
-        ) as scan:
-            current = _listing(scan, manifest, redactor)
-            if self._is_unchanged(manifest, current, scan):
-                ignored.warn(log, hidden=policy)  # A comparison does so itself.
-                return None
-            rows: Iterator[tuple[bytes, None]] = ((line, None) for line, _ in scan.rows())
-            with (
-                reader.opened_rows(path) as (baseline, baseline_rows),
-                comparing.compare_listings(
-                    Listing.of(baseline), baseline_rows, current, rows, ignore_fields=self.ignore_fields
-                ) as comparison,
-            ):
-                return comparison.to_dict() if comparison.is_different else None
+        )
+        awaited = {(self, manifest.model_dump_json())}  # The snapshot may be replaced by another one of the same name.
+        with hook.scan(options, memory=memory.pages(awaited)) as scan:
+            found = None if scan.unchanged else self._difference(path, manifest, scan, redactor, ignored)
+        if found is None:
+            memory.keep(awaited)
+        return found
+
+    def _difference(
+        self,
+        path: str,
+        manifest: Manifest,
+        scan: AssistantScan,
+        redactor: Redactor | None,
+        ignored: IgnoredFields,
+    ) -> dict[str, Any] | None:
+        """Compare what was read with the snapshot; return the summary where they differ."""
+        from airflow_provider_puretalk.snapshots.comparison import comparing
+        from airflow_provider_puretalk.snapshots.comparison.result import Listing
+        from airflow_provider_puretalk.snapshots.storage import reader
+
+        current = _listing(scan, manifest, redactor)
+        if self._is_unchanged(manifest, current, scan):
+            ignored.warn(log, hidden=manifest.redaction.policy)  # A comparison does so itself.
+            return None
+        rows: Iterator[tuple[bytes, None]] = ((line, None) for line, _ in scan.rows())
+        with (
+            reader.opened_rows(path) as (baseline, baseline_rows),
+            comparing.compare_listings(
+                Listing.of(baseline), baseline_rows, current, rows, ignore_fields=self.ignore_fields
+            ) as comparison,
+        ):
+            return comparison.to_dict() if comparison.is_different else None
 
     def _is_unchanged(self, manifest: Manifest, current: Any, scan: AssistantScan) -> bool:
         """Return, by a hash alone, whether nothing has changed: the usual case, in which no data need be fetched."""

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.conditions import events, poll_failures
+from airflow_provider_puretalk.conditions.poll_memory import PollMemory
 from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
 from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.killable import Killable, killable
@@ -58,6 +59,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         self.deferrable = deferrable
         # Only within one call of `execute`: a sensor that is rescheduled or resumed is another object.
         self._condition: Condition | None = None
+        self._memory = PollMemory()
         self._failures = 0
         self._not_before = 0.0
 
@@ -75,7 +77,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
     @killable
     def execute(self, context: Context) -> Any:
         """Poll, and wait as long as the condition does not hold."""
-        self._failures, self._not_before = 0, 0.0
+        self._failures, self._not_before, self._memory = 0, 0.0, PollMemory()
         began = time.time()
         try:
             deferrable = params.flag("deferrable", self.deferrable)
@@ -134,7 +136,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             hook = PuretalkHook(conn_id)
             self._condition = self._condition.pinned(hook)
             max_seconds = params.seconds("max_seconds", self.rendered("max_seconds"))
-            (found,) = self._condition.evaluate(hook, [self._condition], max_seconds=max_seconds)
+            (found,) = self._condition.evaluate(hook, [self._condition], max_seconds=max_seconds, memory=self._memory)
             if isinstance(found, PuretalkError):
                 raise found
             self._failures = 0

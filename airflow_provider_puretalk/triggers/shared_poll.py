@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_puretalk.conditions import Condition, poll_failures
+from airflow_provider_puretalk.conditions.poll_memory import PollMemory
 from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
 from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
 from airflow_provider_puretalk.triggers.requests_in_threads import run_with_hook
@@ -77,6 +78,7 @@ class SharedPoll:
         self._members: dict[Member, None] = {}
         self._clock = asyncio.get_running_loop().time
         self._not_before = -math.inf
+        self._memory = PollMemory()
         self._gathered_at = -math.inf
         self._sleep = Sleep()
         # In a context of its own: what is logged here belongs to none of the tasks that wait.
@@ -139,7 +141,9 @@ class SharedPoll:
         max_seconds = max(member.max_seconds for member in members)
 
         def poll(hook: PuretalkHook, cancelled: threading.Event) -> list[dict[str, Any] | PuretalkError | None]:
-            return conditions[0].evaluate(hook, conditions, max_seconds=max_seconds, cancelled=cancelled)
+            return conditions[0].evaluate(
+                hook, conditions, max_seconds=max_seconds, memory=self._memory, cancelled=cancelled
+            )
 
         found: list[dict[str, Any] | PuretalkError | None]
         try:

@@ -65,6 +65,23 @@ def test_a_change_that_comes_later(account: Sandbox, folder: Folder, context: An
     assert json.loads(json.dumps(found)) == found
 
 
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_a_baseline_that_is_replaced_meanwhile(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
+    """The list is as it was at the poll before, and differs all the same: from the snapshot that has the name now."""
+    take(account, folder, context)
+    earlier = folder.files()
+    changed = change(account, 3, prompt="Be brief.")
+    take(account, folder, context)
+
+    def put_back(_: Any) -> None:
+        for name, data in earlier.items():
+            folder.write(name, data)
+
+    account.before_request(account.request_count + 6, put_back)
+    found = wait_for_change(folder, mode, baseline="2026-11-22")
+    assert found["changed"] == [{"assistant_id": changed, "fields": ["prompt"]}]
+
+
 def test_ignored_fields_do_not_count(account: Sandbox, folder: Folder, context: Any) -> None:
     """What only touches an assistant ends no wait, unless nothing is ignored."""
     take(account, folder, context)

@@ -67,7 +67,7 @@ def test_what_the_machine_refuses_is_an_error_of_this_package(
     def refused(*arguments: Any, **options: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(PuretalkHook, "scan_assistants", refused)
+    monkeypatch.setattr(PuretalkHook, "scan", refused)
     with pytest.raises(PuretalkError, match="on this machine") as raised:
         wait(PuretalkAssistantSensor, mode, max_consecutive_failures=1, **NOBODY)
     assert is_transient(raised.value)
@@ -84,7 +84,7 @@ def test_a_temporary_folder_without_room_is_reported_as_such(
     def refused(*arguments: Any, **options: Any) -> Any:
         raise PuretalkTemporaryFolderError("The temporary folder cannot be written.", transient=is_full)
 
-    monkeypatch.setattr(PuretalkHook, "scan_assistants", refused)
+    monkeypatch.setattr(PuretalkHook, "scan", refused)
     with pytest.raises(PuretalkTemporaryFolderError, match="temporary folder") as raised:
         wait(PuretalkAssistantSensor, mode, max_consecutive_failures=1, **NOBODY)
     assert is_transient(raised.value) is is_full

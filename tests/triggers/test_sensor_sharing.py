@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_puretalk import sandbox as sandboxes
 from airflow_provider_puretalk.hooks import PuretalkHook
-from airflow_provider_puretalk.sandbox import Sandbox
+from airflow_provider_puretalk.sandbox import Fault, Sandbox
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.take_snapshot import take_snapshot
 from airflow_provider_puretalk.triggers import PuretalkSensorTrigger, shared_poll
@@ -390,5 +390,55 @@ def test_nothing_is_left_behind(account: Sandbox) -> None:
         await asyncio.sleep(0)
         assert not shared_poll._polls[asyncio.get_running_loop()]
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+
+
+def conditional(account: Sandbox) -> list[bool]:
+    """Return of each request whether it asked for the page only if it has changed."""
+    return ["if-none-match" in request.headers for request in account.requests]
+
+
+def test_pages_that_are_as_they_were_are_not_sent_again_until_one_changes(account: Sandbox) -> None:
+    """A poll after one in vain asks for changes alone, and finds the one that comes."""
+
+    async def scenario() -> Any:
+        task = waiting("Reception")
+        await until_requested(account, 3)
+        identity = rename(account, 0, "Reception")
+        assert (await task)["result"] == {"assistant_id": identity}
+
+    asyncio.run(scenario())
+    asked = conditional(account)
+    assert not asked[0]
+    assert all(asked[1:3])
+
+
+def test_one_that_joins_later_is_told_of_what_was_there_all_the_time(account: Sandbox) -> None:
+    """That others waited in vain on the same pages says nothing about what it waits for."""
+    identity = rename(account, 0, "Reception")
+
+    async def scenario() -> None:
+        other = waiting("Nobody")
+        await until_requested(account, 3)
+        late = waiting("Reception", next_look=0.0)
+        assert (await asyncio.wait_for(late, 60))["result"] == {"assistant_id": identity}
+        polls = account.request_count
+        await until_requested(account, polls + 2)
+        assert not other.done()
+        other.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_poll_that_fails_leaves_nothing_to_rely_on(account: Sandbox) -> None:
+    """Between two polls in vain one fails: what comes with the next one is found."""
+
+    async def scenario() -> None:
+        task = waiting("Reception", max_consecutive_failures=100)
+        await until_requested(account, 2)
+        account.faults.add(Fault("status", code=503, times=2))
+        identity = rename(account, 0, "Reception")
+        assert (await task)["result"] == {"assistant_id": identity}
 
     asyncio.run(scenario())

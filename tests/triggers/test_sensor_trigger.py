@@ -258,7 +258,7 @@ def test_a_bug_is_not_swallowed(
     def broken(*arguments: Any, **options: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(PuretalkHook, "scan_assistants", broken)
+    monkeypatch.setattr(PuretalkHook, "scan", broken)
     event = asyncio.run(fired(trigger()))
     assert (event["status"], event["error"]) == ("error", "PuretalkError")
     assert "ZeroDivisionError" in event["message"]
@@ -285,7 +285,7 @@ def test_a_full_disk_is_waited_out(account: Sandbox, monkeypatch: pytest.MonkeyP
             raise shared.pop()
         return scan(*arguments, **options)
 
-    monkeypatch.setattr(PuretalkHook, "scan_assistants", full)
+    monkeypatch.setattr(PuretalkHook, "scan", full)
     name = next(iter(account.fleet))["name"]
     event = asyncio.run(fired(trigger(condition={**CONDITION, "name": name}, max_consecutive_failures=2)))
     assert event["status"] == "found"
