@@ -29,7 +29,8 @@ from benchmarks.stored import ACCOUNT
 
 #: One assistant of so many is edited each day.
 EDITED_ONE_IN = 100
-_FIRST = datetime(2025, 1, 1, 2, tzinfo=UTC)
+#: The moment of the first day's snapshot, but for fractions of a second.
+FIRST = datetime(2025, 1, 1, 2, tzinfo=UTC)
 _WORDS = (
     *(
         "please",
@@ -131,12 +132,17 @@ def goals(found: Sequence[Measured]) -> list[tuple[str, float, float]]:
 
 
 def _run(what: str, folder: Path, assistants: int, days: int) -> dict[str, float]:
+    return run_alone("benchmarks.history", what, folder, assistants, days)
+
+
+def run_alone(module: str, what: str, folder: Path, assistants: int, days: int) -> dict[str, float]:
+    """Run one measurement of a module in a process of its own; return its figures."""
     environment = os.environ | {
         "AIRFLOW_HOME": str(folder / "airflow"),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
         "PYTHONWARNINGS": "ignore",
     }
-    command = [sys.executable, "-m", "benchmarks.history", what, f"--folder={folder / 'fleet'}"]
+    command = [sys.executable, "-m", module, what, f"--folder={folder / 'fleet'}"]
     result = subprocess.run(
         [*command, f"--assistants={assistants}", f"--days={days}"],
         capture_output=True,
@@ -158,8 +164,8 @@ def _write(folder: str, assistants: int, days: int) -> dict[str, float]:
     size = 0
     account = Path(folder) / f"account={ACCOUNT}"
     folded: Path | None = None
-    for day, rows in enumerate(_days(assistants, days + 1)):
-        at = account / _take(folder, day, rows)
+    for day, rows in enumerate(fleets(assistants, days + 1)):
+        at = account / take(folder, day, rows)
         if day < days:
             size += sum(file.stat().st_size for file in at.iterdir())
             history.update(folder, ACCOUNT, keep="forever")
@@ -171,15 +177,16 @@ def _write(folder: str, assistants: int, days: int) -> dict[str, float]:
     return {"snapshots": size, "history": sum(file.stat().st_size for file in files)}
 
 
-def _take(folder: str, day: int, rows: Sequence[tuple[bytes, Any]]) -> str:
-    moment = _FIRST + timedelta(days=day, microseconds=123_456 + day)
+def take(folder: str, day: int, rows: Sequence[tuple[bytes, Any]]) -> str:
+    """Store the snapshot of a day; return the name of its folder."""
+    moment = FIRST + timedelta(days=day, microseconds=123_456 + day)
     name = f"{moment:%Y%m%dT%H%M%SZ}"
     started = moment - timedelta(minutes=1)
     stored.store(folder, name, rows, file_format="jsonl", started_at=started, finished_at=moment)
     return f"snapshot={name}"
 
 
-def _days(assistants: int, days: int) -> Iterator[list[tuple[bytes, Any]]]:
+def fleets(assistants: int, days: int) -> Iterator[list[tuple[bytes, Any]]]:
     """Yield the fleet of each day, as a snapshot's writer takes it."""
     from airflow_provider_puretalk.records import canonical_json
     from airflow_provider_puretalk.records.contract_check import profile
@@ -194,7 +201,7 @@ def _days(assistants: int, days: int) -> Iterator[list[tuple[bytes, Any]]]:
             record = records[at]
             passages = record["prompt"].split("\n")
             passages[dice.randrange(len(passages))] = " ".join(dice.choice(_WORDS) for _ in range(10))
-            moment = _FIRST + timedelta(days=day, microseconds=dice.randrange(86_400_000_000))
+            moment = FIRST + timedelta(days=day, microseconds=dice.randrange(86_400_000_000))
             changed = {"prompt": "\n".join(passages), "updated_at": f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"}
             records[at] = record | changed
             rows[at] = (canonical_json.dumps(records[at]), profile(records[at]))

@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import airflow_provider_puretalk
-from benchmarks import comparing, history, waiting
+from benchmarks import comparing, history, history_others, waiting
 from benchmarks.contenders import CONTENDERS
 
+#: Days that all load that answer the same question otherwise: dlt takes some twenty seconds for each.
+_DAYS_OF_OTHERS = 10
 _README = Path(__file__).parent / "README.md"
 
 
@@ -270,7 +272,12 @@ def measure_history(arguments: argparse.Namespace) -> list[str]:
     """Fold a snapshot a day for a year, and for five; then read what became of it."""
     assistants = arguments.assistants // 5
     found = [history.measure(assistants, days, arguments.times) for days in (365, 5 * 365)]
-    return history.table(found, assistants) + goals_table(Goal(*goal) for goal in history.goals(found))
+    others = history_others.measure(assistants, _DAYS_OF_OTHERS, arguments.times)
+    return [
+        *history.table(found, assistants),
+        *history_others.table(others, assistants, _DAYS_OF_OTHERS),
+        *goals_table(Goal(*goal) for goal in history.goals(found)),
+    ]
 
 
 #: What can be measured by itself; each has a place of its own in the README.
