@@ -470,9 +470,12 @@ class Scanner:
                     else:
                         end = min(end, page.number)
                     if last_known > ceiling:
-                        raise PuretalkPaginationError(
+                        error = PuretalkPaginationError(
                             f"The list does not end: page {page.number} of about {(ceiling - 10) // 2} names another."
                         )
+                        if self._is_grown(self._limit):  # Or the server gives far fewer rows a page than it did.
+                            raise PageSizeFailedError(self._limit, error)
+                        raise error
                     yield page
             except BaseException:
                 self._cancelled.set()  # What is in flight ends, and the pool need not wait for it.
@@ -492,11 +495,14 @@ class Scanner:
             return self._parsed(fetch)
         except PuretalkError as error:
             self._check_time(error)  # What the deadline cut off failed because of the deadline.
-            grown = self._sizes is not None and limit > self._sizes.smallest
             too_much = isinstance(error, _TOO_MUCH) and not isinstance(error, PuretalkPaginationError)
-            if grown and too_much and not self._cancelled.is_set():
+            if self._is_grown(limit) and too_much and not self._cancelled.is_set():
                 raise PageSizeFailedError(limit, error) from error
             raise
+
+    def _is_grown(self, limit: int) -> bool:
+        """Return whether pages of this size are larger than they must be."""
+        return self._sizes is not None and limit > self._sizes.smallest
 
     def _parsed(self, fetch: Callable[[], Any]) -> ScannedPage:
         page = self._parse(fetch())

@@ -213,10 +213,10 @@ def test_a_cap_that_has_become_smaller_is_the_size_from_then_on(box: Sandbox, re
     assert limits(box) == [1_000, *[cap] * (3_000 // cap - 1)]
 
 
-@pytest.mark.parametrize("cap", [60, 100])
-def test_a_cap_that_becomes_smaller_during_a_reading(box: Sandbox, read: Read, cap: int) -> None:
-    """After the first walk: pages are as many more as it takes, and the reading is proven."""
-    box.before_request(5, lambda _: setattr(box.rules, "max_limit", cap))
+@pytest.mark.parametrize(("cap", "request_number"), [(60, 5), (100, 5), (20, 3)])
+def test_a_cap_that_becomes_smaller_during_a_reading(box: Sandbox, read: Read, cap: int, request_number: int) -> None:
+    """After the first walk or in the middle of it: pages are as many more as it takes, and the reading is proven."""
+    box.before_request(request_number, lambda _: setattr(box.rules, "max_limit", cap))
     with read(box) as found:
         assert found.complete
         assert ids(found) == sorted(box.fleet.ids())
