@@ -69,10 +69,9 @@ class Append:
         self._edit = Edit([*range(self._newest), None], self._newest)
         if any(opened.columns != columns for _, opened in files.values()):
             raise UnfitError
-        for _, opened in files.values():
-            # An id that is no text is in `_extra`, where rows cannot be merged by it.
-            if any(opened.group(index, ["assistant_id"])["assistant_id"].null_count for index in opened.groups()):
-                raise UnfitError
+        # An id that is no text is in `_extra`, where rows cannot be merged by it.
+        if any(opened.lacks_ids() for _, opened in files.values()):
+            raise UnfitError
 
     def run(self, lines: Lines) -> list[HistoryFile | StagedFile]:
         """Return the files of the new history: those that stay as they are, and the new ones."""

@@ -205,6 +205,12 @@ class VersionFile:
         """Return the indexes of its row groups."""
         return range(self._opened.num_row_groups)
 
+    def lacks_ids(self) -> bool:
+        """Return whether a row has no id in its column, or may have none: only the statistics are asked."""
+        at = next(index for index, column in enumerate(self._opened.schema) if column.path == "assistant_id")
+        found = [self._opened.metadata.row_group(index).column(at).statistics for index in self.groups()]
+        return any(one is None or not one.has_null_count or one.null_count for one in found)
+
     def group(self, index: int, names: Sequence[str] | None = None) -> pa.Table:
         """Return a row group, or some of its columns.
 

@@ -209,14 +209,22 @@ class HistoryFiles:
 
         moment = self.readings[index].finished_at
 
-        for batch in ahead(file.batches(_ROWS_AT_ONCE)):
-            began = compute.less_equal(batch["valid_from"], moment)
-            # Readings may have been finished at the same moment: their order follows below.
-            goes_on = compute.fill_null(compute.greater_equal(batch["valid_to"], moment), True)
-            rows = pa.Table.from_batches([batch.filter(compute.and_(began, goes_on))])
-            for version in self._decoded(file, rows):
-                if version.first <= index and (version.end is None or index < version.end):
-                    yield version
+        def standing() -> Iterator[pa.Table]:
+            for group in file.groups():
+                table = file.group(group, ["valid_from", "valid_to"])
+                began = compute.less_equal(table["valid_from"], moment)
+                # Readings may have been finished at the same moment: their order follows below.
+                goes_on = compute.fill_null(compute.greater_equal(table["valid_to"], moment), True)
+                mask = compute.and_(began, goes_on)
+                if compute.any(mask).as_py():
+                    yield file.group(group).filter(mask)
+                    pa.default_memory_pool().release_unused()
+
+        for rows in ahead(standing()):
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                for version in self._decoded(file, rows.slice(start, _ROWS_AT_ONCE)):
+                    if version.first <= index and (version.end is None or index < version.end):
+                        yield version
 
     def _names_in(self, file: VersionFile) -> Iterator[tuple[str, Any, Any]]:
         columns: Columns = {name: file.columns[name] for name in ("assistant_id", "name") if name in file.columns}

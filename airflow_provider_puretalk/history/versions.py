@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest, Redaction
 
@@ -47,7 +47,7 @@ class Reading(BaseModel):
     raw_sha256: str
     edition: str
     source: str = ""
-    redaction: Redaction = Redaction()
+    redaction: Redaction = Field(default_factory=Redaction)
     provable: bool = True
     reason: str | None = None
 

@@ -228,6 +228,10 @@ class Tables:
         """Return the indexes of row groups: there is one."""
         return range(1)
 
+    def lacks_ids(self) -> bool:
+        """Return whether a row has no id in its column."""
+        return bool(self.table["assistant_id"].null_count)
+
     def group(self, index: int, names: Sequence[str] | None = None) -> pa.Table:
         """Return all rows, or some of their columns."""
         return self.table if names is None else self.table.select(names)
