@@ -278,7 +278,7 @@ def test_a_full_disk_is_waited_out(account: Sandbox, monkeypatch: pytest.MonkeyP
         OSError(28, "No space left on device"),
         sqlite3.OperationalError("database or disk is full"),
     ]
-    scan = PuretalkHook.scan_assistants
+    scan = PuretalkHook.scan
 
     def full(*arguments: Any, **options: Any) -> Any:
         if shared:
