@@ -99,7 +99,9 @@ class AssistantCondition:
         options = ScanOptions(
             consistency="best_effort", max_seconds=max_seconds, examine=is_candidate, cancelled=cancelled
         )
-        with hook.scan(options, memory=memory.pages(conditions)) as scan:
+        # As text: Python takes 1 for True, and whoever expects the one does not expect the other.
+        awaited = [repr(condition.to_dict()) for condition in conditions]
+        with hook.scan(options, memory=memory.pages(awaited)) as scan:
             unchanged = scan.unchanged
             for line, candidate in () if unchanged else scan.rows():
                 if candidate:
@@ -116,7 +118,7 @@ class AssistantCondition:
                 found.append(next(filter(condition._is_met_by, candidates), None))
             except Exception as error:  # A value that cannot be compared, say: no reason for the others to end.
                 found.append(failure(error))
-        memory.keep([condition for condition, one in zip(conditions, found, strict=True) if one is None])
+        memory.keep([one for one, assistant in zip(awaited, found, strict=True) if assistant is None])
         return found
 
     def event_payload(self, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -431,6 +431,25 @@ def test_one_that_joins_later_is_told_of_what_was_there_all_the_time(account: Sa
     asyncio.run(scenario())
 
 
+def test_one_that_joins_later_with_a_value_that_python_takes_for_the_same(account: Sandbox) -> None:
+    """Another waits in vain for 1 where the field is ``true``: whoever waits for ``true`` is told of it."""
+    identity = rename(account, 0, "Reception")
+    account.fleet.change(identity, {"call_recording_enabled": True})
+
+    def expecting(value: Any) -> dict[str, Any]:
+        expect = {"call_recording_enabled": value}
+        return {"kind": "assistant", "assistant_id": None, "name": "Reception", "expect": expect}
+
+    async def scenario() -> None:
+        other = waiting(condition=expecting(1))
+        await until_requested(account, 3)
+        late = waiting(condition=expecting(True), next_look=0.0)
+        assert (await asyncio.wait_for(late, 30))["result"] == {"assistant_id": identity}
+        other.cancel()
+
+    asyncio.run(scenario())
+
+
 def test_a_poll_that_fails_leaves_nothing_to_rely_on(account: Sandbox) -> None:
     """Between two polls in vain one fails: what comes with the next one is found."""
 
