@@ -102,8 +102,7 @@ class AssistantCondition:
         # As text: Python takes 1 for True, and whoever expects the one does not expect the other.
         awaited = [repr(condition.to_dict()) for condition in conditions]
         with hook.scan(options, memory=memory.pages(awaited)) as scan:
-            unchanged = scan.unchanged
-            for line, candidate in () if unchanged else scan.rows():
+            for line, candidate in () if scan.unchanged else scan.rows():
                 if candidate:
                     record = canonical_json.loads(line)
                     by_id[record_id(record)] = record

@@ -147,7 +147,9 @@ class ChangeCondition:
         options = ScanOptions(
             max_seconds=max_seconds, examine=profiler(redactor, ignored), redact=redactor, cancelled=cancelled
         )
-        awaited = {(self, manifest.model_dump_json())}  # The snapshot may be replaced by another one of the same name.
+        awaited = {
+            (self.group, manifest.model_dump_json())
+        }  # The snapshot may be replaced by another one of the same name.
         with hook.scan(options, memory=memory.pages(awaited)) as scan:
             found = None if scan.unchanged else self._difference(path, manifest, scan, redactor, ignored)
         if found is None:
