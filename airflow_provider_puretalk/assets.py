@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from airflow.providers.common.compat.sdk import Asset
 
 from airflow_provider_puretalk import compat
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.outlets import ASSISTANTS, HISTORY, asset_uri
 from airflow_provider_puretalk.params import is_path_part
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 #: Whether this Airflow can watch an asset by itself (3.0 and newer).
 HAS_WATCHERS: bool = compat.has("asset watchers")
-
-_SCHEME = "puretalk"
-_ASSISTANTS, _HISTORY = "/assistants", "/history"
 
 
 def puretalk_assistants_asset(
@@ -54,7 +51,8 @@ def puretalk_assistants_asset(
     :raises PuretalkConfigurationError: the name cannot be part of a URI, an argument of the watcher makes no sense, or
         this Airflow has no watchers.
     """
-    uri = _uri(account, _ASSISTANTS)
+    # Airflow names an asset by its URI where it is given no name: one account can never get two.
+    uri = asset_uri(account, ASSISTANTS)
     if not watch:
         return Asset(uri)
     compat.require("asset watchers")
@@ -85,24 +83,15 @@ def puretalk_history_asset(account: str) -> Asset:
     :param account: the account, as for :func:`puretalk_assistants_asset`.
     :raises PuretalkConfigurationError: the name cannot be part of a URI.
     """
-    return Asset(_uri(account, _HISTORY))
-
-
-def _uri(account: str, path: str) -> str:
-    if not isinstance(account, str) or not is_path_part(account):
-        raise PuretalkConfigurationError(
-            f"The account {account!r} cannot be part of a URI: letters, digits and `. _ : -` only, never `..`."
-        )
-    # Airflow names an asset by its URI where it is given no name: one account can never get two.
-    return f"{_SCHEME}://{account}{path}"
+    return Asset(asset_uri(account, HISTORY))
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Check a ``puretalk://`` URI written by hand; Airflow calls this for every asset of the scheme."""
     path = uri.path.rstrip("/")
-    if not is_path_part(uri.netloc) or path not in (_ASSISTANTS, _HISTORY) or uri.query or uri.fragment:
+    if not is_path_part(uri.netloc) or path not in (ASSISTANTS, HISTORY) or uri.query or uri.fragment:
         raise ValueError(
-            f"URI format puretalk:// must be puretalk://<account>{_ASSISTANTS} or puretalk://<account>{_HISTORY}"
+            f"URI format puretalk:// must be puretalk://<account>{ASSISTANTS} or puretalk://<account>{HISTORY}"
         )
     return uri._replace(path=path)
 

@@ -18,12 +18,16 @@ class Result:
     :ivar states: the state of each task instance, by task id; of a mapped task, by ``task_id[map_index]``.
     :ivar xcoms: what each task returned; of a mapped task, a list in order.
     :ivar asset_events: the asset events of the run as ``{uri: extra}``.
+    :ivar events: all of them, as ``(task_id, map_index, uri, extra)`` in order.
+    :ivar labels: what the UI shows for mapped instances in place of their index, by ``task_id[map_index]``.
     """
 
     run_id: str
     states: dict[str, str]
     xcoms: dict[str, Any]
     asset_events: dict[str, dict[str, Any]]
+    events: list[tuple[str, int, str, dict[str, Any]]]
+    labels: dict[str, str | None]
 
 
 def run(*dags: Any, conf: dict[str, Any] | None = None, **arguments: Any) -> Result:
@@ -46,7 +50,13 @@ def run(*dags: Any, conf: dict[str, Any] | None = None, **arguments: Any) -> Res
             xcoms[task_id] = value
         else:
             xcoms.setdefault(task_id, []).append(value)
-    return Result(dag_run.run_id, states, xcoms, _asset_events(dag_run.run_id))
+    mapped = [one for one in instances if one.map_index >= 0]
+    labels = {f"{one.task_id}[{one.map_index}]": one.rendered_map_index for one in mapped}
+    for one in mapped:  # Airflow 3 gives the index where there is no label, Airflow 2 None.
+        if labels[f"{one.task_id}[{one.map_index}]"] == str(one.map_index):
+            labels[f"{one.task_id}[{one.map_index}]"] = None
+    events = _asset_events(dag_run.run_id)
+    return Result(dag_run.run_id, states, xcoms, {uri: extra for *_, uri, extra in events}, events, labels)
 
 
 def register(*dags: Any) -> None:
@@ -90,7 +100,7 @@ def _bag() -> tuple[Any, Any]:
     return DagBag, sync_bag_to_db
 
 
-def _asset_events(run_id: str) -> dict[str, dict[str, Any]]:
+def _asset_events(run_id: str) -> list[tuple[str, int, str, dict[str, Any]]]:
     from airflow.utils.session import create_session
 
     try:
@@ -102,6 +112,8 @@ def _asset_events(run_id: str) -> dict[str, dict[str, Any]]:
         from airflow.models.dataset import DatasetModel as AssetModel
 
         joined = AssetEvent.dataset_id == AssetModel.id
+    source = AssetEvent.source_task_id, AssetEvent.source_map_index
     with create_session() as session:
-        rows = session.query(AssetModel.uri, AssetEvent.extra).join(AssetEvent, joined)
-        return {uri: dict(extra) for uri, extra in rows.filter(AssetEvent.source_run_id == run_id)}
+        rows = session.query(*source, AssetModel.uri, AssetEvent.extra).join(AssetEvent, joined)
+        found = rows.filter(AssetEvent.source_run_id == run_id).order_by(*source, AssetModel.uri)
+        return [(task_id, index, uri, dict(extra)) for task_id, index, uri, extra in found]

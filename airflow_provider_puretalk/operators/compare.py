@@ -15,6 +15,7 @@ from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.records.field_paths import parse_names
 from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.wording import pluralize
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 
 
-class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperator):
+class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArguments, BaseOperator):
     """Compare two snapshots of an account, and write what changed beside the newer one.
 
     One file is for machines, one for people; both have names that no other comparison has, so what was handed out is not
@@ -103,6 +104,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
         limit = _Limit(self.rendered("max_removed"))
         fail_on_change = params.flag("fail_on_change", self.fail_on_change)
         account = params.text("account", self.rendered("account"))
+        self.label_instance(context, account)
         snapshot = params.optional_text("snapshot", self.rendered("snapshot"))
         baseline = params.optional_text("baseline", self.rendered("baseline", result_may_be_none=True))
         given = self.rendered("ignore_fields")
@@ -126,6 +128,7 @@ class PuretalkCompareSnapshotsOperator(Killable, TemplatedArguments, BaseOperato
             limit.check(comparison)
             if fail_on_change and comparison.is_different:
                 raise PuretalkDriftError(f"The fleet changed, and `fail_on_change` is set: {comparison.summary}")
+        self.emit(context, account, result)
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:

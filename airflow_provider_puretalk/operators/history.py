@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.assets import puretalk_history_asset
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.outlets import HISTORY, AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class PuretalkUpdateHistoryOperator(Killable, TemplatedArguments, BaseOperator):
+class PuretalkUpdateHistoryOperator(Killable, AccountOutlets, TemplatedArguments, BaseOperator):
     """Fold into the history of an account the snapshots that it lacks, so that old ones can be played back once pruned.
 
     Running it again changes nothing. Snapshots that come late, were taken again or were retracted take their place in
@@ -35,7 +35,8 @@ class PuretalkUpdateHistoryOperator(Killable, TemplatedArguments, BaseOperator):
     :param rebuild: make a new history of the snapshots that are there, where it is damaged.
     :returns: ``{"account", "manifest_path", "folded": [names], "replaced": [names], "retracted": [names], "skipped":
         [{"snapshot", "why"}], "lost": [names], "counts", "truncated", "readings", "versions", "bytes", "since"}``. With
-        :func:`~airflow_provider_puretalk.assets.puretalk_history_asset` in ``outlets`` this is also the event's ``extra``.
+        :func:`~airflow_provider_puretalk.assets.puretalk_history_asset`, or an ``AssetAlias``, in ``outlets`` this is also
+        the event's ``extra``.
     """
 
     template_fields: Sequence[str] = ("destination", "account", "storage_conn_id", "keep", "retract")
@@ -76,6 +77,7 @@ class PuretalkUpdateHistoryOperator(Killable, TemplatedArguments, BaseOperator):
 
         keep = parse_keep(self.rendered("keep"))
         account = params.text("account", self.rendered("account"))
+        self.label_instance(context, account)
         destination = params.location("destination", self.rendered("destination"))
         storage_conn_id = params.optional_text("storage_conn_id", self.rendered("storage_conn_id"))
         updated = history.update(
@@ -94,10 +96,7 @@ class PuretalkUpdateHistoryOperator(Killable, TemplatedArguments, BaseOperator):
             self.log.warning("Skipped %s: %s", printable(name), printable(why))
         self.log.info("%s", updated.summary)
         result = updated.to_dict()
-        uri = puretalk_history_asset(account).uri
-        for outlet in self.outlets:
-            if getattr(outlet, "uri", None) == uri:
-                context["outlet_events"][outlet].extra = result
+        self.emit(context, account, result, HISTORY)
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:

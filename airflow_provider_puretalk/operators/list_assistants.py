@@ -12,6 +12,7 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.wording import pluralize
 from airflow_provider_puretalk.xcom import NotForXComError, plain
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_puretalk.records.selection import Selection
 
 
-class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator):
+class PuretalkListAssistantsOperator(Killable, AccountOutlets, TemplatedArguments, BaseOperator):
     """List the assistants of an account as plain dicts, for XCom.
 
     Without ``page`` all of them are read, with the promise of ``consistency``, and come in order of ``assistant_id``.
@@ -105,6 +106,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
 
         longest = self._longest(context)
         hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
+        self.label_instance(context, hook.account)
         redactor = None if redact is None else Redactor(redact, hook.settings.redaction_key)
         self._base_url = hook.settings.base_url
         if page is not None:
@@ -114,6 +116,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
             selected = self._select(records, selection, redactor, ceiling, longest)
             self.log.info("Page %d: %d of %s selected.", page, len(selected), pluralize(len(records), "assistant"))
             self._warn(selection, redactor, len(records), whole=False)
+            self.emit(context, hook.account, {"account": hook.account, "count": len(selected)})
             return selected
         with hook.scan_assistants(consistency, limit=limit, redact=redactor) as scan:
             selected = self._select(scan, selection, redactor, ceiling, longest)
@@ -127,6 +130,7 @@ class PuretalkListAssistantsOperator(Killable, TemplatedArguments, BaseOperator)
                 scan.complete,
             )
             self._warn(selection, redactor, scan.count, whole=scan.complete)
+        self.emit(context, hook.account, {"account": hook.account, "count": len(selected)})
         return selected
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:

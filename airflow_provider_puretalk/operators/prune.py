@@ -12,13 +12,14 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.locations import AnyLocation
+from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator):
+class PuretalkPruneSnapshotsOperator(Killable, AccountOutlets, TemplatedArguments, BaseOperator):
     """Keep the newest snapshot of each of the last days, weeks and months that have one, and remove the others.
 
     With ``dry_run``, the default, it removes nothing: log and XCom hold what it would do. Never removed are the newest
@@ -92,6 +93,7 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
 
         destination = params.location("destination", self.rendered("destination"))
         account = params.text("account", self.rendered("account"))
+        self.label_instance(context, account)
         storage_conn_id = params.optional_text("storage_conn_id", self.rendered("storage_conn_id"))
         require_history = params.flag("require_history", self.require_history)
         pruned = prune(
@@ -117,4 +119,6 @@ class PuretalkPruneSnapshotsOperator(Killable, TemplatedArguments, BaseOperator)
             self.log.warning("Skipped %s: %s", printable(skipped.name), printable(skipped.why))
         if pruned.dry_run:
             self.log.warning("Nothing was removed: this is a dry run. Set `dry_run=False` to remove.")
-        return pruned.to_dict()
+        result = pruned.to_dict()
+        self.emit(context, account, result)
+        return result

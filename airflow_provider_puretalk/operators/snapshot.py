@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import compat, params
-from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOperator):
+class PuretalkSnapshotAssistantsOperator(Killable, AccountOutlets, TemplatedArguments, BaseOperator):
     """Read all assistants of an account and keep them as one snapshot in object storage.
 
     The snapshot appears whole or not at all; the same fleet gives the same bytes. Running a task again in the same run
@@ -61,8 +61,8 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
     :returns: ``{"account", "snapshot", "manifest_path", "files", "count", "complete", "content_sha256", "unchanged",
         "previous_snapshot"}``. ``unchanged`` is None for the first complete snapshot, and where the one before it may
         be one that cannot be read. With
-        :func:`~airflow_provider_puretalk.assets.puretalk_assistants_asset` in ``outlets`` this is also the event's
-        ``extra``.
+        :func:`~airflow_provider_puretalk.assets.puretalk_assistants_asset`, or an ``AssetAlias``, in ``outlets`` this is
+        also the event's ``extra``. Assets of other accounts there get no event.
     """
 
     template_fields: Sequence[str] = (
@@ -145,9 +145,9 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         destination = params.location("destination", self.rendered("destination"))
         storage_conn_id = params.optional_text("storage_conn_id", self.rendered("storage_conn_id"))
         hook = PuretalkHook(params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")))
-        events = self._events(context, hook.account)
+        self.label_instance(context, hook.account)
         if emit_partition:
-            _check_partitions(events, hook.account)
+            _check_partitions(self.own_outlets(hook.account), hook.account)
         instance = context["ti"]
         result = take_snapshot(
             hook,
@@ -165,25 +165,19 @@ class PuretalkSnapshotAssistantsOperator(Killable, TemplatedArguments, BaseOpera
         ).to_dict()
         self._base_url, self._written = hook.settings.base_url, [lineage.folder(result["manifest_path"])]
         store_address(self, context, PuretalkManifestLink, result["manifest_path"])
-        for event in events:
-            event.extra = result
+        for event in self.emit(context, hook.account, result):
             if emit_partition:
                 event.add_partitions(result["snapshot"])
         return result
-
-    def _events(self, context: Context, account: str) -> list[Any]:
-        """Return what Airflow makes the events of the account's asset from, where it is an outlet."""
-        uri = puretalk_assistants_asset(account).uri
-        return [context["outlet_events"][outlet] for outlet in self.outlets if getattr(outlet, "uri", None) == uri]
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return what was read and written, for OpenLineage."""
         return lineage.of(api=self._base_url, files=self._written)
 
 
-def _check_partitions(events: list[Any], account: str) -> None:
-    """Refuse a partition key that no event would carry."""
-    if not events:
+def _check_partitions(outlets: list[Any], account: str) -> None:
+    """Refuse a partition key that no event would carry: those that come through an alias have none."""
+    if not outlets:
         raise PuretalkConfigurationError(
             f"`emit_partition` is set, but `outlets` lacks the asset of the account {account!r}: "
             f"puretalk_assistants_asset({account!r})."

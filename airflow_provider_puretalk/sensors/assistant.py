@@ -14,6 +14,8 @@ from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 from airflow_provider_puretalk.xcom import NotForXComError, plain
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_puretalk.conditions.assistant import AssistantCondition
 
 
@@ -78,10 +80,10 @@ class PuretalkAssistantSensor(WaitingSensor):
             {} if (expect := self.rendered("expect")) is None else expect,
         )
 
-    def _resumed(self, found: dict[str, Any], began: float) -> Any:
+    def _resumed(self, context: Context, found: dict[str, Any], began: float) -> Any:
         # The event has no contents, since events are logged. If the assistant has changed back, the wait goes on.
         self.log.info("The trigger found assistant %s; reading it.", printable(str(found.get("assistant_id"))))
-        return self._poll_or_defer(began)
+        return self._poll_or_defer(context, began)
 
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -93,3 +95,6 @@ class PuretalkAssistantSensor(WaitingSensor):
             ) from None
         self.log.info("Assistant %s is as expected.", printable(str(found["assistant_id"])))
         return result
+
+    def _extra(self, result: dict[str, Any]) -> dict[str, Any]:
+        return {"assistant_id": result["assistant_id"]}

@@ -13,7 +13,10 @@ from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.sensors.waiting import WaitingSensor
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_puretalk.conditions.assistants_changed import ChangeCondition
+    from airflow_provider_puretalk.hooks import PuretalkHook
 
 
 class PuretalkAssistantsChangedSensor(WaitingSensor):
@@ -94,13 +97,19 @@ class PuretalkAssistantsChangedSensor(WaitingSensor):
             began=began,
         )
 
-    def _resumed(self, found: dict[str, Any], began: float) -> Any:
+    def _resumed(self, context: Context, found: dict[str, Any], began: float) -> Any:
         from airflow_provider_puretalk.conditions.assistants_changed import checked_summary
 
-        return self._result(checked_summary(found))
+        return super()._resumed(context, checked_summary(found), began)
 
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         for note in found["notes"]:
             self.log.warning("%s", printable(note))
         self.log.info("Differs from %s: %s", printable(str(found["baseline"])), printable(found["summary"]))
         return dict(found)
+
+    def _account(self, hook: PuretalkHook) -> str:
+        return params.optional_text("account", self.rendered("account")) or hook.account
+
+    def _extra(self, result: dict[str, Any]) -> dict[str, Any]:
+        return result

@@ -21,12 +21,14 @@ from airflow_provider_puretalk.conditions.poll_memory import PollMemory
 from airflow_provider_puretalk.conditions.poll_schedule import PollSchedule
 from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.killable import Killable, killable
+from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_puretalk.conditions import Condition
+    from airflow_provider_puretalk.hooks import PuretalkHook
 
 #: Seconds by which Airflow's own limit on a deferral lies behind the moment at which the trigger gives up: it is for the
 #: case that no triggerer runs.
@@ -35,7 +37,7 @@ _GRACE = 60
 _LONGEST_OVERTIME = 900.0
 
 
-class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
+class WaitingSensor(Killable, AccountOutlets, TemplatedArguments, BaseSensorOperator):
     """Waits for a condition.
 
     Failures end the wait alike in all modes. So many consecutive transient ones are tolerated; only in reschedule mode,
@@ -74,6 +76,10 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return what goes into XCom."""
 
+    @abstractmethod
+    def _extra(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Return the ``extra`` of the asset event, which holds no contents of assistants."""
+
     @killable
     def execute(self, context: Context) -> Any:
         """Poll, and wait as long as the condition does not hold."""
@@ -84,7 +90,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             self._prepare(began if deferrable else self._began(context))
         except PuretalkError as error:
             self._end_with(error)
-        return self._poll_or_defer(began) if deferrable else super().execute(context)
+        return self._poll_or_defer(context, began) if deferrable else super().execute(context)
 
     @killable
     def poke(self, context: Context) -> bool | PokeReturnValue:
@@ -97,7 +103,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         except PuretalkError as error:
             self._end_with(error)
         # One that is rescheduled is another object at each poll, and cannot count.
-        found = self._poll_once(limit=0 if self.reschedule else self._max_consecutive_failures())
+        found = self._poll_once(context, limit=0 if self.reschedule else self._max_consecutive_failures())
         return False if found is None else PokeReturnValue(True, found)
 
     @killable
@@ -107,23 +113,41 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
             message = events.read(event)
             if message.found is not None:
                 self._prepare(message.began)
-                return self._resumed(message.found, message.began)
+                return self._resumed(context, message.found, message.began)
         except PuretalkError as error:
             self._end_with(error)
         return self._time_out(message.began)
 
-    def _resumed(self, found: dict[str, Any], began: float) -> Any:
+    def _resumed(self, context: Context, found: dict[str, Any], began: float) -> Any:
         """Return what goes into XCom, now that the condition held in the trigger."""
-        return self._result(found)
+        from airflow_provider_puretalk.hooks import PuretalkHook
+
+        if not self.names_account(context):
+            return self._result(found)
+        return self._finish(context, PuretalkHook(self._conn_id()), found)
+
+    def _finish(self, context: Context, hook: PuretalkHook, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what goes into XCom, and let the events be those of the account."""
+        result = self._result(found)
+        self.label_instance(context, hook.account)
+        self.emit(context, self._account(hook), self._extra(result))
+        return result
+
+    def _account(self, hook: PuretalkHook) -> str:
+        """Return the account that the wait is about."""
+        return hook.account
+
+    def _conn_id(self) -> str:
+        return params.text("puretalk_conn_id", self.rendered("puretalk_conn_id"))
 
     def _prepare(self, began: float) -> None:
         """Check all arguments, before the first request."""
-        params.text("puretalk_conn_id", self.rendered("puretalk_conn_id"))
+        self._conn_id()
         self._max_consecutive_failures()
         params.seconds("max_seconds", self.rendered("max_seconds"))
         self._condition = self._make_condition(began)
 
-    def _poll_once(self, *, limit: int) -> dict[str, Any] | None:
+    def _poll_once(self, context: Context, *, limit: int) -> dict[str, Any] | None:
         """Poll once; return what goes into XCom where the condition holds, None where it does not, or the poll failed.
 
         :param limit: consecutive transient failures that are tolerated.
@@ -131,16 +155,17 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         from airflow_provider_puretalk.hooks import PuretalkHook
 
         assert self._condition is not None, "prepared before"
-        conn_id = params.text("puretalk_conn_id", self.rendered("puretalk_conn_id"))
+        conn_id = self._conn_id()
         try:
             hook = PuretalkHook(conn_id)
+            self.label_instance(context, hook.account)
             self._condition = self._condition.pinned(hook)
             max_seconds = params.seconds("max_seconds", self.rendered("max_seconds"))
             (found,) = self._condition.evaluate(hook, [self._condition], max_seconds=max_seconds, memory=self._memory)
             if isinstance(found, PuretalkError):
                 raise found
             self._failures = 0
-            return None if found is None else self._result(found)
+            return None if found is None else self._finish(context, hook, found)
         except Exception as unexpected:
             error = poll_failures.failure(unexpected)
             self._failures += 1
@@ -149,9 +174,9 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
                 self._end_with(error)
             return None
 
-    def _poll_or_defer(self, began: float) -> Any:
+    def _poll_or_defer(self, context: Context, began: float) -> Any:
         """Poll once, and leave the rest to the trigger."""
-        found = self._poll_once(limit=self._max_consecutive_failures())
+        found = self._poll_once(context, limit=self._max_consecutive_failures())
         if found is not None:
             return found
         if time.time() - began > self.timeout:
@@ -168,7 +193,7 @@ class WaitingSensor(Killable, TemplatedArguments, BaseSensorOperator):
         deadline = began + self.timeout
         overtime = min(params.seconds("max_seconds", self.rendered("max_seconds")), _LONGEST_OVERTIME)
         trigger = PuretalkSensorTrigger(
-            puretalk_conn_id=params.text("puretalk_conn_id", self.rendered("puretalk_conn_id")),
+            puretalk_conn_id=self._conn_id(),
             condition=self._condition.to_dict(),
             began=began,
             next_look=now + pause,

@@ -1,0 +1,163 @@
+"""Tasks that are mapped over accounts: what Airflow stores of each instance, run by Airflow itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+from airflow_provider_puretalk.assets import puretalk_assistants_asset, puretalk_history_asset
+from airflow_provider_puretalk.operators import (
+    PuretalkCompareSnapshotsOperator,
+    PuretalkListAssistantsOperator,
+    PuretalkPruneSnapshotsOperator,
+    PuretalkSnapshotAssistantsOperator,
+    PuretalkUpdateHistoryOperator,
+)
+from airflow_provider_puretalk.sandbox import Sandbox
+from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor, PuretalkAssistantSensor
+from tests import airflow_runner
+from tests.places import Folder
+
+try:
+    from airflow.sdk import DAG, task
+except ImportError:
+    from airflow import DAG  # Airflow 2.11
+    from airflow.decorators import task
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "many-accounts.md"
+
+#: Connections and the accounts that they name; the key of "refused" is wrong.
+ACCOUNTS = {"sales": "north", "care": "south", "refused": "west"}
+
+
+@pytest.fixture
+def dag(request: pytest.FixtureRequest, sandbox: Sandbox, connection: Callable[..., str]) -> Any:
+    """A DAG named after the test, and three connections."""
+    for name, account in ACCOUNTS.items():
+        key = "wrong" if name == "refused" else sandbox.api_key
+        connection(name, host=sandbox.base_url, password=key, extra={"account": account, "max_retries": 0})
+    name = request.node.name.replace("[", ".").rstrip("]").replace(" ", "_")
+    return DAG(name, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("through", ["assets", "alias"])
+def test_each_instance_emits_the_event_of_its_own_account(through: str, folder: Folder, dag: Any) -> None:
+    """With what it returned as extra, and a failed one emits none; assets that are not of PureTalk stay as they are."""
+    outlets = [puretalk_assistants_asset(account) for account in ACCOUNTS.values()]
+    with dag:
+        PuretalkSnapshotAssistantsOperator.partial(
+            task_id="snapshot",
+            destination=folder.destination,
+            outlets=[Asset("s3://b/any"), *outlets] if through == "assets" else [AssetAlias("fleets")],
+        ).expand(puretalk_conn_id=list(ACCOUNTS))
+    result = airflow_runner.run(dag)
+    assert result.states == {"snapshot[0]": "success", "snapshot[1]": "success", "snapshot[2]": "failed"}
+    assert [one for one in result.events if not one[2].startswith("s3:")] == [
+        ("snapshot", index, f"puretalk://{account}/assistants", result.xcoms["snapshot"][index])
+        for index, account in enumerate(["north", "south"])
+    ]
+    assert result.labels == {"snapshot[0]": "north", "snapshot[1]": "south", "snapshot[2]": "west"}
+    assert len([one for one in result.events if one[2].startswith("s3:")]) == (2 if through == "assets" else 0)
+
+
+def test_all_that_is_done_with_an_account_emits_its_events(folder: Folder, dag: Any) -> None:
+    """Each kind of task, through one alias, and none of them says anything of the other account."""
+    conn_ids = ["sales", "care"]
+    accounts = [ACCOUNTS[name] for name in conn_ids]
+    alias, others = AssetAlias("fleets"), [puretalk_history_asset(account) for account in accounts]
+    common: dict[str, Any] = {"destination": folder.destination}
+    with dag:
+        taken = PuretalkSnapshotAssistantsOperator.partial(task_id="snapshot", outlets=[alias], **common)
+        compared = PuretalkCompareSnapshotsOperator.partial(task_id="compare", outlets=[alias], **common)
+        folded = PuretalkUpdateHistoryOperator.partial(task_id="history", keep="forever", outlets=others, **common)
+        pruned = PuretalkPruneSnapshotsOperator.partial(task_id="prune", keep_daily=1, outlets=[alias], **common)
+        listed = PuretalkListAssistantsOperator.partial(task_id="list", fields=["name"], outlets=[alias])
+        (
+            taken.expand(puretalk_conn_id=conn_ids)
+            >> [one.expand(account=accounts) for one in (compared, folded, pruned)]
+            >> listed.expand(puretalk_conn_id=conn_ids)
+        )
+    result = airflow_runner.run(dag)
+    assert set(result.states.values()) == {"success"}
+    extras = {name: result.xcoms[name] for name in ("snapshot", "compare", "history", "prune")}
+    extras["list"] = [{"account": account, "count": 250} for account in accounts]
+    assert result.events == [
+        (name, index, f"puretalk://{account}/{'history' if name == 'history' else 'assistants'}", extras[name][index])
+        for name in sorted(extras)
+        for index, account in enumerate(accounts)
+    ]
+    assert set(result.labels.values()) == set(accounts)
+
+
+def test_sensors_emit_the_events_of_their_account(sandbox: Sandbox, folder: Folder, dag: Any, context: Any) -> None:
+    """With the id of the assistant that was waited for, never its contents; with the summary of a change."""
+    one = next(iter(sandbox.fleet))
+    for name in ("sales", "care"):
+        folder.take(context, puretalk_conn_id=name, partition="before")
+    sandbox.fleet.replace_all(list(sandbox.fleet)[:-1])
+    outlets = [AssetAlias("fleets")]
+    with dag:
+        PuretalkAssistantSensor.partial(task_id="one", assistant_id=one["assistant_id"], outlets=outlets).expand(
+            puretalk_conn_id=["sales", "care"]
+        )
+        PuretalkAssistantsChangedSensor.partial(
+            task_id="any", destination=folder.destination, baseline="before", outlets=outlets
+        ).expand(puretalk_conn_id=["sales", "care"])
+    result = airflow_runner.run(dag)
+    assert set(result.states.values()) == {"success"}
+    extras = {"any": result.xcoms["any"], "one": [{"assistant_id": one["assistant_id"]}] * 2}
+    assert result.events == [
+        (name, index, f"puretalk://{account}/assistants", extras[name][index])
+        for name in ("any", "one")
+        for index, account in enumerate(["north", "south"])
+    ]
+    assert result.labels == {"any[0]": "north", "any[1]": "south", "one[0]": "north", "one[1]": "south"}
+
+
+@pytest.mark.parametrize(
+    ("given", "label"), [({}, None), ({"map_index_template": "page {{ task.page }}"}, "page 1")], ids=["none", "own"]
+)
+def test_the_label_is_the_authors_or_tells_instances_apart(given: dict[str, Any], label: str | None, dag: Any) -> None:
+    """Pages of one account are not all called by its name."""
+    with dag:
+        PuretalkListAssistantsOperator.partial(task_id="t", puretalk_conn_id="sales", fields=["name"], **given).expand(
+            page=[1]
+        )
+    assert airflow_runner.run(dag).labels == {"t[0]": label}
+
+
+def test_values_of_mapped_tasks_are_taken_for_what_they_are(dag: Any) -> None:
+    """Numbers that come as text, and what all instances of a mapped task returned, a lazy sequence."""
+
+    @task
+    def same(name: str) -> str:
+        return name
+
+    with dag:
+        PuretalkListAssistantsOperator.partial(
+            task_id="t", puretalk_conn_id="sales", fields=same.expand(name=["name", "voice.language"])
+        ).expand_kwargs([{"page": "2", "limit": "7"}, {"page": 1, "limit": 3, "filters": None}])
+    rows = airflow_runner.run(dag).xcoms["t"]
+    assert [len(one) for one in rows] == [7, 3]
+    assert {tuple(sorted(row)) for one in rows for row in one} == {("name", "voice.language")}
+
+
+def test_the_documented_dag_is_right(folder: Folder, dag: Any) -> None:
+    """The example of docs/many-accounts.md ends with one event an account, and the failed account has none."""
+    (code,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    assert "s3://my-bucket/puretalk" in code
+    names: dict[str, Any] = {}
+    code = code.replace("s3://my-bucket/puretalk", folder.destination)
+    code = re.sub(r"^from \S+ import DAG, AssetAlias$", "", code, flags=re.MULTILINE)
+    exec(compile(code, str(DOCUMENT), "exec"), names | {"DAG": DAG, "AssetAlias": AssetAlias}, names)
+    result = airflow_runner.run(names["dag"])
+    assert [(uri, extra["account"], extra["count"]) for _, _, uri, extra in result.events] == [
+        ("puretalk://north/assistants", "north", 250),
+        ("puretalk://south/assistants", "south", 250),
+    ]
