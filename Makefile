@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-airflow-2.11 test-cluster lint format types bench wheel wheel-airflow-2.11 constraints clean
+.PHONY: help demo airflow test test-all test-airflow-2.11 test-cluster lint format types bench wheel wheel-airflow-2.11 constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -35,11 +35,15 @@ demo: .venv/demo.stamp  ## Watch a real Airflow take two snapshots and compare t
 airflow: .venv/demo.stamp  ## Run Airflow with the example DAGs and a stand-in PureTalk, until Ctrl-C
 	@.venv/bin/python -m demo airflow
 
-test: .venv/dev.stamp  ## Run the tests on Airflow 3.3 (ARGS="-k name" goes to pytest; WORKERS=0: in one process)
-	.venv/bin/python -m pytest $(PARALLEL) $(ARGS)
+test: .venv/dev.stamp  ## Run the tests on Airflow 3.3 but for the long ones (ARGS="-k name" goes to pytest; WORKERS=0: in one process)
+	.venv/bin/python -m pytest $(PARALLEL) -m "not cluster and not long" $(ARGS)
 
+test-all: .venv/dev.stamp  ## Run all tests on Airflow 3.3 that need no other servers
+	.venv/bin/python -m pytest $(PARALLEL) --durations=40 $(ARGS)
+
+# What is the same with every Airflow is long, and test-all has run it.
 test-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Run the same tests on Airflow 2.11
-	.venv-airflow-2.11/bin/python -m pytest $(PARALLEL) $(ARGS)
+	.venv-airflow-2.11/bin/python -m pytest $(PARALLEL) -m "not cluster and not any_airflow" $(ARGS)
 
 test-cluster: .venv/dev.stamp  ## Run the tests that need a running Airflow on PostgreSQL (some minutes)
 	.venv/bin/python -m pytest -m cluster tests/cluster $(ARGS)

@@ -37,6 +37,11 @@ API_KEY = "test-key-0123456789"
 BASE_URL = "https://puretalk.test/api"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests: one process has them, while the others do the rest and then take what it has left."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(autouse=True)
 def nothing_known_about_servers() -> None:
     """Let no test know the page sizes that another one found: they last as long as the process."""

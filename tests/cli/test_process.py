@@ -159,6 +159,7 @@ def test_ctrl_c_waits_for_no_page_in_flight(connection: Callable[..., str]) -> N
 
 @since_3_2
 @pytest.mark.usefixtures("discoverable")
+@pytest.mark.long
 def test_airflow_has_the_same_commands(sandbox: Any, take: Callable[..., str]) -> None:
     """`airflow puretalk` is the same parser with the same output and the same codes."""
     assert ran(AIRFLOW, "--version").stdout == f"airflow-provider-puretalk {__version__}\n"
@@ -175,6 +176,7 @@ def test_airflow_has_the_same_commands(sandbox: Any, take: Callable[..., str]) -
 @pytest.mark.parametrize(
     "words", [[], ["explode"], ["snapshots"], ["snapshots", "compare", "--nonsense"], ["--x", "probe"]]
 )
+@pytest.mark.long
 def test_a_usage_error_below_airflow_is_one(words: list[str]) -> None:
     """Airflow's own parsers end with 2."""
     done = ran(AIRFLOW, *words)
@@ -184,11 +186,13 @@ def test_a_usage_error_below_airflow_is_one(words: list[str]) -> None:
 
 @since_3_2
 @pytest.mark.usefixtures("discoverable")
+@pytest.mark.long
 def test_airflows_own_help_lists_it() -> None:
     assert "puretalk" in ran([sys.executable, "-m", "airflow"], "--help").stdout
 
 
 @pytest.mark.skipif(Version(airflow_version) < Version("3"), reason="what Airflow loads then is another matter")
+@pytest.mark.long
 def test_defining_the_commands_is_cheap() -> None:
     """Every `airflow` command loads the definition: what Airflow has not loaded itself, it does not load either."""
     code = (

@@ -214,6 +214,7 @@ def test_history_is_loaded_into_postgresql(
 
 
 @pytest.mark.skipif(not HAS_APPROVALS, reason="Airflow before 3.1 has no approvals")
+@pytest.mark.long
 def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
     """Needed for the first, for a change, and again after a refusal; not where all is as accepted."""
     from airflow.models import Variable  # Read from the database, where the task has put it.

@@ -113,6 +113,7 @@ def test_one_assistant_takes_six_requests_at_most(
     assert {method for method, _ in requests} == {"GET"}
 
 
+@pytest.mark.long
 def test_a_storage_that_fails_loses_nothing(request: pytest.FixtureRequest, connection: Callable[..., str]) -> None:
     """Whichever request fails, the history is the old one or the new one, whole, and the next update ends as if none had."""
     bucket = make_place("s3", request)
@@ -206,6 +207,7 @@ def steps_of(prepared: Prepared, *works: Callable[[], None]) -> int:
     return longest
 
 
+@pytest.mark.long
 def test_an_update_killed_anywhere_leaves_a_whole_history(stepping: SteppingFileSystem) -> None:
     """Wherever a process dies, the history is one before or after a fold, and the next update ends as if none had died."""
     prepared = Prepared(stepping)
@@ -218,6 +220,7 @@ def test_an_update_killed_anywhere_leaves_a_whole_history(stepping: SteppingFile
 
 
 @pytest.mark.parametrize("other", ["the same", "retract", "rebuild"])
+@pytest.mark.long
 def test_two_updates_at_once_lose_nothing(stepping: SteppingFileSystem, other: str) -> None:
     """In whatever order their steps come, every file of the manifest in place is there, and a next update folds the rest."""
     prepared = Prepared(stepping)

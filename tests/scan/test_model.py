@@ -1,4 +1,4 @@
-"""The scanner against tens of thousands of schedules of edits between its requests, see ``scan_model``."""
+"""The scanner against tens of thousands of schedules of edits between its requests, see :mod:`tests.scan.model`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import pytest
 
 from tests.scan import model
 
+pytestmark = [pytest.mark.long, pytest.mark.any_airflow]
+
 SCHEDULES = int(os.environ.get("PURETALK_SCHEDULES", "20000"))
 
 
 @pytest.fixture(scope="module")
 def tally(tmp_path_factory: pytest.TempPathFactory) -> model.Tally:
-    result = model.play_in_processes(SCHEDULES, processes=2)
+    result = model.play_in_processes(SCHEDULES, processes=1)
     print(f"\n{result}")
     return result
 

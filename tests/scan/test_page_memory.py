@@ -141,6 +141,8 @@ def poll(
 
 
 @pytest.mark.parametrize("consistency", CONSISTENCIES)
+@pytest.mark.long
+@pytest.mark.any_airflow
 def test_a_poll_with_memory_finds_what_one_without_finds(requests_mock: Any, consistency: Any) -> None:
     """Whatever is edited when: the proof in all its parts, the records and what was examined are the same."""
     outcomes: Counter[str] = Counter()
@@ -159,6 +161,8 @@ def test_a_poll_with_memory_finds_what_one_without_finds(requests_mock: Any, con
     assert min(outcomes["unchanged, nothing decoded"], outcomes["changed, some decoded"]) > SCHEDULES / 2, outcomes
 
 
+@pytest.mark.long
+@pytest.mark.any_airflow
 def test_a_poll_that_asks_by_etags_finds_what_is_there(requests_mock: Any) -> None:
     """Where nothing is edited during a poll it finds what a poll finds that knows nothing; whatever is edited when, its
     ids were the list's at one moment of it, and each record was as it is found at some moment of it."""

@@ -15,6 +15,8 @@ from airflow_provider_puretalk.snapshots.report.size_budget import MAX_REPORT
 from airflow_provider_puretalk.snapshots.report.view_model import MAX_ASSISTANTS, MAX_FIELDS, MAX_IN_COMMON
 from tests.snapshots.report.reading import Page
 
+pytestmark = pytest.mark.long
+
 Report = Callable[..., Page]
 MEGABYTE = 1_000_000
 
