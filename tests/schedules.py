@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -22,8 +23,13 @@ def in_processes(play: Callable[[range], Tally], schedules: int, processes: int,
     """
     size = max(1, min(_MOST, math.ceil(schedules / processes)))
     parts = [range(start, min(start + size, first + schedules)) for start in range(first, first + schedules, size)]
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, initializer=_silence) as pool:
         yield from pool.map(play, parts)
+
+
+def _silence() -> None:
+    """Log nothing: some lines for each schedule would take longer than the schedule."""
+    logging.disable(logging.CRITICAL)
 
 
 def parse_arguments(description: str | None) -> argparse.Namespace:

@@ -7,7 +7,6 @@ between the first and the last request. ``python -m tests.scan.model --schedules
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import threading
@@ -338,7 +337,6 @@ def play_in_processes(schedules: int, processes: int, first: int = 0) -> Tally:
 def main() -> None:
     """Play schedules and print what became of them."""
     arguments = parse_arguments(__doc__)
-    logging.disable(logging.CRITICAL)  # Some millions of lines about readings that prove nothing.
     started = time.monotonic()
     tally = play_in_processes(arguments.schedules, arguments.processes, arguments.first)
     print(f"{tally}; {time.monotonic() - started:.0f} s")
