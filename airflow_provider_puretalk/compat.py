@@ -40,6 +40,8 @@ FEATURES: Final = {
     ),
     # Airflow 2 raises an error in a task that is killed; Airflow 3 only calls `on_kill`, and kills the process later.
     "killed tasks go on": Feature((3, 0)),
+    # Workers may have a secrets backend of their own.
+    "secrets backends of workers": Feature((3, 0)),
     # Airflow 2 hashes all values of an event's extra that comes through an alias.
     "lists in extras of aliases": Feature((3, 0)),
     # Through the provider's metadata; before, `python -m airflow_provider_puretalk` has the same commands.

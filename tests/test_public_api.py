@@ -16,6 +16,7 @@ PUBLIC = {
     "airflow_provider_puretalk.hooks": ["PuretalkHook"],
     "airflow_provider_puretalk.operators": [
         "PERSONAL_FIELDS",
+        "PuretalkAccountsOperator",
         "PuretalkCompareSnapshotsOperator",
         "PuretalkListAssistantsOperator",
         "PuretalkPruneSnapshotsOperator",

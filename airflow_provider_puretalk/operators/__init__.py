@@ -5,6 +5,7 @@ Cheap to import: what talks to PureTalk or writes files is imported when a task 
 
 from __future__ import annotations
 
+from airflow_provider_puretalk.operators.accounts import PuretalkAccountsOperator
 from airflow_provider_puretalk.operators.compare import PuretalkCompareSnapshotsOperator
 from airflow_provider_puretalk.operators.history import PuretalkUpdateHistoryOperator
 from airflow_provider_puretalk.operators.list_assistants import PuretalkListAssistantsOperator
@@ -14,6 +15,7 @@ from airflow_provider_puretalk.records.redaction import PERSONAL_FIELDS
 
 __all__ = [
     "PERSONAL_FIELDS",
+    "PuretalkAccountsOperator",
     "PuretalkCompareSnapshotsOperator",
     "PuretalkListAssistantsOperator",
     "PuretalkPruneSnapshotsOperator",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkResponseError
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.operators.mapping import most_instances
 from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.wording import pluralize
@@ -182,7 +183,7 @@ class PuretalkListAssistantsOperator(Killable, AccountOutlets, TemplatedArgument
         has_dag: bool = self.has_dag()  # type: ignore[no-untyped-call]  # Airflow's
         if is_mapped or not has_dag or next(self.iter_mapped_dependants(), None) is None:
             return None
-        return int(conf.getint("core", "max_map_length", fallback=1024))
+        return most_instances()
 
     def _warn(self, selection: Selection, redactor: Redactor | None, read: int, *, whole: bool) -> None:
         """Refuse names of fields that are certainly none, and warn of those that may be."""

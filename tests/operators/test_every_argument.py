@@ -43,6 +43,10 @@ KINDS = {
     "partition": "text",
     "snapshot": "text",
     "baseline": "text",
+    "accounts": "accounts",
+    "variable": "text",
+    "conn_id_prefix": "text",
+    "file": "location",
     "timezone": "zone",
     "assistant_id": "text",
     "name": "text",
@@ -97,6 +101,14 @@ VALUES: dict[str, tuple[list[Callable[[], Any]], list[Any]]] = {
         NO_NAMES,
     ),
     "texts": ([*(partial(shape, ("a", "b")) for shape in (list, tuple, set, frozenset, deque, iter))], NO_NAMES),
+    "accounts": (
+        [
+            lambda: "puretalk_default",
+            lambda: '["puretalk_default"]',
+            *(partial(shape, ("puretalk_default", 4711)) for shape in (list, tuple, set, deque, iter)),
+        ],
+        [b"name", {"name": 1}, 7, 1.5, True, object(), ["a", None], ["a", 1.5], ["a", ["b"]], [""], [], "", " ", "[a"],
+    ),
     "zone": ([lambda: "Europe/Berlin", lambda: UTC], [*NO_TEXT, "nowhere", 4711]),
     "mapping": (
         [lambda: {"name": "drop"}, lambda: MappingProxyType({"name": "drop"})],
@@ -140,6 +152,8 @@ def build(three: Sandbox, folder: Folder, connection: Callable[..., str]) -> Cal
 
     def make(kind: str, **arguments: Any) -> Any:
         given: dict[str, Any] = {"destination": folder.destination, "account": "a"}
+        if kind == "PuretalkAccountsOperator" and not {"variable", "conn_id_prefix", "file"}.intersection(arguments):
+            given["accounts"] = ["puretalk_default"]
         known = {name: one for name, one in given.items() if name in arguments_of(CLASSES[kind])}
         return CLASSES[kind](**({"task_id": "t"} | known | NEEDED.get(kind, {}) | arguments))
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
+from airflow_provider_puretalk import operators
 from airflow_provider_puretalk.assets import puretalk_assistants_asset, puretalk_history_asset
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator,
@@ -148,12 +149,18 @@ def test_values_of_mapped_tasks_are_taken_for_what_they_are(dag: Any) -> None:
     assert {tuple(sorted(row)) for one in rows for row in one} == {("name", "voice.language")}
 
 
+def documented(line: str, folder: Folder) -> str:
+    """Return the one piece of Python of the page that has something in it, with a folder as its destination."""
+    pieces = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    (code,) = [piece for piece in pieces if line in piece]
+    assert "s3://my-bucket/puretalk" in code
+    return str(code.replace("s3://my-bucket/puretalk", folder.destination))
+
+
 def test_the_documented_dag_is_right(folder: Folder, dag: Any) -> None:
     """The example of docs/many-accounts.md ends with one event an account, and the failed account has none."""
-    (code,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
-    assert "s3://my-bucket/puretalk" in code
+    code = documented("expand(puretalk_conn_id=[", folder)
     names: dict[str, Any] = {}
-    code = code.replace("s3://my-bucket/puretalk", folder.destination)
     code = re.sub(r"^from \S+ import DAG, AssetAlias$", "", code, flags=re.MULTILINE)
     exec(compile(code, str(DOCUMENT), "exec"), names | {"DAG": DAG, "AssetAlias": AssetAlias}, names)
     result = airflow_runner.run(names["dag"])
@@ -161,3 +168,14 @@ def test_the_documented_dag_is_right(folder: Folder, dag: Any) -> None:
         ("puretalk://north/assistants", "north", 250),
         ("puretalk://south/assistants", "south", 250),
     ]
+
+
+def test_the_documented_list_of_accounts_is_right(folder: Folder, dag: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Variable is read by a task, and the next one is mapped over what it says."""
+    monkeypatch.setenv("AIRFLOW_VAR_PURETALK_ACCOUNTS", "sales\ncare # since May\n")
+    file = folder.root.with_suffix(".py")  # Airflow reads what stands in a lambda from its file.
+    file.write_text(documented("PuretalkAccountsOperator", folder))
+    with dag:
+        exec(compile(file.read_text(), str(file), "exec"), dict(vars(operators)))
+    result = airflow_runner.run(dag)
+    assert [one["account"] for one in result.xcoms["snapshot"]] == ["north", "south"]

@@ -106,7 +106,7 @@ def test_has_a_look_of_its_own_in_the_ui(operator: Any) -> None:
     """Each operator has a colour of its own, and rendered JSON arguments are shown as JSON."""
     assert operator.ui_color != BaseOperator.ui_color
     assert len({operator.ui_color for operator in OPERATORS}) == len(OPERATORS)
-    nested = {"redact", "ignore_fields", "keep_named", "retract"} & set(operator.template_fields)
+    nested = {"accounts", "redact", "ignore_fields", "keep_named", "retract"} & set(operator.template_fields)
     assert nested
     assert {operator.template_fields_renderers[name] for name in nested} == {"json"}
     assert set(operator.template_fields_renderers) <= set(operator.template_fields)
