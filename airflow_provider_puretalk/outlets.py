@@ -58,7 +58,7 @@ class AccountOutlets(_Operator):
         """
         if not _is_mapped(context) or context.get("map_index_template") is not None:
             return
-        mapped: Any = self.dag.task_dict.get(self.task_id)
+        mapped: Any = self.dag.task_dict.get(self.task_id) if self.has_dag() else None  # type: ignore[no-untyped-call]  # Airflow's
         values = getattr(getattr(mapped, "expand_input", None), "value", None)
         if isinstance(values, Mapping) and not _NAMING.issuperset(values):
             return
