@@ -12,6 +12,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 from typing import Any, Final
@@ -209,6 +210,37 @@ def whole_number(name: str, value: Any, *, least: int, rendered: bool = True) ->
 def optional_number(name: str, value: Any, *, least: int = 1) -> int | None:
     """Check a whole number that may be left out."""
     return None if value is None else whole_number(name, value, least=least)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many of a whole are tolerated: a number, or a share of it in percent."""
+
+    given: Any
+    number: int | None = None
+    percent: Decimal | None = None
+
+    def is_exceeded(self, count: int, whole: int) -> bool:
+        """Return whether so many of so many are more than that."""
+        if self.percent is not None:
+            return count * 100 > self.percent * whole
+        return self.number is not None and count > self.number
+
+
+def limit(name: str, value: Any, *, of: str) -> Limit:
+    """Check a limit: a whole number, or a share such as ``"10%"``.
+
+    :param of: what is counted, for the message.
+    """
+    share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) *%", value.strip()) if isinstance(value, str) else None
+    if share is not None:
+        return Limit(value, percent=Decimal(share[1]))
+    try:
+        return Limit(value, number=whole_number(name, value, least=0))
+    except PuretalkConfigurationError:
+        raise PuretalkConfigurationError(
+            f"`{name}` must be a number of {of} or a share such as '10%', not {value!r}."
+        ) from None
 
 
 def seconds(name: str, value: Any, *, rendered: bool = True) -> float:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import params
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkDriftError
+from airflow_provider_puretalk.exceptions import PuretalkDriftError
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
@@ -45,8 +43,8 @@ class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArgume
     :param max_removed: how many assistants may be gone, as a number or a share of the baseline (``"10%"``); with more
         the task fails, once report and changes are written.
     :param fail_on_change: fail where anything was added, removed or changed, once report and changes are written.
-    :returns: ``{"snapshot", "baseline", "added": [ids], "removed": [ids], "changed": [{"assistant_id", "fields"}],
-        "touched": [ids], "counts", "fields_appeared", "fields_vanished", "truncated", "notes", "summary",
+    :returns: ``{"account", "snapshot", "baseline", "added": [ids], "removed": [ids], "changed": [{"assistant_id",
+        "fields"}], "touched": [ids], "counts", "fields_appeared", "fields_vanished", "truncated", "notes", "summary",
         "changes_path", "report_path"}``: ids and names of fields, never contents. Lists end at 1,000 with ``truncated``
         true; ``counts`` stays exact.
     """
@@ -101,14 +99,15 @@ class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArgume
         from airflow_provider_puretalk.snapshots.report import publishing
         from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
-        limit = _Limit(self.rendered("max_removed"))
+        given = params.nothing_as_none(self.rendered("max_removed"))
+        limit = None if given is None else params.limit("max_removed", given, of="assistants")
         fail_on_change = params.flag("fail_on_change", self.fail_on_change)
         account = params.text("account", self.rendered("account"))
         self.label_instance(context, account)
         snapshot = params.optional_text("snapshot", self.rendered("snapshot"))
         baseline = params.optional_text("baseline", self.rendered("baseline", result_may_be_none=True))
-        given = self.rendered("ignore_fields")
-        ignored = [".".join(name) for name in parse_names("ignore_fields", () if given is None else given)]
+        names = self.rendered("ignore_fields")
+        ignored = [".".join(name) for name in parse_names("ignore_fields", () if names is None else names)]
         storage = Storage(
             params.location("destination", self.rendered("destination")),
             params.optional_text("storage_conn_id", self.rendered("storage_conn_id")),
@@ -119,13 +118,15 @@ class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArgume
         storage.check_folder("/".join(layout.split_manifest_path(newer)[1:]))
         with comparing.compare(older, newer, ignore_fields=ignored) as comparison:
             paths = publishing.publish(storage, comparison, standings(comparison, newer))
-            result = comparison.to_dict() | {"changes_path": paths.changes, "report_path": paths.report}
+            result = {"account": account, **comparison.to_dict()}
+            result |= {"changes_path": paths.changes, "report_path": paths.report}
             self._read = [lineage.folder(path) for path in (older, newer) if path]
             self._written = [paths.changes, paths.report]
             store_address(self, context, PuretalkReportLink, paths.report)
             store_address(self, context, PuretalkManifestLink, newer)
             self._log_result(comparison, paths.report)
-            limit.check(comparison)
+            if limit is not None:
+                _check_removed(comparison, limit)
             if fail_on_change and comparison.is_different:
                 raise PuretalkDriftError(f"The fleet changed, and `fail_on_change` is set: {comparison.summary}")
         self.emit(context, account, result)
@@ -141,36 +142,10 @@ class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArgume
         self.log.info("%s %s", comparison.summary, report)
 
 
-class _Limit:
-    """The limit of removed assistants.
-
-    :raises PuretalkConfigurationError: it is neither a number nor a share.
-    """
-
-    def __init__(self, value: Any) -> None:
-        self._given = params.nothing_as_none(value)
-        share = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) *%", value.strip()) if isinstance(value, str) else None
-        self._percent = None if share is None else Decimal(share[1])
-        self._number = None
-        if self._given is not None and self._percent is None:
-            try:
-                self._number = params.whole_number("max_removed", value, least=0)
-            except PuretalkConfigurationError:
-                raise PuretalkConfigurationError(
-                    f"`max_removed` must be a number of assistants or a share such as '10%', not {value!r}."
-                ) from None
-
-    def check(self, comparison: Comparison) -> None:
-        """Check a comparison.
-
-        :raises PuretalkDriftError: it has more removed assistants.
-        """
-        removed = comparison.counts["removed"]
-        count = comparison.baseline.count if comparison.baseline else 0
-        too_many = (self._number is not None and removed > self._number) or (
-            self._percent is not None and removed * 100 > self._percent * count
+def _check_removed(comparison: Comparison, limit: params.Limit) -> None:
+    removed = comparison.counts["removed"]
+    count = comparison.baseline.count if comparison.baseline else 0
+    if limit.is_exceeded(removed, count):
+        raise PuretalkDriftError(
+            f"{removed:,} of {pluralize(count, 'assistant')} are gone, more than `max_removed` allows ({limit.given})."
         )
-        if too_many:
-            raise PuretalkDriftError(
-                f"{removed:,} of {pluralize(count, 'assistant')} are gone, more than `max_removed` allows ({self._given})."
-            )

@@ -87,6 +87,7 @@ def test_what_is_returned_has_the_documented_shape(folder: Folder, keep: Any, co
     keep("b", fleet(2)[1:])
     result = compare(folder, context)
     assert list(result) == [
+        "account",
         "snapshot",
         "baseline",
         "added",

@@ -117,7 +117,10 @@ VALUES: dict[str, tuple[list[Callable[[], Any]], list[Any]]] = {
     "number": ([lambda: 3, lambda: "3", lambda: " 3 "], NO_NUMBER),
     "days": ([lambda: 3, lambda: "3", lambda: "forever"], ["x", "always", 0, "0", -1, True, [1], object(), "", None]),
     "seconds": ([lambda: 3, lambda: 3.5, lambda: "3.5"], ["x", 0, -1, True, [1], object(), "", "nan", "inf"]),
-    "share": ([lambda: 1, lambda: "1", lambda: "10 %"], ["x", 1.5, -1, True, [1], "10 % of all", ""]),
+    "share": (
+        [lambda: None, lambda: "None", lambda: 1, lambda: "10 %"],
+        ["x", 1.5, -1, True, [1], "10 % of", ""],
+    ),
     "flag": ([lambda: False], ["False", "", 0, 1, [1], object()]),
 }
 
@@ -201,6 +204,46 @@ def test_what_an_argument_takes(
             built, before = build(kind, **{argument: value}), three.request_count
             assert complaint(built, context).startswith(f"`{argument}"), repr(value)
             assert three.request_count == before
+
+
+def test_the_results_of_mapped_tasks(build: Callable[..., Any], folder: Folder, context: Any) -> None:
+    """A lazy sequence, which is no list, is taken where lists are, within filters too, and else refused by name."""
+    build("PuretalkListAssistantsOperator")  # For its connection.
+    for name in ("name", "updated_at"):
+        folder.take(context, partition=name)
+    found: dict[tuple[str, str], str] = {}
+
+    @task
+    def same(name: str) -> str:
+        return name
+
+    @task
+    def check(names: Any) -> None:
+        assert not isinstance(names, list)
+        for kind, argument in ALL:
+            if argument != "deferrable":
+                found[kind, argument] = complaint(build(kind, **{argument: names}), context)
+        for kind, argument in (("PuretalkListAssistantsOperator", "filters"), ("PuretalkAssistantSensor", "expect")):
+            found[kind, f"{argument}.name"] = complaint(build(kind, **{argument: {"name": names}}), context)
+
+    with in_dag() as dag:
+        check(same.expand(name=["name", "updated_at"]))
+    assert set(airflow_runner.run(dag).states.values()) == {"success"}
+    for (kind, argument), sentence in found.items():
+        is_list = "." in argument or KINDS[argument] in ("names", "texts", "accounts")
+        assert sentence.startswith(f"`{argument}") is not is_list, (kind, argument, sentence)
+    assert len(found) > len(TEMPLATED)
+
+
+@pytest.mark.parametrize(("kind", "argument"), ALL)
+def test_none_in_a_set_of_mapped_arguments(build: Callable[..., Any], context: Any, kind: str, argument: str) -> None:
+    """It leaves out an argument that may be left out; any other refuses it by name, and none takes it for the text."""
+    if argument == "deferrable":
+        return  # Read before the first poll alone.
+    default = inspect.signature(CLASSES[kind].__init__).parameters[argument].default
+    may_be_none = argument != "keep" and (default is None or argument in ("compression", "ignore_fields"))
+    sentence = complaint(build(kind, **{argument: None}), context)
+    assert sentence.startswith(f"`{argument}") is not may_be_none, sentence
 
 
 @pytest.mark.parametrize(("kind", "argument"), TEMPLATED)

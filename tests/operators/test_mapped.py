@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,6 +120,51 @@ def test_sensors_emit_the_events_of_their_account(sandbox: Sandbox, folder: Fold
         for index, account in enumerate(["north", "south"])
     ]
     assert result.labels == {"any[0]": "north", "any[1]": "south", "one[0]": "north", "one[1]": "south"}
+
+
+@pytest.mark.long
+def test_sensors_that_were_deferred_emit_the_events_of_their_account(
+    sandbox: Sandbox, folder: Folder, dag: Any, context: Any
+) -> None:
+    """Once the trigger has fired, as those do that find at their first poll what they wait for."""
+    for name in ("sales", "care"):
+        folder.take(context, puretalk_conn_id=name, partition="before")
+    waiting = {"outlets": [AssetAlias("fleets")], "deferrable": True, "poke_interval": 0.1}
+    with dag:
+        one = PuretalkAssistantSensor.partial(task_id="one", name="Added meanwhile", **waiting)
+        any_change = PuretalkAssistantsChangedSensor.partial(
+            task_id="any", destination=folder.destination, baseline="before", **waiting
+        )
+        both = {"puretalk_conn_id": ["sales", "care"]}
+        any_change.expand(**both) >> one.expand(**both)
+    pages = (
+        sandbox.request_count
+    )  # What two readings take; the first poll, of the first instance, is over after as many.
+    ended = threading.Event()
+
+    def add() -> None:
+        while sandbox.request_count < 2 * pages and not ended.wait(0.02):
+            pass
+        sandbox.fleet.add({"name": "Added meanwhile"})
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    try:
+        result = airflow_runner.run(dag)
+    finally:
+        ended.set()
+        adding.join()
+    assert set(result.states.values()) == {"success"}
+    assert result.xcoms["one"][0]["name"] == "Added meanwhile"
+    identity = result.xcoms["one"][0]["assistant_id"]
+    assert [result.xcoms["any"][index]["added"] for index in (0, 1)] == [[identity]] * 2
+    extras = {"any": result.xcoms["any"], "one": [{"assistant_id": identity}] * 2}
+    assert result.events == [
+        (name, index, f"puretalk://{account}/assistants", extras[name][index])
+        for name in ("any", "one")
+        for index, account in enumerate(["north", "south"])
+    ]
+    assert set(result.labels.values()) == {"north", "south"}
 
 
 @pytest.mark.parametrize(
