@@ -279,4 +279,4 @@ class _Standing:
                 if position < len(new):
                     slices.append(added.slice(position, 1))
                     position += 1
-        return pa.concat_tables(slices).combine_chunks()
+        return pa.concat_tables(slices).combine_chunks(memory_pool=pa.system_memory_pool())
