@@ -33,7 +33,7 @@ Lines = Iterator[tuple[str, bytes]]
 #: Rows of ended versions that are handed on at once.
 _ROWS_AT_ONCE = 512
 #: Rows of what stands that are handled at once.
-_ROWS_STANDING = 1024
+_ROWS_STANDING = 512
 
 
 class UnfitError(Exception):
