@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk import compat, sandbox, snapshots, triggers
+from airflow_provider_puretalk import compat, history, sandbox, snapshots, triggers
 from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.format.layout import COMPRESSIONS
@@ -84,6 +84,35 @@ def test_a_certificate_supports_its_claim(release: str, proof: tuple[str, str, i
 def test_there_are_samples_with_and_without_certificate() -> None:
     """The first releases wrote none, and what they wrote is verified by the tests of all releases."""
     assert set(RELEASES) > set(CERTIFYING) > set()
+
+
+#: Releases that wrote a history.
+FOLDING = [release for release in RELEASES if (write.STORED / release / "history").is_dir()]
+
+
+@pytest.mark.parametrize("release", FOLDING)
+def test_a_history_is_played_back(release: str) -> None:
+    """Every day of a history is proven and comes back exactly, pruned ones too, and so does what happened to assistants."""
+    played = history.open(str(write.STORED / release / "history"), ACCOUNT)
+    assert played.verify().proven == (*write.FOLDED,)
+    for name, fleet in write.FOLDED.items():
+        spelled = [json.dumps(record, sort_keys=True) for record in played.at(name).records()]
+        assert spelled == [json.dumps(record, sort_keys=True) for record in fleet]
+    assert [entry.what for entry in played.log("a-5")] == ["removed", "added"]
+    assert [entry.what for entry in played.log("a-4")] == ["returned", "removed", "first"]
+    assert [entry.what for entry in played.log("a-2")] == ["changed", "changed", "first"]
+
+
+@pytest.mark.parametrize("release", FOLDING)
+@pytest.mark.parametrize("retract", [(), ("folded-2",)], ids=["appended", "made anew"])
+def test_a_history_is_gone_on_with(stored: Path, second: Sandbox, context: Any, retract: tuple[str, ...]) -> None:
+    """A snapshot taken now is folded into what an older release wrote, and all days that are in it are proven then."""
+    destination = str(stored / "history")
+    PuretalkSnapshotAssistantsOperator(task_id="take", destination=destination, partition="now").execute(context)
+    updated = history.update(destination, ACCOUNT, retract=retract)
+    assert (updated.folded, updated.retracted) == (("now",), retract)
+    proven = history.open(destination, ACCOUNT).verify().proven
+    assert proven == tuple(name for name in (*write.FOLDED, "now") if name not in retract)
 
 
 @every_release

@@ -1,8 +1,9 @@
 """Writes what one release leaves behind, so that later ones can be held against it.
 
 ``python -m tests.compatibility.write 0.2.0`` writes ``tests/compatibility/stored/0.2.0``: snapshots in every format and
-compression and with every proof, a comparison, arguments of deferred triggers, the events that they fired, and a watcher's
-asset state. Only public names are imported, so that an older release can be made to write as well. Needs Airflow 3.3.
+compression and with every proof, a history, a comparison, arguments of deferred triggers, the events that they fired, and a
+watcher's asset state. Only public names are imported, so that an older release can be made to write as well. Needs
+Airflow 3.3.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ PROOFS: tuple[tuple[str, str, int, int | None], ...] = (
     ("one_walk", "checked", 2, None),
     ("best_effort", "best_effort", 2, 2),
 )
+#: The snapshots that a history was made of, by name.
+FOLDED: dict[str, list[dict[str, Any]]] = {"folded-1": FIRST, "folded-2": SECOND, "folded-3": FIRST}
 
 
 def connect(host: str, **extra: Any) -> None:
@@ -77,6 +80,7 @@ def write(folder: Path) -> None:
                 _compare(folder / "snapshots")
                 _write_deferred(folder)
     _write_proofs(folder / "proofs")
+    _write_history(folder / "history")
 
 
 def context(task_id: str) -> Any:
@@ -121,6 +125,23 @@ def _write_proofs(destination: Path) -> None:
             PuretalkSnapshotAssistantsOperator(
                 task_id="take", destination=str(destination), partition=name, consistency=consistency
             ).execute(context(name))
+
+
+def _write_history(destination: Path) -> None:
+    """Fold three snapshots one by one, and prune all but the last: an assistant comes and goes, another one is back."""
+    from airflow_provider_puretalk import history, sandbox
+    from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator
+
+    destination.mkdir()
+    for name, records in FOLDED.items():
+        with sandbox.running(records=records, api_key=API_KEY) as box:
+            connect(box.base_url)
+            PuretalkSnapshotAssistantsOperator(task_id="take", destination=str(destination), partition=name).execute(
+                context(name)
+            )
+        history.update(str(destination), ACCOUNT, keep="forever")
+    for name in [*FOLDED][:-1]:
+        shutil.rmtree(destination / f"account={ACCOUNT}" / f"snapshot={name}")
 
 
 def _add_one(box: Any, request: Any) -> None:
