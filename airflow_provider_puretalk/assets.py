@@ -1,4 +1,4 @@
-"""The assets that stand for the assistants of an account and for their history, and what Airflow and OpenLineage call them.
+"""The assets that stand for an account's assistants, their history and a fleet's report, and what others call them.
 
 Cheap to import: DAG files do it at every parse.
 """
@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from airflow.providers.common.compat.sdk import Asset
 
 from airflow_provider_puretalk import compat
-from airflow_provider_puretalk.outlets import ASSISTANTS, HISTORY, asset_uri
+from airflow_provider_puretalk.outlets import ASSISTANTS, FLEET, HISTORY, asset_uri
 from airflow_provider_puretalk.params import is_path_part
 
 if TYPE_CHECKING:
@@ -86,18 +86,31 @@ def puretalk_history_asset(account: str) -> Asset:
     return Asset(asset_uri(account, HISTORY))
 
 
+def puretalk_fleet_asset(fleet: str = "puretalk") -> Asset:
+    """Return the asset ``puretalk://<fleet>/fleet``: the report of many accounts.
+
+    The report of :func:`~airflow_provider_puretalk.task_groups.puretalk_snapshot_task_group` emits its events, also where
+    accounts have failed; the event's ``extra`` is the report's summary.
+
+    :param fleet: what the task group calls the fleet.
+    :raises PuretalkConfigurationError: the name cannot be part of a URI.
+    """
+    return Asset(asset_uri(fleet, FLEET))
+
+
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Check a ``puretalk://`` URI written by hand; Airflow calls this for every asset of the scheme."""
     path = uri.path.rstrip("/")
-    if not is_path_part(uri.netloc) or path not in (ASSISTANTS, HISTORY) or uri.query or uri.fragment:
+    if not is_path_part(uri.netloc) or path not in (ASSISTANTS, HISTORY, FLEET) or uri.query or uri.fragment:
         raise ValueError(
-            f"URI format puretalk:// must be puretalk://<account>{ASSISTANTS} or puretalk://<account>{HISTORY}"
+            f"URI format puretalk:// must be puretalk://<account>{ASSISTANTS}, puretalk://<account>{HISTORY} or "
+            f"puretalk://<fleet>{FLEET}"
         )
     return uri._replace(path=path)
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLineageDataset:
-    """Return what OpenLineage calls an asset: namespace ``puretalk://<account>``, name ``assistants`` or ``history``."""
+    """Return what OpenLineage calls an asset: namespace ``puretalk://<account>``, name its path (``assistants``)."""
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
     parts = urlsplit(asset.uri)

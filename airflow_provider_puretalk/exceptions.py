@@ -15,7 +15,8 @@
     ├── PuretalkInconsistentScanError     walks over the list never agreed
     ├── PuretalkTemporaryFolderError      the local disk cannot hold what a task works on
     ├── PuretalkSnapshotError             a stored snapshot is missing, torn or does not match its manifest
-    └── PuretalkDriftError                a comparison broke a limit that the user set
+    ├── PuretalkDriftError                a comparison broke a limit that the user set
+    └── PuretalkFailedAccountsError       more accounts failed than may; also an AirflowFailException
 
 Every one of them derives from ``AirflowException``, because a deferred task that ends in any other type is marked failed
 in spite of ``soft_fail``. No message and no attribute ever holds the API key or a piece of a response's body: both end up
@@ -34,6 +35,7 @@ __all__ = [
     "PuretalkConnectionError",
     "PuretalkDriftError",
     "PuretalkError",
+    "PuretalkFailedAccountsError",
     "PuretalkInconsistentScanError",
     "PuretalkNotFoundError",
     "PuretalkPaginationError",
@@ -155,6 +157,10 @@ class PuretalkSnapshotError(PuretalkError):
 
 class PuretalkDriftError(PuretalkError):
     """A comparison broke a limit that the user set."""
+
+
+class PuretalkFailedAccountsError(PuretalkError, AirflowFailException):
+    """More accounts failed than the user allows. Trying again cannot help before one of them is cleared."""
 
 
 _TRANSIENT = (

@@ -24,6 +24,8 @@ else:
 SCHEME: Final = "puretalk"
 ASSISTANTS: Final = "/assistants"
 HISTORY: Final = "/history"
+#: Of a fleet of accounts, which has its name where others have an account's.
+FLEET: Final = "/fleet"
 
 #: Arguments that say which account a task is about.
 _NAMING: Final = {"puretalk_conn_id", "account"}
@@ -34,7 +36,7 @@ _LONGEST_LABEL: Final = 250
 def asset_uri(account: str, path: str) -> str:
     """Return the URI of an asset of an account.
 
-    :param path: :data:`ASSISTANTS` or :data:`HISTORY`.
+    :param path: :data:`ASSISTANTS`, :data:`HISTORY` or :data:`FLEET`.
     :raises PuretalkConfigurationError: the name cannot be part of a URI.
     """
     if not isinstance(account, str) or not is_path_part(account):

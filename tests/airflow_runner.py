@@ -6,6 +6,8 @@ home that ``tests/conftest.py`` made, so that module must have been imported fir
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 class Result:
     """What a run of a DAG left behind.
 
+    :ivar state: the state of the run.
     :ivar states: the state of each task instance, by task id; of a mapped task, by ``task_id[map_index]``.
     :ivar xcoms: what each task returned; of a mapped task, a list in order.
     :ivar asset_events: the asset events of the run as ``{uri: extra}``.
@@ -23,6 +26,7 @@ class Result:
     """
 
     run_id: str
+    state: str
     states: dict[str, str]
     xcoms: dict[str, Any]
     asset_events: dict[str, dict[str, Any]]
@@ -39,7 +43,67 @@ def run(*dags: Any, conf: dict[str, Any] | None = None, **arguments: Any) -> Res
     register(*dags)
     if _bag()[1] is None and "logical_date" in arguments:
         arguments["execution_date"] = arguments.pop("logical_date")  # Airflow 2's name for it
-    dag_run = dags[0].test(run_conf=conf, **arguments)
+    return _left_by(dags[0].test(run_conf=conf, **arguments))
+
+
+def clear(dag: Any, run_id: str, task_id: str, map_index: int) -> Result:
+    """Clear an instance of a mapped task with what comes after it, as people do in the UI, and run that again.
+
+    Of the tasks after it those instances that come after this one: of the same index, or of tasks that are not mapped.
+    """
+    from airflow.models import DagRun
+    from airflow.models.taskinstance import clear_task_instances
+    from airflow.utils.session import create_session
+
+    after = dag.get_task(task_id).get_flat_relative_ids(upstream=False)
+    with create_session() as session:
+        dag_run = session.query(DagRun).filter_by(dag_id=dag.dag_id, run_id=run_id).one()
+        cleared = [
+            one
+            for one in dag_run.get_task_instances(session=session)
+            if (one.task_id == task_id or one.task_id in after) and one.map_index in (map_index, -1)
+        ]
+        scheduled, execute = _loop(dag, session)
+        dag_run.dag = scheduled
+        for one in cleared:
+            one.task = scheduled.get_task(one.task_id)
+        clear_task_instances(cleared, session)
+        dag_run.set_state("running")
+        session.commit()
+        while dag_run.state == "running":
+            session.expire_all()
+            ready, _ = dag_run.update_state(session=session)
+            for one in ready:
+                one.try_number += 1
+                one.state = "scheduled"
+            session.commit()
+            for one in ready:
+                execute(one)
+        return _left_by(dag_run)
+
+
+def _loop(dag: Any, session: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return the DAG as the scheduler has it, and what runs an instance of a task, as ``dag.test()`` does."""
+    try:
+        from airflow.sdk.definitions.dag import _run_task
+        from airflow.serialization.serialized_objects import DagSerialization
+    except ImportError:  # Airflow 2
+        from airflow.models.dag import _run_task
+
+        run_task: Any = _run_task
+
+        def run_on_2(instance: Any) -> None:
+            instance.task = dag.get_task(instance.task_id)
+            with suppress(Exception):
+                run_task(ti=instance, inline_trigger=True, session=session)
+
+        return dag, run_on_2
+    scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    return scheduled, lambda one: _run_task(ti=one, task=dag.get_task(one.task_id), run_triggerer=True)
+
+
+def _left_by(dag_run: Any) -> Result:
+    """Collect what a run left."""
     instances = sorted(dag_run.get_task_instances(), key=lambda one: (one.task_id, one.map_index))
     states, xcoms = {}, {}
     for instance in instances:
@@ -56,7 +120,8 @@ def run(*dags: Any, conf: dict[str, Any] | None = None, **arguments: Any) -> Res
         if labels[f"{one.task_id}[{one.map_index}]"] == str(one.map_index):
             labels[f"{one.task_id}[{one.map_index}]"] = None
     events = _asset_events(dag_run.run_id)
-    return Result(dag_run.run_id, states, xcoms, {uri: extra for *_, uri, extra in events}, events, labels)
+    by_uri = {uri: extra for *_, uri, extra in events}
+    return Result(dag_run.run_id, str(dag_run.state), states, xcoms, by_uri, events, labels)
 
 
 def register(*dags: Any) -> None:

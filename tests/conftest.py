@@ -80,7 +80,13 @@ def context() -> dict[str, Any]:
     """What an operator finds in ``execute(context)``, as far as ours look."""
     return {
         "dag_run": SimpleNamespace(logical_date=datetime(2026, 11, 22, tzinfo=UTC), run_after=None),
-        "ti": SimpleNamespace(dag_id="fleet", task_id="snapshot", run_id="scheduled__2026-11-22T00:00:00+00:00"),
+        "ti": SimpleNamespace(
+            dag_id="fleet",
+            task_id="snapshot",
+            run_id="scheduled__2026-11-22T00:00:00+00:00",
+            xcom_push=lambda **given: None,
+            xcom_pull=lambda **given: [],
+        ),
         "outlet_events": {},
     }
 

@@ -24,7 +24,10 @@ LEAVES = {
     "SnapshotExistsError": "PuretalkConfigurationError",
     "PuretalkSnapshotError": "PuretalkError",
     "PuretalkDriftError": "PuretalkError",
+    "PuretalkFailedAccountsError": "PuretalkError",
 }
+#: Where a task's retries cannot help.
+FINAL = {exceptions.PuretalkAuthError, exceptions.PuretalkFailedAccountsError}
 CLASSES = [getattr(exceptions, name) for name in exceptions.__all__]
 
 
@@ -48,9 +51,11 @@ def test_what_a_message_quotes_does_not_make_it_endless() -> None:
 
 
 @pytest.mark.parametrize("error_class", CLASSES, ids=lambda one: one.__name__)
-def test_only_a_refused_key_fails_the_task_without_retries(error_class: type[exceptions.PuretalkError]) -> None:
+def test_only_where_retries_cannot_help_there_are_none(
+    error_class: type[exceptions.PuretalkError],
+) -> None:
     """Airflow does not retry an ``AirflowFailException``."""
-    assert issubclass(error_class, AirflowFailException) is (error_class is exceptions.PuretalkAuthError)
+    assert issubclass(error_class, AirflowFailException) is (error_class in FINAL)
 
 
 def full(error_class: type[exceptions.PuretalkError]) -> exceptions.PuretalkError:

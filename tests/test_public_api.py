@@ -18,12 +18,20 @@ PUBLIC = {
         "PERSONAL_FIELDS",
         "PuretalkAccountsOperator",
         "PuretalkCompareSnapshotsOperator",
+        "PuretalkFleetCheckOperator",
+        "PuretalkFleetReportOperator",
         "PuretalkListAssistantsOperator",
         "PuretalkPruneSnapshotsOperator",
         "PuretalkSnapshotAssistantsOperator",
         "PuretalkUpdateHistoryOperator",
     ],
-    "airflow_provider_puretalk.assets": ["HAS_WATCHERS", "puretalk_assistants_asset", "puretalk_history_asset"],
+    "airflow_provider_puretalk.assets": [
+        "HAS_WATCHERS",
+        "puretalk_assistants_asset",
+        "puretalk_fleet_asset",
+        "puretalk_history_asset",
+    ],
+    "airflow_provider_puretalk.task_groups": ["puretalk_accounts", "puretalk_snapshot_task_group"],
     "airflow_provider_puretalk.triggers": ["PuretalkAssistantsChangedTrigger", "PuretalkSensorTrigger"],
     "airflow_provider_puretalk.sensors": ["PuretalkAssistantSensor", "PuretalkAssistantsChangedSensor"],
     "airflow_provider_puretalk.models": ["Assistant", "AssistantUser", "Voice", "AssistantPage", "ApiError"],
@@ -40,6 +48,7 @@ PUBLIC = {
         "PuretalkInconsistentScanError",
         "PuretalkSnapshotError",
         "PuretalkDriftError",
+        "PuretalkFailedAccountsError",
         "SnapshotExistsError",
     ],
     "airflow_provider_puretalk.links": ["PuretalkManifestLink", "PuretalkReportLink"],
@@ -74,6 +83,7 @@ HEAVY = (
     "airflow_provider_puretalk.api.client",
     "airflow_provider_puretalk.records.canonical_json",
     "airflow_provider_puretalk.snapshots",
+    "airflow_provider_puretalk.fleet",
     "airflow_provider_puretalk.history",
     "airflow_provider_puretalk.sandbox",
 )
@@ -103,6 +113,7 @@ def test_importing_for_a_dag_file_is_cheap() -> None:
         "from airflow_provider_puretalk.assets import puretalk_assistants_asset\n"
         "from airflow_provider_puretalk.operators import *\n"
         "from airflow_provider_puretalk.sensors import *\n"
+        "from airflow_provider_puretalk.task_groups import *\n"
         "PuretalkAssistantSensor(task_id='wait', name='Reception')\n"
         "PuretalkListAssistantsOperator(task_id='list')\n"
         "PuretalkSnapshotAssistantsOperator(task_id='snapshot', destination='s3://bucket')\n"

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk import exceptions, operators, sensors, snapshots
+from airflow_provider_puretalk import exceptions, operators, sensors, snapshots, task_groups
 from airflow_provider_puretalk.assets import puretalk_assistants_asset
 from airflow_provider_puretalk.compat import has
 from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator, PuretalkSnapshotAssistantsOperator
 from airflow_provider_puretalk.provider_info import get_provider_info
 
 OPERATORS = [getattr(operators, name) for name in operators.__all__ if name.endswith("Operator")]
+TASK_GROUPS = [getattr(task_groups, name) for name in task_groups.__all__]
 SENSORS = [getattr(sensors, name) for name in sensors.__all__]
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -83,7 +84,7 @@ def test_pruning_returns_what_is_shown(tmp_path: Path) -> None:
     assert list(shown["counts"]) == list(result["counts"])
 
 
-@pytest.mark.parametrize("of", [*OPERATORS, *SENSORS, puretalk_assistants_asset, snapshots.prune])
+@pytest.mark.parametrize("of", [*OPERATORS, *SENSORS, *TASK_GROUPS, puretalk_assistants_asset, snapshots.prune])
 def test_every_argument_is_in_the_pages(of: Any) -> None:
     """The README or a page of the docs names each argument of what people write into DAGs."""
     pages = "\n".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

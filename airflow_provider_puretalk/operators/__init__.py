@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from airflow_provider_puretalk.operators.accounts import PuretalkAccountsOperator
 from airflow_provider_puretalk.operators.compare import PuretalkCompareSnapshotsOperator
+from airflow_provider_puretalk.operators.fleet import PuretalkFleetCheckOperator, PuretalkFleetReportOperator
 from airflow_provider_puretalk.operators.history import PuretalkUpdateHistoryOperator
 from airflow_provider_puretalk.operators.list_assistants import PuretalkListAssistantsOperator
 from airflow_provider_puretalk.operators.prune import PuretalkPruneSnapshotsOperator
@@ -17,6 +18,8 @@ __all__ = [
     "PERSONAL_FIELDS",
     "PuretalkAccountsOperator",
     "PuretalkCompareSnapshotsOperator",
+    "PuretalkFleetCheckOperator",
+    "PuretalkFleetReportOperator",
     "PuretalkListAssistantsOperator",
     "PuretalkPruneSnapshotsOperator",
     "PuretalkSnapshotAssistantsOperator",

@@ -94,7 +94,7 @@ class PuretalkAccountsOperator(TemplatedArguments, BaseOperator):
                 f"There are {len(conn_ids):,} accounts, and Airflow maps over {most_instances():,} at most "
                 "([core] max_map_length). Raise the option, or divide the accounts among several task groups."
             )
-        accounts = [self._account(conn_id) for conn_id in conn_ids]
+        accounts = [account_of(conn_id, self.log) for conn_id in conn_ids]
         _check_names(conn_ids, accounts)
         self.log.info("%s.", pluralize(len(conn_ids), "account"))
         return [
@@ -124,17 +124,18 @@ class PuretalkAccountsOperator(TemplatedArguments, BaseOperator):
             return name, _names_in(name, value)
         return name, [params.text(name, one) for one in params.items(name, value, of="connection ids")]
 
-    def _account(self, conn_id: str) -> str | None:
-        """Return the account of a connection; None where it cannot be read, whatever the reason."""
-        from airflow_provider_puretalk.hooks import PuretalkHook
 
-        try:
-            return PuretalkHook(conn_id).account
-        except Exception as error:
-            # Of others only the type: they may quote the connection.
-            why = str(error) if isinstance(error, PuretalkError) else type(error).__name__
-            self.log.warning("The connection %r cannot be read: %s", printable(conn_id), printable(why))
-            return None
+def account_of(conn_id: str, log: Any) -> str | None:
+    """Return the account of a connection; None where it cannot be read, whatever the reason."""
+    from airflow_provider_puretalk.hooks import PuretalkHook
+
+    try:
+        return PuretalkHook(conn_id).account
+    except Exception as error:
+        # Of others only the type: they may quote the connection.
+        why = str(error) if isinstance(error, PuretalkError) else type(error).__name__
+        log.warning("The connection %r cannot be read: %s", printable(conn_id), printable(why))
+        return None
 
 
 def _content(file: str, storage_conn_id: str | None) -> str:

@@ -13,6 +13,7 @@ from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.operators.failures import reporting_failure
 from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.records.field_paths import parse_names
 from airflow_provider_puretalk.templating import TemplatedArguments
@@ -89,6 +90,7 @@ class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArgume
         self.link_addresses: dict[str, str] = {}
         self._written: list[str] = []
 
+    @reporting_failure
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, compare, write, and only then check the limits."""

@@ -13,6 +13,7 @@ from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.operators.failures import reporting_failure
 from airflow_provider_puretalk.outlets import HISTORY, AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 
@@ -67,6 +68,7 @@ class PuretalkUpdateHistoryOperator(Killable, AccountOutlets, TemplatedArguments
         self._read: list[str] = []
         self._written: list[str] = []
 
+    @reporting_failure
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, fold what is missing, and put the result into the outlet's event."""

@@ -12,6 +12,7 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.operators.failures import reporting_failure
 from airflow_provider_puretalk.operators.mapping import most_instances
 from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
@@ -89,6 +90,7 @@ class PuretalkListAssistantsOperator(Killable, AccountOutlets, TemplatedArgument
         self.redact = redact
         self._base_url: str | None = None
 
+    @reporting_failure
     @killable
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Read, select, and return what was selected."""

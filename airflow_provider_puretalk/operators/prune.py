@@ -12,6 +12,7 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.locations import AnyLocation
+from airflow_provider_puretalk.operators.failures import reporting_failure
 from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 
@@ -85,6 +86,7 @@ class PuretalkPruneSnapshotsOperator(Killable, AccountOutlets, TemplatedArgument
         self.require_history = require_history
         self.is_dry_run = dry_run  # Airflow has a method of the other name.
 
+    @reporting_failure
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, prune or only log what that would remove."""

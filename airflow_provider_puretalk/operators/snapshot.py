@@ -14,6 +14,7 @@ from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, store_address
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.operators import lineage
+from airflow_provider_puretalk.operators.failures import reporting_failure
 from airflow_provider_puretalk.outlets import AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 
@@ -122,6 +123,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, AccountOutlets, TemplatedArgu
         self.link_addresses: dict[str, str] = {}
         self._written: list[str] = []
 
+    @reporting_failure
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the arguments, take the snapshot, and put the result into the outlet's event."""
@@ -152,7 +154,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, AccountOutlets, TemplatedArgu
         result = take_snapshot(
             hook,
             Storage(destination, storage_conn_id),
-            snapshot=_of_run(context) if partition is None else partition,
+            snapshot=name_of_run(context) if partition is None else partition,
             file_format=self.rendered("file_format"),
             compression=self.rendered("compression", may_be_none=True),
             options=options,
@@ -185,7 +187,7 @@ def _check_partitions(outlets: list[Any], account: str) -> None:
     compat.require("partitions named by tasks")
 
 
-def _of_run(context: Context) -> str:
+def name_of_run(context: Context) -> str:
     """Name a snapshot after the moment its run was due: the same whenever the run is repeated."""
     run = context["dag_run"]
     moment: datetime | None = getattr(run, "run_after", None)

@@ -73,6 +73,10 @@ class Deployment:
             },
         )
 
+    def make_pool(self, name: str, slots: int) -> None:
+        """Make a pool, as people do in the browser."""
+        self._api.post("/pools", {"name": name, "slots": slots})
+
     def unpause(self, dag: str) -> None:
         """Wait until a DAG was read, and let it run."""
         runs.prepare(self._cluster, dag)
@@ -141,6 +145,11 @@ class Run:
         """Return what Airflow knows of a task instance."""
         found: dict[str, Any] = self._deployment.get(f"{self._path}/taskInstances/{task_id}")
         return found
+
+    def instances(self, task_id: str) -> list[dict[str, Any]]:
+        """Return what Airflow knows of the instances of a mapped task, in order."""
+        found = self._deployment.get(f"{self._path}/taskInstances/{task_id}/listMapped?limit=1000")
+        return sorted(found["task_instances"], key=lambda one: one["map_index"])
 
     def until(self, task_id: str, *states: str) -> dict[str, Any]:
         """Wait until a task is in one of some states; returns the task instance.

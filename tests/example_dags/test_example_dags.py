@@ -126,6 +126,23 @@ def test_compare_and_branch_logs_only_where_something_changed(
     assert ways == [quiet, loud, quiet]
 
 
+def test_many_accounts_are_kept_and_reported_on(
+    account: sandbox.Sandbox, bag: Any, tmp_path: Path, connection: Any
+) -> None:
+    """Those that the run's parameter names; one whose connection is missing is in the report, and the run is red."""
+    connection("other", host=account.base_url, password=account.api_key)
+    conf = {"destination": str(tmp_path), "accounts": "puretalk_default\nother\nforgotten"}
+    result = airflow_runner.run(bag.dags["puretalk_many_accounts"], conf=conf)
+    assert result.state == "failed"
+    report = result.xcoms["puretalk.report"]
+    assert [(one["puretalk_conn_id"], one["error"]) for one in report["failed"]] == [
+        ("forgotten", "PuretalkConfigurationError")
+    ]
+    found = snapshots.list_snapshots(str(tmp_path))
+    assert {(one.account, one.count) for one in found} == {("puretalk_default", 40), ("other", 40)}
+    assert history.open(tmp_path, "other").log(account.fleet.ids()[0])
+
+
 def test_history_is_updated_and_lets_old_snapshots_go(
     account: sandbox.Sandbox, bag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,10 @@ KINDS = {
     "variable": "text",
     "conn_id_prefix": "text",
     "file": "location",
+    "fleet": "name",
+    "mapped_over": "sets",
+    "tasks": "tasks",
+    "report": "report",
     "timezone": "zone",
     "assistant_id": "text",
     "name": "text",
@@ -71,7 +75,8 @@ KINDS = {
     "keep_weekly": "number",
     "keep_monthly": "number",
     "max_seconds": "seconds",
-    "max_removed": "share",
+    "max_removed": "share or None",
+    "allowed_failures": "share",
     "strict": "flag",
     "fail_on_change": "flag",
     "emit_partition": "flag",
@@ -85,6 +90,9 @@ SOME_TEXT: list[Any] = ["4711", 4711, True]
 NO_TEXT: list[Any] = [1.5, b"a", ["a"], {"a": 1}, datetime(2026, 11, 22, tzinfo=UTC), object(), "", "  "]
 NO_NAMES: list[Any] = ["name", b"name", {"name": 1}, 7, 1.5, object(), ["name", 7], ["name", None]]
 NO_NUMBER: list[Any] = ["x", "1.5", 1.5, -1, True, [1], object(), ""]
+
+#: One of the accounts that tasks are mapped over.
+SET = {"puretalk_conn_id": "puretalk_default", "account": "a"}
 
 #: Values that each kind takes, as what it is called with, and values that it refuses.
 VALUES: dict[str, tuple[list[Callable[[], Any]], list[Any]]] = {
@@ -117,16 +125,42 @@ VALUES: dict[str, tuple[list[Callable[[], Any]], list[Any]]] = {
     "number": ([lambda: 3, lambda: "3", lambda: " 3 "], NO_NUMBER),
     "days": ([lambda: 3, lambda: "3", lambda: "forever"], ["x", "always", 0, "0", -1, True, [1], object(), "", None]),
     "seconds": ([lambda: 3, lambda: 3.5, lambda: "3.5"], ["x", 0, -1, True, [1], object(), "", "nan", "inf"]),
-    "share": (
+    "share or None": (
         [lambda: None, lambda: "None", lambda: 1, lambda: "10 %"],
         ["x", 1.5, -1, True, [1], "10 % of", ""],
     ),
+    "name": ([lambda: "agency", lambda: 4711], [*NO_TEXT, "a b", "..", "a/b"]),
+    "sets": (
+        [partial(shape, [SET]) for shape in (list, tuple, iter)],
+        [
+            "a",
+            b"a",
+            7,
+            {"a": 1},
+            object(),
+            ["a"],
+            [{}],
+            [{"puretalk_conn_id": None}],
+            [SET | {"account": 1.5}],
+        ],
+    ),
+    "tasks": (
+        [lambda: {"snapshot": "t"}, lambda: MappingProxyType({"prune": "t", "compare": 7})],
+        ["t", ["t"], 7, {}, {7: "t"}, {"other": "t"}, {"snapshot": None}, object()],
+    ),
+    "report": (
+        [lambda: {"accounts": 1, "succeeded": "1"}],
+        ["x", ["x"], 7, {}, {"accounts": "x"}, {"accounts": 1}, object()],
+    ),
+    "share": ([lambda: 1, lambda: "1", lambda: "10 %"], ["x", 1.5, -1, True, [1], "10 % of all", ""]),
     "flag": ([lambda: False], ["False", "", 0, 1, [1], object()]),
 }
 
 #: What else a task needs.
 NEEDED: dict[str, dict[str, Any]] = {
     "PuretalkAssistantSensor": {"name": "nobody at all"},
+    "PuretalkFleetCheckOperator": {"report": {"accounts": 1, "succeeded": 1}},
+    "PuretalkFleetReportOperator": {"mapped_over": [SET], "tasks": {"snapshot": "t"}},
     "PuretalkPruneSnapshotsOperator": {"keep_daily": 9},
     "PuretalkUpdateHistoryOperator": {"keep": "forever"},
 }

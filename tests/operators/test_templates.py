@@ -27,12 +27,21 @@ OPERATORS = [getattr(operators, name) for name in operators.__all__ if name.ends
 REQUIRED = {
     "PuretalkSnapshotAssistantsOperator": {"destination": "/fleet"},
     "PuretalkCompareSnapshotsOperator": {"destination": "/fleet", "account": "a"},
+    "PuretalkFleetCheckOperator": {"report": {}},
+    "PuretalkFleetReportOperator": {"mapped_over": [], "tasks": {"snapshot": "s"}},
     "PuretalkPruneSnapshotsOperator": {"destination": "/fleet", "account": "a"},
     "PuretalkUpdateHistoryOperator": {"destination": "/fleet", "account": "a"},
 }
 
 #: Arguments that nobody templates: a template gives text, and the text "False" is true.
-NOT_TEMPLATED = {"emit_partition", "strict", "fail_on_change", "dry_run", "rebuild", "require_history"}
+NOT_TEMPLATED = {
+    "dry_run",
+    "emit_partition",
+    "fail_on_change",
+    "rebuild",
+    "require_history",
+    "strict",
+}
 
 #: Attributes of another name than the argument, since Airflow's operators have a method of that name.
 RENAMED = {"dry_run": "is_dry_run"}
@@ -106,7 +115,8 @@ def test_has_a_look_of_its_own_in_the_ui(operator: Any) -> None:
     """Each operator has a colour of its own, and rendered JSON arguments are shown as JSON."""
     assert operator.ui_color != BaseOperator.ui_color
     assert len({operator.ui_color for operator in OPERATORS}) == len(OPERATORS)
-    nested = {"accounts", "redact", "ignore_fields", "keep_named", "retract"} & set(operator.template_fields)
+    nested = {"accounts", "ignore_fields", "keep_named", "mapped_over", "redact", "report", "retract", "tasks"}
+    nested &= set(operator.template_fields)
     assert nested
     assert {operator.template_fields_renderers[name] for name in nested} == {"json"}
     assert set(operator.template_fields_renderers) <= set(operator.template_fields)

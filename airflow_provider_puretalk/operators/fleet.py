@@ -1,0 +1,199 @@
+"""The operators behind tasks that are mapped over accounts: one report of them all, and one check that fails the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_puretalk import params
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkFailedAccountsError
+from airflow_provider_puretalk.invisible import printable
+from airflow_provider_puretalk.killable import Killable, killable
+from airflow_provider_puretalk.operators.accounts import account_of
+from airflow_provider_puretalk.operators.failures import FAILURE_KEY
+from airflow_provider_puretalk.outlets import FLEET, AccountOutlets
+from airflow_provider_puretalk.templating import TemplatedArguments
+from airflow_provider_puretalk.wording import pluralize
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_puretalk.fleet.outcome import AccountOutcome
+
+#: What is done with each account, in order.
+KINDS = ("snapshot", "compare", "history", "prune")
+
+
+class PuretalkFleetReportOperator(Killable, AccountOutlets, TemplatedArguments, BaseOperator):
+    """Report on all accounts: what became of each, also of those that failed, and what to do about them.
+
+    It succeeds whatever failed; :class:`PuretalkFleetCheckOperator` fails the run. With the trigger rule ``all_done`` it
+    runs after tasks that are mapped over the accounts. Of each of these it takes the results of all instances in one
+    request, and matches them by the account that they name, not by their order. Running it again, after some instance was
+    cleared, makes the report anew.
+
+    :param mapped_over: what :class:`~airflow_provider_puretalk.operators.PuretalkAccountsOperator` returned.
+    :param tasks: the ids of the mapped tasks, by what they do: ``snapshot``, ``compare``, ``history``, ``prune``.
+    :param fleet: what the fleet is called, in the URI of its asset.
+    :returns: ``{"fleet", "accounts", "succeeded", "failed": [{"account", "puretalk_conn_id", "task", "error",
+        "next_step"}], "truncated", "assistants", "changes"}``: counts, and names of accounts, no contents. The list ends
+        at 200,000 bytes with ``truncated`` true; the numbers stay exact. With
+        :func:`~airflow_provider_puretalk.assets.puretalk_fleet_asset`, or an ``AssetAlias``, in ``outlets`` this is also
+        the event's ``extra``.
+    """
+
+    template_fields: Sequence[str] = ("mapped_over", "tasks", "fleet")
+    template_fields_renderers = {"mapped_over": "json", "tasks": "json"}  # noqa: RUF012 - as Airflow's
+    ui_color = "#f6e3c5"
+    ui_fgcolor = "#4a3208"
+
+    def __init__(
+        self,
+        *,
+        mapped_over: Iterable[Mapping[str, Any]],
+        tasks: Mapping[str, str],
+        fleet: str = "puretalk",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.mapped_over = mapped_over
+        self.tasks = tasks
+        self.fleet = fleet
+
+    @killable
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Collect what became of each account, log what failed, and put the summary into the outlet's event."""
+        from airflow_provider_puretalk.fleet import summarize
+
+        accounts = _accounts(self.rendered("mapped_over"))
+        tasks = self._tasks()
+        fleet = params.text("fleet", self.rendered("fleet"))
+        if not params.is_path_part(fleet):
+            raise PuretalkConfigurationError(
+                f"`fleet` must be letters, digits and `. _ : -` only, never `..`; it is {fleet!r}."
+            )
+        instance = context["ti"]
+        results = {kind: _by_account(_pulled(instance, task_id)) for kind, task_id in tasks.items()}
+        failures = {kind: _by_name(_pulled(instance, task_id, FAILURE_KEY)) for kind, task_id in tasks.items()}
+        outcomes = [self._outcome(conn_id, account, results, failures) for conn_id, account in accounts]
+        for one in outcomes:
+            if (reason := one.reason) is not None:
+                named = printable(f"{one.account or one.puretalk_conn_id}: {reason.task} failed with {reason.error}")
+                self.log.warning("%s. %s %s", named, printable(reason.message), reason.next_step)
+        summary = summarize(outcomes, fleet=fleet)
+        self.log.info("%d of %s succeeded.", summary["succeeded"], pluralize(summary["accounts"], "account"))
+        self.emit(context, fleet, summary, FLEET)
+        return summary
+
+    def _tasks(self) -> dict[str, str]:
+        """Return the ids of the mapped tasks by what they do, in that order."""
+        given = params.mapping(
+            "tasks", self.rendered("tasks"), of="what a task does to its id, as in {'snapshot': 'take'}"
+        )
+        if not given or not set(given) <= set(KINDS):
+            raise PuretalkConfigurationError(f"`tasks` must map some of {', '.join(KINDS)} to ids, not {given!r}.")
+        return {kind: params.text("tasks", given[kind]) for kind in KINDS if kind in given}
+
+    def _outcome(
+        self,
+        conn_id: str,
+        account: str | None,
+        results: Mapping[str, Mapping[str, Any]],
+        failures: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]],
+    ) -> AccountOutcome:
+        from airflow_provider_puretalk.fleet.outcome import AccountOutcome, Failure, no_result
+
+        if account is None:
+            # Its connection could not be read when the run began; it may be there now, and the instance have been cleared.
+            account = account_of(conn_id, self.log)
+        found = {kind: of_all.get(account) for kind, of_all in results.items() if account is not None}
+        failure = None
+        for kind, of_all in failures.items():
+            pushed = of_all.get(("puretalk_conn_id", conn_id)) or of_all.get(("account", account or ""))
+            if pushed is not None:
+                failure = Failure(
+                    task="connection" if account is None else kind,
+                    **{name: str(pushed.get(name, "")) for name in ("error", "message", "next_step")},
+                )
+                break
+            if kind != "snapshot" and found.get("snapshot") and not found.get(kind):
+                failure = no_result(kind)
+                break
+        return AccountOutcome(
+            puretalk_conn_id=conn_id,
+            account=account,
+            snapshot=found.get("snapshot"),
+            comparison=found.get("compare"),
+            history=found.get("history"),
+            pruned=found.get("prune"),
+            failure=failure,
+        )
+
+
+class PuretalkFleetCheckOperator(TemplatedArguments, BaseOperator):
+    """Fail, and the run with it, where more accounts have failed than are allowed to.
+
+    :param report: what :class:`PuretalkFleetReportOperator` returned.
+    :param allowed_failures: how many accounts may fail, as a number or a share of all (``"5%"``).
+    """
+
+    template_fields: Sequence[str] = ("report", "allowed_failures")
+    template_fields_renderers = {"report": "json"}  # noqa: RUF012 - as Airflow's
+    ui_color = "#f3d9d9"
+    ui_fgcolor = "#4d1212"
+
+    def __init__(self, *, report: Mapping[str, Any], allowed_failures: int | str = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.report = report
+        self.allowed_failures = allowed_failures
+
+    def execute(self, context: Context) -> None:
+        """Hold the report against the limit."""
+        limit = params.limit("allowed_failures", self.rendered("allowed_failures"), of="accounts")
+        report = params.mapping("report", self.rendered("report"), of="names to what a fleet report says")
+        whole = params.whole_number("report.accounts", report.get("accounts"), least=0)
+        failed = whole - params.whole_number("report.succeeded", report.get("succeeded"), least=0)
+        named = "; ".join(_reasons(report.get("failed") or ()))
+        if limit.is_exceeded(failed, whole):
+            raise PuretalkFailedAccountsError(
+                f"{failed:,} of {pluralize(whole, 'account')} failed, more than `allowed_failures` allows ({limit.given}): "
+                f"{named}."
+            )
+        if failed:
+            self.log.warning("%d of %s failed, as many as may: %s.", failed, pluralize(whole, "account"), named)
+
+
+def _accounts(given: Any) -> list[tuple[str, str | None]]:
+    found = []
+    for one in params.items("mapped_over", given, of="mapped_over"):
+        fields = params.mapping("mapped_over", one, of="`puretalk_conn_id` and `account` to their names")
+        conn_id = params.text("mapped_over", fields.get("puretalk_conn_id"))
+        found.append((conn_id, params.optional_text("mapped_over", fields.get("account"))))
+    return found
+
+
+def _pulled(instance: Any, task_id: str, key: str = "return_value") -> Iterator[Mapping[str, Any]]:
+    """Yield what all instances of a task have in XCom under a key: one request, whatever their number."""
+    values = params.elements(instance.xcom_pull(task_ids=[task_id], key=key)) or []
+    return (value for value in values if isinstance(value, Mapping))
+
+
+def _by_account(results: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {str(result.get("account")): result for result in results}
+
+
+def _by_name(failures: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return failures by the connection and by the account that they name."""
+    return {
+        (name, str(failure[name])): failure
+        for failure in failures
+        for name in ("account", "puretalk_conn_id")
+        if failure.get(name) is not None
+    }
+
+
+def _reasons(failed: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for one in failed:
+        yield f"{one.get('account') or one.get('puretalk_conn_id')} ({one.get('error')})"
