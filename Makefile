@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-all test-airflow-2.11 test-cluster lint format types bench wheel wheel-airflow-2.11 constraints clean
+.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster lint format types bench wheel wheel-airflow-2.11 constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -45,6 +45,9 @@ test-all: .venv/dev.stamp  ## Run all tests on Airflow 3.3 that need no other se
 test-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Run the same tests on Airflow 2.11
 	.venv-airflow-2.11/bin/python -m pytest $(PARALLEL) -m "not cluster and not any_airflow" $(ARGS)
 
+matrix:  ## Run them on each Airflow and Python at hand, and with the lowest versions (hours; ROWS="3.1@3.13 lowest@3.11" chooses)
+	@.ci/matrix $(ROWS)
+
 test-cluster: .venv/dev.stamp  ## Run the tests that need a running Airflow on PostgreSQL (some minutes)
 	.venv/bin/python -m pytest -m cluster tests/cluster $(ARGS)
 
@@ -75,7 +78,7 @@ constraints: .venv-constraints/bin/uv  ## Resolve the constraint files anew
 	constraints/compile.sh .venv-constraints/bin/uv
 
 clean:  ## Remove environments, caches, builds and what the demo left, snapshots included
-	rm -rf .venv .venv-airflow-2.11 .venv-constraints .cache .demo build dist
+	rm -rf .venv .venv-airflow-2.11 .venv-constraints .venv-matrix .cache .demo build dist
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
