@@ -124,11 +124,12 @@ def _calm(options: argparse.Namespace) -> Iterator[None]:
     """Let warnings of this package and errors of others through to stderr, a line each; everything with ``--debug``."""
     with warnings.catch_warnings():
         # Both set up warnings and logging in their own way, which would undo what is set here.
-        import airflow.configuration
+        with contextlib.nullcontext() if options.debug else _nothing_logged():
+            import airflow.configuration
 
-        if not (options.debug or sys.warnoptions):
-            warnings.simplefilter("ignore")
-        import airflow.settings  # noqa: F401
+            if not (options.debug or sys.warnoptions):
+                warnings.simplefilter("ignore")
+            import airflow.settings  # noqa: F401
 
         root, ours = logging.getLogger(), logging.getLogger(_PACKAGE)
         handlers, level = root.handlers[:], ours.level
@@ -139,6 +140,17 @@ def _calm(options: argparse.Namespace) -> Iterator[None]:
         finally:
             root.handlers = handlers
             ours.setLevel(level)
+
+
+@contextlib.contextmanager
+def _nothing_logged() -> Iterator[None]:
+    """Log no more than errors: what Airflow imports once its logging is set up says how it is set up itself."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
 
 
 def _handler(options: argparse.Namespace) -> logging.Handler:
