@@ -64,8 +64,11 @@ class AccountOutlets(_Operator):
         values = getattr(getattr(mapped, "expand_input", None), "value", None)
         if isinstance(values, Mapping) and not _NAMING.issuperset(values):
             return
+        label = account[:_LONGEST_LABEL]
+        if mapped is not None and self.dag.render_template_as_native_obj:
+            label = repr(label)  # Else the label of 4711 would be a number, which fails the task on Airflow 3.
         names: Any = context
-        names["puretalk_account"] = account[:_LONGEST_LABEL]
+        names["puretalk_account"] = label
         names["map_index_template"] = "{{ puretalk_account }}"
 
     def own_outlets(self, account: str, path: str = ASSISTANTS) -> list[Any]:

@@ -227,5 +227,7 @@ def _conn_id(account: Mapping[str, Any]) -> Any:
 
 
 def _of_same_instance(task: Any, name: str) -> str:
-    """Return the template of what a task returned under a name, of the instance with the same index."""
-    return f"{{{{ ti.xcom_pull(task_ids='{task.task_id}', map_indexes=ti.map_index)['{name}'] }}}}"
+    """Return the template of a text that a task returned under a name, of the instance with the same index."""
+    # Natively, the text 1.5 would become a number; of a quoted one the text.
+    as_text = " | tojson" if task.dag.render_template_as_native_obj else ""
+    return f"{{{{ ti.xcom_pull(task_ids='{task.task_id}', map_indexes=ti.map_index)['{name}']{as_text} }}}}"

@@ -53,9 +53,14 @@ def agency(request: pytest.FixtureRequest, connect: Callable[..., str], tmp_path
     for conn_id in ACCOUNTS:
         connect(conn_id, **({"key": "wrong"} if conn_id == "refused" else {}))
 
-    def make(accounts: Any = tuple(ACCOUNTS), **options: Any) -> Any:
+    def make(accounts: Any = tuple(ACCOUNTS), *, is_native: bool = False, **options: Any) -> Any:
         name = request.node.name.replace("[", ".").rstrip("]")
-        with DAG(name, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        with DAG(
+            name,
+            schedule=None,
+            start_date=datetime(2026, 1, 1, tzinfo=UTC),
+            render_template_as_native_obj=is_native,
+        ) as dag:
             listed = accounts() if callable(accounts) else accounts
             puretalk_snapshot_task_group(listed, destination=str(tmp_path), **options)
         return dag
@@ -161,6 +166,19 @@ def test_colliding_accounts_are_refused_before_the_first_request(
     assert result.state == "failed"
     assert (result.states["puretalk.accounts"], result.states["puretalk.check"]) == ("failed", "upstream_failed")
     assert three.request_count == before
+
+
+def test_accounts_that_are_called_like_numbers(
+    agency: Callable[..., Any], connection: Callable[..., str], three: Sandbox
+) -> None:
+    """Where templates are rendered to native types, too, each task finds its account; here a template gives the list."""
+    for conn_id, account in {"first": "1.5", "second": "4711"}.items():
+        connection(conn_id, host=three.base_url, password=three.api_key, extra={"account": account})
+    dag = agency("{{ params.accounts }}", is_native=True, history=False)
+    result = airflow_runner.run(dag, conf={"accounts": ["first", "second"]})
+    assert result.state == "success"
+    assert [one["account"] for one in result.xcoms["puretalk.account.compare"]] == ["1.5", "4711"]
+    assert result.labels["puretalk.account.compare[0]"] == "1.5"
 
 
 def test_what_a_dag_file_gets_wrong_is_refused_as_it_is_parsed(agency: Callable[..., Any]) -> None:

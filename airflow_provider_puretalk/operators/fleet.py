@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: What is done with each account, in order.
 KINDS = ("snapshot", "compare", "history", "prune")
+#: Accounts that a message names; the report has all.
+_MOST_NAMED = 50
 
 
 class PuretalkFleetReportOperator(Killable, AccountOutlets, TemplatedArguments, BaseOperator):
@@ -67,6 +69,10 @@ class PuretalkFleetReportOperator(Killable, AccountOutlets, TemplatedArguments, 
         """Collect what became of each account, log what failed, and put the summary into the outlet's event."""
         from airflow_provider_puretalk.fleet import summarize
 
+        if self.mapped_over is None:
+            raise PuretalkConfigurationError(
+                "`mapped_over` is empty: the task that finds the accounts has failed, and its log says why."
+            )
         accounts = _accounts(self.rendered("mapped_over"))
         tasks = self._tasks()
         fleet = params.text("fleet", self.rendered("fleet"))
@@ -155,7 +161,8 @@ class PuretalkFleetCheckOperator(TemplatedArguments, BaseOperator):
         report = params.mapping("report", self.rendered("report"), of="names to what a fleet report says")
         whole = params.whole_number("report.accounts", report.get("accounts"), least=0)
         failed = whole - params.whole_number("report.succeeded", report.get("succeeded"), least=0)
-        named = "; ".join(_reasons(report.get("failed") or ()))
+        reasons = [*_reasons(report.get("failed") or ())]
+        named = "; ".join(reasons[:_MOST_NAMED]) + ("; ..." if failed > _MOST_NAMED else "")
         if limit.is_exceeded(failed, whole):
             raise PuretalkFailedAccountsError(
                 f"{failed:,} of {pluralize(whole, 'account')} failed, more than `allowed_failures` allows ({limit.given}): "

@@ -138,6 +138,14 @@ def test_the_check_fails_above_the_limit(allowed: Any, fails: bool, context: Any
     assert isinstance(caught.value, AirflowFailException)
 
 
+def test_the_check_names_no_more_than_can_be_read(context: Any) -> None:
+    """Of a thousand it names the first, and says that there are more."""
+    failed = [{"account": f"a{number}", "error": "PuretalkServerError"} for number in range(1_000)]
+    check = PuretalkFleetCheckOperator(task_id="check", report={"accounts": 1_000, "succeeded": 0, "failed": failed})
+    with pytest.raises(PuretalkFailedAccountsError, match=r"a49 \(PuretalkServerError\); \.\.\.\.$"):
+        check.execute(context)
+
+
 @pytest.fixture
 def pushed(context: Any) -> dict[str, Any]:
     """What a task pushes, by key."""

@@ -179,6 +179,19 @@ def test_the_label_is_the_authors_or_tells_instances_apart(given: dict[str, Any]
     assert airflow_runner.run(dag).labels == {"t[0]": label}
 
 
+@pytest.mark.parametrize("account", ["4711", "1.5", "true", "None"])
+def test_a_label_is_text_where_templates_are_rendered_to_native_types(
+    account: str, sandbox: Sandbox, dag: Any, connection: Callable[..., str]
+) -> None:
+    """An account may be called as a number is spelled."""
+    connection("sales", host=sandbox.base_url, password=sandbox.api_key, extra={"account": account})
+    dag.render_template_as_native_obj = True
+    with dag:
+        PuretalkListAssistantsOperator.partial(task_id="t", page=1, fields=["name"]).expand(puretalk_conn_id=["sales"])
+    result = airflow_runner.run(dag)
+    assert (result.states, result.labels) == ({"t[0]": "success"}, {"t[0]": account})
+
+
 def test_values_of_mapped_tasks_are_taken_for_what_they_are(dag: Any) -> None:
     """Numbers that come as text, and what all instances of a mapped task returned, a lazy sequence."""
 
