@@ -19,13 +19,13 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 class Feature:
     """Something that newer Airflows have.
 
-    :ivar since: the first that has it, as (major, minor).
+    :ivar since: the first that has it, as (major, minor), or with the patch release where that matters.
     :ivar what: what people write that needs it; empty where nothing has to be refused.
     :ivar why: what that Airflow can do.
     :ivar instead: what to do on an older one.
     """
 
-    since: tuple[int, int]
+    since: tuple[int, ...]
     what: str = ""
     why: str = ""
     instead: str = ""
@@ -44,6 +44,8 @@ FEATURES: Final = {
     "secrets backends of workers": Feature((3, 0)),
     # Airflow 2 hashes all values of an event's extra that comes through an alias.
     "lists in extras of aliases": Feature((3, 0)),
+    # Pages that a plugin brings get the login from a cookie; before, only from a header, which no browser sends for a page.
+    "pages of plugins": Feature((3, 1, 1)),
     # Through the provider's metadata; before, `python -m airflow_provider_puretalk` has the same commands.
     "commands of providers": Feature((3, 2)),
     # The form as metadata; before, through methods of the hook's class.
@@ -61,9 +63,9 @@ FEATURES: Final = {
     ),
 }
 
-_numbers = re.match(r"(\d+)\.(\d+)", AIRFLOW_VERSION)
+_numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", AIRFLOW_VERSION)
 assert _numbers is not None, AIRFLOW_VERSION
-_INSTALLED: Final = (int(_numbers[1]), int(_numbers[2]))
+_INSTALLED: Final = tuple(map(int, _numbers.groups()))
 
 
 def has(feature: str) -> bool:

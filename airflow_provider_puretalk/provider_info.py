@@ -30,7 +30,30 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "asset-uris": _asset_uris(),
         "dataset-uris": _asset_uris(),  # 2.11 calls assets datasets
+        "config": _config(),
         "cli": ["airflow_provider_puretalk.cli.definition.get_puretalk_commands"],  # 3.2 and newer
+    }
+
+
+def _config() -> dict[str, Any]:
+    """Return the settings that `airflow config` and the configuration reference list."""
+    return {
+        "puretalk": {
+            "description": "Settings of the PureTalk provider.",
+            "options": {
+                "ui_destinations": {
+                    "description": (
+                        "Destinations of snapshots that Airflow's UI may show, to users who may read the connection of "
+                        "their storage: one, or a JSON list. Each is what the snapshot operator is given, with its "
+                        "connection in it. Empty: the UI shows nothing. Needs Airflow 3.1.1 or newer."
+                    ),
+                    "version_added": "0.1.0",
+                    "type": "string",
+                    "example": '["s3://aws_fleet@bucket/puretalk"]',
+                    "default": "",
+                },
+            },
+        },
     }
 
 

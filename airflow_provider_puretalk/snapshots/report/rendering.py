@@ -28,6 +28,8 @@ _MAX_NOTES, _MAX_SENTENCE = 50, 3_000
 #: Bytes written at once.
 _BLOCK = 1_000_000
 
+_TEMPLATES = jinja2.PackageLoader(__package__)
+
 _SPACES = str.maketrans({" ": "·", "\t": "⇥", "\n": "⏎\n"})
 
 
@@ -43,7 +45,7 @@ def write_report(
     :param changes_file: name of the file beside the page that holds all changes; None where there is none.
     :param standings: since when old values stood, where a history knows it: the page says so of each.
     """
-    template = _environment().get_template("report.html.j2")
+    template = _report_environment().get_template("report.html.j2")
     view = ViewModel(comparison, standings or {})
     pieces = template.generate(
         comparison=comparison,
@@ -57,10 +59,13 @@ def write_report(
         file.writelines(view.space.count(pieces))
 
 
-@cache
-def _environment() -> jinja2.Environment:
+def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
+    """Return what renders templates for people: with the filters of the report, and nothing unescaped or invisible.
+
+    :param loader: of the templates; those of the report, its style among them, are found as well.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__),
+        loader=jinja2.ChoiceLoader([loader, _TEMPLATES]),
         autoescape=True,
         finalize=_finalize,
         undefined=jinja2.StrictUndefined,
@@ -75,6 +80,11 @@ def _environment() -> jinja2.Environment:
     environment.filters["day"] = lambda moment: f"{moment.day} {moment:%B %Y}"
     environment.filters["spaces"] = lambda text: text if text.strip() else text.translate(_SPACES)
     return environment
+
+
+@cache
+def _report_environment() -> jinja2.Environment:
+    return environment(_TEMPLATES)
 
 
 def _finalize(value: Any) -> Any:

@@ -347,7 +347,12 @@ def manifest_in(storage: Storage, name: str) -> Manifest:
     :raises FileNotFoundError: it is not there.
     :raises PuretalkSnapshotError: it is damaged or of a newer format.
     """
-    manifest = parse_manifest(storage.read(name), storage.url_of(name))
+    return parse_in(storage, name, storage.read(name))
+
+
+def parse_in(storage: Storage, name: str, data: bytes) -> Manifest:
+    """Parse what was read of a manifest; see :func:`manifest_in`."""
+    manifest = parse_manifest(data, storage.url_of(name))
     if name != f"account={manifest.account}/snapshot={manifest.snapshot}/{layout.MANIFEST}":
         raise PuretalkSnapshotError(
             f"The manifest {storage.url_of(name)} is damaged: it is another snapshot's, "

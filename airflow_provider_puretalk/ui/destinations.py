@@ -1,0 +1,56 @@
+"""The destinations that pages may show: those that ``[puretalk] ui_destinations`` names, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from airflow_provider_puretalk import locations
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+
+_WHAT = "`[puretalk] ui_destinations`"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A place of snapshots.
+
+    :ivar url: as the snapshot operator is given it; names its connection.
+    :ivar conn_id: the storage's Airflow connection, which a reader must be allowed to read; None where it needs none.
+    """
+
+    url: str
+    conn_id: str | None
+
+
+def are_named() -> bool:
+    """Return whether anything may be shown at all. Cheap: every process of Airflow calls it."""
+    return bool(_setting())
+
+
+def named() -> list[Destination]:
+    """Return what may be shown, in the order in which it was named.
+
+    :raises PuretalkConfigurationError: the setting is wrong.
+    """
+    text = _setting()
+    found: object = [text]
+    if text.startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise PuretalkConfigurationError(f"{_WHAT} must be a destination, or a JSON list of destinations.")
+    assert isinstance(found, list)
+    try:
+        parsed = [locations.parse(one) for one in found]
+    except PuretalkConfigurationError as error:
+        raise PuretalkConfigurationError(f"{_WHAT}: {error.message}") from None
+    return [Destination(one.url, one.conn_id) for one in dict.fromkeys(parsed)]
+
+
+def _setting() -> str:
+    from airflow.configuration import conf
+
+    return str(conf.get("puretalk", "ui_destinations", fallback=None) or "").strip()

@@ -1,0 +1,116 @@
+"""The pages, mounted below Airflow's auth manager, with a fleet of which two snapshots were taken and compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk import compat
+
+if not compat.has("pages of plugins"):
+    collect_ignore_glob = ["test_*.py"]  # All but what is tested of an Airflow without pages, in tests/test_plugin.py.
+
+DAG, RUNS = "fleet", ("scheduled__2026-11-22T00:00:00+00:00", "scheduled__2026-11-23T00:00:00+00:00")
+
+
+def context_of(run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
+    """Return what an operator finds in ``execute(context)``, as far as ours read it."""
+    moment = datetime.fromisoformat(run_id.partition("__")[2])
+    ti = SimpleNamespace(
+        dag_id=DAG, task_id=task_id, run_id=run_id, map_index=map_index, xcom_push=lambda key, value: None
+    )
+    return {
+        "dag_run": SimpleNamespace(logical_date=moment, run_after=moment, dag_id=DAG, run_id=run_id),
+        "ti": ti,
+        "outlet_events": {},
+    }
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What lies below the destination that is shown.
+
+    :ivar snapshots: what the snapshot operator returned, for each of :data:`RUNS`.
+    :ivar comparison: what the compare operator returned for the last.
+    """
+
+    root: Path
+    snapshots: list[dict[str, Any]]
+    comparison: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+    """Two daily runs of a fleet, the second of which compares, shown as the only destination."""
+    from airflow_provider_puretalk import sandbox
+    from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator, PuretalkSnapshotAssistantsOperator
+
+    root = tmp_path_factory.mktemp("the fleet, @home")
+    with pytest.MonkeyPatch.context() as patch, sandbox.running(assistants=8) as box:
+        extra = {"account": "acme", "retry_backoff": 0}
+        connection = {"conn_type": "puretalk", "host": box.base_url, "password": box.api_key, "extra": extra}
+        patch.setenv("AIRFLOW_CONN_PURETALK_DEFAULT", json.dumps(connection))
+        patch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", json.dumps([str(root)]))
+        taken = []
+        for run_id in RUNS:
+            take = PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=str(root))
+            taken.append(take.execute(context_of(run_id, "snapshot")))
+            box.fleet.change(box.fleet.ids()[0], {"prompt": "You now answer in verse."})
+        compare = PuretalkCompareSnapshotsOperator(
+            task_id="compare", destination=str(root), account="acme", snapshot=taken[1]["snapshot"]
+        )
+        yield Stored(root, taken, compare.execute(context_of(RUNS[1], "compare")))
+
+
+class Pages:
+    """A browser of the pages, with the cookie of a user of Airflow's."""
+
+    def __init__(self, users: dict[str, Any]) -> None:
+        from airflow.api_fastapi.app import init_auth_manager
+        from airflow.api_fastapi.core_api.app import init_middlewares
+        from fastapi import FastAPI
+        from starlette.testclient import TestClient
+
+        from airflow_provider_puretalk.ui import plugin
+
+        root = FastAPI()
+        self._auth_manager = init_auth_manager(root)
+        root.mount(plugin.PREFIX, plugin._PagesOnDemand())
+        init_middlewares(root)
+        self._users = users
+        self._client = TestClient(root, raise_server_exceptions=False, follow_redirects=False)
+
+    def get(self, path: str, user: str | None = "op", method: str = "GET") -> Any:
+        """Send a request as a user; None: without a login."""
+        self._client.cookies.clear()
+        if user is not None:
+            self._client.cookies.set("_token", self._auth_manager.generate_jwt(self._users[user]))
+        return self._client.request(method, f"/puretalk{path}")
+
+
+@pytest.fixture(scope="module")
+def database() -> None:
+    """Airflow's database, empty."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture(scope="module")
+def pages(database: None, stored: Stored) -> Pages:
+    """The pages for users of the simple auth manager: ``op`` may read connections, ``viewer`` may not."""
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    return Pages({role: SimpleAuthManagerUser(username=role, role=role) for role in ("op", "viewer")})
+
+
+def utc(*moment: int) -> datetime:
+    """Return a moment in UTC."""
+    return datetime(*moment, tzinfo=UTC)  # type: ignore[misc]
