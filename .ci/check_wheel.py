@@ -67,6 +67,7 @@ def check_contents(wheel: Path) -> None:
     expect(f"{PACKAGE}/py.typed" in code, "it is marked as typed")
     expect("Apache License" in license_text, "it carries its licence")
     expect(f"{PACKAGE}.provider_info:get_provider_info" in entry_points, "it names its provider info")
+    expect(f"{PACKAGE}.ui.plugin:PuretalkPlugin" in entry_points, "it names its plugin")
 
 
 def check_discovery(clean: CleanEnvironment) -> None:

@@ -1,22 +1,19 @@
 """Which Airflow has what, in one table: all that this package does otherwise on one Airflow than on another.
 
 Names that only moved come from ``airflow.providers.common.compat``, or are imported by trying. What stands here are features
-that an Airflow has or lacks; :func:`require` refuses in the same words wherever one is missing.
+that an Airflow has or lacks; :func:`require` refuses in the same words wherever one is missing. Cheap to import: every
+process of Airflow does, for the plugin.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from airflow import __version__ as AIRFLOW_VERSION
 
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 
-
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """Something that newer Airflows have.
 
     :ivar since: the first that has it, as (major, minor), or with the patch release where that matters.
@@ -87,4 +84,6 @@ def require(feature: str) -> None:
     :raises PuretalkConfigurationError: it lacks the feature.
     """
     if not has(feature):
+        from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+
         raise PuretalkConfigurationError(missing(feature))

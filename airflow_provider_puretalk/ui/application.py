@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -35,31 +34,20 @@ _SENTENCES = {
 }
 
 
-def make_application() -> Callable[..., Awaitable[None]]:
-    """Return the application."""
-    application = FastAPI(title="PureTalk", docs_url=None, redoc_url=None, openapi_url=None)
-    application.state.storage_threads = StorageThreads()
-    application.include_router(router)
-    application.add_exception_handler(HTTPException, _http_error)
-    application.add_exception_handler(RequestValidationError, _invalid_address)
-    application.add_exception_handler(PuretalkConfigurationError, _wrong_setting)
-    application.add_exception_handler(Exception, _failure)
-    return WithHeaders(application)
+#: The threads of all requests of this process.
+_storage_threads = StorageThreads()
 
 
 @router.get("/tasks/{dag_id}/{task_id}/{map_index}/{run_id:path}", dependencies=[reads_task_instances])
-async def task_instance(
-    request: Request, readable: Readable, dag_id: str, task_id: str, map_index: str, run_id: str
-) -> Response:
+async def task_instance(readable: Readable, dag_id: str, task_id: str, map_index: str, run_id: str) -> Response:
     """Show what a task instance stored: the snapshot that it took or compared, with the report."""
     # An Airflow that knows no index leaves its place holder in the address.
     index = int(map_index) if map_index.isdecimal() and len(map_index) < 10 else None
     instance = TaskInstance(dag_id, task_id, run_id, index)
-    threads: StorageThreads = request.app.state.storage_threads
 
     async def find(destination: Destination) -> pages.Found:
         try:
-            return destination, await threads.run(
+            return destination, await _storage_threads.run(
                 destination, lambda one, until: task_snapshots.find(one, instance, until)
             )
         except TimeoutError:
@@ -88,3 +76,15 @@ async def _failure(request: Request, error: Any) -> Response:
     return pages.error(500, "This page failed; the API server's log says why.")
 
 
+def _make() -> FastAPI:
+    made = FastAPI(title="PureTalk", docs_url=None, redoc_url=None, openapi_url=None)
+    made.include_router(router)
+    made.add_exception_handler(HTTPException, _http_error)
+    made.add_exception_handler(RequestValidationError, _invalid_address)
+    made.add_exception_handler(PuretalkConfigurationError, _wrong_setting)
+    made.add_exception_handler(Exception, _failure)
+    return made
+
+
+#: What Airflow mounts.
+application = WithHeaders(_make())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airflow_provider_puretalk import locations
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.ui import plugin
 
 _WHAT = "`[puretalk] ui_destinations`"
 
@@ -23,18 +24,13 @@ class Destination:
     conn_id: str | None
 
 
-def are_named() -> bool:
-    """Return whether anything may be shown at all. Cheap: every process of Airflow calls it."""
-    return bool(_setting())
-
-
 def named() -> list[Destination]:
     """Return what may be shown, in the order in which it was named.
 
     :raises PuretalkConfigurationError: the setting is wrong.
     """
-    text = _setting()
-    found: object = [text]
+    text = plugin.setting()
+    found: object = [text] if text else []
     if text.startswith("["):
         try:
             found = json.loads(text)
@@ -48,9 +44,3 @@ def named() -> list[Destination]:
     except PuretalkConfigurationError as error:
         raise PuretalkConfigurationError(f"{_WHAT}: {error.message}") from None
     return [Destination(one.url, one.conn_id) for one in dict.fromkeys(parsed)]
-
-
-def _setting() -> str:
-    from airflow.configuration import conf
-
-    return str(conf.get("puretalk", "ui_destinations", fallback=None) or "").strip()

@@ -5,40 +5,40 @@ Nothing is registered where the Airflow lacks what the pages need, or ``[puretal
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_provider_puretalk import compat
-from airflow_provider_puretalk.once import once
-from airflow_provider_puretalk.ui import destinations
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 #: Where Airflow mounts the pages.
 PREFIX = "/puretalk"
 
 
 class _PagesOnDemand:
-    """An ASGI application that is imported and built when the first request comes."""
+    """An ASGI application that is imported when the first request comes."""
 
-    async def __call__(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle a request."""
         import asyncio
+        from importlib import import_module
 
-        application = await asyncio.to_thread(lambda: self._application)
-        await application(scope, receive, send)
+        pages = await asyncio.to_thread(import_module, f"{__package__}.application")
+        await pages.application(scope, receive, send)
 
-    @once
-    def _application(self) -> Callable[..., Awaitable[None]]:
-        from airflow_provider_puretalk.ui.application import make_application
 
-        return make_application()
+def setting() -> str:
+    """Return ``[puretalk] ui_destinations`` as it stands in Airflow's configuration; empty where nothing may be shown."""
+    from airflow.configuration import conf
+
+    return str(conf.get("puretalk", "ui_destinations", fallback=None) or "").strip()
 
 
 def _is_shown() -> bool:
-    return compat.has("pages of plugins") and destinations.are_named()
+    return compat.has("pages of plugins") and bool(setting())
+
+
+_SHOWN = _is_shown()
 
 
 class PuretalkPlugin(AirflowPlugin):
@@ -46,16 +46,12 @@ class PuretalkPlugin(AirflowPlugin):
 
     name = "puretalk"
     # A run's id comes last, where it may hold anything. Relative, so that it follows the prefix of `[api] base_url`.
-    external_views = (
-        [
-            {
-                "name": "PureTalk",
-                "href": f"{PREFIX[1:]}/tasks/{{DAG_ID}}/{{TASK_ID}}/{{MAP_INDEX}}/{{RUN_ID}}",
-                "destination": "task_instance",
-                "url_route": "puretalk",
-            }
-        ]
-        if _is_shown()
-        else []
-    )
-    fastapi_apps = [{"name": "PureTalk", "app": _PagesOnDemand(), "url_prefix": PREFIX}] if _is_shown() else []
+    external_views = [
+        {
+            "name": "PureTalk",
+            "href": f"{PREFIX[1:]}/tasks/{{DAG_ID}}/{{TASK_ID}}/{{MAP_INDEX}}/{{RUN_ID}}",
+            "destination": "task_instance",
+            "url_route": "puretalk",
+        }
+    ] * _SHOWN
+    fastapi_apps = [{"name": "PureTalk", "app": _PagesOnDemand(), "url_prefix": PREFIX}] * _SHOWN

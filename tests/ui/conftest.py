@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,6 +57,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
         extra = {"account": "acme", "retry_backoff": 0}
         connection = {"conn_type": "puretalk", "host": box.base_url, "password": box.api_key, "extra": extra}
         patch.setenv("AIRFLOW_CONN_PURETALK_DEFAULT", json.dumps(connection))
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0123456789" * 7)
         patch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", json.dumps([str(root)]))
         taken = []
         for run_id in RUNS:
@@ -73,26 +74,32 @@ class Pages:
     """A browser of the pages, with the cookie of a user of Airflow's."""
 
     def __init__(self, users: dict[str, Any]) -> None:
-        from airflow.api_fastapi.app import init_auth_manager
+        from airflow.api_fastapi.app import init_auth_manager, purge_cached_app
         from airflow.api_fastapi.core_api.app import init_middlewares
         from fastapi import FastAPI
         from starlette.testclient import TestClient
 
         from airflow_provider_puretalk.ui import plugin
 
+        purge_cached_app()  # What knows which auth manager was configured before.
         root = FastAPI()
         self._auth_manager = init_auth_manager(root)
         root.mount(plugin.PREFIX, plugin._PagesOnDemand())
         init_middlewares(root)
-        self._users = users
-        self._client = TestClient(root, raise_server_exceptions=False, follow_redirects=False)
+        self.users = users
+        self.client = TestClient(root, raise_server_exceptions=False, follow_redirects=False)
 
     def get(self, path: str, user: str | None = "op", method: str = "GET") -> Any:
         """Send a request as a user; None: without a login."""
-        self._client.cookies.clear()
-        if user is not None:
-            self._client.cookies.set("_token", self._auth_manager.generate_jwt(self._users[user]))
-        return self._client.request(method, f"/puretalk{path}")
+        cookie = None if user is None else self._auth_manager.generate_jwt(self.users[user])
+        return self.get_with_cookie(path, cookie, method)
+
+    def get_with_cookie(self, path: str, cookie: str | None, method: str = "GET") -> Any:
+        """Send a request with what a browser keeps of a login."""
+        self.client.cookies.clear()
+        if cookie is not None:
+            self.client.cookies.set("_token", cookie)
+        return self.client.request(method, f"/puretalk{path}")
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +116,3 @@ def pages(database: None, stored: Stored) -> Pages:
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     return Pages({role: SimpleAuthManagerUser(username=role, role=role) for role in ("op", "viewer")})
-
-
-def utc(*moment: int) -> datetime:
-    """Return a moment in UTC."""
-    return datetime(*moment, tzinfo=UTC)  # type: ignore[misc]

@@ -1,22 +1,135 @@
-"""The tab of a task instance shows what its run stored, whoever is allowed to see it."""
+"""The tab of a task instance shows what its run stored."""
 
 from __future__ import annotations
 
-from tests.snapshots.report.reading import Page
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.snapshots.report.reading import Element, Page
 from tests.ui.conftest import DAG, RUNS, Pages, Stored
 
 
-def address(task_id: str, run_id: str = RUNS[1], map_index: str = "-1", dag_id: str = DAG) -> str:
-    return f"/tasks/{dag_id}/{task_id}/{map_index}/{run_id}"
+def show(pages: Pages, task_id: str, run_id: str = RUNS[1], map_index: str = "-1", dag_id: str = DAG) -> Page:
+    response = pages.get(f"/tasks/{dag_id}/{task_id}/{map_index}/{run_id}")
+    assert response.status_code == 200
+    return Page(response.content)
+
+
+def snapshots_in(page: Page) -> list[Element]:
+    return list(page.top.all("article"))
+
+
+def heading(snapshot: Element) -> str:
+    return next(snapshot.all("h2")).words
+
+
+def add(stored: Stored, name: str, account: str = "acme", **source: Any) -> Path:
+    """Store a manifest that says it is of another source; what it names is not read here."""
+    path = stored.root / f"account={account}" / f"snapshot={name}" / "manifest.json"
+    manifest = json.loads(Path(stored.snapshots[0]["manifest_path"]).read_text())
+    manifest |= {"snapshot": name, "account": account}
+    manifest["source"] |= source
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(manifest))
+    return path
 
 
 def test_snapshot_task_shows_its_manifest_and_report(pages: Pages, stored: Stored) -> None:
-    response = pages.get(address("snapshot"))
-    assert response.status_code == 200
-    page = Page(response.content)
-    (snapshot,) = page.top.all("article")
-    assert next(snapshot.all("h2")).words == f"Snapshot {stored.snapshots[1]['snapshot']}"
+    (snapshot,) = snapshots_in(show(pages, "snapshot"))
+    assert heading(snapshot) == f"Snapshot {stored.snapshots[1]['snapshot']}"
     assert stored.snapshots[1]["content_sha256"] in next(snapshot.all("pre")).text
     (frame,) = snapshot.all("iframe")
+    assert frame.attributes["srcdoc"] == Path(stored.comparison["report_path"]).read_text()
+
+
+def test_compare_task_shows_the_snapshot_of_its_run_and_the_report(pages: Pages, stored: Stored) -> None:
+    (snapshot,) = snapshots_in(show(pages, "compare"))
+    assert heading(snapshot) == f"Snapshot of this run {stored.snapshots[1]['snapshot']}"
+    (frame,) = snapshot.all("iframe")
     assert "You now answer in verse." in str(frame.attributes["srcdoc"])
-    assert frame.attributes["sandbox"] == ""
+
+
+def test_snapshot_that_was_not_compared_says_so(pages: Pages, stored: Stored) -> None:
+    (snapshot,) = snapshots_in(show(pages, "snapshot", RUNS[0]))
+    assert heading(snapshot) == f"Snapshot {stored.snapshots[0]['snapshot']}"
+    assert not list(snapshot.all("iframe"))
+    assert "No comparison of this snapshot is stored" in snapshot.words
+
+
+@pytest.mark.parametrize(
+    "other", [{"dag_id": "other"}, {"run_id": "manual__2026-11-23T00:00:00+00:00"}, {"run_id": "by hand/again?"}]
+)
+def test_another_run_shows_nothing(pages: Pages, stored: Stored, other: dict[str, str]) -> None:
+    """Of a DAG or a run that stored nothing there is nothing to show, however near its moment is."""
+    page = show(pages, "snapshot", **other)
+    assert not snapshots_in(page)
+    assert "This run took no snapshot" in page.text
+
+
+def test_instance_of_a_mapped_task_shows_its_own_snapshot(pages: Pages, stored: Stored) -> None:
+    """And the comparison with the same index that of its neighbour, in whatever account it lies."""
+    run = "scheduled__2026-11-25T00:00:00+00:00"
+    paths = [
+        add(stored, "20261125T000000Z", account, run_id=run, task_id="take", map_index=index)
+        for index, account in enumerate(("north", "south"))
+    ]
+    for task_id in ("take", "compare"):
+        (snapshot,) = snapshots_in(show(pages, task_id, run, "1"))
+        assert next(snapshot.all("p", "account")).words == "south"
+    assert len(snapshots_in(show(pages, "notify", run))) == 2
+    for path in paths:
+        path.unlink()
+
+
+def test_place_holder_that_airflow_leaves_is_no_index(pages: Pages, stored: Stored) -> None:
+    """Of a task that is not mapped, some Airflows leave the address as it was registered."""
+    assert len(snapshots_in(show(pages, "snapshot", map_index="{MAP_INDEX}"))) == 1
+
+
+def test_snapshots_with_any_name_are_found(pages: Pages, stored: Stored) -> None:
+    """Names mean nothing: a run is what the manifest says, and one that cannot be parsed is passed over."""
+    run = "backfill-of-may"
+    path = add(stored, "nightly-9", run_id=run, task_id="snapshot")
+    broken = add(stored, "nightly-8")
+    broken.write_text("{")
+    (snapshot,) = snapshots_in(show(pages, "snapshot", run))
+    assert heading(snapshot) == "Snapshot nightly-9"
+    path.unlink()
+    broken.unlink()
+
+
+def test_run_among_many_is_found_by_its_moment(pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names nearest to the run's moment are read first, so that years of snapshots cost nothing."""
+    from airflow_provider_puretalk.ui import task_snapshots
+
+    monkeypatch.setattr(task_snapshots, "_NEAREST", 2)
+    monkeypatch.setattr(task_snapshots, "MOST_MANIFESTS", 2)
+    paths = [add(stored, f"202705{day:02}T000000Z", run_id="manual__x") for day in range(1, 10)]
+    run = "scheduled__2027-05-05T00:00:00+00:00"
+    paths[4].unlink()
+    paths[4].parent.rmdir()
+    paths[4] = add(stored, "20270505T000000Z", run_id=run, task_id="snapshot")
+    assert len(snapshots_in(show(pages, "snapshot", run))) == 1
+    for path in paths:
+        path.unlink()
+
+
+def test_report_of_what_was_replaced_is_not_shown(pages: Pages, stored: Stored) -> None:
+    """A report belongs to the content that was compared; the newest of several is shown, and the others are named."""
+    report = Path(stored.comparison["report_path"])
+    older = report.with_name(report.name.replace(".html", "~0123abcd.html"))
+    outdated = report.with_name("_report-vs-x~00000000~00000000.html")
+    for path in (older, outdated):
+        path.write_text("<p>older</p>")
+    os.utime(older, (0, 0))
+    (snapshot,) = snapshots_in(show(pages, "compare"))
+    (frame,) = snapshot.all("iframe")
+    assert "verse" in str(frame.attributes["srcdoc"])
+    assert older.name in snapshot.words
+    assert outdated.name not in snapshot.text
+    older.unlink()
+    outdated.unlink()

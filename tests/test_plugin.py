@@ -1,0 +1,126 @@
+"""The plugin that Airflow finds by its entry point: pages where they can be had, nothing elsewhere, and no cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_puretalk import __version__, compat
+
+REPOSITORY = Path(__file__).parents[1]
+needs_pages = pytest.mark.skipif(not compat.has("pages of plugins"), reason="this Airflow takes no pages of plugins")
+
+#: Prints what Airflow knows of our plugin, and what was imported for it.
+LOADING = """
+import json, sys
+from airflow import plugins_manager
+before = {*sys.modules}
+plugins_manager.ensure_plugins_loaded()
+imported = sorted({*sys.modules} - before)
+known = plugins_manager.get_plugin_info({"name", "external_views", "fastapi_apps"} - %s)
+print("RESULT", json.dumps([[one for one in known if one["name"] == "puretalk"], imported]))
+"""
+
+#: Prints what the API server says below a base URL with a prefix.
+SERVING = """
+import json
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.utils.db import initdb
+from starlette.testclient import TestClient
+initdb()
+client = TestClient(create_app(apps="core"), raise_server_exceptions=False)
+page = "/team/airflow/puretalk/tasks/dag/task/-1/manual__2026-11-22T00:00:00+00:00"
+anonymous = client.get(page).status_code
+token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="op", role="admin"))
+client.cookies.set("_token", token)
+views = client.get("/team/airflow/api/v2/plugins", headers={"Authorization": f"Bearer {token}"}).json()["plugins"]
+(views,) = [one["external_views"] for one in views if one["name"] == "puretalk"]
+shown = client.get(page)
+print("RESULT", json.dumps([anonymous, shown.status_code, shown.text, views]))
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    """Run a program in an Airflow where this package is installed as pyproject.toml says."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    metadata = tmp_path / "installed" / f"airflow_provider_puretalk-{__version__}.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {__version__}\n")
+    groups = project["entry-points"].items()
+    lines = [f"[{group}]\n" + "".join(f"{name} = {path}\n" for name, path in names.items()) for group, names in groups]
+    (metadata / "entry_points.txt").write_text("\n".join(lines))
+
+    def run(code: str, **settings: str) -> tuple[Any, str]:
+        environment = {
+            **os.environ,
+            "AIRFLOW_HOME": str(tmp_path / "home"),
+            "PYTHONPATH": os.pathsep.join([str(tmp_path / "installed"), str(REPOSITORY)]),
+            **settings,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        (result,) = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+        return json.loads(result.removeprefix("RESULT ")), done.stdout + done.stderr
+
+    return run
+
+
+def load(run: Any, **settings: str) -> tuple[list[dict[str, Any]], list[str], str]:
+    lacks = set() if compat.has("asset watchers") else {"external_views", "fastapi_apps"}
+    (known, imported), output = run(LOADING % (lacks or "set()"), **settings)
+    return known, imported, output.replace(next(line for line in output.splitlines() if "RESULT" in line), "")
+
+
+@pytest.mark.parametrize("setting", [{}, {"AIRFLOW__PURETALK__UI_DESTINATIONS": "/data/puretalk"}])
+def test_loading_it_imports_nothing_heavy_and_logs_nothing(run: Any, setting: dict[str, str]) -> None:
+    """Every scheduler, worker and triggerer loads plugins: the pages come with the first request to them."""
+    known, imported, output = load(run, **setting)
+    assert [one["name"] for one in known] == ["puretalk"]
+    ours = [name for name in imported if name.startswith("airflow_provider_puretalk.")]
+    assert set(ours) == {
+        "airflow_provider_puretalk.compat",
+        "airflow_provider_puretalk.ui",
+        "airflow_provider_puretalk.ui.plugin",
+    }
+    assert "puretalk" not in output.lower()
+
+
+def test_without_a_setting_there_is_nothing(run: Any) -> None:
+    """Off until the destinations are named that may be shown."""
+    (known,), _, _ = load(run)
+    assert not known.get("external_views")
+    assert not known.get("fastapi_apps")
+
+
+def test_airflow_without_pages_gets_none(run: Any) -> None:
+    """Whatever is set; one that takes pages gets the tab of task instances."""
+    (known,), _, _ = load(run, AIRFLOW__PURETALK__UI_DESTINATIONS="/data/puretalk")
+    places = [view["destination"] for view in known.get("external_views") or ()]
+    assert places == (["task_instance"] if compat.has("pages of plugins") else [])
+    assert bool(known.get("fastapi_apps")) is compat.has("pages of plugins")
+
+
+@needs_pages
+@pytest.mark.long
+def test_api_server_mounts_it_below_its_prefix(run: Any, tmp_path: Path) -> None:
+    """And the address of the tab is relative, so that a browser adds the prefix of the base URL."""
+    (anonymous, status, text, views), _ = run(
+        SERVING,
+        AIRFLOW__API__BASE_URL="http://127.0.0.1:8080/team/airflow",
+        AIRFLOW__PURETALK__UI_DESTINATIONS=str(tmp_path),
+    )
+    assert (anonymous, status) == (401, 200)
+    assert "This run took no snapshot" in text
+    (tab,) = views
+    assert tab["href"] == "puretalk/tasks/{DAG_ID}/{TASK_ID}/{MAP_INDEX}/{RUN_ID}"
