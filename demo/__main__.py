@@ -118,7 +118,7 @@ DAGs       {EXAMPLES}
 Snapshots  {_destination(source)}
 Logs       {HOME}
 
-Unpause {DAG}, trigger it, and open its snapshot task's XCom.""")
+Unpause {COMPARING_DAG}, trigger it, and open the tab PureTalk of its compare task.""")
         if source.control:
             print(f"""Change the fleet, and trigger it again:
   curl -X POST -H 'Content-Type: application/json' -d '{{"name": "Night line"}}' {source.control}""")
@@ -136,7 +136,12 @@ def _destination(source: fleet.Account) -> Path:
 
 
 def _environment(source: fleet.Account) -> dict[str, str]:
-    return source.environment | {"PURETALK_SNAPSHOTS": str(_destination(source)), "PURETALK_STORAGE_CONN_ID": ""}
+    destination = str(_destination(source))
+    return source.environment | {
+        "PURETALK_SNAPSHOTS": destination,
+        "PURETALK_STORAGE_CONN_ID": "",
+        "AIRFLOW__PURETALK__UI_DESTINATIONS": destination,
+    }
 
 
 @contextmanager
