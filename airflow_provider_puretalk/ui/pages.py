@@ -60,9 +60,15 @@ def _page(template: str, *, reports: Sequence[str] = (), status: int = 200, **va
 @cache
 def _environment() -> jinja2.Environment:
     environment = rendering.environment(jinja2.PackageLoader(__package__))
+    environment.filters["framed"] = _framed
     environment.filters["manifest"] = _manifest_text
     environment.filters["utc"] = lambda moment: moment.astimezone(UTC)
     return environment
+
+
+def _framed(report: str) -> str:
+    """Return a report whose links within it stay within it: in a frame they would lead to the page around it."""
+    return report.replace('href="#', 'href="about:srcdoc#')
 
 
 def _manifest_text(manifest: Manifest) -> str:
