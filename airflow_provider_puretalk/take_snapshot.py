@@ -38,12 +38,14 @@ class Taken:
     :ivar previous: the complete snapshot that was read last before it; None without one, and where finding it failed.
     :ivar storage: of both.
     :ivar is_first: whether there is no previous one; None where that is unknown.
+    :ivar kept: whether it was stored before, so that nothing was read or written.
     """
 
     manifest: Manifest
     previous: Manifest | None
     storage: Storage
     is_first: bool | None = None
+    kept: bool = False
 
     @property
     def unchanged(self) -> bool | None:
@@ -175,7 +177,7 @@ def _kept(storage: Storage, manifest: Manifest, log: Log) -> Taken:
         reader.manifest_path(storage, manifest),
     )
     previous, is_first = _previous(storage, manifest, log)
-    return Taken(manifest, previous, storage, is_first)
+    return Taken(manifest, previous, storage, is_first, kept=True)
 
 
 def _require_libraries(file_format: str, compression: str | None) -> None:

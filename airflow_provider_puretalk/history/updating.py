@@ -67,6 +67,7 @@ class Updated:
 
     :ivar folded: names of the snapshots that were folded, oldest first; ``replaced`` are those of them, and of incomplete
         ones, whose name was known already.
+    :ivar contents: ``content_sha256`` of each folded snapshot, in the same order.
     :ivar skipped: names of snapshots that were not folded, each with the reason.
     :ivar lost: of a rebuild: readings of which there is no snapshot any more, oldest first.
     :ivar readings: how many the history has; ``versions`` and ``bytes`` likewise.
@@ -76,6 +77,7 @@ class Updated:
     account: str
     manifest_path: str
     folded: tuple[str, ...]
+    contents: tuple[str, ...]
     replaced: tuple[str, ...]
     retracted: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
@@ -446,11 +448,12 @@ class _Update:
     def _result(self) -> Updated:
         manifest = self._manifest
         complete = manifest.complete
-        there = {reading.snapshot for reading in manifest.readings}
+        there = {reading.snapshot: reading.content_sha256 for reading in manifest.readings}
         return Updated(
             account=self._account,
             manifest_path=self._storage.url_of(self._place),
             folded=tuple(self._done.folded),
+            contents=tuple(there[name] for name in self._done.folded),
             replaced=tuple(self._done.replaced),
             retracted=tuple(self._done.retracted),
             skipped=tuple(sorted(self._skipped.items())),

@@ -86,9 +86,9 @@ class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArgume
         self.ignore_fields = ignore_fields
         self.max_removed = max_removed
         self.fail_on_change = fail_on_change
-        self._read: list[str] = []
+        self._read: list[lineage.Data] = []
         self.link_addresses: dict[str, str] = {}
-        self._written: list[str] = []
+        self._written: list[lineage.Data] = []
 
     @reporting_failure
     @killable
@@ -122,8 +122,9 @@ class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArgume
             paths = publishing.publish(storage, comparison, standings(comparison, newer))
             result = {"account": account, **comparison.to_dict()}
             result |= {"changes_path": paths.changes, "report_path": paths.report}
-            self._read = [lineage.folder(path) for path in (older, newer) if path]
-            self._written = [paths.changes, paths.report]
+            sides = (older, comparison.baseline), (newer, comparison.snapshot)
+            self._read = [lineage.snapshot(path, side) for path, side in sides if path and side]
+            self._written = [lineage.Data(paths.changes), lineage.Data(paths.report)]
             store_address(self, context, PuretalkReportLink, paths.report)
             store_address(self, context, PuretalkManifestLink, newer)
             self._log_result(comparison, paths.report)

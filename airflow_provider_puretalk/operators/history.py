@@ -65,8 +65,8 @@ class PuretalkUpdateHistoryOperator(Killable, AccountOutlets, TemplatedArguments
         self.retract = retract
         self.rebuild = rebuild
         self.link_addresses: dict[str, str] = {}
-        self._read: list[str] = []
-        self._written: list[str] = []
+        self._read: list[lineage.Data] = []
+        self._written: list[lineage.Data] = []
 
     @reporting_failure
     @killable
@@ -91,8 +91,11 @@ class PuretalkUpdateHistoryOperator(Killable, AccountOutlets, TemplatedArguments
             rebuild=params.flag("rebuild", self.rebuild),
         )
         storage = Storage(destination, storage_conn_id)
-        self._read = [storage.url_of(layout.snapshot_folder(account, name)) for name in updated.folded]
-        self._written = [lineage.folder(updated.manifest_path)]
+        self._read = [
+            lineage.Data(storage.url_of(layout.snapshot_folder(account, name)), version=content)
+            for name, content in zip(updated.folded, updated.contents, strict=True)
+        ]
+        self._written = [lineage.Data(lineage.folder(updated.manifest_path))]
         store_address(self, context, PuretalkManifestLink, updated.manifest_path)
         for name, why in updated.skipped:
             self.log.warning("Skipped %s: %s", printable(name), printable(why))

@@ -121,7 +121,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, AccountOutlets, TemplatedArgu
         self.emit_partition = emit_partition
         self._base_url: str | None = None
         self.link_addresses: dict[str, str] = {}
-        self._written: list[str] = []
+        self._written: list[lineage.Data] = []
 
     @reporting_failure
     @killable
@@ -151,7 +151,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, AccountOutlets, TemplatedArgu
         if emit_partition:
             _check_partitions(self.own_outlets(hook.account), hook.account)
         instance = context["ti"]
-        result = take_snapshot(
+        taken = take_snapshot(
             hook,
             Storage(destination, storage_conn_id),
             snapshot=name_of_run(context) if partition is None else partition,
@@ -164,8 +164,10 @@ class PuretalkSnapshotAssistantsOperator(Killable, AccountOutlets, TemplatedArgu
             if_exists=if_exists,
             source={name: getattr(instance, name, None) for name in ("dag_id", "task_id", "run_id", "map_index")},
             log=self.log,
-        ).to_dict()
-        self._base_url, self._written = hook.settings.base_url, [lineage.folder(result["manifest_path"])]
+        )
+        result = taken.to_dict()
+        self._base_url = None if taken.kept else hook.settings.base_url
+        self._written = [lineage.written(result["manifest_path"], taken.manifest, taken.kept)]
         store_address(self, context, PuretalkManifestLink, result["manifest_path"])
         for event in self.emit(context, hook.account, result):
             if emit_partition:

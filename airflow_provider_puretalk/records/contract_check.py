@@ -16,6 +16,7 @@ from airflow_provider_puretalk.records.models import (
     AssistantUser,
     Violation,
     Voice,
+    documented_types,
     json_pointer,
     json_type,
     violations_of,
@@ -152,6 +153,19 @@ def fields_present(report: SchemaReport) -> set[str]:
     """Return the JSON pointers of the fields that at least one record has, the documented objects' own included."""
     documented = {json_pointer(_path(name, key)) for name, keys in _KNOWN.items() for key in keys}
     return documented.difference(report.absent_fields) | {field.pointer for field in report.unknown_fields}
+
+
+def fields_with_types(report: SchemaReport) -> dict[str, str | None]:
+    """Return the JSON pointers of :func:`fields_present` with their JSON types, null aside.
+
+    That of a documented field is the documented one; None of another field whose values have none, or several.
+    """
+    found: dict[str, str | None] = {}
+    for field in report.unknown_fields:
+        types = set(field.types) - {"null"}
+        found[field.pointer] = types.pop() if len(types) == 1 else None
+    documented = documented_types()
+    return {pointer: found[pointer] if pointer in found else documented[pointer] for pointer in fields_present(report)}
 
 
 def _path(name: str, key: str) -> tuple[str, ...]:

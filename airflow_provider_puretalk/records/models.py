@@ -336,6 +336,28 @@ def documented_fields() -> frozenset[str]:
     )
 
 
+@cache
+def documented_types() -> dict[str, str]:
+    """Return the documented fields as JSON pointers, each with its JSON type, null aside."""
+    schema = Assistant.model_json_schema()
+    return {
+        json_pointer(tuple(path)): _type_in(schema, path) for path in (name.split(".") for name in documented_fields())
+    }
+
+
+def _type_in(schema: dict[str, Any], path: list[str]) -> str:
+    found: Any = schema["properties"][path[0]]
+    for name in [*path[1:], None]:
+        while "type" not in found:
+            if "$ref" in found:
+                found = schema["$defs"][found["$ref"].rpartition("/")[2]]
+            else:
+                (found,) = [one for one in found["anyOf"] if one.get("type") != "null"]
+        if name is not None:
+            found = found["properties"][name]
+    return str(found["type"])
+
+
 def _reason(problem: Mapping[str, Any]) -> str:
     """Return what is wrong without the value: reasons are counted, logged and stored."""
     kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]

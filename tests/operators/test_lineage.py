@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,6 +77,108 @@ def test_what_a_comparison_reads_is_what_snapshots_wrote(
     assert names(found.outputs) == [(namespace, f"{snapshot}/{file}") for file in files]
 
 
+def test_facets(sandbox: Sandbox, tmp_path: Path, context: Any) -> None:
+    """A snapshot that was written has its content's hash as version, its rows and bytes, and the fields of its records."""
+    sandbox.fleet.change(sandbox.fleet.ids()[0], {"region": {"name": "eu"}})
+    redact = {"user": "drop", "max_reminder_messages": "mask"}
+    task = PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=str(tmp_path), redact=redact)
+    result = task.execute(context)
+    (found,) = task.get_openlineage_facets_on_complete(None).outputs
+    assert found.facets["version"].datasetVersion == result["content_sha256"]
+    size = sum(Path(file).stat().st_size for file in result["files"])
+    statistics = found.outputFacets["outputStatistics"]
+    assert (statistics.rowCount, statistics.size) == (250, size)
+    fields = {field.name: field for field in found.facets["schema"].fields}
+    types = {name: fields[name].type for name in ("assistant_id", "voice", "voice_speed", "tools", "region")}
+    assert types == {
+        "assistant_id": "string",
+        "voice": "object",
+        "voice_speed": "number",
+        "tools": "string",
+        "region": "object",
+    }
+    assert fields["max_reminder_messages"].type == "string"  # The mask is.
+    assert "user" not in fields
+    assert {field.name: field.type for field in fields["voice"].fields}["is_cloned"] == "boolean"
+
+
+def test_one_that_is_kept_was_neither_read_nor_written(sandbox: Sandbox, tmp_path: Path, context: Any) -> None:
+    """It is the task's result with its version, without an input or statistics of writing."""
+    first, second = (
+        PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=str(tmp_path), if_exists="keep")
+        for _ in range(2)
+    )
+    first.execute(context)
+    second.execute(context)
+    found = second.get_openlineage_facets_on_complete(None)
+    (written,) = first.get_openlineage_facets_on_complete(None).outputs
+    (kept,) = found.outputs
+    assert (found.inputs, kept.outputFacets) == ([], {})
+    assert (kept.name, kept.facets["version"]) == (written.name, written.facets["version"])
+
+
+#: Runs a snapshot, a comparison and a history in an Airflow of its own, whose events go into a file.
+_PROGRAM = """
+import sys
+from datetime import datetime, timezone
+from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_puretalk.operators import (
+    PuretalkCompareSnapshotsOperator, PuretalkSnapshotAssistantsOperator, PuretalkUpdateHistoryOperator
+)
+from tests import airflow_runner
+where = {"destination": sys.argv[1], "storage_conn_id": sys.argv[2] or None}
+account = where | {"account": "puretalk_default"}
+with DAG("lineage_events", schedule=None, start_date=datetime(2026, 11, 1, tzinfo=timezone.utc)) as dag:
+    snapshot = PuretalkSnapshotAssistantsOperator(task_id="snapshot", **where)
+    compare = PuretalkCompareSnapshotsOperator(task_id="compare", **account)
+    snapshot >> compare >> PuretalkUpdateHistoryOperator(task_id="history", keep="forever", **account)
+state = airflow_runner.run(dag, logical_date=datetime(2026, 11, 22, tzinfo=timezone.utc)).state
+sys.exit(0 if state == "success" else f"the run is {state}")
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["path", "s3"])
+def test_events_of_a_run(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -> None:
+    """In what Airflow emits, the snapshot's output is the comparison's and the history's input, with name and version."""
+    place, events = make_place(kind, request), tmp_path / "events.jsonl"
+    transport = {"type": "file", "log_file_path": str(events), "append": True}
+    root = str(Path(__file__).parents[2])
+    home = {"AIRFLOW_HOME": str(tmp_path / "airflow"), "PYTHONPATH": root}
+    settings = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport), "AIRFLOW__OPENLINEAGE__NAMESPACE": "fleet"}
+    program = tmp_path / "lineage_events.py"  # A file: Airflow keeps the source of a DAG.
+    program.write_text(_PROGRAM)
+    done = subprocess.run(
+        [sys.executable, str(program), place.destination, place.storage_conn_id or ""],
+        env=os.environ | home | settings,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    text = events.read_text()
+    found = {}
+    for event in map(json.loads, text.splitlines()):
+        if event["eventType"] == "COMPLETE":
+            found[event["job"]["name"].rpartition(".")[2]] = event
+
+    def datasets(task_id: str, side: str) -> list[tuple[str, str, str]]:
+        return [(one["namespace"], one["name"], version_of(one)) for one in found[task_id][side]]
+
+    def version_of(dataset: Any) -> str:
+        return str(dataset["facets"]["version"]["datasetVersion"])
+
+    written = datasets("snapshot", "outputs")
+    assert len(written) == 1
+    assert datasets("compare", "inputs") == written
+    assert datasets("history", "inputs") == written
+    statistics = found["snapshot"]["outputs"][0]["outputFacets"]["outputStatistics"]
+    assert statistics["rowCount"] == 250
+    assert statistics["size"] > 0
+    assert "assistant_id" in [field["name"] for field in found["snapshot"]["outputs"][0]["facets"]["schema"]["fields"]]
+    assert sandbox.api_key not in text
+    assert "aws_fleet@" not in json.dumps([[one["inputs"], one["outputs"]] for one in found.values()])
+
+
 def test_list(sandbox: Sandbox, context: Any) -> None:
     """A list is read and nothing is written."""
     task = PuretalkListAssistantsOperator(task_id="list", fields=["name"])
@@ -103,7 +209,7 @@ def test_the_real_service_has_the_documented_name() -> None:
 )
 def test_names_of_files(url: str, name: tuple[str, str]) -> None:
     """Only the connection's id is taken off an address, not what is like one further on."""
-    assert names(lineage.of(api=None, files=[url]).outputs) == [name]
+    assert names(lineage.of(api=None, files=[lineage.Data(url)]).outputs) == [name]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ class Listing:
     :ivar complete: whether an assistant that it lacks did not exist.
     :ivar taken_at: when the reading finished, in UTC.
     :ivar edition: which content of the snapshot it is, see
-        :attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition`; None for a list that is not stored.
+        :attr:`~airflow_provider_puretalk.snapshots.format.manifest.Manifest.edition`; None for a list that is not stored,
+        as is ``content_sha256``, the manifest's.
     """
 
     account: str
@@ -50,6 +51,7 @@ class Listing:
     schema: SchemaReport
     redaction: Redaction
     edition: str | None = None
+    content_sha256: str | None = None
 
     @staticmethod
     def of(manifest: Manifest) -> Listing:
@@ -63,6 +65,7 @@ class Listing:
             schema=manifest.schema_report,
             redaction=manifest.redaction,
             edition=manifest.edition,
+            content_sha256=manifest.content_sha256,
         )
 
 
