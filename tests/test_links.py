@@ -130,6 +130,7 @@ def test_a_link_never_fails_a_task(
 ) -> None:
     """Where XCom cannot be written, the snapshot is taken all the same, and the log says what it goes without."""
     connection("store", conn_type="generic", host=None, extra={"browse_url": "https://files.test/{path}"})
+    del context["ti"].xcom_push
     with caplog.at_level(logging.WARNING):
         taken = PuretalkSnapshotAssistantsOperator(
             task_id="snapshot", destination=f"file://{tmp_path}", storage_conn_id="store"

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ print("RESULT", json.dumps([anonymous, shown.status_code, shown.text, views]))
 def run(tmp_path: Path) -> Any:
     """Run a program in an Airflow where this package is installed as pyproject.toml says."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    found = entry_points(group="airflow.plugins")
+    if any(one.value.startswith("airflow_provider_puretalk.") for one in found):
+        path = [str(REPOSITORY)]  # It is installed: a second entry point would be one too many.
+    else:
+        path = [str(tmp_path / "installed"), str(REPOSITORY)]
     metadata = tmp_path / "installed" / f"airflow_provider_puretalk-{__version__}.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {__version__}\n")
@@ -63,7 +69,7 @@ def run(tmp_path: Path) -> Any:
         environment = {
             **os.environ,
             "AIRFLOW_HOME": str(tmp_path / "home"),
-            "PYTHONPATH": os.pathsep.join([str(tmp_path / "installed"), str(REPOSITORY)]),
+            "PYTHONPATH": os.pathsep.join(path),
             **settings,
         }
         done = subprocess.run(

@@ -48,7 +48,7 @@ def test_a_list_that_differs_already(account: Sandbox, folder: Folder, context: 
         task_id="compare", destination=folder.destination, account="puretalk_default"
     )
     stored = compare.execute(context)
-    for only_stored in ("changes_path", "report_path"):
+    for only_stored in ("account", "changes_path", "report_path"):
         del stored[only_stored]
     assert found == stored | {"snapshot": None}
 
