@@ -297,6 +297,11 @@ class History:
         folder = layout.history_folder(self.account)
         return [self._files.storage.url_of(f"{folder}/{file.name}") for file in self._files.manifest.files]
 
+    @property
+    def bytes(self) -> int:
+        """The bytes of its Parquet files: what is read for all that is not of one assistant."""
+        return sum(file.bytes for file in self._files.manifest.files)
+
     def find_assistant(self, text: str) -> str:
         """Return the id of the assistant that is meant by its id, the start of its id, or a name that it alone has.
 

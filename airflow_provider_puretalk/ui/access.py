@@ -15,8 +15,9 @@ from airflow.models.connection import Connection
 from fastapi import Depends, HTTPException
 
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.params import is_path_part
 from airflow_provider_puretalk.ui import destinations
-from airflow_provider_puretalk.ui.destinations import Destination
+from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
 
 #: A route of a task instance needs the permission to read the DAG's task instances, of the DAG in its path.
 reads_task_instances = Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE))
@@ -51,3 +52,20 @@ def _may_read(user: BaseUser, conn_id: str | None) -> bool:
 
 #: The destinations that the user may read, at least one: what every route takes.
 Readable = Annotated[list[Destination], Depends(_readable_destinations)]
+
+
+def _readable_account(readable: Readable, place: int, account: str) -> AccountAt:
+    """Return the account of an address.
+
+    :raises HTTPException: the user may not read that destination, or nothing can be called so.
+    """
+    destination = next((one for one in readable if one.place == place), None)
+    if destination is None:
+        raise HTTPException(403)
+    if not is_path_part(account):
+        raise HTTPException(404)
+    return AccountAt(destination, account)
+
+
+#: The account of an address, below a destination that the user may read: what every route of one takes.
+ReadableAccount = Annotated[AccountAt, Depends(_readable_account)]

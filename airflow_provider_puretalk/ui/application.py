@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import shown
-from airflow_provider_puretalk.ui import pages, task_snapshots
-from airflow_provider_puretalk.ui.access import Readable, reads_task_instances
-from airflow_provider_puretalk.ui.destinations import Destination
+from airflow_provider_puretalk.ui import fleet, pages, task_snapshots
+from airflow_provider_puretalk.ui.access import Readable, ReadableAccount, reads_task_instances
+from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
 from airflow_provider_puretalk.ui.headers import WithHeaders
 from airflow_provider_puretalk.ui.storage_threads import StorageThreads
 from airflow_provider_puretalk.ui.task_snapshots import TaskInstance
 
 log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 #: All routes, GET only. Each takes :data:`.access.Readable`, so that none forgets to ask the auth manager.
 router = APIRouter()
@@ -32,7 +35,8 @@ _SENTENCES = {
     404: "There is no such page.",
     405: "Pages can only be read.",
 }
-
+#: What is said of a storage that takes too long.
+_LATE = "The storage did not answer in time."
 
 #: The threads of all requests of this process.
 _storage_threads = StorageThreads()
@@ -44,24 +48,102 @@ async def task_instance(readable: Readable, dag_id: str, task_id: str, map_index
     # An Airflow that knows no index leaves its place holder in the address.
     index = int(map_index) if map_index.isdecimal() and len(map_index) < 10 else None
     instance = TaskInstance(dag_id, task_id, run_id, index)
+    found = await _of_each(readable, lambda one, until: task_snapshots.find(one, instance, until))
+    return await asyncio.to_thread(pages.task_instance, instance, found)
 
-    async def find(destination: Destination) -> pages.Found:
+
+@router.get("/")
+async def accounts(request: Request, readable: Readable) -> Response:
+    """Show the accounts below all destinations."""
+    found = await _of_each(readable, fleet.accounts)
+    return pages.accounts(_root(request), found)
+
+
+@router.get("/{place:int}/{account}")
+async def account(request: Request, at: ReadableAccount) -> Response:
+    """Show the timeline of an account."""
+    found = await _of_account(at, fleet.timeline)
+    return await asyncio.to_thread(pages.timeline, _root(request), at, found)
+
+
+@router.get("/{place:int}/{account}/compare")
+async def compare(request: Request, at: ReadableAccount, baseline: str = "", snapshot: str = "") -> Response:
+    """Show the report of any two snapshots."""
+    root = _root(request)
+    return await _of_account(
+        at, lambda one, until: fleet.compare(one, until, baseline, snapshot, pages.report_of(root, at))
+    )
+
+
+@router.get("/{place:int}/{account}/assistant")
+async def assistant(request: Request, at: ReadableAccount, id: str = "", on: str = "") -> Response:
+    """Show one assistant: its log, since when its prompt stands, its record on a date."""
+    found = await _of_account(at, lambda one, until: fleet.assistant(one, until, id, on or None))
+    return await asyncio.to_thread(pages.assistant, _root(request), at, found)
+
+
+@router.get("/{place:int}/{account}/numbers")
+async def numbers(request: Request, at: ReadableAccount) -> Response:
+    """Show the phone numbers, and who is on them since when."""
+    found = await _of_account(at, fleet.numbers)
+    return await asyncio.to_thread(pages.numbers, _root(request), at, found)
+
+
+@router.get("/{place:int}/{account}/search")
+async def search(request: Request, at: ReadableAccount, text: str = "") -> Response:
+    """Show the assistants whose name, number or prompt holds a text."""
+    text_in_it = text.strip()
+    found = await _of_account(at, lambda one, until: fleet.search(one, until, text_in_it)) if text_in_it else None
+    return await asyncio.to_thread(pages.search, _root(request), at, text_in_it, found)
+
+
+def _root(request: Request) -> str:
+    """Return the path that the pages are mounted at, below the prefix of Airflow's base URL."""
+    return str(request.scope["root_path"])
+
+
+async def _of_each(
+    readable: list[Destination], work: Callable[[Destination, float], _Result]
+) -> list[tuple[Destination, _Result | str]]:
+    """Do some work with each destination; a sentence stands for one that could not be read."""
+
+    async def run(destination: Destination) -> tuple[Destination, _Result | str]:
         try:
-            return destination, await _storage_threads.run(
-                destination, lambda one, until: task_snapshots.find(one, instance, until)
-            )
+            return destination, await _storage_threads.run(destination, work)
         except TimeoutError:
-            return destination, "The storage did not answer in time."
+            return destination, _LATE
         except task_snapshots.Unreadable as error:
             log.warning("Reading %s for a page failed: %s", shown(destination.url), error)
             return destination, str(error)
 
-    found = await asyncio.gather(*map(find, readable))
-    return await asyncio.to_thread(pages.task_instance, instance, found)
+    return await asyncio.gather(*map(run, readable))
+
+
+async def _of_account(at: AccountAt, work: Callable[[AccountAt, float], _Result]) -> _Result:
+    """Do some work with an account.
+
+    :raises HTTPException: it could not be done; the detail says why.
+    """
+    try:
+        return await _storage_threads.run(at.destination, lambda _, until: work(at, until))
+    except TimeoutError:
+        raise _Explained(504, _LATE) from None
+    except fleet.TooMuchError as error:
+        raise _Explained(413, str(error)) from None
+    except (fleet.NotThereError, PuretalkConfigurationError, PuretalkSnapshotError) as error:
+        raise _Explained(404, str(error)) from None
+    except task_snapshots.Unreadable as error:
+        log.warning("Reading %s for a page failed: %s", shown(at.destination.url), error)
+        raise _Explained(502, str(error)) from None
+
+
+class _Explained(HTTPException):
+    """An answer whose detail is for the reader, who may read the destination."""
 
 
 async def _http_error(request: Request, error: Any) -> Response:
-    return pages.error(error.status_code, _SENTENCES.get(error.status_code, "This cannot be shown."))
+    sentence = _SENTENCES.get(error.status_code, "This cannot be shown.")
+    return pages.error(error.status_code, error.detail if isinstance(error, _Explained) else sentence)
 
 
 async def _invalid_address(request: Request, error: Any) -> Response:

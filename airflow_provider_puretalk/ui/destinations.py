@@ -17,11 +17,21 @@ class Destination:
     """A place of snapshots.
 
     :ivar url: as the snapshot operator is given it; names its connection.
+    :ivar place: its number among those that are named, which stands in the addresses of its pages.
     :ivar conn_id: the storage's Airflow connection, which a reader must be allowed to read; None where it needs none.
     """
 
+    place: int
     url: str
     conn_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAt:
+    """An account below a destination, as an address names both."""
+
+    destination: Destination
+    account: str
 
 
 def named() -> list[Destination]:
@@ -43,4 +53,4 @@ def named() -> list[Destination]:
         parsed = [locations.parse(one) for one in found]
     except PuretalkConfigurationError as error:
         raise PuretalkConfigurationError(f"{_WHAT}: {error.message}") from None
-    return [Destination(one.url, one.conn_id) for one in dict.fromkeys(parsed)]
+    return [Destination(place, one.url, one.conn_id) for place, one in enumerate(dict.fromkeys(parsed), 1)]

@@ -9,8 +9,11 @@ from typing import Any
 
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-#: No script, no other source, no form, framed by Airflow only, in an origin of its own.
-_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox; style-src "
+#: No script, no other source, framed by Airflow only; no form, and an origin of its own.
+_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'self'; "
+_ALONE = "form-action 'none'; sandbox; style-src "
+#: Pages with links and searches: a browser sends the login with them from Airflow's own origin only.
+_LINKED = "form-action 'self'; sandbox allow-same-origin allow-forms; style-src "
 _CSP = b"content-security-policy"
 
 _ALWAYS = (
@@ -21,10 +24,14 @@ _ALWAYS = (
 )
 
 
-def content_security_policy(styles: Iterable[str]) -> str:
-    """Return the policy of a page with these styles, the contents of its ``<style>`` elements, and no others."""
+def content_security_policy(styles: Iterable[str], *, is_linked: bool = False) -> str:
+    """Return the policy of a page.
+
+    :param styles: the contents of its ``<style>`` elements; no others are applied.
+    :param is_linked: whether it leads to other pages.
+    """
     hashes = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in styles]
-    return _POLICY + (" ".join(f"'sha256-{one}'" for one in hashes) or "'none'")
+    return _POLICY + (_LINKED if is_linked else _ALONE) + (" ".join(f"'sha256-{one}'" for one in hashes) or "'none'")
 
 
 class WithHeaders:

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from functools import cache
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
+from airflow_provider_puretalk.records.record_id import record_id
+from airflow_provider_puretalk.records.text_diff import Effort
+from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.report import rendering
-from airflow_provider_puretalk.snapshots.report.values import fitting
-from airflow_provider_puretalk.ui.destinations import Destination
+from airflow_provider_puretalk.snapshots.report.values import Allowance, fitting, laid_out
+from airflow_provider_puretalk.snapshots.report.view_model import format_change
+from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
+from airflow_provider_puretalk.ui.fleet import MOST_EARLIER, Assistant, Listed, Timeline
 from airflow_provider_puretalk.ui.headers import content_security_policy
 from airflow_provider_puretalk.ui.task_snapshots import TaskInstance, TaskSnapshots
+from airflow_provider_puretalk.ui.timeline_chart import KINDS, timeline_chart
 
 #: What was found below a destination, or why nothing could be.
 Found: TypeAlias = "tuple[Destination, TaskSnapshots | str]"
 
 #: Bytes that a manifest takes in a page.
 _MAX_MANIFEST = 200_000
+#: Bytes of the values of one assistant in a page, and fields of one entry of its log.
+_MAX_VALUES, _MOST_FIELDS = 2_000_000, 50
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
@@ -37,6 +47,53 @@ def task_instance(instance: TaskInstance, found: Sequence[Found]) -> Response:
         shown = [(destination, one) for destination, one in shown if one.is_own]
     reports = [one.report.html for _, several in shown for one in several.shown if one.report and one.report.html]
     return _page("task_instance.html.j2", reports=reports, instance=instance, found=shown, failures=failures)
+
+
+def accounts(root: str, found: Sequence[tuple[Destination, Listed | str]]) -> Response:
+    """Return the page of all accounts."""
+    return _page("accounts.html.j2", root=root, found=found)
+
+
+def timeline(root: str, at: AccountAt, found: Timeline) -> Response:
+    """Return the page of an account: its readings, and what changed between them."""
+    chart = timeline_chart(found.entries[::-1])
+    return _page("timeline.html.j2", root=root, at=at, found=found, chart=chart, classes=FIELD_CLASSES, kinds=KINDS)
+
+
+def assistant(root: str, at: AccountAt, found: Assistant) -> Response:
+    """Return the page of one assistant."""
+    allowance, effort = Allowance(_MAX_VALUES), Effort()
+    entries = [
+        (entry, [format_change(change, allowance, effort) for change in entry.fields[:_MOST_FIELDS]])
+        for entry in found.log
+    ]
+    record = None if found.record is None else laid_out(found.record)
+    shown = None if record is None else fitting(record, _MAX_VALUES)
+    return _page("assistant.html.j2", root=root, at=at, found=found, entries=entries, record=shown)
+
+
+def numbers(root: str, at: AccountAt, found: Listed) -> Response:
+    """Return the page of the phone numbers of an account."""
+    return _page("numbers.html.j2", root=root, at=at, found=found, most_earlier=MOST_EARLIER)
+
+
+def search(root: str, at: AccountAt, text: str, found: Listed | None) -> Response:
+    """Return the page of a search."""
+    return _page("search.html.j2", root=root, at=at, text=text, found=found)
+
+
+def report_of(root: str, at: AccountAt) -> Callable[[Comparison], Response]:
+    """Return what makes the page of a comparison: the report, with the way back."""
+
+    def page(comparison: Comparison) -> Response:
+        template = _environment().get_template("comparison.html.j2")
+        html = b"".join(rendering.pieces(template, comparison, root=root, at=at, changes_file=None))
+        style = _STYLE.search(html[:100_000].decode(errors="ignore"))
+        assert style is not None
+        headers = {"Content-Security-Policy": content_security_policy([style[1]], is_linked=True)}
+        return HTMLResponse(html, headers=headers)
+
+    return page
 
 
 def error(status: int, sentence: str) -> Response:
@@ -53,8 +110,8 @@ def _page(template: str, *, reports: Sequence[str] = (), status: int = 200, **va
     style = environment.get_template("style.css").render() + environment.get_template("pages.css").render()
     styles = [style, *(match[1] for report in reports if (match := _STYLE.search(report)))]
     html = environment.get_template(template).render(style=Markup(style), **values)
-    headers = {"Content-Security-Policy": content_security_policy(dict.fromkeys(styles))}
-    return HTMLResponse(html, status, headers)
+    policy = content_security_policy(dict.fromkeys(styles), is_linked="root" in values)
+    return HTMLResponse(html, status, {"Content-Security-Policy": policy})
 
 
 @cache
@@ -62,6 +119,8 @@ def _environment() -> jinja2.Environment:
     environment = rendering.environment(jinja2.PackageLoader(__package__))
     environment.filters["framed"] = _framed
     environment.filters["manifest"] = _manifest_text
+    environment.filters["query"] = lambda text: quote(text.encode(errors="surrogatepass"), safe="")
+    environment.filters["record_id"] = lambda record: record_id(record) or ""
     environment.filters["utc"] = lambda moment: moment.astimezone(UTC)
     return environment
 

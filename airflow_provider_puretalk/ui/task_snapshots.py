@@ -113,6 +113,19 @@ def find(destination: Destination, instance: TaskInstance, until: float) -> Task
     return TaskSnapshots(shown, bool(own), len(chosen) - len(shown), is_complete)
 
 
+def read_bounded(storage: Storage, account: str, name: str) -> Manifest:
+    """Read the manifest of a snapshot, unless it is larger than any.
+
+    :raises FileNotFoundError: it is not there.
+    :raises PuretalkSnapshotError: it is too large, damaged or of a newer format.
+    """
+    path = layout.manifest_file(account, name)
+    data = storage.read_part(path, 0, MAX_MANIFEST + 1)
+    if len(data) > MAX_MANIFEST:
+        raise PuretalkSnapshotError(f"The manifest {storage.url_of(path)} is too large to be read for a page.")
+    return reader.parse_in(storage, path, data)
+
+
 def _nearest(names: Sequence[str], run_id: str) -> list[str]:
     """Sort names of snapshots by how near they are to a run's moment; those without one come last, the newest first."""
     moment = _moment(run_id.rpartition("__")[2]) or datetime.max.replace(tzinfo=UTC)
@@ -131,10 +144,8 @@ def _moment(text: str) -> datetime | None:
 
 def _of_run(storage: Storage, account: str, names: list[str], instance: TaskInstance) -> Iterator[Manifest]:
     def read(name: str) -> Manifest | None:
-        path = layout.manifest_file(account, name)
         try:
-            data = storage.read_part(path, 0, MAX_MANIFEST + 1)
-            return reader.parse_in(storage, path, data) if len(data) <= MAX_MANIFEST else None
+            return read_bounded(storage, account, name)
         except (FileNotFoundError, PuretalkSnapshotError, AccessDenied):
             return None
 

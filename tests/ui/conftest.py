@@ -17,6 +17,8 @@ from airflow_provider_puretalk import compat
 if not compat.has("pages of plugins"):
     collect_ignore_glob = ["test_*.py"]  # All but what is tested of an Airflow without pages, in tests/test_plugin.py.
 
+#: The assistant whose prompt changes between the two runs.
+ASSISTANT = "eba4389c-9c13-490b-8a36-fef23a9c237c"
 DAG, RUNS = "fleet", ("scheduled__2026-11-22T00:00:00+00:00", "scheduled__2026-11-23T00:00:00+00:00")
 
 
@@ -50,7 +52,11 @@ class Stored:
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
     """Two daily runs of a fleet, the second of which compares, shown as the only destination."""
     from airflow_provider_puretalk import sandbox
-    from airflow_provider_puretalk.operators import PuretalkCompareSnapshotsOperator, PuretalkSnapshotAssistantsOperator
+    from airflow_provider_puretalk.operators import (
+        PuretalkCompareSnapshotsOperator,
+        PuretalkSnapshotAssistantsOperator,
+        PuretalkUpdateHistoryOperator,
+    )
 
     root = tmp_path_factory.mktemp("the fleet, @home")
     with pytest.MonkeyPatch.context() as patch, sandbox.running(assistants=8) as box:
@@ -63,11 +69,14 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
         for run_id in RUNS:
             take = PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=str(root))
             taken.append(take.execute(context_of(run_id, "snapshot")))
-            box.fleet.change(box.fleet.ids()[0], {"prompt": "You now answer in verse."})
+            box.fleet.change(ASSISTANT, {"prompt": "You now answer in verse."})
         compare = PuretalkCompareSnapshotsOperator(
             task_id="compare", destination=str(root), account="acme", snapshot=taken[1]["snapshot"]
         )
-        yield Stored(root, taken, compare.execute(context_of(RUNS[1], "compare")))
+        comparison = compare.execute(context_of(RUNS[1], "compare"))
+        update = PuretalkUpdateHistoryOperator(task_id="history", destination=str(root), account="acme", keep="forever")
+        update.execute(context_of(RUNS[1], "history"))
+        yield Stored(root, taken, comparison)
 
 
 class Pages:

@@ -46,17 +46,28 @@ def write_report(
     :param standings: since when old values stood, where a history knows it: the page says so of each.
     """
     template = _report_environment().get_template("report.html.j2")
+    with path.open("wb", buffering=_BLOCK) as file:
+        file.writelines(pieces(template, comparison, standings=standings, changes_file=changes_file))
+
+
+def pieces(
+    template: jinja2.Template, comparison: Comparison, *, standings: Standings | None = None, **values: Any
+) -> Iterator[bytes]:
+    """Yield the pieces of a report as UTF-8.
+
+    :param template: ``report.html.j2`` or one that extends it.
+    :param values: what that one takes, and ``changes_file``.
+    """
     view = ViewModel(comparison, standings or {})
-    pieces = template.generate(
+    rendered = template.generate(
         comparison=comparison,
-        changes_file=changes_file,
         view=view,
         classes=FIELD_CLASSES,
         max_pointers=_MAX_POINTERS,
         max_notes=_MAX_NOTES,
+        **values,
     )
-    with path.open("wb", buffering=_BLOCK) as file:
-        file.writelines(view.space.count(pieces))
+    yield from view.space.count(rendered)
 
 
 def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES, FieldClass
 from airflow_provider_puretalk.records.models import pointer_path
@@ -220,18 +220,10 @@ class ViewModel:
         )
 
     def _field(self, change: Changed | ChangedMany) -> FieldChange:
-        name, pointer = label(".".join(pointer_path(change.pointer))), label(change.pointer)
         standing = None
         if isinstance(change, Changed) and self._standings:
             standing = self._standings.get((record_id({"assistant_id": change.assistant_id}), change.pointer))
-        if isinstance(change.old, str) and isinstance(change.new, str):
-            texts = laid_out(change.old), laid_out(change.new)
-            if texts[0] == texts[1]:  # JSON of which only the layout changed.
-                texts = change.old, change.new
-            if found := passages(*texts, self._allowance, self._effort):
-                return FieldChange(name, pointer, change.field_class, None, None, found, standing)
-        old, new = (shown(value, self._allowance) for value in (change.old, change.new))
-        return FieldChange(name, pointer, change.field_class, old, new, None, standing)
+        return format_change(change, self._allowance, self._effort, standing)
 
     def _whole(self, kind: type[Added] | type[Removed], section: str) -> Iterator[Whole]:
         found = (change for change in self.comparison.changes() if isinstance(change, kind))
@@ -240,6 +232,41 @@ class ViewModel:
                 return
             prompt = shown(change.record.get("prompt"), self._allowance, longest=_PROMPT)
             yield Whole(label(change.name), label(change.assistant_id), list(_facts(change.record)), prompt)
+
+
+class AnyChange(Protocol):
+    """A change of a field, of a comparison or of a history."""
+
+    @property
+    def pointer(self) -> str:
+        """The field's JSON pointer."""
+
+    @property
+    def field_class(self) -> FieldClass:
+        """What kind of thing it is about."""
+
+    @property
+    def old(self) -> Any:
+        """What was there, ``ABSENT`` where nothing was; ``new`` likewise."""
+
+    @property
+    def new(self) -> Any:
+        """What is there now."""
+
+
+def format_change(
+    change: AnyChange, allowance: Allowance, effort: Effort, standing: Standing | None = None
+) -> FieldChange:
+    """Format a change: texts as a diff, all else side by side."""
+    name, pointer = label(".".join(pointer_path(change.pointer))), label(change.pointer)
+    if isinstance(change.old, str) and isinstance(change.new, str):
+        texts = laid_out(change.old), laid_out(change.new)
+        if texts[0] == texts[1]:  # JSON of which only the layout changed.
+            texts = change.old, change.new
+        if found := passages(*texts, allowance, effort):
+            return FieldChange(name, pointer, change.field_class, None, None, found, standing)
+    old, new = (shown(value, allowance) for value in (change.old, change.new))
+    return FieldChange(name, pointer, change.field_class, old, new, None, standing)
 
 
 def _by_assistant(comparison: Comparison) -> Iterator[Iterator[Changed]]:

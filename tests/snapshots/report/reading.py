@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 #: Elements that have no content in HTML, and those of SVG that we write as such.
-VOID = {"meta", "br", "rect"}
+VOID = {"meta", "br", "rect", "input"}
 
 
 class Element:

@@ -1,0 +1,230 @@
+"""What the fleet pages show of an account: read from its history and its snapshots, in bounds of time, rows and bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from airflow_provider_puretalk import history
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
+from airflow_provider_puretalk.history import History, LogEntry, Passage, Span, State, TimelineEntry
+from airflow_provider_puretalk.history import layout as history_layout
+from airflow_provider_puretalk.params import is_path_part
+from airflow_provider_puretalk.records.record_id import record_id
+from airflow_provider_puretalk.snapshots.comparison import comparing
+from airflow_provider_puretalk.snapshots.comparison.result import Comparison
+from airflow_provider_puretalk.snapshots.format import layout
+from airflow_provider_puretalk.snapshots.format.manifest import Manifest
+from airflow_provider_puretalk.snapshots.storage import reader
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
+from airflow_provider_puretalk.ui.task_snapshots import read_bounded
+
+_Page = TypeVar("_Page")
+
+#: Rows of a page: readings, entries of a log, numbers, assistants that a search finds; accounts of a destination.
+MOST_ROWS, MOST_ACCOUNTS = 200, 1_000
+#: Bytes of a history that is read as a whole, and of two snapshots that are compared.
+MAX_HISTORY: Final = 64_000_000
+MAX_COMPARED: Final = 50_000_000
+#: Earlier holders of a phone number that are shown.
+MOST_EARLIER: Final = 5
+
+
+class NotThereError(Exception):
+    """Nothing is stored under the name; the message is a sentence."""
+
+
+class TooMuchError(Exception):
+    """It would be too much for a page; the message is a sentence that says what to do instead."""
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The readings of an account, the last first.
+
+    :ivar has_history: whether it has a history; without one nothing is known of what changed.
+    :ivar more: how many readings are older than those shown.
+    """
+
+    entries: list[TimelineEntry]
+    has_history: bool
+    more: int
+
+
+@dataclass(slots=True)
+class Number:
+    """A phone number: who is on it, and who was."""
+
+    number: str
+    current: list[Span] = field(default_factory=list)
+    earlier: list[Span] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Listed:
+    """Rows of a page.
+
+    :ivar more: how many are not shown.
+    :ivar is_complete: whether all could be read in time.
+    """
+
+    rows: list[Any]
+    more: int = 0
+    is_complete: bool = True
+    state: State | None = None
+
+
+@dataclass(slots=True)
+class Assistant:
+    """One assistant.
+
+    :ivar prompt: the passages of its prompt; empty where it has none.
+    :ivar record: as of ``state``, None where it was not there.
+    """
+
+    assistant_id: str
+    log: list[LogEntry]
+    more: int
+    prompt: list[Passage]
+    state: State
+    record: dict[str, Any] | None
+
+
+def accounts(destination: Destination, until: float) -> Listed:
+    """Return the names of the accounts below a destination."""
+    storage = Storage(destination.url)
+    found = [name for folder in storage.names() if (name := layout.value_of("account", folder))]
+    return Listed(found[:MOST_ACCOUNTS], max(0, len(found) - MOST_ACCOUNTS))
+
+
+def timeline(at: AccountAt, until: float) -> Timeline:
+    """Return the readings of an account, with what changed where it has a history."""
+    storage = Storage(at.destination.url)
+    names = reader.snapshot_names(storage, layout.account_folder(at.account))
+    if storage.exists(history_layout.manifest_file(at.account)):
+        entries = _whole(at).timeline()[::-1]
+        return Timeline(entries[:MOST_ROWS], True, max(0, len(entries) - MOST_ROWS))
+    if not names:
+        raise NotThereError(f"There is nothing of {at.account} here.")
+    found = []
+    for manifest in reader.concurrently(lambda name: _manifest_or_none(storage, at.account, name), names[-MOST_ROWS:]):
+        if manifest is not None:
+            found.append(TimelineEntry(history.Reading.of(manifest), None, ()))
+        if time.monotonic() > until:
+            break
+    found.sort(key=lambda entry: entry.reading.order, reverse=True)
+    return Timeline(found, False, len(names) - len(found))
+
+
+def compare(at: AccountAt, until: float, baseline: str, snapshot: str, render: Callable[[Comparison], _Page]) -> _Page:
+    """Compare two snapshots of an account, and return what a renderer makes of that.
+
+    :raises NotThereError: one of them is not stored any more.
+    :raises TooMuchError: they are too large to be compared for a page.
+    """
+    storage = Storage(at.destination.url)
+    if baseline == snapshot:
+        raise NotThereError("Choose two different snapshots to compare.")
+    found = [_manifest(storage, at.account, name) for name in (baseline, snapshot)]
+    if sum(file.bytes for manifest in found for file in manifest.files) > MAX_COMPARED:
+        raise TooMuchError(
+            "These snapshots are too large to be compared for a page: `compare` on the command line, or the compare task, "
+            "writes their report."
+        )
+    with comparing.compare(*(reader.manifest_path(storage, manifest) for manifest in found)) as comparison:
+        return render(comparison)
+
+
+def numbers(at: AccountAt, until: float) -> Listed:
+    """Return the phone numbers of an account, with who is and who was on them."""
+    found: dict[str, Number] = {}
+    is_complete = True
+    for span in _whole(at).field("phone_number"):
+        if time.monotonic() > until:
+            is_complete = False
+            break
+        if isinstance(span.value, str) and span.value:
+            number = found.setdefault(span.value, Number(span.value))
+            (number.current if span.end is None else number.earlier).append(span)
+    for number in found.values():
+        number.earlier.sort(key=lambda span: span.valid_from, reverse=True)
+    rows = [found[one] for one in sorted(found)]
+    return Listed(rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS), is_complete)
+
+
+def search(at: AccountAt, until: float, text: str) -> Listed:
+    """Return the assistants of the newest reading whose name, number or prompt holds a text, whatever its case."""
+    state = _whole(at).at()
+    rows: list[tuple[dict[str, Any], str | None, list[str]]] = []
+    more, is_complete = 0, True
+    for record in state.records():
+        if time.monotonic() > until:
+            is_complete = False
+            break
+        places = [*_places(record, text.casefold())]
+        if places and len(rows) < MOST_ROWS:
+            rows.append((record, record_id(record), places))
+        elif places:
+            more += 1
+    return Listed(rows, more, is_complete, state)
+
+
+def assistant(at: AccountAt, until: float, assistant_id: str, when: str | None) -> Assistant:
+    """Return what a history says of an assistant: its log, since when its prompt stands, its record on a date.
+
+    :param when: a day or a snapshot's name; None for the newest reading.
+    """
+    opened = history.open(at.destination.url, at.account)
+    log = opened.log(assistant_id)
+    state = opened.at(when, assistant_id)
+    try:
+        prompt = opened.blame(assistant_id, "prompt")
+    except PuretalkConfigurationError:
+        prompt = []
+    record = next(state.records(), None)
+    return Assistant(assistant_id, log[:MOST_ROWS], max(0, len(log) - MOST_ROWS), prompt, state, record)
+
+
+def _whole(at: AccountAt) -> History:
+    opened = history.open(at.destination.url, at.account)
+    if opened.bytes > MAX_HISTORY:
+        raise TooMuchError(
+            "The history of this account is too large to be read as a whole for a page: `history` on the command line "
+            "reads it, and a page of one assistant reads only what it needs."
+        )
+    return opened
+
+
+def _manifest(storage: Storage, account: str, name: str) -> Manifest:
+    if is_path_part(name):
+        try:
+            return read_bounded(storage, account, name)
+        except FileNotFoundError:
+            pass
+    raise NotThereError(
+        "This snapshot is not stored any more; what the history keeps of it is on the page of an assistant."
+    )
+
+
+def _manifest_or_none(storage: Storage, account: str, name: str) -> Manifest | None:
+    try:
+        return read_bounded(storage, account, name)
+    except (FileNotFoundError, PuretalkError):
+        return None
+
+
+def _places(record: dict[str, Any], text: str) -> Iterator[str]:
+    """Yield where a record holds a text."""
+    number = record.get("phone_number")
+    digits = "".join(filter(str.isdigit, text))
+    if isinstance(name := record.get("name"), str) and text in name.casefold():
+        yield "name"
+    if isinstance(number, str) and (
+        text in number.casefold() or (len(digits) > 2 and digits in "".join(filter(str.isdigit, number)))
+    ):
+        yield "number"
+    if isinstance(prompt := record.get("prompt"), str) and text in prompt.casefold():
+        yield "prompt"
