@@ -113,7 +113,7 @@ def test_airflow_without_pages_gets_none(run: Any) -> None:
     """Whatever is set; one that takes pages gets the tab of task instances."""
     (known,), _, _ = load(run, AIRFLOW__PURETALK__UI_DESTINATIONS="/data/puretalk")
     places = [view["destination"] for view in known.get("external_views") or ()]
-    assert places == (["task_instance"] if compat.has("pages of plugins") else [])
+    assert places == (["nav", "task_instance"] if compat.has("pages of plugins") else [])
     assert bool(known.get("fastapi_apps")) is compat.has("pages of plugins")
 
 
@@ -128,5 +128,6 @@ def test_api_server_mounts_it_below_its_prefix(run: Any, tmp_path: Path) -> None
     )
     assert (anonymous, status) == (401, 200)
     assert "This run took no snapshot" in text
-    (tab,) = views
+    fleet, tab = views
+    assert fleet["href"] == "puretalk/"
     assert tab["href"] == "puretalk/tasks/{DAG_ID}/{TASK_ID}/{MAP_INDEX}/{RUN_ID}"

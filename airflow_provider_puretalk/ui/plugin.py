@@ -42,16 +42,17 @@ _SHOWN = _is_shown()
 
 
 class PuretalkPlugin(AirflowPlugin):
-    """The pages, and the tab on each task instance that leads to them."""
+    """The fleet pages in the navigation, and the tab on each task instance."""
 
     name = "puretalk"
     # A run's id comes last, where it may hold anything. Relative, so that it follows the prefix of `[api] base_url`.
     external_views = [
+        {"name": "PureTalk", "href": f"{PREFIX[1:]}/", "destination": "nav", "url_route": "puretalk-fleet"},
         {
             "name": "PureTalk",
             "href": f"{PREFIX[1:]}/tasks/{{DAG_ID}}/{{TASK_ID}}/{{MAP_INDEX}}/{{RUN_ID}}",
             "destination": "task_instance",
             "url_route": "puretalk",
-        }
+        },
     ] * _SHOWN
     fastapi_apps = [{"name": "PureTalk", "app": _PagesOnDemand(), "url_prefix": PREFIX}] * _SHOWN
