@@ -159,7 +159,7 @@ async def _failure(request: Request, error: Any) -> Response:
 
 
 def _make() -> FastAPI:
-    made = FastAPI(title="PureTalk", docs_url=None, redoc_url=None, openapi_url=None)
+    made = FastAPI(title="PureTalk", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     made.include_router(router)
     made.add_exception_handler(HTTPException, _http_error)
     made.add_exception_handler(RequestValidationError, _invalid_address)

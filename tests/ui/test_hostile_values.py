@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -11,13 +12,17 @@ from urllib.parse import quote
 import pytest
 
 from tests.snapshots.report.reading import Page
-from tests.snapshots.report.test_hostile_values import HOSTILE
+from tests.snapshots.report.test_hostile_values import HOSTILE, everywhere
 from tests.snapshots.report.test_page import ATTRIBUTES, ELEMENTS
-from tests.ui.conftest import DAG, RUNS, Pages, Stored
+from tests.ui.conftest import DAG, RUNS, Pages, Stored, context_of
 from tests.ui.test_access import ADDRESSES, EVERY
 
-#: What pages have beyond the report: a report within, which is sandboxed, and stored text as it is.
-OWN_ELEMENTS, OWN_ATTRIBUTES = {"iframe", "pre"}, {"sandbox", "srcdoc"}
+#: What pages have beyond the report: a report within, which is sandboxed, stored text as it is, tables, searches.
+OWN_ELEMENTS = {
+    *("iframe", "pre", "nav", "form", "label", "input", "select", "option", "button", "q"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+OWN_ATTRIBUTES = {"sandbox", "srcdoc", "action", "type", "value", "maxlength", "scope", "selected"}
 
 
 def check(content: bytes) -> Page:
@@ -25,6 +30,10 @@ def check(content: bytes) -> Page:
     page = Page(content)
     assert {name for name, _ in page.shape()} <= ELEMENTS | OWN_ELEMENTS
     assert {attribute for _, attribute in page.shape() if attribute} <= ATTRIBUTES | OWN_ATTRIBUTES
+    for element in page.top.all():
+        for attribute in ("href", "action"):
+            target = element.attributes.get(attribute)
+            assert target is None or str(target).startswith(("#", "/puretalk/"))
     for frame in page.top.all("iframe"):
         assert frame.attributes["sandbox"] == ""
         assert "src" not in frame.attributes
@@ -48,7 +57,7 @@ def hostile(request: pytest.FixtureRequest, stored: Stored) -> Iterator[str]:
     path.write_text(before)
 
 
-@pytest.mark.parametrize("address", [seen for seen, _ in ADDRESSES.values()])
+@pytest.mark.parametrize("address", [EVERY[0]])
 def test_markup_in_a_manifest_is_shown(pages: Pages, hostile: str, address: str) -> None:
     response = pages.get(address)
     assert response.status_code == 200
@@ -64,14 +73,77 @@ def test_markup_in_a_manifest_is_shown(pages: Pages, hostile: str, address: str)
 def test_markup_and_paths_in_an_address_lead_nowhere(pages: Pages, stored: Stored, route: str, value: str) -> None:
     """Names in an address are compared with what is stored, and never opened."""
     there = {"dag_id": DAG, "task_id": "snapshot", "map_index": "-1", "run_id:path": RUNS[0]}
+    there |= {"place:int": "1", "account": "acme"}
     spelled = quote(value.encode(errors="surrogatepass"), safe="")
     for name in re.findall(r"{(.*?)}", route):
         given = {**there, name: spelled}
         response = pages.get("".join(given.get(part, part) for part in re.split(r"{(.*?)}", route)))
         assert response.status_code in (200, 404)
         check(response.content)
-        if name in ("dag_id", "run_id:path"):
+        if name in ("dag_id", "run_id:path", "place:int", "account"):
             assert "acme" not in response.text
+
+
+@pytest.mark.parametrize("value", [*HOSTILE, "\0", "a\u202eb", "%2e%2e%2f"])
+@pytest.mark.parametrize(
+    "address", [seen for seen, _ in ADDRESSES.values() if "?" in seen], ids=lambda address: address.partition("?")[0]
+)
+def test_markup_in_what_is_searched_for_is_shown(pages: Pages, stored: Stored, address: str, value: str) -> None:
+    """Whatever stands in a query, the page is sound, and what it repeats of it is text."""
+    path, _, query = address.partition("?")
+    for name in [part.partition("=")[0] for part in query.split("&")] + ["on"]:
+        response = pages.get(f"{path}?{query}&{name}={quote(value, safe='')}")
+        assert response.status_code in (200, 404)
+        check(response.content)
+
+
+@pytest.fixture(scope="module")
+def hostile_fleet(stored: Stored) -> Iterator[str]:
+    """An account whose assistants hold each hostile text in every field, their ids too, in two snapshots and a history."""
+    from airflow_provider_puretalk import sandbox
+    from airflow_provider_puretalk.operators import PuretalkSnapshotAssistantsOperator, PuretalkUpdateHistoryOperator
+
+    fleet = sandbox.make_fleet(len(HOSTILE), seed=4)
+    odd = [{**everywhere(value, one), "assistant_id": value} for value, one in zip(HOSTILE, fleet, strict=True)]
+    with pytest.MonkeyPatch.context() as patch, sandbox.running() as box:
+        extra = {"account": "hostile", "retry_backoff": 0}
+        connection = {"conn_type": "puretalk", "host": box.base_url, "password": box.api_key, "extra": extra}
+        patch.setenv("AIRFLOW_CONN_PURETALK_DEFAULT", json.dumps(connection))
+        plain = [{**one, "assistant_id": value} for value, one in zip(HOSTILE, fleet, strict=True)]
+        for run_id, records in zip(RUNS, (plain, odd), strict=True):
+            box.fleet.replace_all(records)
+            take = PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=str(stored.root))
+            take.execute(context_of(run_id, "snapshot"))
+        update = PuretalkUpdateHistoryOperator(
+            task_id="history", destination=str(stored.root), account="hostile", keep="forever"
+        )
+        update.execute(context_of(RUNS[1], "history"))
+    yield "/1/hostile"
+    shutil.rmtree(stored.root / "account=hostile")
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_markup_in_records_is_shown(pages: Pages, hostile_fleet: str, value: str) -> None:
+    """On every page that shows records: it stands there as text, and the page is not made of it."""
+    spelled = quote(value, safe="")
+    compared = "baseline=20261122T000000Z&snapshot=20261123T000000Z"
+    for path in (f"assistant?id={spelled}", "numbers", f"search?text={spelled}", f"compare?{compared}"):
+        response = pages.get(f"{hostile_fleet}/{path}")
+        assert response.status_code == 200
+        page = check(response.content)
+        assert " ".join(value.split()) in page.top.words, path
+    assert pages.get(hostile_fleet).status_code == 200
+    check(pages.get(hostile_fleet).content)
+
+
+def test_every_link_to_a_hostile_id_leads_to_it(pages: Pages, hostile_fleet: str) -> None:
+    page = check(pages.get(f"{hostile_fleet}/search?text=a").content)
+    links = [
+        str(link.attributes["href"]) for link in page.top.all("a") if "assistant?id=" in str(link.attributes["href"])
+    ]
+    assert links
+    for link in links:
+        assert pages.get(link.removeprefix("/puretalk")).status_code == 200
 
 
 def test_stored_report_that_was_tampered_with_has_no_effect(pages: Pages, stored: Stored) -> None:
