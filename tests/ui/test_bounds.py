@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.ui.test_access import ADDRESSES, EVERY
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Event]]:
     """A bucket on a server that takes connections and never responds, and an event: a connection was made."""
+    pytest.importorskip("s3fs")  # Imported here, since that takes longer than the limit of a test.
     reached, connections = threading.Event(), []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -34,8 +36,9 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Eve
         threading.Thread(target=accept, daemon=True).start()
         extra = {"endpoint_url": f"http://127.0.0.1:{server.getsockname()[1]}", "region_name": "us-east-1"}
         connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_SILENT_STORAGE", json.dumps(connection))
-        yield "s3://silent_storage@fleet/puretalk", reached
+        conn_id = f"silent_{uuid.uuid4().hex}"  # Airflow keeps what it opened for a connection.
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        yield f"s3://{conn_id}@fleet/puretalk", reached
         server.shutdown(socket.SHUT_RDWR)
     for one in connections:
         one.close()
@@ -49,7 +52,7 @@ def test_storage_that_hangs_is_a_sentence_and_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch,
     address: str,
 ) -> None:
-    """While more requests wait for it than it has threads, others are answered; what lies elsewhere is shown."""
+    """While more requests wait for it than it has threads, others are answered."""
     url, reached = silent
     waiting = 3 * storage_threads._THREADS
     monkeypatch.setattr(storage_threads, "TIME_LIMIT", 3.0)
@@ -60,11 +63,12 @@ def test_storage_that_hangs_is_a_sentence_and_holds_nothing_up(
         assert pages.get("/nothing").status_code == 404
         assert not any(one.done() for one in hanging)
         answers = [one.result() for one in hanging]
+    of_all = address == "/" or address.startswith("/tasks/")
     for answer in answers:
-        assert answer.status_code == 200
+        assert answer.status_code == (200 if of_all else 504)
         text = Page(answer.content).top.words
         assert "The storage did not answer in time." in text
-        assert stored.snapshots[0]["snapshot"] in text
+        assert not of_all or "acme" in text  # What lies elsewhere is shown.
 
 
 def test_limit_of_a_request_is_below_ten_seconds() -> None:
