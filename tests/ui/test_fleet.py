@@ -93,6 +93,7 @@ def test_any_two_dates_are_compared(pages: Pages, stored: Stored) -> None:
     page = show(pages, f"/1/acme/compare?baseline={OLDER}&snapshot={NEWER}")
     assert "You now answer in verse." in page.section("changed").text
     assert "/puretalk/1/acme" in links(page)
+    assert not [meta for meta in page.top.all("meta") if "http-equiv" in meta.attributes]  # It would forbid the search.
     backwards = show(pages, f"/1/acme/compare?baseline={NEWER}&snapshot={OLDER}")
     assert "You now answer in verse." in next(backwards.section("changed").all("del")).text
 
