@@ -142,8 +142,9 @@ class _Explained(HTTPException):
 
 
 async def _http_error(request: Request, error: Any) -> Response:
-    sentence = _SENTENCES.get(error.status_code, "This cannot be shown.")
-    return pages.error(error.status_code, error.detail if isinstance(error, _Explained) else sentence)
+    if isinstance(error, _Explained):
+        return pages.error(error.status_code, error.detail, root=_root(request))
+    return pages.error(error.status_code, _SENTENCES.get(error.status_code, "This cannot be shown."))
 
 
 async def _invalid_address(request: Request, error: Any) -> Response:

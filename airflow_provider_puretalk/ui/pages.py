@@ -96,9 +96,12 @@ def report_of(root: str, at: AccountAt) -> Callable[[Comparison], Response]:
     return page
 
 
-def error(status: int, sentence: str) -> Response:
-    """Return a page that says why nothing is shown."""
-    return _page("error.html.j2", status=status, sentence=sentence)
+def error(status: int, sentence: str, **back: str) -> Response:
+    """Return a page that says why nothing is shown.
+
+    :param back: the ``root`` to go back to, for who may read what is there.
+    """
+    return _page("error.html.j2", status=status, sentence=sentence, **back)
 
 
 def _page(template: str, *, reports: Sequence[str] = (), status: int = 200, **values: Any) -> Response:

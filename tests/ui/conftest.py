@@ -100,8 +100,11 @@ class Pages:
 
     def get(self, path: str, user: str | None = "op", method: str = "GET") -> Any:
         """Send a request as a user; None: without a login."""
-        cookie = None if user is None else self._auth_manager.generate_jwt(self.users[user])
-        return self.get_with_cookie(path, cookie, method)
+        return self.get_with_cookie(path, None if user is None else self.token(user), method)
+
+    def token(self, user: str) -> str:
+        """Return what a user's browser keeps of the login."""
+        return str(self._auth_manager.generate_jwt(self.users[user]))
 
     def get_with_cookie(self, path: str, cookie: str | None, method: str = "GET") -> Any:
         """Send a request with what a browser keeps of a login."""
