@@ -8,6 +8,7 @@ With PURETALK_API_KEY in the environment both use the real service; nothing is c
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sys
 import time
@@ -104,11 +105,14 @@ def _snapshot(airflow: cluster.Cluster) -> dict[str, Any]:
 
 def _airflow() -> None:
     with step("Check what is installed"):
-        from demo import cluster, fleet
+        from demo import cluster, fleet, past
     with (
         fleet.account() as source,
         cluster.running(HOME, EXAMPLES, port=8080, use_schedule=True, environment=_environment(source)) as airflow,
     ):
+        if source.control is not None:
+            with step("Make some days of history to look at"):
+                past.make(source, DEMO / "days")
         print(f"""
 Airflow    {airflow.url}
            user {cluster.USER}, password {airflow.password}
@@ -118,7 +122,8 @@ DAGs       {EXAMPLES}
 Snapshots  {_destination(source)}
 Logs       {HOME}
 
-Unpause {COMPARING_DAG}, trigger it, and open the tab PureTalk of its compare task.""")
+Unpause {COMPARING_DAG}, trigger it, and open the tab PureTalk of its compare task. PureTalk in the
+navigation shows the fleet over time.""")
         if source.control:
             print(f"""Change the fleet, and trigger it again:
   curl -X POST -H 'Content-Type: application/json' -d '{{"name": "Night line"}}' {source.control}""")
@@ -140,7 +145,7 @@ def _environment(source: fleet.Account) -> dict[str, str]:
     return source.environment | {
         "PURETALK_SNAPSHOTS": destination,
         "PURETALK_STORAGE_CONN_ID": "",
-        "AIRFLOW__PURETALK__UI_DESTINATIONS": destination,
+        "AIRFLOW__PURETALK__UI_DESTINATIONS": json.dumps([destination, str(DEMO / "days")]),
     }
 
 

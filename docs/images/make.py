@@ -1,4 +1,4 @@
-"""Makes the pictures of ``report.html`` in this folder: two snapshots of a stand-in fleet, compared, and a browser.
+"""Makes the pictures in this folder: of ``report.html`` and of the pages inside Airflow, for a stand-in fleet.
 
     python -m docs.images.make [FOLDER]
 
@@ -12,7 +12,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,9 +26,12 @@ PICTURES = (
     ("report-phone", "#assistant-2, #assistant-3", 390, 830, 1.5, "dark"),
 )
 
+#: Of the pages inside Airflow, without Airflow around them: name, width and height, pixels of the device, colours.
+PAGES = (("fleet-timeline", 1280, 860, 1, "light"), ("fleet-assistant", 390, 830, 1.5, "dark"))
+
 
 def main() -> None:
-    """Make the report, then its pictures."""
+    """Make the report and the pages, then their pictures."""
     with tempfile.TemporaryDirectory(prefix="puretalk-pictures-") as name:
         folder = Path(name)
         os.environ |= {"AIRFLOW_HOME": str(folder / "airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
@@ -37,8 +42,56 @@ def main() -> None:
             page = folder / f"{picture}.html"
             page.write_text(only(report.read_text(encoding="utf-8"), part), encoding="utf-8")
             photograph(page, target, width=width, height=height, scale=scale, dark=colours == "dark")
-            subprocess.run(["pngquant", "--force", "--strip", "--speed=1", "--ext=.png", "64", target], check=True)
-            print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")
+        bodies = make_pages(folder / "days")
+        for picture, width, height, scale, colours in PAGES:
+            page = folder / f"{picture}.html"
+            page.write_bytes(bodies[picture])
+            target = HERE / f"{picture}.png"
+            photograph(page, target, width=width, height=height, scale=scale, dark=colours == "dark")
+
+
+def make_pages(destination: Path) -> dict[str, bytes]:
+    """Keep a month of a fleet that is edited now and then, but for a weekend, and render pages of it."""
+    import random
+    import time
+
+    from airflow_provider_puretalk import history, sandbox
+    from airflow_provider_puretalk.hooks import PuretalkHook
+    from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+    from airflow_provider_puretalk.take_snapshot import take_snapshot
+    from airflow_provider_puretalk.ui import fleet, pages
+    from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
+
+    destination.mkdir()
+    chance = random.Random(4)
+    first = datetime(2026, 11, 1, tzinfo=UTC)
+    with sandbox.running(assistants=60, seed=7) as box:
+        connection = {"conn_type": "puretalk", "host": box.base_url, "password": box.api_key}
+        os.environ["AIRFLOW_CONN_VOICE_FLEET"] = json.dumps(connection)
+        ids = box.fleet.ids()
+        for day in [*range(7), *range(9, 28)]:
+            moment = first + timedelta(days=day)
+            name = moment.strftime("%Y%m%dT%H%M%SZ")
+            taken = take_snapshot(PuretalkHook("voice_fleet"), Storage(str(destination)), snapshot=name).to_dict()
+            path = Path(taken["manifest_path"])
+            dated = dict.fromkeys(("started_at", "finished_at"), moment.isoformat())
+            path.write_text(json.dumps(json.loads(path.read_text()) | dated))
+            for one in chance.choices(ids, k=chance.randint(0, 4)):
+                record = box.fleet.get(one)
+                changes: tuple[dict[str, Any], ...] = (
+                    {"prompt": record["prompt"] + f"\n- Rule {day + 1}: be brief."},
+                    {"phone_number": f"+1415555{chance.randint(1000, 9999)}"},
+                    {"call_recording_enabled": not record["call_recording_enabled"]},
+                    {"voice": {**record["voice"], "language": "en-GB"}},
+                )
+                box.fleet.change(one, chance.choice(changes))
+            if day % 9 == 5:
+                box.fleet.change(ids[0], {"prompt": f"# Role\nYou answer calls.\n\n# Rules\nNo {day}.\nBe kind."})
+        history.update(str(destination), "voice_fleet", keep="forever")
+    at, until = AccountAt(Destination(1, str(destination), None), "voice_fleet"), time.monotonic() + 60
+    timeline = pages.timeline("", at, fleet.timeline(at, until))
+    assistant = pages.assistant("", at, fleet.assistant(at, until, ids[0], None))
+    return {"fleet-timeline": bytes(timeline.body), "fleet-assistant": bytes(assistant.body)}
 
 
 def make_report(folder: Path, target: Path) -> Path:
@@ -130,6 +183,8 @@ def photograph(page: Path, target: Path, *, width: int, height: int, scale: floa
             capture_output=True,
             timeout=120,
         )
+    subprocess.run(["pngquant", "--force", "--strip", "--speed=1", "--ext=.png", "64", target], check=True)
+    print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
