@@ -17,9 +17,9 @@ from airflow_provider_puretalk.ui.destinations import Destination
 _Result = TypeVar("_Result")
 
 #: Seconds after which a request is answered, whatever the storage does.
-TIME_LIMIT: Final = 9.0
+TIME_LIMIT: Final = 8.0
 #: Seconds after which work that goes well ends by itself, with what it has.
-_SOFT_LIMIT: Final = 7.0
+_SOFT_LIMIT: Final = 6.5
 #: Threads of each destination.
 _THREADS: Final = 4
 
