@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.outlet_events import OutletEvents
+
 # A test gives the same result each time, on a loaded machine too; HYPOTHESIS_PROFILE=new_examples draws others.
 settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
 settings.register_profile("new_examples", deadline=None)
@@ -87,7 +89,7 @@ def context() -> dict[str, Any]:
             xcom_push=lambda **given: None,
             xcom_pull=lambda **given: [],
         ),
-        "outlet_events": {},
+        "outlet_events": OutletEvents(),
     }
 
 

@@ -26,6 +26,7 @@ import msgspec
 
 from airflow_provider_puretalk.change_detection.detector import Watch
 from airflow_provider_puretalk.change_detection.fingerprints import DIGEST_BYTES, Fingerprint, Fleet, Path
+from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.equality import KEY_VERSION
 from airflow_provider_puretalk.storable import fitting, storable
 
@@ -91,7 +92,7 @@ class Checkpoint:
         for place in range(self._parts):
             try:
                 fingerprints.update(await asyncio.to_thread(_unpack, await self._store.get(self._key(place))))
-            except (TypeError, ValueError, zlib.error, msgspec.MsgspecError):
+            except (*canonical_json.REFUSED, zlib.error):
                 log.warning(
                     "Part %d of %d of the watcher's checkpoint is damaged; its assistants will count as added.",
                     place + 1,

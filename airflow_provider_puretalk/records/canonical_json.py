@@ -27,6 +27,9 @@ import msgspec
 #: every assistant.
 CANONICAL_VERSION = 1
 
+#: What msgspec raises where it refuses a value or a text. Until 0.20 its own errors are no ValueErrors.
+REFUSED = (TypeError, ValueError, msgspec.MsgspecError)
+
 
 class InvalidJSONError(ValueError):
     """The text is not JSON, or holds what JSON cannot say. The message never quotes the text."""
@@ -48,7 +51,7 @@ def loads(data: bytes | memoryview | str) -> Any:
     """
     try:
         return _decoder.decode(data)
-    except (ValueError, RecursionError):
+    except (*REFUSED, RecursionError):
         return _loads_slowly(data)
 
 
@@ -60,7 +63,7 @@ def loads_lines(data: bytes) -> list[Any]:
     """
     try:
         return _decoder.decode_lines(data)
-    except (ValueError, RecursionError):
+    except (*REFUSED, RecursionError):
         return [loads(line) for line in data.split(b"\n")[:-1]]
 
 
@@ -75,7 +78,7 @@ def dumps(value: Any) -> bytes:
     try:
         try:
             return _encoder.encode(value)
-        except (TypeError, ValueError):
+        except REFUSED:
             # A lone surrogate cannot be UTF-8; "backslashreplace" writes it as JSON's own \udXXX escape.
             return _spell(value).encode("utf-8", "backslashreplace")
     except RecursionError:
@@ -89,7 +92,7 @@ def dumps_lines(values: Sequence[Any]) -> bytes:
     """
     try:
         return _encoder.encode_lines(values)
-    except (TypeError, ValueError, RecursionError):
+    except (*REFUSED, RecursionError):
         return b"".join([dumps(value) + b"\n" for value in values])
 
 
@@ -146,7 +149,7 @@ def _spell(value: Any) -> str:
         return "[" + ",".join(_spell(item) for item in value) + "]"
     try:
         return _encoder.encode(value).decode()
-    except (TypeError, ValueError):
+    except REFUSED:
         raise InvalidJSONError(f"JSON has no {type(value).__name__}") from None
 
 

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,7 +107,7 @@ def test_a_snapshot_holds_nothing_of_it(
 ) -> None:
     """Every byte that was stored, spooled, logged or returned is free of it, and so are lineage and the asset's event."""
     asset = puretalk_assistants_asset("puretalk_default")
-    event = context["outlet_events"][asset] = SimpleNamespace(extra=None)
+    event = context["outlet_events"][asset]
     task = PuretalkSnapshotAssistantsOperator(
         task_id="snapshot",
         destination=folder.destination,

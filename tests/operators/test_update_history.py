@@ -87,13 +87,9 @@ def test_in_a_dag_with_templates_and_its_asset(taken: Folder) -> None:
 
 def test_the_event_carries_the_result(taken: Folder, context: Any) -> None:
     """Of the history's asset alone, not of another outlet."""
-
-    class Event:
-        extra: Any = None
-
     ours, other = puretalk_history_asset(ACCOUNT), puretalk_history_asset("other")
-    events = {ours: Event(), other: Event()}
-    result = operator(taken, outlets=[ours, other]).execute(context | {"outlet_events": events})
+    events = context["outlet_events"]
+    result = operator(taken, outlets=[ours, other]).execute(context)
     assert events[ours].extra == result
     assert events[other].extra is None
 

@@ -116,7 +116,7 @@ def _lines(text: str) -> str:
         return text
     try:
         return msgspec.json.format(text, indent=2)
-    except (ValueError, RecursionError):  # ValueError: not JSON, or a lone surrogate in it.
+    except (*canonical_json.REFUSED, RecursionError):  # Not JSON, or a lone surrogate in it.
         return text
 
 

@@ -99,7 +99,7 @@ class Storage:
         protocol = self._fs.protocol
         self._protocols = (protocol,) if isinstance(protocol, str) else tuple(protocol)
         # One request for a small file, whose response gives the reason of a refusal: s3fs would request the size first.
-        self._read_options = {"max_concurrency": 1} if "s3" in self._protocols else {}
+        self._read_options = {"max_concurrency": 1} if _reads_in_parts(self._fs) else {}
 
     def check(self, *, writing: bool = True) -> None:
         """Check that the location exists and, with ``writing``, that it is writable; nothing is written.
@@ -498,6 +498,12 @@ def _how_to_install(scheme: str) -> str:
     if package is None:
         return "correct its name, or install the Airflow provider that brings it"
     return f"install it: `pip install {package}`"
+
+
+def _reads_in_parts(filesystem: Any) -> bool:
+    """Return whether an object store's library requests the size of a file first, to read it in parts at once."""
+    method = getattr(filesystem, "_cat_file", None)
+    return method is not None and "max_concurrency" in inspect.signature(method).parameters
 
 
 def _can_create(filesystem: Any) -> bool:
