@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from typing import Any
 
 
@@ -86,7 +87,6 @@ def _loop(dag: Any, session: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return the DAG as the scheduler has it, and what runs an instance of a task, as ``dag.test()`` does."""
     try:
         from airflow.sdk.definitions.dag import _run_task
-        from airflow.serialization.serialized_objects import DagSerialization
     except ImportError:  # Airflow 2
         from airflow.models.dag import _run_task
 
@@ -98,8 +98,22 @@ def _loop(dag: Any, session: Any) -> tuple[Any, Callable[[Any], Any]]:
                 run_task(ti=instance, inline_trigger=True, session=session)
 
         return dag, run_on_2
-    scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
-    return scheduled, lambda one: _run_task(ti=one, task=dag.get_task(one.task_id), run_triggerer=True)
+    from airflow.serialization import serialized_objects
+
+    # Called otherwise before Airflow 3.2.
+    form = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
+    scheduled = form.deserialize_dag(form.serialize_dag(dag))
+    takes_task = "task" in signature(_run_task).parameters
+
+    def run_on_3(instance: Any) -> None:
+        task = dag.get_task(instance.task_id)
+        if takes_task:
+            _run_task(ti=instance, task=task, run_triggerer=True)
+        else:
+            instance.task = task
+            _run_task(ti=instance, run_triggerer=True)
+
+    return scheduled, run_on_3
 
 
 def _left_by(dag_run: Any) -> Result:
@@ -161,7 +175,8 @@ def _bag() -> tuple[Any, Any]:
         try:
             from airflow.models.dagbag import sync_bag_to_db
         except ImportError:
-            return DagBag, None
+            is_3_0 = "bundle_name" in signature(DagBag.sync_to_db).parameters
+            return DagBag, DagBag.sync_to_db if is_3_0 else None
     return DagBag, sync_bag_to_db
 
 
