@@ -101,17 +101,18 @@ def _loop(dag: Any, session: Any) -> tuple[Any, Callable[[Any], Any]]:
     from airflow.serialization import serialized_objects
 
     # Called otherwise before Airflow 3.2.
-    form = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
+    form: Any = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
     scheduled = form.deserialize_dag(form.serialize_dag(dag))
+    run_any: Any = _run_task
     takes_task = "task" in signature(_run_task).parameters
 
     def run_on_3(instance: Any) -> None:
         task = dag.get_task(instance.task_id)
         if takes_task:
-            _run_task(ti=instance, task=task, run_triggerer=True)
+            run_any(ti=instance, task=task, run_triggerer=True)
         else:
             instance.task = task
-            _run_task(ti=instance, run_triggerer=True)
+            run_any(ti=instance, run_triggerer=True)
 
     return scheduled, run_on_3
 
