@@ -35,8 +35,8 @@ _SENTENCES = {
     404: "There is no such page.",
     405: "Pages can only be read.",
 }
-#: What is said of a storage that takes too long.
-_LATE = "The storage did not answer in time."
+#: What is said where the time limit passes, whatever took it.
+_LATE = "The storage did not answer in time, or what lies there is too much to be read for a page."
 
 #: The threads of all requests of this process.
 _storage_threads = StorageThreads()
