@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -17,7 +18,7 @@ import pytest
 from airflow_provider_puretalk.api.client import ApiClient
 from airflow_provider_puretalk.api.settings import ApiSettings
 from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkNotFoundError
-from airflow_provider_puretalk.sandbox import Sandbox, running
+from airflow_provider_puretalk.sandbox import Sandbox, ServedRequest, running
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
 from airflow_provider_puretalk.scan.options import CONSISTENCIES, ScanOptions
 from airflow_provider_puretalk.scan.page_memory import PageMemory
@@ -305,9 +306,14 @@ def test_a_change_between_two_walks_of_pages_that_were_not_sent_is_read() -> Non
     memory = PageMemory()
     with running(90, max_limit=20) as sandbox:
         read(sandbox, memory)
-        last = 2 * sandbox.request_count
-        changed = sandbox.fleet.ids()[-1]
-        sandbox.before_request(last - 2, lambda _: sandbox.fleet.change(changed, {"prompt": "Another one."}))
+        changed, times = sandbox.fleet.ids()[-1], itertools.count(1)
+
+        def change(request: ServedRequest) -> None:
+            # Its number says nothing: requests of one walk arrive in any order.
+            if request.query["page"] == "5" and next(times) == 2:
+                sandbox.fleet.change(changed, {"prompt": "Another one."})
+
+        sandbox.before_request(None, change)
         unchanged, _, records = read(sandbox, memory)
         assert (unchanged, len(records)) == (False, 90)
         assert sum(b'"prompt":"Another one."' in record for record in records) == 1
