@@ -28,6 +28,8 @@ from benchmarks.contenders import CONTENDERS
 
 #: Days that all load that answer the same question otherwise: dlt takes some twenty seconds for each.
 _DAYS_OF_OTHERS = 10
+#: Characters of prompt by which an assistant of 4.7 KB becomes one of 5.2 KB.
+_LONGER_PROMPTS = 600
 _README = Path(__file__).parent / "README.md"
 
 
@@ -58,11 +60,17 @@ class Goal:
 
 @contextlib.contextmanager
 def serving(
-    assistants: int, latency_ms: int, largest_page: int = 1_000, *, refuse_above: float = math.inf
+    assistants: int,
+    latency_ms: int,
+    largest_page: int = 1_000,
+    *,
+    refuse_above: float = math.inf,
+    longer_prompts: int = 0,
 ) -> Iterator[str]:
     """Run the benchmark's server; yields its base URL."""
     command = [sys.executable, "-m", "benchmarks.server", f"--assistants={assistants}", f"--latency-ms={latency_ms}"]
     command += [f"--largest-page={largest_page}", f"--refuse-above={refuse_above}"]
+    command += [f"--longer-prompts={longer_prompts}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -162,10 +170,13 @@ def requests_goals() -> list[Goal]:
     return goals
 
 
-def reading_goals(at: dict[int, dict[str, Figures]], large: dict[str, Figures], pages: int) -> list[Goal]:
+def reading_goals(
+    at: dict[int, dict[str, Figures]], large: dict[str, Figures], longer: dict[str, Figures], pages: int
+) -> list[Goal]:
     """Hold the figures of reading against what was to be reached.
 
     :param large: figures of four times as many assistants.
+    :param longer: figures of assistants of 5.2 KB.
     """
     slow, fast = at[50], at[0]
     ideal = pages / 8 * 0.05
@@ -190,6 +201,11 @@ def reading_goals(at: dict[int, dict[str, Figures]], large: dict[str, Figures], 
         Goal("50 ms: verified / checked (two walks of the wire)", slow["verified, jsonl"].seconds / checked, 2),
         Goal("0 ms: gzip / plain", fast["checked, jsonl.gz"].seconds / plain, 1.25),
         Goal("0 ms: Parquet / plain", fast["checked, parquet"].seconds / plain, 1.5),
+        Goal(
+            "0 ms: Parquet / plain, assistants of 5.2 KB",
+            longer["checked, parquet"].seconds / longer["checked, jsonl"].seconds,
+            1.5,
+        ),
         Goal("50 ms: verified, page size unset / with pages of 100", verified / slow["verified, jsonl"].seconds, 0.45),
         Goal("50 ms: naive loop / verified, page size unset", naive / verified, 10, at_least=True),
         Goal(
@@ -247,8 +263,11 @@ def measure_reading(arguments: argparse.Namespace) -> list[str]:
     with serving(4 * arguments.assistants, 0) as base_url:
         names = ["verified, jsonl", "verified, jsonl, page size unset"]
         large = measure(names, base_url, 4 * arguments.assistants, arguments.times)
+    print("5.2 KB", flush=True)
+    with serving(arguments.assistants, 0, longer_prompts=_LONGER_PROMPTS) as base_url:
+        longer = measure(["checked, jsonl", "checked, parquet"], base_url, arguments.assistants, arguments.times)
     print("requests", flush=True)
-    goals = reading_goals(at, large, arguments.assistants // 100) + requests_goals()
+    goals = reading_goals(at, large, longer, arguments.assistants // 100) + requests_goals()
     return [line for latency, figures in at.items() for line in table(latency, figures)] + goals_table(goals)
 
 

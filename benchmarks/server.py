@@ -29,11 +29,14 @@ _INVENTED = 5_000
 class Fleet:
     """The list as JSON text. The rows of a page, whatever its size, are one piece of it.
 
+    :param longer_prompts: characters by which each prompt is longer than those that are invented.
     :param largest_page: the silent maximum of ``limit``.
     :param refuse_above: a greater ``limit`` is answered with 400.
     """
 
-    def __init__(self, assistants: int, *, largest_page: int, refuse_above: float, port: int) -> None:
+    def __init__(
+        self, assistants: int, *, longer_prompts: int = 0, largest_page: int, refuse_above: float, port: int
+    ) -> None:
         self._count = assistants
         self._largest = largest_page
         self._refuse_above = refuse_above
@@ -41,7 +44,7 @@ class Fleet:
         self.requests = 0
         self._starts: list[int] = []
         text = bytearray()
-        for row in rows(assistants):
+        for row in rows(assistants, longer_prompts):
             self._starts.append(len(text))
             text += row + b","
         self._starts.append(len(text))
@@ -67,9 +70,11 @@ class Fleet:
         return _http(b"".join((head.encode(), piece, b"]}")))
 
 
-def rows(assistants: int) -> Iterator[bytes]:
+def rows(assistants: int, longer_prompts: int = 0) -> Iterator[bytes]:
     """Yield that many records. Inventing is slow: after some thousands they come again, under ids of their own."""
     invented = [record for record in iter_fleet(min(assistants, _INVENTED), seed=1)]
+    for record in invented if longer_prompts else ():
+        record["prompt"] += ("\n" + record["prompt"])[:longer_prompts]
     for number in range(assistants):
         record = invented[number % len(invented)]
         identity = str(uuid.UUID(int=uuid.UUID(record["assistant_id"]).int ^ (number // len(invented))))
@@ -129,6 +134,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         port = listener.getsockname()[1]
         fleet = Fleet(
             arguments.assistants,
+            longer_prompts=arguments.longer_prompts,
             largest_page=arguments.largest_page,
             refuse_above=arguments.refuse_above,
             port=port,
@@ -146,6 +152,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--assistants", type=int, default=50_000)
     parser.add_argument("--latency-ms", type=float, default=0)
+    parser.add_argument("--longer-prompts", type=int, default=0, help="characters that each prompt has more")
     parser.add_argument("--largest-page", type=int, default=1_000, help="the silent maximum of `limit`")
     parser.add_argument("--refuse-above", type=float, default=math.inf, help="a greater `limit` is answered with 400")
     asyncio.run(_serve(parser.parse_args()))
