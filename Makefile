@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster lint format types bench wheel wheel-airflow-2.11 constraints clean
+.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster lint format types docs bench wheel wheel-airflow-2.11 constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -62,6 +62,9 @@ format: .venv/dev.stamp  ## Correct what can be corrected
 
 types: .venv/dev.stamp  ## Check types
 	.venv/bin/mypy
+
+docs: .venv/dev.stamp  ## Build the docs into build/docs; a warning is an error
+	.venv/bin/sphinx-build -q -W --keep-going -b html docs build/docs
 
 bench: .venv/bench.stamp  ## Measure us and others (half an hour), and write benchmarks/README.md
 	.venv/bin/python -m benchmarks.run $(ARGS)
