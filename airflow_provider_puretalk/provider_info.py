@@ -20,9 +20,10 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [
             {"integration-name": "PureTalk", "external-doc-url": "https://puretalk.ai", "tags": ["service"]},
         ],
-        "triggers": [
-            {"integration-name": "PureTalk", "python-modules": ["airflow_provider_puretalk.triggers"]},
-        ],
+        **{
+            kind: _modules(f"airflow_provider_puretalk.{kind}")
+            for kind in ("hooks", "operators", "sensors", "triggers")
+        },
         "connection-types": [connection_form.connection_type("airflow_provider_puretalk.hooks.PuretalkHook")],
         "extra-links": [
             "airflow_provider_puretalk.links.PuretalkManifestLink",
@@ -33,6 +34,11 @@ def get_provider_info() -> dict[str, Any]:
         "config": _config(),
         "cli": ["airflow_provider_puretalk.cli.definition.get_puretalk_commands"],  # 3.2 and newer
     }
+
+
+def _modules(module: str) -> list[dict[str, Any]]:
+    """Return where classes of one kind are; Airflow 2.11 reads this of triggers alone, and passes over the others."""
+    return [{"integration-name": "PureTalk", "python-modules": [module]}]
 
 
 def _config() -> dict[str, Any]:

@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
+from airflow.triggers.base import BaseTrigger
 from packaging.version import Version
 
 import airflow_provider_puretalk
 from airflow_provider_puretalk.hooks import PuretalkHook
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink
 from airflow_provider_puretalk.provider_info import get_provider_info
+
+
+def _is_our(base: type, one: Any) -> bool:
+    return isinstance(one, type) and issubclass(one, base) and one.__name__.startswith("Puretalk")
 
 
 def load(path: str) -> Any:
@@ -39,7 +45,7 @@ def test_every_key_is_one_that_airflow_knows() -> None:
     import airflow
 
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
-    ahead = {"asset-uris", "dataset-uris", "cli", "integrations", "versions"}
+    ahead = {"asset-uris", "dataset-uris", "cli", "hooks", "integrations", "operators", "sensors", "versions"}
     assert set(get_provider_info()) - ahead <= set(schema["properties"])
 
 
@@ -59,11 +65,16 @@ def test_everything_it_names_exists() -> None:
     assert connection["connection-type"] == PuretalkHook.conn_type
     assert connection["hook-name"] == PuretalkHook.hook_name
     assert {load(path) for path in info["extra-links"]} == {PuretalkManifestLink, PuretalkReportLink}
-    for kind in ("triggers",):
-        for entry in info[kind]:
-            assert entry["integration-name"] in {one["integration-name"] for one in info["integrations"]}
-            for module in entry["python-modules"]:
-                assert import_module(module).__all__
+    for kind, base in (
+        ("hooks", BaseHook),
+        ("operators", BaseOperator),
+        ("sensors", BaseOperator),
+        ("triggers", BaseTrigger),
+    ):
+        (entry,) = info[kind]
+        assert entry["integration-name"] in {one["integration-name"] for one in info["integrations"]}
+        for module in map(import_module, entry["python-modules"]):
+            assert any(_is_our(base, one) for one in vars(module).values())
     for uris in ("asset-uris", "dataset-uris"):
         (entry,) = info[uris]
         assert entry["schemes"] == ["puretalk"]

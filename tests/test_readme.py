@@ -21,6 +21,7 @@ TASK_GROUPS = [getattr(task_groups, name) for name in task_groups.__all__]
 SENSORS = [getattr(sensors, name) for name in sensors.__all__]
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
 
 
 def blocks(language: str) -> list[str]:
@@ -114,7 +115,7 @@ def test_every_error_is_explained() -> None:
 
 def test_every_link_leads_somewhere() -> None:
     """Files that the README and the docs link to exist."""
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
@@ -122,7 +123,6 @@ def test_every_link_leads_somewhere() -> None:
 def test_the_make_targets_exist() -> None:
     """Every `make` command in the README and the docs is a target of the Makefile."""
     targets = set(re.findall(r"^([a-z][a-z0-9.-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
-    named = {name for page in pages for name in re.findall(r"(?:`|\$ )make ([a-z][a-z0-9.-]*)", page.read_text())}
+    named = {name for page in PAGES for name in re.findall(r"(?:`|\$ )make ([a-z][a-z0-9.-]*)", page.read_text())}
     assert named
     assert named <= targets
