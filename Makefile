@@ -69,9 +69,12 @@ docs: .venv/dev.stamp  ## Build the docs into build/docs; a warning is an error
 bench: .venv/bench.stamp  ## Measure us and others (half an hour), and write benchmarks/README.md
 	.venv/bin/python -m benchmarks.run $(ARGS)
 
-wheel: .venv/dev.stamp  ## Build into dist/, then install and check the wheel in a clean environment
+wheel: .venv/release.stamp  ## Build into dist/ (twice: the same bytes), then install and check the wheel in a clean environment
 	rm -rf dist
-	.venv/bin/python -m build --no-isolation --outdir dist .
+	.venv/bin/python .ci/build.py dist
+	.venv/bin/twine check --strict dist/*
+	.venv/bin/check-wheel-contents dist
+	.venv/bin/python .ci/sbom.py --check
 	.venv/bin/python .ci/check_wheel.py dist $(CURRENT)
 
 wheel-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Question the wheel in dist/ once more, with Airflow 2.11
@@ -103,6 +106,11 @@ clean:  ## Remove environments, caches, builds and what the demo left, snapshots
 .venv/bench.stamp: .venv/dev.stamp
 	@echo "Installing what is measured beside us into .venv"
 	@$(call into,.venv,$(CURRENT),parquet$(,)zstd$(,)s3$(,)sandbox,bench)
+	@touch $@
+
+.venv/release.stamp: .venv/dev.stamp
+	@echo "Installing what a wheel is checked with into .venv"
+	@$(call into,.venv,$(CURRENT),parquet$(,)zstd$(,)s3$(,)sandbox,release)
 	@touch $@
 
 .venv-airflow-2.11/dev.stamp: $(FLOOR) pyproject.toml

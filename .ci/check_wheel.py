@@ -57,6 +57,7 @@ def check_contents(wheel: Path) -> None:
         metadata = {name.partition(".dist-info/")[2]: name for name in names if ".dist-info/" in name}
         license_text = archive.read(metadata["licenses/LICENSE"]).decode() if "licenses/LICENSE" in metadata else ""
         entry_points = archive.read(metadata["entry_points.txt"]).decode()
+        materials = archive.read(metadata["sboms/sbom.cdx.json"]) if "sboms/sbom.cdx.json" in metadata else b""
     code = names - set(metadata.values())
     sources = {
         str(path.relative_to(CLONE))
@@ -66,6 +67,7 @@ def check_contents(wheel: Path) -> None:
     expect(code == sources, f"{wheel.name} holds the package and nothing else", sorted(code ^ sources))
     expect(f"{PACKAGE}/py.typed" in code, "it is marked as typed")
     expect("Apache License" in license_text, "it carries its licence")
+    expect(materials == (CLONE / "sbom.cdx.json").read_bytes(), "it carries its bill of materials")
     expect(f"{PACKAGE}.provider_info:get_provider_info" in entry_points, "it names its provider info")
     expect(f"{PACKAGE}.ui.plugin:PuretalkPlugin" in entry_points, "it names its plugin")
 

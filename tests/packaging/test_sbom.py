@@ -1,0 +1,49 @@
+"""The bill of materials that the wheel carries says what pyproject.toml says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+import airflow_provider_puretalk
+
+CLONE = Path(__file__).parents[2]
+
+
+def _generator() -> Any:
+    spec = importlib.util.spec_from_file_location("sbom", CLONE / ".ci" / "sbom.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_is_the_one_that_the_generator_writes() -> None:
+    """Another version or dependency in the project makes it stale: `.ci/sbom.py` writes it anew."""
+    assert (CLONE / "sbom.cdx.json").read_text() == _generator().document()
+
+
+def test_it_names_the_package_and_every_declared_dependency() -> None:
+    """Whoever reads it sees this version, and each dependency with the range that is accepted; extras are optional."""
+    bom = json.loads((CLONE / "sbom.cdx.json").read_text())
+    project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
+    assert bom["metadata"]["component"]["version"] == airflow_provider_puretalk.__version__
+    optional = [line for lines in project["optional-dependencies"].values() for line in lines]
+    declared = {
+        (one.name, f"vers:pypi/{one.specifier}", scope)
+        for scope, lines in (("required", project["dependencies"]), ("optional", optional))
+        for one in map(Requirement, lines)
+    }
+    assert {(one["name"], one["versionRange"], one["scope"]) for one in bom["components"]} == declared
+
+
+def test_the_build_puts_it_into_the_wheel() -> None:
+    """Where PEP 770 has it."""
+    build = tomllib.loads((CLONE / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"]["sbom-files"] == ["sbom.cdx.json"]
