@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster lint format types docs bench wheel wheel-airflow-2.11 constraints clean
+.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster lint format types docs bench wheel wheel-airflow-2.11 audit constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -79,6 +79,9 @@ wheel: .venv/release.stamp  ## Build into dist/ (twice: the same bytes), then in
 
 wheel-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Question the wheel in dist/ once more, with Airflow 2.11
 	.venv-airflow-2.11/bin/python .ci/check_wheel.py dist $(FLOOR)
+
+audit: .venv/release.stamp  ## Hold every version in constraints/ against the published advisories (needs the internet)
+	.venv/bin/python .ci/audit.py
 
 constraints: .venv-constraints/bin/uv  ## Resolve the constraint files anew
 	constraints/compile.sh .venv-constraints/bin/uv
