@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
-from airflow_provider_puretalk import connection_form, params
+from airflow_provider_puretalk import connection_form, metrics, params
 from airflow_provider_puretalk.api.client import ApiClient
+from airflow_provider_puretalk.api.page import Page
 from airflow_provider_puretalk.api.settings import ApiSettings, misspelled
 from airflow_provider_puretalk.exceptions import (
     PuretalkConfigurationError,
@@ -149,10 +150,17 @@ class PuretalkHook(BaseHook):
             send fewer.
         :raises PuretalkNotFoundError: the list has no such page.
         """
-        response = self.client.get_page(params.whole_number("page", page, least=1, rendered=False), self._limit(limit))
+        response = self.fetch_page(params.whole_number("page", page, least=1, rendered=False), self._limit(limit))
         return AssistantPage.model_validate(
             {"count": response.count, "next": response.next, "previous": response.previous, "results": response.records}
         )
+
+    def fetch_page(self, number: int, limit: int) -> Page:
+        """Fetch one page as it came: one request, with retries."""
+        with metrics.of_requests(self.client):
+            page = self.client.get_page(number, limit)
+        metrics.of_page(self.client, len(page.records))
+        return page
 
     def iter_assistants(self, limit: int | None = None) -> Iterator[Assistant]:
         """Walk the list once, lazily, with one page in memory. Proves nothing: see :meth:`scan_assistants`.
@@ -164,7 +172,7 @@ class PuretalkHook(BaseHook):
         size, number, ceiling = self._limit(limit), 1, math.inf
         while True:
             try:
-                response = self.client.get_page(number, size)
+                response = self.fetch_page(number, size)
             except PuretalkNotFoundError as error:
                 if number == 1:
                     raise
@@ -218,7 +226,7 @@ class PuretalkHook(BaseHook):
 
         :param memory: of the last reading, for those who read again and again.
         """
-        return scan(self.client, options, reading=self.reading, memory=memory)
+        return metrics.of_scan(self.client, scan(self.client, options, reading=self.reading, memory=memory))
 
     def test_connection(self) -> tuple[bool, str]:
         """Fetch one row, without retries, and return in a sentence how that went. Never raises."""

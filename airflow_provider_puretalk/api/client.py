@@ -23,6 +23,7 @@ import urllib3
 from airflow_provider_puretalk.api.cancellation import Cancellation
 from airflow_provider_puretalk.api.page import Page, parse_page
 from airflow_provider_puretalk.api.request import Exchange, RawResponse
+from airflow_provider_puretalk.api.request_counts import RequestCounts
 from airflow_provider_puretalk.api.retry import BrokenBodyError, retrying
 from airflow_provider_puretalk.api.session import is_loopback, leads_to, origin
 from airflow_provider_puretalk.api.settings import ApiSettings
@@ -69,6 +70,11 @@ class ApiClient:
         if settings.verify is False:
             log.warning("TLS certificates of the PureTalk API are not verified (extra field `verify` is false).")
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    @property
+    def counts(self) -> RequestCounts:
+        """How many requests were sent, and how many of them again."""
+        return self._exchange.counts
 
     @property
     def session(self) -> requests.Session:
@@ -173,6 +179,7 @@ class ApiClient:
             deadline=deadline,
             cancelled=cancelled,
             throttled=self._exchange.pause,
+            retried=self.counts.add_retry,
         )
 
     def _check_next(self, page: Page) -> None:

@@ -21,6 +21,7 @@ import urllib3
 
 from airflow_provider_puretalk.api.cancellation import CHECK_EVERY, Cancellation
 from airflow_provider_puretalk.api.deadline import TimeLimit, time_limit
+from airflow_provider_puretalk.api.request_counts import RequestCounts
 from airflow_provider_puretalk.api.response_body import read_body
 from airflow_provider_puretalk.api.retry import BrokenBodyError, parse_retry_after
 from airflow_provider_puretalk.api.session import given_up, open_session
@@ -79,10 +80,12 @@ class Exchange:
     """Sends requests for pages. Safe to use from several threads at once; more than the connection allows have to wait.
 
     :param settings: the connection's settings.
+    :ivar counts: of the requests that it sends; one that is redirected counts once.
     """
 
     def __init__(self, settings: ApiSettings) -> None:
         self.session = open_session(settings)
+        self.counts = RequestCounts()
         self._settings = settings
         self._path = "/ai-assistants"
         self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
@@ -152,11 +155,15 @@ class Exchange:
                         stream=True,
                         auth=auth,
                     ) as response:
+                        self.counts.add_request(response.status_code)
                         facts |= {"status_code": response.status_code, "request_id": self._request_id(response)}
                         whole = read(response, params, facts)
-                except requests.TooManyRedirects:
+                except requests.TooManyRedirects as error:
+                    self.counts.add_request(None if error.response is None else error.response.status_code)
                     raise PuretalkResponseError("The API redirects in circles.", **facts) from None
                 except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                    if "status_code" not in facts:
+                        self.counts.add_request(None)
                     if limit.expired:
                         raise self._cut_off(limit, facts) from None
                     raise self._failure(error, facts) from None  # Their messages may hold proxy credentials.

@@ -66,6 +66,7 @@ def retrying(
     deadline: float,
     cancelled: threading.Event,
     throttled: Callable[[float], None],
+    retried: Callable[[int | None], None],
 ) -> tenacity.Retrying:
     """Return what calls a function again while it raises transient errors; the last error is raised as it is.
 
@@ -76,6 +77,7 @@ def retrying(
     :param deadline: moment on the monotonic clock beyond which no pause may last.
     :param cancelled: ends pauses and further attempts when it is set.
     :param throttled: pauses all other requests for so many seconds.
+    :param retried: counts a further attempt, by the status of the response before it, None where there was none.
     """
     failed = 0
 
@@ -93,6 +95,7 @@ def retrying(
         error, seconds = _error_of(state), state.upcoming_sleep
         if isinstance(error, PuretalkRateLimitError):
             throttled(seconds)
+        retried(getattr(error, "status_code", None))
         log.warning("%s failed, retry in %.1f s (try %d): %s", operation, seconds, state.attempt_number + 1, error)
 
     return tenacity.Retrying(

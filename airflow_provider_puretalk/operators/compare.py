@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_puretalk import params
+from airflow_provider_puretalk import metrics, params
 from airflow_provider_puretalk.exceptions import PuretalkDriftError
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink, store_address
@@ -128,6 +128,7 @@ class PuretalkCompareSnapshotsOperator(Killable, AccountOutlets, TemplatedArgume
             store_address(self, context, PuretalkReportLink, paths.report)
             store_address(self, context, PuretalkManifestLink, newer)
             self._log_result(comparison, paths.report)
+            metrics.of_comparison(account, comparison.counts)
             if limit is not None:
                 _check_removed(comparison, limit)
             if fail_on_change and comparison.is_different:

@@ -113,7 +113,7 @@ class PuretalkListAssistantsOperator(Killable, AccountOutlets, TemplatedArgument
         redactor = None if redact is None else Redactor(redact, hook.settings.redaction_key)
         self._base_url = hook.settings.base_url
         if page is not None:
-            records = hook.client.get_page(page, limit or hook.settings.single_page_size).records
+            records = hook.fetch_page(page, limit or hook.settings.single_page_size).records
             if redactor is not None:
                 records = [redactor(record) for record in records]
             selected = self._select(records, selection, redactor, ceiling, longest)

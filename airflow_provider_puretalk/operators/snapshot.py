@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_puretalk import compat, params
+from airflow_provider_puretalk import compat, metrics, params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.killable import Killable, killable
 from airflow_provider_puretalk.links import PuretalkManifestLink, store_address
@@ -168,6 +168,7 @@ class PuretalkSnapshotAssistantsOperator(Killable, AccountOutlets, TemplatedArgu
         result = taken.to_dict()
         self._base_url = None if taken.kept else hook.settings.base_url
         self._written = [lineage.written(result["manifest_path"], taken.manifest, taken.kept)]
+        metrics.of_snapshot(hook.account, kept=taken.kept, unchanged=taken.unchanged, is_first=taken.is_first)
         store_address(self, context, PuretalkManifestLink, result["manifest_path"])
         for event in self.emit(context, hook.account, result):
             if emit_partition:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from airflow_provider_puretalk import metrics
 from airflow_provider_puretalk.conditions import poll_failures
 from airflow_provider_puretalk.conditions.poll_schedule import Backoff
 from airflow_provider_puretalk.triggers.sleeping import Sleep
@@ -158,10 +159,8 @@ def _call(
 
         settings = hook.settings
         client = ApiClient(settings)
-        with (
-            client.session,
-            scan(client, replace(options, cancelled=cancelled), reading=hook.reading, memory=memory) as found,
-        ):
+        scanning = scan(client, replace(options, cancelled=cancelled), reading=hook.reading, memory=memory)
+        with client.session, metrics.of_scan(client, scanning) as found:
             if found.unchanged:
                 return observer.observe_again(found.finished_at)
             return observer.observe(
