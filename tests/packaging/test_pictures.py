@@ -1,0 +1,36 @@
+"""The pictures of the rooms in docs/architecture.md are those of the import rules."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+CLONE = Path(__file__).parents[2]
+
+
+def _rooms() -> Any:
+    spec = importlib.util.spec_from_file_location("rooms", CLONE / ".ci" / "rooms.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_drawing_is_made_from_the_rules() -> None:
+    """Another room or arrow in pyproject.toml makes it stale: `.ci/rooms.py` draws it anew."""
+    assert (CLONE / "docs" / "images" / "rooms.svg").read_text() == _rooms().drawing()
+
+
+def test_the_page_describes_every_room_in_the_row_where_it_stands() -> None:
+    """The same rows, in the same order, each with the rooms that it has."""
+    text = (CLONE / "docs" / "architecture.md").read_text()
+    (block, inner, *_) = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for shown, rules in ((block, _rooms().layers()), (inner, _rooms().layers("airflow_provider_puretalk.snapshots"))):
+        lines = shown.splitlines()
+        assert len(lines) == len(rules)
+        for line, rooms in zip(lines, rules, strict=True):
+            named = re.split(r" {2,}", line.strip())[: len(rooms)]
+            assert sorted(named) == sorted(rooms)
