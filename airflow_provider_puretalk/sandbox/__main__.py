@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_puretalk.sandbox",
         description="A stand-in PureTalk for trying, tests and benchmarks: serves invented assistants from memory.",
-        epilog="Faults, each of which also takes times=N (or times=always) and page=N:\n"
+        epilog="Faults, each of which also takes times=N (or times=always), page=N and share=0.05 (of the requests):\n"
         + "\n".join(f"  {kind:15}{what}" for kind, what in _described_faults()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -18,13 +18,15 @@ def require_whole(name: str, value: Any, least: int, most: int | None = None) ->
         raise ValueError(f"{name} must be a whole number, {bounds}")
 
 
-def require_number(name: str, value: Any, least: float) -> None:
-    """Refuse all but numbers.
+def require_number(name: str, value: Any, least: float, most: float | None = None) -> None:
+    """Refuse all but numbers in these bounds.
 
-    :raises ValueError: it is none, or below the least, or larger than any fraction can be.
+    :raises ValueError: it is none, or out of bounds, or larger than any fraction can be.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= sys.float_info.max:
-        raise ValueError(f"{name} must be a number, at least {least:g}")
+    highest = sys.float_info.max if most is None else most
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= highest:
+        bounds = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+        raise ValueError(f"{name} must be a number, {bounds}")
 
 
 def require_flag(name: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from airflow_provider_puretalk.sandbox.accounts import Accounts, KeyRouter
 from airflow_provider_puretalk.sandbox.app import create_app
 from airflow_provider_puretalk.sandbox.gate import TRANSPORT_EXTENSION
 from airflow_provider_puretalk.sandbox.state import Sandbox
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 
-def build_server(sandbox: Sandbox) -> PromptServer:
-    """Make a server for a sandbox; run it with ``server.run([listener])``."""
+def build_server(served: Sandbox | Accounts) -> PromptServer:
+    """Make a server for a sandbox, or for several at one address; run it with ``server.run([listener])``."""
     config = uvicorn.Config(
-        create_app(sandbox),
+        KeyRouter(served, create_app) if isinstance(served, Accounts) else create_app(served),
         http=_HandingProtocol,
         loop="asyncio",
         ws="none",

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_puretalk.sandbox.checks import require_header_value, require_number, require_whole
 
-#: Every kind, what it does, and the settings it takes beside ``times`` and ``page``, with their defaults.
+#: Every kind, what it does, and the settings it takes beside ``times``, ``page`` and ``share``, with their defaults.
 KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ok": ("answers properly, to let requests through before the next rule", {}),
     "status": ("answers {err, msg} with `code`, and `retry_after` as header", {"code": 500, "retry_after": None}),
@@ -47,6 +48,7 @@ class Fault:
     :ivar kind: one of :data:`KINDS`.
     :ivar times: for how many requests; None for ever.
     :ivar page: for requests of this page only; None for all.
+    :ivar share: for this share of them, such as 0.05, drawn at random; None for all.
     :ivar code: HTTP status.
     :ivar retry_after: text of the header; ``date+3`` becomes an HTTP date three seconds ahead, None leaves the header
         out.
@@ -59,6 +61,7 @@ class Fault:
     _: KW_ONLY
     times: int | None = 1
     page: int | None = None
+    share: float | None = None
     code: int | None = None
     retry_after: str | None = None
     seconds: float | None = None
@@ -77,6 +80,8 @@ class Fault:
             require_whole("'times' (\"always\" for no end)", self.times, 1)
         if self.page is not None:
             require_whole("'page'", self.page, 1)
+        if self.share is not None:
+            require_number("'share'", self.share, 0, 1)
         if self.code is not None:
             require_whole("'code', an HTTP status,", self.code, 200, 599)
         if self.seconds is not None:
@@ -131,11 +136,15 @@ class Fault:
 
 
 class FaultList:
-    """The rules in force. Safe to use from several threads."""
+    """The rules in force. Safe to use from several threads.
 
-    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+    :param seed: what the requests are drawn from that a rule with a ``share`` fits.
+    """
+
+    def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
         self._lock = threading.Lock()
         self._faults = list(faults)
+        self._drawing = Random(f"puretalk-sandbox:faults:{seed}")
 
     def add(self, *faults: Fault | str) -> None:
         """Append rules; text is read by :meth:`Fault.parse`.
@@ -168,6 +177,8 @@ class FaultList:
         with self._lock:
             for place, fault in enumerate(self._faults):
                 if fault.page not in (None, page):
+                    continue
+                if fault.share is not None and self._drawing.random() >= fault.share:
                     continue
                 if fault.times == 1:
                     del self._faults[place]
@@ -212,6 +223,7 @@ def _text_or_number(value: Any) -> str:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "times": _whole,
     "page": _whole,
+    "share": _number,
     "code": _whole,
     "retry_after": _text_or_number,
     "seconds": _number,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,11 @@ _DROPS = 20
 _HTML = b"<!doctype html><html><head><title>Gateway</title></head><body><h1>Come back later</h1></body></html>"
 
 
+def is_api(path: str) -> bool:
+    """Return whether a path is one of the API's."""
+    return path == API_PATH or path.startswith(f"{API_PATH}/")
+
+
 class Gate:
     """The way in, for the API and for everything beside it."""
 
@@ -52,8 +58,7 @@ class Gate:
             return
         self._responses += 1
         send = _with_request_id(send, f"sandbox-{self._responses}")
-        path = scope["path"]
-        if path != API_PATH and not path.startswith(f"{API_PATH}/"):
+        if not is_api(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
@@ -67,7 +72,9 @@ class Gate:
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        request = ServedRequest(scope["method"], scope["path"], dict(query), headers)
+        request = ServedRequest(
+            scope["method"], scope["path"], dict(query), headers, time.monotonic(), scope.get("client")
+        )
         with self._sandbox.answering(request) as callbacks:
             for callback in callbacks:
                 try:

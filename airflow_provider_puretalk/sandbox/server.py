@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from airflow_provider_puretalk.sandbox.accounts import Accounts
 from airflow_provider_puretalk.sandbox.checks import require_whole
 from airflow_provider_puretalk.sandbox.faults import Fault
 from airflow_provider_puretalk.sandbox.fleet import iter_fleet
@@ -54,12 +55,6 @@ def running(
 
     The other arguments are those of :class:`Rules`. Requests still open at the end are cut off.
     """
-    if not is_extra_installed():
-        from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
-
-        raise AirflowOptionalProviderFeatureException(INSTALL_HINT)
-    from airflow_provider_puretalk.sandbox.engine import build_server
-
     rules = Rules(
         api_key=api_key,
         page_size=page_size,
@@ -72,19 +67,49 @@ def running(
     )
     fleet = FleetStore(iter_fleet(assistants, seed=seed) if records is None else records, seed=seed)
     sandbox = Sandbox(fleet, rules=rules, faults=faults, seed=seed)
+    with _serving(sandbox, port):
+        yield sandbox
+    if sandbox.callback_errors:
+        raise sandbox.callback_errors[0]
+
+
+@contextmanager
+def running_accounts(sandboxes: Iterable[Sandbox], *, port: int = 0) -> Iterator[Accounts]:
+    """Serve several sandboxes on one loopback port, each to those who have its key, until the block ends.
+
+    :param port: 0 takes a free one.
+    :raises ValueError: two of them have the same key.
+    :raises AirflowOptionalProviderFeatureException: FastAPI or uvicorn is not installed.
+    :raises Exception: at the end of the block, what a callback of :meth:`Sandbox.before_request` raised.
+    """
+    accounts = Accounts(sandboxes)
+    with _serving(accounts, port):
+        yield accounts
+    for sandbox in accounts.sandboxes:
+        if sandbox.callback_errors:
+            raise sandbox.callback_errors[0]
+
+
+@contextmanager
+def _serving(served: Sandbox | Accounts, port: int) -> Iterator[None]:
+    """Serve from a background thread until the block ends."""
+    if not is_extra_installed():
+        from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+
+        raise AirflowOptionalProviderFeatureException(INSTALL_HINT)
+    from airflow_provider_puretalk.sandbox.engine import build_server
+
     listener = listen("127.0.0.1", port)
-    sandbox.base_url = base_url(listener)
-    server = build_server(sandbox)
+    served.base_url = base_url(listener)
+    server = build_server(served)
     thread = threading.Thread(target=server.run, args=([listener],), name="puretalk-sandbox", daemon=True)
     thread.start()
     try:
-        yield sandbox
+        yield
     finally:
         server.stop()
         thread.join()
         listener.close()  # a server that is stopped before it has started leaves it open
-    if sandbox.callback_errors:
-        raise sandbox.callback_errors[0]
 
 
 def serve(sandbox: Sandbox, listener: socket.socket) -> None:

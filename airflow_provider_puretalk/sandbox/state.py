@@ -42,12 +42,16 @@ class ServedRequest(NamedTuple):
 
     :ivar query: of parameters that came several times, the last value.
     :ivar headers: names in small letters.
+    :ivar arrived_at: the moment, in seconds on :func:`time.monotonic`.
+    :ivar client: address and port that it was sent from.
     """
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    arrived_at: float
+    client: tuple[str, int] | None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -145,7 +149,7 @@ class Sandbox:
     ) -> None:
         self.fleet = fleet
         self.rules = rules or Rules()
-        self.faults = FaultList()
+        self.faults = FaultList(seed=seed)
         self.faults.add(*faults)
         self.base_url = ""
         self.requests: list[ServedRequest] = []

@@ -196,10 +196,23 @@ def test_for_ever_means_until_cleared():
     assert faults.take(1) is None
 
 
+def test_a_share_is_of_the_requests_that_fit():
+    """The same seed draws the same ones, the next rule gets the others, and ``times`` counts those that were drawn."""
+    drawn = []
+    for _ in range(2):
+        faults = FaultList(seed=1)
+        faults.add("503:share=0.05,times=always", "429:share=0.5,times=3")
+        drawn.append([fault and fault.code for fault in (faults.take(1) for _ in range(2_000))])
+    assert drawn[0] == drawn[1]
+    assert 60 <= drawn[0].count(503) <= 140
+    assert drawn[0].count(429) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("reset", Fault("reset")),
+        ("503:share=0.05", Fault("status", code=503, share=0.05)),
         ("503", Fault("status", code=503)),
         ("429:retry_after=2,times=3", Fault("status", code=429, retry_after="2", times=3)),
         ("half_body:page=3", Fault("half_body", page=3)),
@@ -221,6 +234,7 @@ def test_the_text_form(text, fault):
         ("reset:code=500", "takes no 'code'"),
         ("status:code=teapot", "'code' cannot be 'teapot'"),
         ("status:code=99", "'code', an HTTP status, must be a whole number, from 200 to 599"),
+        ("reset:share=2", "'share' must be a number, from 0 to 1"),
         ("status:often", "'often' is not of the form NAME=VALUE"),
         ("status:how=often", "no setting is called 'how'"),
         ("reset:times=0", "'times'.* must be a whole number, at least 1"),

@@ -81,7 +81,7 @@ def test_requests_are_kept_as_they_arrived(sandbox, fetch):
 
 def test_only_so_many_requests_are_kept(sandbox, fetch):
     """A demo that runs for weeks does not eat the memory; the count goes on."""
-    sandbox.requests.extend([ServedRequest("GET", "/", {}, {})] * REQUESTS_KEPT)
+    sandbox.requests.extend([ServedRequest("GET", "/", {}, {}, 0.0, None)] * REQUESTS_KEPT)
     fetch()
     assert len(sandbox.requests) == REQUESTS_KEPT // 2 + 1
     assert sandbox.requests[-1].path == "/api/ai-assistants"
