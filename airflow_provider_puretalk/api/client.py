@@ -24,6 +24,7 @@ from airflow_provider_puretalk.api.cancellation import Cancellation
 from airflow_provider_puretalk.api.page import Page, parse_page
 from airflow_provider_puretalk.api.request import Exchange, RawResponse
 from airflow_provider_puretalk.api.request_counts import RequestCounts
+from airflow_provider_puretalk.api.response_body import BodyMemory
 from airflow_provider_puretalk.api.retry import BrokenBodyError, retrying
 from airflow_provider_puretalk.api.session import is_loopback, leads_to, origin
 from airflow_provider_puretalk.api.settings import ApiSettings
@@ -80,6 +81,11 @@ class ApiClient:
     def session(self) -> requests.Session:
         """The session that requests are sent with."""
         return self._exchange.session
+
+    @property
+    def memory(self) -> BodyMemory:
+        """What the bodies of fetched pages lie in: give back those that are not needed any more."""
+        return self._exchange.memory
 
     def get_page(self, number: int, limit: int) -> Page:
         """Fetch and parse one page, with retries.

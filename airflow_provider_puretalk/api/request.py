@@ -22,7 +22,7 @@ import urllib3
 from airflow_provider_puretalk.api.cancellation import CHECK_EVERY, Cancellation
 from airflow_provider_puretalk.api.deadline import TimeLimit, time_limit
 from airflow_provider_puretalk.api.request_counts import RequestCounts
-from airflow_provider_puretalk.api.response_body import read_body
+from airflow_provider_puretalk.api.response_body import BodyMemory, read_body
 from airflow_provider_puretalk.api.retry import BrokenBodyError, parse_retry_after
 from airflow_provider_puretalk.api.session import given_up, open_session
 from airflow_provider_puretalk.api.settings import ApiSettings
@@ -81,6 +81,7 @@ class Exchange:
 
     :param settings: the connection's settings.
     :ivar counts: of the requests that it sends; one that is redirected counts once.
+    :ivar memory: what bodies lie in.
     """
 
     def __init__(self, settings: ApiSettings) -> None:
@@ -90,6 +91,7 @@ class Exchange:
         self._path = "/ai-assistants"
         self._slots = threading.BoundedSemaphore(settings.max_parallel_requests)
         self._trusts_validators = True
+        self.memory = BodyMemory()
 
     def send(
         self,
@@ -238,7 +240,7 @@ class Exchange:
         """Read a response to its end."""
         began = time.monotonic()
         try:
-            body = read_body(response, self._settings.max_response_bytes)
+            body = self.memory.put(read_body(response, self._settings.max_response_bytes))
         except PuretalkResponseError as error:
             raise PuretalkResponseError(error.message, transient=error.transient, **facts) from None
         seconds = response.elapsed.total_seconds() + time.monotonic() - began

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import zlib
+from collections import deque
 
 import requests
 import urllib3
@@ -27,11 +28,42 @@ _WINDOW = 2**14
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
-def read_body(response: requests.Response, most: int) -> memoryview:
-    """Read the body of a response that was requested with ``stream=True``, into memory of its own.
+class BodyMemory:
+    """Memory for bodies, each of its own. Safe to use from several threads at once.
 
     One thread reads a body, another one decodes it later. In the allocator's memory, which it keeps by thread, each thread's
-    share would grow to the most bodies of its own that ever waited at once: the more, the longer a scan takes.
+    share would grow to the most bodies of its own that ever waited at once: the more, the longer a scan takes. New memory
+    is slow, since each 4 KB of it are a page fault, so what a body no longer needs is given to the next one.
+    """
+
+    def __init__(self) -> None:
+        self._spare: deque[mmap.mmap] = deque()
+
+    def put(self, body: bytes) -> memoryview:
+        """Return the same bytes in memory that :meth:`take_back` takes."""
+        if not body:
+            return memoryview(body)
+        mapped = self._spare.pop() if self._spare else None
+        if mapped is None or len(mapped) < len(body):
+            # Somewhat more, which takes no room until it is used: pages of one list are of nearly the same size.
+            mapped = mmap.mmap(-1, len(body) + len(body) // 4, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        mapped[: len(body)] = body
+        return memoryview(mapped)[: len(body)]
+
+    def take_back(self, body: memoryview) -> None:
+        """Give the memory of a body to others: nothing can be read from it any more."""
+        mapped = body.obj
+        body.release()
+        if isinstance(mapped, mmap.mmap):
+            self._spare.append(mapped)
+
+    def clear(self) -> None:
+        """Give back to the system what no body uses."""
+        self._spare.clear()
+
+
+def read_body(response: requests.Response, most: int) -> bytes:
+    """Read the body of a response that was requested with ``stream=True``.
 
     :param most: bytes that it may have, as sent and decoded.
     :raises PuretalkResponseError: it has more.
@@ -57,11 +89,7 @@ def read_body(response: requests.Response, most: int) -> memoryview:
         elif coding in ("br", "zstd", "compress", "x-compress"):
             raise urllib3.exceptions.DecodeError("It is compressed in a way that was not offered.")
         # Anything else is no coding: servers that put a character set there mean nothing by it.
-    if not body:
-        return memoryview(body)
-    mapped = mmap.mmap(-1, len(body))
-    mapped.write(body)
-    return memoryview(mapped)
+    return body
 
 
 def _gunzip(body: bytes, most: int) -> bytes:

@@ -142,6 +142,7 @@ def scan(
         memory.open(client.settings, options.page_size)
     with ExitStack() as spools, ExitStack() as requesting:
         requesting.enter_context(reading())
+        requesting.callback(client.memory.clear)
         reader = _Reader(client, options, time.monotonic() + options.max_seconds, memory)
         spool, scanner, proof = _read(reader, spools)
         unchanged = reader.is_unchanged(spool, proof)
@@ -258,7 +259,9 @@ class _Reader:
             self.validated.pop((raw.number, raw.limit), None)
             if raw.validated is not None:
                 self.validated[raw.number, raw.limit] = raw.validated
-            return _at(page, raw)
+            found = _at(page, raw)
+            client.memory.take_back(raw.response.body)
+            return found
 
         scanner = Scanner(
             fetch,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_puretalk.api.response_body import BodyMemory
 from airflow_provider_puretalk.exceptions import PuretalkResponseError, is_transient
 
 MOST = 1_000_000
@@ -112,3 +113,21 @@ def test_only_what_can_be_bounded_is_asked_for(fetch_page: Callable[..., Any], a
     """Whatever libraries are installed beside it."""
     _, service = fetch_page(answers.ok)
     assert service.requests[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+def test_memory_that_a_body_no_longer_needs_is_given_to_the_next_one() -> None:
+    """What was given back cannot be read any more, and a body that fits lies there next, to its own last byte."""
+    memory = BodyMemory()
+    first = memory.put(b"a longer body")
+    mapped = first.obj
+    memory.take_back(first)
+    with pytest.raises(ValueError, match="released"):
+        bytes(first)
+    second = memory.put(b"a body")
+    assert (second.obj is mapped, bytes(second)) == (True, b"a body")
+    third = memory.put(b"one beside it")
+    assert (bytes(second), bytes(third)) == (b"a body", b"one beside it")
+    memory.take_back(second)
+    assert bytes(memory.put(b"x" * 100_000)) == b"x" * 100_000
+    memory.take_back(memory.put(b""))
+    assert bytes(memory.put(b"after none")) == b"after none"
