@@ -33,15 +33,6 @@ from airflow_provider_puretalk.triggers import fleet_polls  # noqa: E402
 from tests.outlet_events import OutletEvents  # noqa: E402
 
 
-def begin_as_tasks_do() -> None:
-    """Give metrics their backend: since Airflow 3.2 the start of a task or of the triggerer does; before, nothing had to."""
-    with suppress(ImportError):
-        from airflow.sdk.observability import stats
-        from airflow.sdk.observability.metrics import stats_utils
-
-        stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
-
-
 def context() -> dict[str, Any]:
     """Return what an operator finds in its context."""
     instance = SimpleNamespace(
@@ -71,7 +62,8 @@ _served: dict[str, int] = {}
 
 def main(folder: Path) -> None:
     """Do each thing once."""
-    begin_as_tasks_do()
+    with suppress(ImportError):  # Before Airflow 3.2, nothing has to be set up.
+        import airflow.sdk.serde  # noqa: F401 - it sets metrics up, as the start of a task does
 
     def take(partition: str, **arguments: Any) -> None:
         PuretalkSnapshotAssistantsOperator(
