@@ -79,7 +79,9 @@ def check_discovery(clean: CleanEnvironment) -> None:
     hooks = [row for row in clean.airflow("providers", "hooks") if row["connection_type"] == "puretalk"]
     expect([row["class"] for row in hooks] == [HOOK], f"airflow providers hooks: {HOOK}", hooks)
     links = {row["extra_link_class_name"] for row in clean.airflow("providers", "links")}
-    own = {f"{PACKAGE}.links.{name}" for name in ("PuretalkManifestLink", "PuretalkReportLink")}
+    own = {
+        f"{PACKAGE}.links.{name}" for name in ("PuretalkManifestLink", "PuretalkReportLink", "PuretalkFleetReportLink")
+    }
     expect(own <= links, f"airflow providers links: {', '.join(sorted(own))}", links)
     triggers = {row["class"] for row in clean.airflow("providers", "triggers")}
     expect(f"{PACKAGE}.triggers" in triggers, f"airflow providers triggers: {PACKAGE}.triggers", triggers)

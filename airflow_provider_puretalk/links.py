@@ -1,4 +1,4 @@
-"""Links on a task in Airflow's UI, to the files that it wrote: a snapshot's manifest, a comparison's report.
+"""Links on a task in Airflow's UI, to the files that it wrote: a manifest, the report of a comparison or a fleet.
 
 While a task runs, :func:`store_address` finds the address that a browser can open and keeps it; the link classes only hand
 it out. So the web server of Airflow 2 needs neither the storage nor its connection, and a task that fails because too much
@@ -26,7 +26,7 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink
 from airflow_provider_puretalk import locations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
 
@@ -76,6 +76,12 @@ class PuretalkReportLink(_StoredFileLink):
     name = "Report"
 
 
+class PuretalkFleetReportLink(_StoredFileLink):
+    """The report of many accounts that a task wrote."""
+
+    name = "Fleet report"
+
+
 class Linked(Protocol):
     """An operator with such links: it has a dictionary for their addresses."""
 
@@ -97,15 +103,18 @@ def store_address(operator: Linked, context: Context, link: type[_StoredFileLink
         log.warning("Link %r in the UI failed, the task goes on without it: %s.", link.name, type(error).__name__)
 
 
-def address(path: str) -> str | None:
-    """Return where a browser can open a stored file, None where it cannot."""
+def address(path: str, extra_of: Callable[[str], Mapping[str, Any]] | None = None) -> str | None:
+    """Return where a browser can open a stored file, None where it cannot.
+
+    :param extra_of: returns the extra fields of a connection; for many files, one that reads it once.
+    """
     scheme, separator, rest = path.partition("://")
     if not separator or path.startswith("/"):
         return None
     named, bucket, inside = locations.split(scheme, rest)
     conn_id = unquote(named)
     whole = f"{bucket}/{inside}" if bucket else inside
-    extra = _extra(conn_id) if conn_id else {}
+    extra = (extra_of or connection_extra)(conn_id) if conn_id else {}
     if extra.get("browse_url"):
         return _filled(extra["browse_url"], whole, conn_id)
     match scheme:
@@ -118,7 +127,8 @@ def address(path: str) -> str | None:
     return None
 
 
-def _extra(conn_id: str) -> Mapping[str, Any]:
+def connection_extra(conn_id: str) -> Mapping[str, Any]:
+    """Return the extra fields of a connection."""
     from airflow.providers.common.compat.sdk import BaseHook
 
     extra: Mapping[str, Any] = BaseHook.get_connection(conn_id).extra_dejson

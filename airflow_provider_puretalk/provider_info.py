@@ -28,6 +28,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "airflow_provider_puretalk.links.PuretalkManifestLink",
             "airflow_provider_puretalk.links.PuretalkReportLink",
+            "airflow_provider_puretalk.links.PuretalkFleetReportLink",
         ],
         "asset-uris": _asset_uris(),
         "dataset-uris": _asset_uris(),  # 2.11 calls assets datasets

@@ -17,7 +17,7 @@ from packaging.version import Version
 
 import airflow_provider_puretalk
 from airflow_provider_puretalk.hooks import PuretalkHook
-from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink
+from airflow_provider_puretalk.links import PuretalkFleetReportLink, PuretalkManifestLink, PuretalkReportLink
 from airflow_provider_puretalk.provider_info import get_provider_info
 
 
@@ -64,7 +64,11 @@ def test_everything_it_names_exists() -> None:
     assert load(connection["hook-class-name"]) is PuretalkHook
     assert connection["connection-type"] == PuretalkHook.conn_type
     assert connection["hook-name"] == PuretalkHook.hook_name
-    assert {load(path) for path in info["extra-links"]} == {PuretalkManifestLink, PuretalkReportLink}
+    assert {load(path) for path in info["extra-links"]} == {
+        PuretalkManifestLink,
+        PuretalkReportLink,
+        PuretalkFleetReportLink,
+    }
     for kind, base in (
         ("hooks", BaseHook),
         ("operators", BaseOperator),

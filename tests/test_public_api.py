@@ -51,7 +51,7 @@ PUBLIC = {
         "PuretalkFailedAccountsError",
         "SnapshotExistsError",
     ],
-    "airflow_provider_puretalk.links": ["PuretalkManifestLink", "PuretalkReportLink"],
+    "airflow_provider_puretalk.links": ["PuretalkFleetReportLink", "PuretalkManifestLink", "PuretalkReportLink"],
     "airflow_provider_puretalk.snapshots": [
         "list_snapshots",
         "read_manifest",
