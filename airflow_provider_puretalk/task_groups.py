@@ -83,6 +83,8 @@ def puretalk_snapshot_task_group(
     pool: str | None = None,
     max_active_tis_per_dagrun: int | None = 16,
     allowed_failures: int | str = 0,
+    names_of_assistants: bool = False,
+    keep_reports: int = 30,
     fleet: str = "puretalk",
     alias: str | None = "puretalk_accounts",
     default_args: Mapping[str, Any] | None = None,
@@ -91,13 +93,13 @@ def puretalk_snapshot_task_group(
 
     ``accounts`` checks the list; the tasks of the inner group ``account`` are mapped over it: ``snapshot``, ``compare``,
     ``history`` and ``prune``, each after the one before, so that an account that fails stops there and the others go on.
-    ``report`` runs in any case, and names the accounts that failed. ``check`` comes last and fails, and the run with it,
-    where these are more than ``allowed_failures``. When a failed instance was cleared with what comes after it, report and
-    check are made anew.
+    ``report`` runs in any case, names the accounts that failed, and writes ``fleet.html`` and ``fleet.parquet`` to the
+    destination. ``check`` comes last and fails, and the run with it, where more failed than ``allowed_failures``. When a
+    failed instance was cleared with what comes after it, report and check are made anew.
 
     What operators take as templates may be templates here: ``destination``, ``storage_conn_id``, ``partition``, ``redact``,
-    ``ignore_fields``, ``max_removed``, ``file_format``, ``compression``, ``consistency``, ``allowed_failures``, a
-    ``history`` that is text, and what is in ``prune``.
+    ``ignore_fields``, ``max_removed``, ``file_format``, ``compression``, ``consistency``, ``allowed_failures``,
+    ``keep_reports``, a ``history`` that is text, and what is in ``prune``.
 
     :param accounts: connection ids: a list, what an earlier task returns, or :func:`puretalk_accounts`. As text, as in
         :class:`~airflow_provider_puretalk.operators.PuretalkAccountsOperator`.
@@ -122,7 +124,10 @@ def puretalk_snapshot_task_group(
     :param pool: the Airflow pool in which the mapped tasks take a slot each.
     :param max_active_tis_per_dagrun: how many instances of each mapped task run at once.
     :param allowed_failures: how many accounts may fail before the run does, as a number or a share (``"5%"``).
-    :param fleet: what the fleet is called, in the URI of its report's asset.
+    :param names_of_assistants: whether the report names who is on a phone number that several accounts have; see
+        :class:`~airflow_provider_puretalk.operators.PuretalkFleetReportOperator`.
+    :param keep_reports: how many reports stay; older ones are removed.
+    :param fleet: what the fleet is called, in the URI of its report's asset and in the name of the folder of its reports.
     :param alias: name of the ``AssetAlias`` through which each account's snapshot and history emit their events; None for
         no events but that of the report.
     :param default_args: arguments of all these tasks, such as ``retries``.
@@ -193,6 +198,9 @@ def puretalk_snapshot_task_group(
             mapped_over=listed,
             tasks={kind: task.task_id for kind, task in tasks.items()},
             fleet=fleet,
+            names_of_assistants=names_of_assistants,
+            keep_reports=keep_reports,
+            **options,
             outlets=[puretalk_fleet_asset(fleet)],
             trigger_rule="all_done",
         )

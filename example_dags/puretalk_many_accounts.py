@@ -1,9 +1,9 @@
 """### Many accounts, one report
 
 Keeps a snapshot a day of each account, compares it with the one before and folds it into the account's history. An account
-that fails stops there, and the others go on; the fleet's report names it, with what to do about it. The run fails where more
-than 5 % of the accounts have failed. When one was repaired, clear its failed task with what comes after: the report is made
-anew.
+that fails stops there, and the others go on; the fleet's report names it, with what to do about it: a page and a table in
+the folder `_fleet-puretalk` of the destination. The run fails where more than 5 % of the accounts have failed. When one was
+repaired, clear its failed task with what comes after: the report is made anew.
 
 *Connections*: one of type PureTalk for each account, named by the run's parameter `accounts`, a name in each line. To read
 the list from an Airflow Variable instead, put `puretalk_accounts(variable="...")` there.

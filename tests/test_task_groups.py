@@ -118,6 +118,8 @@ def test_an_account_that_fails_is_named_and_the_others_go_on(
         ("puretalk.report", -1, "puretalk://puretalk/fleet"),
     ]
     assert first.asset_events["puretalk://puretalk/fleet"] == report
+    page = Path(report["report_path"])
+    assert "2 of 3 accounts succeeded, 1 failed." in page.read_text()
 
     connect("refused")
     before = three.request_count
@@ -127,6 +129,9 @@ def test_an_account_that_fails_is_named_and_the_others_go_on(
     assert set(again.states.values()) == {"success"}
     report = again.xcoms["puretalk.report"]
     assert (report["accounts"], report["succeeded"], report["failed"]) == (3, 3, [])
+    assert Path(report["report_path"]) == page
+    assert "All 3 accounts succeeded." in page.read_text()
+    assert sorted(one.name for one in page.parent.iterdir()) == sorted([page.name, Path(report["table_path"]).name])
     assert [one["account"] for one in again.xcoms["puretalk.account.prune"]] == [*ACCOUNTS.values()]
 
 
@@ -243,6 +248,8 @@ def test_what_is_handed_to_the_tasks(agency: Callable[..., Any]) -> None:
         partition="{{ run_id }}",
         group_id="g",
         alias=None,
+        names_of_assistants=True,
+        keep_reports=7,
         default_args={"retries": 4},
     )
     tasks = {name.rpartition(".")[2]: one for name, one in dag.task_dict.items()}
@@ -253,6 +260,12 @@ def test_what_is_handed_to_the_tasks(agency: Callable[..., Any]) -> None:
     assert (tasks["history"].keep, tasks["prune"].keep_daily, tasks["prune"].require_history) == (400, 7, False)
     assert (tasks["snapshot"].redact, tasks["snapshot"].partition) == ({"name": "mask"}, "{{ run_id }}")
     assert tasks["compare"].max_removed == "10%"
+    report = tasks["report"]
+    assert (report.destination, report.names_of_assistants, report.keep_reports) == (
+        tasks["snapshot"].destination,
+        True,
+        7,
+    )
     assert [name for name in tasks if tasks[name].outlets] == ["report"]
     assert agency(prune={"keep_daily": 7}).task_dict["puretalk.account.prune"].require_history is True
     assert agency(prune={"keep_daily": 7}, history=False).task_dict["puretalk.account.prune"].require_history is False

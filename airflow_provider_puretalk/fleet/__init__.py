@@ -1,4 +1,4 @@
-"""Many accounts in one run: what became of each, what to do about those that failed, and the sum of them all."""
+"""Many accounts in one run: what became of each, what to do about those that failed, the sum of them all, and a report."""
 
 from __future__ import annotations
 

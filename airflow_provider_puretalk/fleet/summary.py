@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_puretalk.fleet import results
 from airflow_provider_puretalk.fleet.outcome import AccountOutcome
 from airflow_provider_puretalk.storable import fitting, storable
 
@@ -21,10 +22,8 @@ def summarize(outcomes: Sequence[AccountOutcome], *, fleet: str) -> dict[str, An
     changes: Counter[str] = Counter()
     assistants = 0
     for one in outcomes:
-        if one.snapshot is not None:
-            assistants += int(one.snapshot.get("count") or 0)
-        if one.comparison is not None:
-            changes.update({str(name): int(count) for name, count in (one.comparison.get("counts") or {}).items()})
+        assistants += results.assistants(one.snapshot) or 0
+        changes.update(results.changes(one.comparison))
         if (reason := one.reason) is not None:
             failed.append(
                 {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -11,8 +14,12 @@ from airflow_provider_puretalk import params
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkFailedAccountsError
 from airflow_provider_puretalk.invisible import printable
 from airflow_provider_puretalk.killable import Killable, killable
+from airflow_provider_puretalk.links import PuretalkFleetReportLink, store_address
+from airflow_provider_puretalk.locations import AnyLocation
+from airflow_provider_puretalk.operators import lineage
 from airflow_provider_puretalk.operators.accounts import account_of
 from airflow_provider_puretalk.operators.failures import FAILURE_KEY
+from airflow_provider_puretalk.operators.snapshot import name_of_run
 from airflow_provider_puretalk.outlets import FLEET, AccountOutlets
 from airflow_provider_puretalk.templating import TemplatedArguments
 from airflow_provider_puretalk.wording import pluralize
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_puretalk.fleet.outcome import AccountOutcome
+    from airflow_provider_puretalk.fleet.publishing import Published
 
 #: What is done with each account, in order.
 KINDS = ("snapshot", "compare", "history", "prune")
@@ -36,20 +44,38 @@ class PuretalkFleetReportOperator(Killable, AccountOutlets, TemplatedArguments, 
     request, and matches them by the account that they name, not by their order. Running it again, after some instance was
     cleared, makes the report anew.
 
+    With a ``destination`` it writes the report there: ``fleet.html`` for people, ``fleet.parquet`` for machines. For that
+    the newest snapshot of each account is read once. One that cannot be read is named with the reason, and changes nothing
+    for the others.
+
     :param mapped_over: what :class:`~airflow_provider_puretalk.operators.PuretalkAccountsOperator` returned.
     :param tasks: the ids of the mapped tasks, by what they do: ``snapshot``, ``compare``, ``history``, ``prune``.
-    :param fleet: what the fleet is called, in the URI of its asset.
+    :param fleet: what the fleet is called, in the URI of its asset and in the name of the folder of its reports.
+    :param destination: where the snapshots are, and the report goes; None for no report but the result.
+    :param storage_conn_id: the Airflow connection of the storage.
+    :param names_of_assistants: whether the page names who is on a phone number that several accounts have, and the number
+        in full. By default it has neither: a number is shown by its last digits.
+    :param keep_reports: how many reports of the fleet stay, this one included; older ones are removed.
     :returns: ``{"fleet", "accounts", "succeeded", "failed": [{"account", "puretalk_conn_id", "task", "error",
-        "next_step"}], "truncated", "assistants", "changes"}``: counts, and names of accounts, no contents. The list ends
-        at 200,000 bytes with ``truncated`` true; the numbers stay exact. With
+        "next_step"}], "truncated", "assistants", "changes", "report_path", "table_path"}``: counts, and names of accounts,
+        no contents. The paths are None where nothing was written, and of the table where pyarrow is not installed. The list
+        ends at 200,000 bytes with ``truncated`` true; the numbers stay exact. With
         :func:`~airflow_provider_puretalk.assets.puretalk_fleet_asset`, or an ``AssetAlias``, in ``outlets`` this is also
         the event's ``extra``.
     """
 
-    template_fields: Sequence[str] = ("mapped_over", "tasks", "fleet")
+    template_fields: Sequence[str] = (
+        "mapped_over",
+        "tasks",
+        "fleet",
+        "destination",
+        "storage_conn_id",
+        "keep_reports",
+    )
     template_fields_renderers = {"mapped_over": "json", "tasks": "json"}  # noqa: RUF012 - as Airflow's
     ui_color = "#f6e3c5"
     ui_fgcolor = "#4a3208"
+    operator_extra_links = (PuretalkFleetReportLink(),)
 
     def __init__(
         self,
@@ -57,16 +83,26 @@ class PuretalkFleetReportOperator(Killable, AccountOutlets, TemplatedArguments, 
         mapped_over: Iterable[Mapping[str, Any]],
         tasks: Mapping[str, str],
         fleet: str = "puretalk",
+        destination: AnyLocation | None = None,
+        storage_conn_id: str | None = None,
+        names_of_assistants: bool = False,
+        keep_reports: int = 30,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.mapped_over = mapped_over
         self.tasks = tasks
         self.fleet = fleet
+        self.destination = destination
+        self.storage_conn_id = storage_conn_id
+        self.names_of_assistants = names_of_assistants
+        self.keep_reports = keep_reports
+        self.link_addresses: dict[str, str] = {}
+        self._written: list[lineage.Data] = []
 
     @killable
     def execute(self, context: Context) -> dict[str, Any]:
-        """Collect what became of each account, log what failed, and put the summary into the outlet's event."""
+        """Collect what became of each account, log what failed, write the report, put the summary into the event."""
         from airflow_provider_puretalk.fleet import summarize
 
         if self.mapped_over is None:
@@ -80,6 +116,11 @@ class PuretalkFleetReportOperator(Killable, AccountOutlets, TemplatedArguments, 
             raise PuretalkConfigurationError(
                 f"`fleet` must be letters, digits and `. _ : -` only, never `..`; it is {fleet!r}."
             )
+        given = self.rendered("destination")
+        destination = None if given is None else params.location("destination", given)
+        storage_conn_id = params.optional_text("storage_conn_id", self.rendered("storage_conn_id"))
+        with_names = params.flag("names_of_assistants", self.names_of_assistants)
+        keep = params.whole_number("keep_reports", self.rendered("keep_reports"), least=1)
         instance = context["ti"]
         results = {kind: _by_account(_pulled(instance, task_id)) for kind, task_id in tasks.items()}
         failures = {kind: _by_name(_pulled(instance, task_id, FAILURE_KEY)) for kind, task_id in tasks.items()}
@@ -90,8 +131,51 @@ class PuretalkFleetReportOperator(Killable, AccountOutlets, TemplatedArguments, 
                 self.log.warning("%s. %s %s", named, printable(reason.message), reason.next_step)
         summary = summarize(outcomes, fleet=fleet)
         self.log.info("%d of %s succeeded.", summary["succeeded"], pluralize(summary["accounts"], "account"))
+        summary |= {"report_path": None, "table_path": None}
+        if destination is not None:
+            published = self._write(
+                context, outcomes, fleet, destination, storage_conn_id, with_names=with_names, keep=keep
+            )
+            summary |= {"report_path": published.report, "table_path": published.table}
         self.emit(context, fleet, summary, FLEET)
         return summary
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return what was written, for OpenLineage."""
+        return lineage.of(api=None, files=self._written)
+
+    def _write(
+        self,
+        context: Context,
+        outcomes: Sequence[AccountOutcome],
+        fleet: str,
+        destination: str,
+        storage_conn_id: str | None,
+        *,
+        with_names: bool,
+        keep: int,
+    ) -> Published:
+        from airflow_provider_puretalk.fleet.publishing import publish
+        from airflow_provider_puretalk.fleet.report import assemble
+        from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+
+        storage = Storage(destination, storage_conn_id)
+        storage.check()
+        instance = context["ti"]
+        report = assemble(
+            storage,
+            outcomes,
+            fleet=fleet,
+            run=(str(instance.dag_id), str(instance.run_id)),
+            reported_at=datetime.now(UTC),
+            names_of_assistants=with_names,
+            log=self.log,
+        )
+        published = publish(storage, report, _folder_of_run(context), keep=keep)
+        self._written = [lineage.Data(path) for path in published if path is not None]
+        store_address(self, context, PuretalkFleetReportLink, published.report)
+        self.log.info("The report is %s", published.report)
+        return published
 
     def _tasks(self) -> dict[str, str]:
         """Return the ids of the mapped tasks by what they do, in that order."""
@@ -170,6 +254,13 @@ class PuretalkFleetCheckOperator(TemplatedArguments, BaseOperator):
             )
         if failed:
             self.log.warning("%d of %s failed, as many as may: %s.", failed, pluralize(whole, "account"), named)
+
+
+def _folder_of_run(context: Context) -> str:
+    """Name the report of this run: the same whenever the task is repeated, and no other task or run has it."""
+    instance = context["ti"]
+    names = [str(getattr(instance, name, None)) for name in ("dag_id", "task_id", "run_id", "map_index")]
+    return f"{name_of_run(context)}~{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]}"
 
 
 def _accounts(given: Any) -> list[tuple[str, str | None]]:

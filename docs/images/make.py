@@ -1,4 +1,4 @@
-"""Makes the pictures in this folder: of ``report.html`` and of the pages inside Airflow, for a stand-in fleet.
+"""Makes the pictures in this folder: of ``report.html``, ``fleet.html`` and the pages inside Airflow, for stand-in fleets.
 
     python -m docs.images.make [FOLDER]
 
@@ -29,6 +29,14 @@ PICTURES = (
 #: Of the pages inside Airflow, without Airflow around them: name, width and height, pixels of the device, colours.
 PAGES = (("fleet-timeline", 1280, 860, 1, "light"), ("fleet-assistant", 390, 830, 1.5, "dark"))
 
+#: Of the report on many accounts, likewise.
+FLEETS = (("fleet-report", 1000, 1180, 1, "light"),)
+#: What the accounts of its agency are called, and how many assistants each has.
+AGENCY = {
+    **{"bright-dental": 62, "harbour-clinic": 18, "nordwind-energie": 240, "casa-verde": 31, "city-cabs": 12},
+    **{"lumen-legal": 9, "alpenblick-hotels": 75, "metro-gyms": 44, "oak-insurance": 120, "delta-couriers": 27},
+}
+
 
 def main() -> None:
     """Make the report and the pages, then their pictures."""
@@ -42,6 +50,10 @@ def main() -> None:
             page = folder / f"{picture}.html"
             page.write_text(only(report.read_text(encoding="utf-8"), part), encoding="utf-8")
             photograph(page, target, width=width, height=height, scale=scale, dark=colours == "dark")
+        fleet_report = make_fleet_report(folder / "agency", kept / "fleet.html")
+        for picture, width, height, scale, colours in FLEETS:
+            target = HERE / f"{picture}.png"
+            photograph(fleet_report, target, width=width, height=height, scale=scale, dark=colours == "dark")
         bodies = make_pages(folder / "days")
         for picture, width, height, scale, colours in PAGES:
             page = folder / f"{picture}.html"
@@ -115,6 +127,67 @@ def make_report(folder: Path, target: Path) -> Path:
                 edit(box.fleet)
     with snapshots.compare(*paths) as comparison:
         write_report(comparison, target)
+    return target
+
+
+def make_fleet_report(destination: Path, target: Path) -> Path:
+    """Take and compare snapshots of an agency's accounts, of which two fail, and report on them all."""
+    import logging
+
+    from airflow_provider_puretalk import exceptions, sandbox, snapshots
+    from airflow_provider_puretalk.fleet import AccountOutcome, Failure, next_step
+    from airflow_provider_puretalk.fleet.publishing import publish
+    from airflow_provider_puretalk.fleet.report import assemble
+    from airflow_provider_puretalk.hooks import PuretalkHook
+    from airflow_provider_puretalk.snapshots.report import publishing
+    from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+    from airflow_provider_puretalk.take_snapshot import take_snapshot
+
+    destination.mkdir()
+    storage = Storage(str(destination))
+    now = datetime.now(UTC)
+    failing = {
+        "city-cabs": exceptions.PuretalkAuthError("The key was refused."),
+        "oak-insurance": exceptions.PuretalkRateLimitError("The API throttles."),
+    }
+    outcomes = []
+    for seed, (account, count) in enumerate(AGENCY.items()):
+        error, results = failing.get(account), []
+        records = sandbox.make_fleet(count, seed=seed)
+        for place, record in enumerate(records):
+            if record["phone_number"]:  # Stand-ins of two accounts would have the same ones.
+                record["phone_number"] = f"+4930{seed:03}{place:04}"
+        with sandbox.running(records=records) as box:
+            connection = {"conn_type": "puretalk", "host": box.base_url, "password": box.api_key}
+            os.environ["AIRFLOW_CONN_ONE_OF_MANY"] = json.dumps(connection | {"extra": {"account": account}})
+            for ago in (1, 0) if error is None else (2 + seed,):
+                name = (now - timedelta(days=ago)).strftime("%Y%m%dT000000Z")
+                results.append(take_snapshot(PuretalkHook("one_of_many"), storage, snapshot=name).to_dict())
+                path = Path(results[-1]["manifest_path"])
+                dated = dict.fromkeys(("started_at", "finished_at"), (now - timedelta(days=ago, minutes=9)).isoformat())
+                path.write_text(json.dumps(json.loads(path.read_text()) | dated))
+                if len(results) == 1:
+                    if count > 50:
+                        edit(box.fleet)
+                    if seed % 4 == 1:
+                        box.fleet.change(box.fleet.ids()[-1], {"phone_number": "+49 30 5550147"})
+        comparison = None
+        if error is None:
+            with snapshots.compare(*(one["manifest_path"] for one in results)) as compared:
+                comparison = compared.to_dict() | {"report_path": publishing.publish(storage, compared).report}
+        failure = None if error is None else Failure("snapshot", type(error).__name__, str(error), next_step(error))
+        snapshot = results[-1] if error is None else None
+        outcomes.append(AccountOutcome(f"puretalk_{seed:03}", account, snapshot, comparison, None, None, failure))
+    report = assemble(
+        storage,
+        outcomes,
+        fleet="agency",
+        run=("agency", now.strftime("scheduled__%Y-%m-%dT00:00:00+00:00")),
+        reported_at=now,
+        names_of_assistants=False,
+        log=logging.getLogger(__name__),
+    )
+    target.write_bytes(Path(publish(storage, report, f"{now:%Y%m%dT000000Z}~0123abcd", keep=1).report).read_bytes())
     return target
 
 

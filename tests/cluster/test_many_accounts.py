@@ -42,11 +42,14 @@ def test_accounts_share_the_slots_of_a_pool(airflow: Deployment, account: Accoun
     begun = [one["start_date"] for one in instances]
     at_once = [sum(one["start_date"] <= moment < one["end_date"] for one in instances) for moment in begun]
     assert max(at_once) <= SLOTS
-    (failed,) = run.result("puretalk.report")["failed"]
+    report = run.result("puretalk.report")
+    (failed,) = report["failed"]
     assert (failed["puretalk_conn_id"], failed["error"]) == (ACCOUNTS[-1], "PuretalkAuthError")
     found = snapshots.list_snapshots(str(destination))
     assert [(one.account, one.count) for one in found] == [(conn_id, 40) for conn_id in ACCOUNTS[:-1]]
     assert all(snapshots.verify(one.manifest_path).complete for one in found)
+    assert "4 of 5 accounts succeeded, 1 failed." in Path(report["report_path"]).read_text()
+    assert Path(report["table_path"]).is_file()
 
 
 def kill_clients(box: Sandbox) -> Iterator[int]:

@@ -74,6 +74,7 @@ KINDS = {
     "keep_daily": "number",
     "keep_weekly": "number",
     "keep_monthly": "number",
+    "keep_reports": "number",
     "max_seconds": "seconds",
     "max_removed": "share or None",
     "allowed_failures": "share",
@@ -83,6 +84,7 @@ KINDS = {
     "dry_run": "flag",
     "rebuild": "flag",
     "require_history": "flag",
+    "names_of_assistants": "flag",
     "deferrable": "flag",
 }
 

@@ -23,6 +23,7 @@ from airflow_provider_puretalk.operators import (
 from airflow_provider_puretalk.operators.failures import FAILURE_KEY, reporting_failure
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import Folder
+from tests.snapshots.report.reading import Page
 
 TASKS = {"compare": "g.compare", "snapshot": "g.snapshot"}
 
@@ -34,12 +35,13 @@ def report(context: Any, sandbox: Sandbox, connection: Callable[..., str]) -> Ca
     for name in names:
         connection(name, host=sandbox.base_url, password=sandbox.api_key)
 
-    def write(xcom: dict[tuple[str, str], list[Any]], accounts: Any = names) -> dict[str, Any]:
+    def write(xcom: dict[tuple[str, str], list[Any]], accounts: Any = names, **arguments: Any) -> dict[str, Any]:
         context["ti"].xcom_pull = lambda task_ids, key: xcom.get((*task_ids, key))
         return PuretalkFleetReportOperator(
             task_id="report",
             mapped_over=[{"puretalk_conn_id": name, "account": name if name in accounts else None} for name in names],
             tasks=TASKS,
+            **arguments,
         ).execute(context)
 
     return write
@@ -57,6 +59,14 @@ def taken(folder: Folder, context: Any, report: Any) -> Callable[[str], tuple[An
         return snapshot, compare.execute(context)
 
     return take
+
+
+@pytest.fixture
+def pushed(context: Any) -> dict[str, Any]:
+    """What a task pushes, by key."""
+    found: dict[str, Any] = {}
+    context["ti"].xcom_push = lambda key, value: found.__setitem__(key, value)
+    return found
 
 
 def failure(**fields: Any) -> dict[str, Any]:
@@ -120,6 +130,41 @@ def test_a_connection_that_was_repaired_meanwhile_has_its_account(report: Any, t
     assert (summary["succeeded"], summary["failed"]) == (3, [])
 
 
+def test_the_report_is_written_where_the_snapshots_are(
+    report: Any, taken: Any, folder: Folder, context: Any, connection: Callable[..., str], pushed: dict[str, Any]
+) -> None:
+    """A page and a table for the run, linked in Airflow's UI; a run of its own, and another task, have others."""
+    connection("store", conn_type="generic", host=None, extra={"browse_url": "https://files.test/{file}"})
+    (south, of_south), (north, _) = taken("south"), taken("north")
+    xcom: dict[tuple[str, str], list[Any]] = {
+        ("g.snapshot", "return_value"): [south, north],
+        ("g.compare", "return_value"): [of_south, {"account": "north", "counts": 7, "report_path": ["no"]}],
+        ("g.snapshot", FAILURE_KEY): [failure(puretalk_conn_id="west")],
+    }
+    where = {"destination": f"file://{folder.root}", "storage_conn_id": "store"}
+    first = report(xcom, **where)
+    again = report(xcom, **where)
+    assert first["report_path"] == again["report_path"]
+    begin = f"file://store@{folder.root}/_fleet-puretalk/20261122T000000Z~"
+    assert first["report_path"].startswith(begin)
+    assert first["table_path"].startswith(begin)
+    (link,) = [value for key, value in pushed.items() if "FleetReport" in key]
+    assert link == first["report_path"].replace(f"file://store@{folder.root}", "https://files.test")
+    page = Page((folder.root / first["report_path"].partition(f"{folder.root}/")[2]).read_bytes())
+    assert "2 of 3 accounts succeeded, 1 failed." in page.text
+    names = [str(one.attributes["href"]).rpartition("/")[2] for one in page.top.all("a")]
+    assert names.count("manifest.json") == 2
+    assert of_south["report_path"].rpartition("/")[2] in names
+    context["ti"].run_id = "manual__1"
+    assert report(xcom, **where)["report_path"] != first["report_path"]
+    assert len({name.split("/")[1] for name in folder.files() if name.startswith("_fleet-puretalk/")}) == 2
+
+
+def test_without_a_destination_nothing_is_written(report: Any) -> None:
+    """The result is the report."""
+    assert [report({})[name] for name in ("report_path", "table_path")] == [None, None]
+
+
 @pytest.mark.parametrize(("allowed", "fails"), [(2, False), ("2", False), (1, True), ("50%", False), ("49.9 %", True)])
 def test_the_check_fails_above_the_limit(allowed: Any, fails: bool, context: Any) -> None:
     """Strictly above it, without retries, and names the accounts with their errors."""
@@ -144,14 +189,6 @@ def test_the_check_names_no_more_than_can_be_read(context: Any) -> None:
     check = PuretalkFleetCheckOperator(task_id="check", report={"accounts": 1_000, "succeeded": 0, "failed": failed})
     with pytest.raises(PuretalkFailedAccountsError, match=r"a49 \(PuretalkServerError\); \.\.\.\.$"):
         check.execute(context)
-
-
-@pytest.fixture
-def pushed(context: Any) -> dict[str, Any]:
-    """What a task pushes, by key."""
-    found: dict[str, Any] = {}
-    context["ti"].xcom_push = lambda key, value: found.__setitem__(key, value)
-    return found
 
 
 def test_a_task_that_fails_leaves_its_reason(

@@ -82,7 +82,7 @@ class FleetStats:
         Spellings of one number count as one; it is spelled as its first assistant has it.
         """
         shared = self._change_store.sharing("normalized_number", _MAX_GROUPS) if self._side == CURRENT else ()
-        return [(_text_of_trait(number), members) for number, members in shared if number != MASK]
+        return [(text_of_trait(number), members) for number, members in shared if number != MASK]
 
     def twins(self) -> list[list[Member]]:
         """Return the current assistants that are alike, group by group; the first 100.
@@ -97,7 +97,7 @@ class FleetStats:
     def _count(self, trait: Trait) -> Counter[str]:
         counts: Counter[str] = Counter()
         for value, count in self._change_store.trait(self._side, trait, _MAX_TRAITS):
-            counts[OTHERS if value is ABSENT else _text_of_trait(value)] += count
+            counts[OTHERS if value is ABSENT else text_of_trait(value)] += count
         return counts
 
 
@@ -114,12 +114,12 @@ def add(change_store: ChangeStore, identity: Any, record: dict[str, Any], side: 
         voice=voice.get("name"),
         model=record.get("model"),
         number=number,
-        normalized_number=_normalized(number),
+        normalized_number=normalized_number(number),
         fingerprint=_fingerprint(record) if side & CURRENT else None,
     )
 
 
-def _normalized(number: Any) -> Any:
+def normalized_number(number: Any) -> Any:
     """Return a phone number without its spelling: its digits, after a plus where there is one.
 
     ``+49 30 1234``, ``+49 (0)30/1234`` and ``tel:+49-30-1234`` become ``+49301234``. A hashed or masked value, and what is
@@ -142,7 +142,7 @@ def _fingerprint(record: dict[str, Any]) -> bytes:
     return hashlib.sha256(canonical_json.dumps(common)).digest()[:16]  # Half of it is plenty for a fleet.
 
 
-def _text_of_trait(value: Any) -> str:
+def text_of_trait(value: Any) -> str:
     """Return a value as text; one that breaks the documentation as it is spelled in JSON."""
     if value is None or value == "":
         return NONE

@@ -54,14 +54,15 @@ def charts(current: FleetStats, baseline: FleetStats | None) -> Iterator[Chart]:
         ("Phone number", _numbers),
     )
     for title, count in counted:
-        yield _chart(title, count(current), None if baseline is None else count(baseline))
+        yield make_chart(title, count(current), None if baseline is None else count(baseline))
 
 
 def _numbers(fleet_stats: FleetStats) -> Counter[str]:
     return Counter({"with a number": fleet_stats.with_number, "without": fleet_stats.without_number})
 
 
-def _chart(title: str, current: Counter[str], baseline: Counter[str] | None) -> Chart:
+def make_chart(title: str, current: Counter[str], baseline: Counter[str] | None = None) -> Chart:
+    """Return the chart of what was counted; the longest bar first, all beyond the first few as one."""
     base: Counter[str] = baseline or Counter()
     kinds = sorted(current.keys() | base.keys(), key=lambda kind: (-max(current[kind], base[kind]), kind))
     rows = [(label(kind), current[kind], base[kind]) for kind in kinds if current[kind] or base[kind]]
