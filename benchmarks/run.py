@@ -143,9 +143,11 @@ def table(latency_ms: int, figures: dict[str, Figures]) -> list[str]:
     ]
 
 
-def count_requests(assistants: int, latency_ms: int, name: str, **server: float) -> int:
+def count_requests(
+    assistants: int, latency_ms: int, name: str, *, largest_page: int = 1_000, refuse_above: float = math.inf
+) -> int:
     """Return how many requests a reading takes that is the first one of its process."""
-    with serving(assistants, latency_ms, int(server.pop("largest_page", 1_000)), **server) as base_url:
+    with serving(assistants, latency_ms, largest_page, refuse_above=refuse_above) as base_url:
         measure([name], base_url, assistants, 1)
         return int(_number(base_url, "requests"))
 
