@@ -21,9 +21,11 @@ def summarize(outcomes: Sequence[AccountOutcome], *, fleet: str) -> dict[str, An
     failed: list[dict[str, Any]] = []
     changes: Counter[str] = Counter()
     assistants = 0
-    for one in outcomes:
+    # An account that is listed under two connections has its assistants once.
+    for one in {one.account: one for one in outcomes}.values():
         assistants += results.assistants(one.snapshot) or 0
         changes.update(results.changes(one.comparison))
+    for one in outcomes:
         if (reason := one.reason) is not None:
             failed.append(
                 {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from airflow_provider_puretalk.fleet.page import MOST_PROBLEMS, MOST_ROWS, ago
 from tests.fleet.conftest import Agency, failure, outcome
 from tests.history.snapshots import record
 from tests.snapshots.report.test_hostile_values import HOSTILE
+from tests.snapshots.report.test_in_a_browser import BROWSER, measured
 from tests.snapshots.report.test_page import ATTRIBUTES, ELEMENTS
 
 TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
@@ -51,6 +54,16 @@ def test_markup_is_shown(hostile: Agency, names: bool) -> None:
     assert not {*"\u202e\u2066\x00\x1b"}.intersection(page.text)
     assert "[U+202E]evil" in page.text
     assert (HOSTILE[0] in page.section("numbers").text) is names
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+def test_it_fits_every_window_and_runs_nothing(hostile: Agency, tmp_path: Path) -> None:
+    """In a real browser: no window has to be scrolled sideways, and no hostile value is executed."""
+    long = "x" * 300
+    hostile.outcomes.append(outcome(long, conn_id=long, failure=failure(task=long, error=long, next_step=long)))
+    for width, needed, title, _ in measured(hostile.page(names_of_assistants=True), tmp_path):
+        assert int(needed) <= int(width)
+        assert title.startswith("agency: 34 accounts")
 
 
 def test_every_label_leads_somewhere(hostile: Agency) -> None:

@@ -109,6 +109,24 @@ def test_a_rerun_that_fails_leaves_the_earlier_report(guarded: Any, ending: str)
     assert storage.names(f"{FOLDER}/{RUN}") == sorted(["fleet.html", again.table.rpartition("/")[2]])
 
 
+def test_a_late_twin_tears_no_report(guarded: Any, s3_bucket: str) -> None:
+    """Where one removed the table meanwhile, as what its own report replaced, the table is put again."""
+    agency, policy = guarded
+    removed: list[str] = []
+    behind = Storage(f"s3://{s3_bucket}/agency", "aws_fleet")
+
+    def twin(method: str, path: str, query: dict[str, str]) -> bool:
+        if method == "PUT" and path.endswith("fleet.html"):
+            removed.extend(name for name in behind.names(f"{FOLDER}/{RUN}") if name.endswith(".parquet"))
+            behind.remove(f"{FOLDER}/{RUN}/{removed[0]}")
+        return True
+
+    policy[0] = twin
+    published = agency.publish()
+    assert published.table.rpartition("/")[2] == removed[0]
+    assert agency.storage.exists(f"{FOLDER}/{RUN}/{removed[0]}")
+
+
 def test_tidying_up_decides_nothing(guarded: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Without the right to delete, the report is written all the same; a warning names what stays."""
     agency, policy = guarded

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.fleet import newest
+from airflow_provider_puretalk.fleet import newest, summarize
 from airflow_provider_puretalk.fleet.table import COLUMNS
 from tests.fleet.conftest import NOW, Agency, failure, outcome
 from tests.history.snapshots import moment, record
@@ -160,6 +160,8 @@ def test_an_account_that_is_listed_twice_counts_once(agency: Agency) -> None:
     report = agency.report()
     assert (report.assistants, report.changes["added"], report.traits.languages["de"]) == (1, 1, 1)
     assert report.numbers.count == 0
+    found = summarize(agency.outcomes, fleet="agency")
+    assert (found["accounts"], found["assistants"], found["changes"]) == (3, 1, {"added": 1})
     assert tiles(agency.page(), "counts")["accounts"] == "3"
 
 

@@ -44,22 +44,28 @@ def test_report_fits_every_window_and_runs_nothing(report: Callable[..., Page], 
     current[10]["name"] = "x" * 300
     current[11]["phone_number"] = current[12]["phone_number"] = "+1 415 555 0100"
     page = report(baseline, current)
-    source = html.escape(page.data.decode())
-    frames = "\n".join(
-        f'<iframe width="{width}" height="600" srcdoc="{source}"></iframe>' for width in (320, 360, 800, 1280)
-    )
-    (tmp_path / "measuring.html").write_text(MEASURING.format(frames=frames), encoding="utf-8")
-    dom = browse(tmp_path / "measuring.html", tmp_path / "profile")
-    assert "<title>nothing ran</title>" in dom
-    found = re.search(r'<pre id="measured">(.*?)</pre>', dom, re.DOTALL)
-    assert found
-    rows = [row.split("|") for row in found[1].strip().splitlines()]
-    assert [int(row[0]) for row in rows] == [320, 360, 800, 1280]
+    rows = measured(page, tmp_path)
     headings = str(len(list(page.top.all("h3"))))
     for width, needed, title, count in rows:
         assert int(needed) <= int(width)
         assert title.startswith("puretalk_default: what changed")
         assert count == headings  # The browser takes the page apart as we do.
+
+
+def measured(page: Page, folder: Path) -> list[list[str]]:
+    """Show a page in windows of four widths; return of each its width, that of the page, its title, and its headings."""
+    source = html.escape(page.data.decode())
+    frames = "\n".join(
+        f'<iframe width="{width}" height="600" srcdoc="{source}"></iframe>' for width in (320, 360, 800, 1280)
+    )
+    (folder / "measuring.html").write_text(MEASURING.format(frames=frames), encoding="utf-8")
+    dom = browse(folder / "measuring.html", folder / "profile")
+    assert "<title>nothing ran</title>" in dom
+    found = re.search(r'<pre id="measured">(.*?)</pre>', dom, re.DOTALL)
+    assert found
+    rows = [row.split("|") for row in found[1].strip().splitlines()]
+    assert [int(row[0]) for row in rows] == [320, 360, 800, 1280]
+    return rows
 
 
 def browse(page: Path, profile: Path) -> str:
