@@ -54,10 +54,9 @@ def field_behaviour() -> dict[str, Any]:
 
 def widgets() -> dict[str, Any]:
     """Return ``get_connection_form_widgets``. Imports the web toolkit that only the web server has."""
-    # Airflow 2.11's; types are checked with 3.3, which does not have them.
-    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget  # type: ignore[import-not-found]
-    from flask_babel import lazy_gettext  # type: ignore[import-not-found]
-    from wtforms import PasswordField, StringField  # type: ignore[import-untyped]
+    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+    from flask_babel import lazy_gettext
+    from wtforms import PasswordField, StringField
 
     fields: dict[str, Any] = {}
     for name, field in _EXTRA_FIELDS.items():

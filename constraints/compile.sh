@@ -31,7 +31,7 @@ resolve constraints/airflow-3.3.txt 3.3.2 --group dev --group bench --group rele
 resolve constraints/airflow-3.2.txt 3.2.2 --group test --group build --exclude-newer 2026-07-01 $compat
 resolve constraints/airflow-3.1.txt 3.1.8 --group test --group build --exclude-newer 2026-05-01 $compat
 resolve constraints/airflow-3.0.txt 3.0.6 --group test --group build --exclude-newer 2025-11-01 $compat $asgiref $hatchling
-resolve constraints/airflow-2.11.txt 2.11.2 --group dev --exclude-newer 2026-05-01 $compat
+resolve constraints/airflow-2.11.txt 2.11.2 --group cluster --group lint --group types --group docs --group build --exclude-newer 2026-05-01 $compat
 
 floors=$(mktemp)
 trap 'rm -f "$floors"' EXIT

@@ -32,7 +32,7 @@ FIELDS = {
 
 has_flask_appbuilder = pytest.mark.skipif(
     importlib.util.find_spec("flask_appbuilder") is None,
-    reason="Airflow 3.2+ has no flask_appbuilder: metadata is used",
+    reason="no flask_appbuilder in this environment: Airflow 3.2 and newer make the form of the metadata",
 )
 
 
@@ -115,7 +115,7 @@ def test_airflows_own_schema_accepts_the_declaration(
 @has_flask_appbuilder
 def test_the_widgets_are_the_same_fields() -> None:
     """Airflow 2.11 builds the form from these: same names, labels and descriptions, one of them a password."""
-    from wtforms import PasswordField  # type: ignore[import-untyped]  # Airflow 2.11's dependency
+    from wtforms import PasswordField
 
     declared = connection_form.connection_type("")["conn-fields"]
     widgets = PuretalkHook.get_connection_form_widgets()

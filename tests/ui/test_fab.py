@@ -24,7 +24,7 @@ def fab(stored: Stored) -> Iterator[Pages]:
         from airflow.utils.db import initdb
 
         initdb()
-        from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder  # type: ignore[import-not-found]
+        from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
         with get_application_builder() as builder:
             security = builder.sm
@@ -37,6 +37,10 @@ def fab(stored: Stored) -> Iterator[Pages]:
                 for role in _ROLES
             }
             yield Pages(users)
+    # What follows in this process finds the auth manager that is configured; FAB's tables mean nothing to it.
+    from airflow.api_fastapi.app import purge_cached_app
+
+    purge_cached_app()
 
 
 @pytest.mark.parametrize("address", EVERY)

@@ -100,7 +100,10 @@ def test_pages_lead_to_one_another_in_the_frame(window: Any, stored: Stored) -> 
     playwright.expect(page.locator("h1")).to_have_text("What changed")
     page.get_by_label("Search").fill("verse")
     page.get_by_label("Search").press("Enter")
+    # The report before it has links in lists as well.
+    playwright.expect(page.locator("h1")).to_have_text("Search")
     page.locator("main li a").click()
+    playwright.expect(page.locator("#record")).to_be_attached()
     playwright.expect(page.locator("main")).to_contain_text(ASSISTANT)
     page.get_by_label("on").fill("2026-11-22")
     page.get_by_role("button", name="Show").click()
