@@ -1,4 +1,4 @@
-"""Folds the snapshots of a fleet day by day, and measures the history: its size, one more day, one assistant, one date.
+"""Folds the snapshots of a fleet day by day and measures the history: size, one more day, one assistant, its page, one date.
 
 In comes a number of assistants and of days; one assistant in a hundred has its prompt edited each day. Out come medians of
 seconds and of peak memory above the same process with everything imported. Each measurement is a process of its own, on a
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import resource
@@ -18,14 +19,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from benchmarks import arrow, stored
 from benchmarks.stored import ACCOUNT
+
+if TYPE_CHECKING:
+    from airflow_provider_puretalk.history.reader import HistoryFiles
 
 #: One assistant of so many is edited each day.
 EDITED_ONE_IN = 100
@@ -55,7 +61,8 @@ class Measured:
     """Medians of one number of days.
 
     :ivar snapshots: bytes of all snapshots, manifests among them; ``history`` those of the history.
-    :ivar fetched: bytes that the versions of one assistant take from an object store, in so many ``requests``.
+    :ivar fetched: bytes that the versions of one assistant take from an object store, in so many ``requests``; its page
+        inside Airflow takes ``page_fetched``.
     :ivar seconds: by what was done; ``peak_mb`` likewise.
     """
 
@@ -64,6 +71,7 @@ class Measured:
     history: int
     fetched: int
     requests: int
+    page_fetched: int
     seconds: dict[str, float]
     peak_mb: dict[str, float]
 
@@ -78,7 +86,7 @@ def measure(assistants: int, days: int, times: int) -> Measured:
         shutil.copytree(folder / "fleet", folder / "copy")
         runs: dict[str, list[dict[str, float]]] = {}
         for _ in range(times):
-            for what in ("read", "log", "at", "update"):
+            for what in ("read", "log", "page", "at", "update"):
                 shutil.rmtree(folder / "fleet")
                 shutil.copytree(folder / "copy", folder / "fleet")
                 runs.setdefault(what, []).append(_run(what, folder, assistants, days))
@@ -93,6 +101,7 @@ def measure(assistants: int, days: int, times: int) -> Measured:
         int(written["history"]),
         int(runs["log"][0]["fetched"]),
         int(runs["log"][0]["requests"]),
+        int(runs["page"][0]["fetched"]),
         seconds,
         peaks,
     )
@@ -105,11 +114,12 @@ def table(found: Sequence[Measured], assistants: int) -> list[str]:
     return [
         f"\n### The history of {assistants:,}, one assistant in {EDITED_ONE_IN} edited each day\n",
         "| days | all snapshots, MB | history, MB | reading one snapshot, s | folding one more, s | peak MB "
-        "| one assistant, s | whole fleet on a date, s | proving every day, s |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| one assistant, s | its page, s | whole fleet on a date, s | proving every day, s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(
             f"| {one.days:,} | {one.snapshots / 1e6:,.0f} | {one.history / 1e6:.2f} | {one.seconds['read']:.2f} "
             f"| {one.seconds['update']:.2f} | {one.peak_mb['update']:.0f} | {one.seconds['log']:.3f} "
+            f"| {one.seconds['page']:.3f} "
             f"| {one.seconds['at']:.2f} | {one.seconds['verify']:.0f} |"
             for one in found
         ),
@@ -127,6 +137,8 @@ def goals(found: Sequence[Measured]) -> list[tuple[str, float, float]]:
         ("versions of one assistant, s", first.seconds["log"], 0.1),
         ("the same from an object store, MB", first.fetched / 1e6, 2),
         ("the same from an object store, requests", first.requests, 6),
+        (f"the page of one assistant with {last.days:,} days, s", last.seconds["page"], 0.3),
+        ("the same from an object store, MB", last.page_fetched / 1e6, 2),
         ("the fleet on a date / reading one snapshot", first.seconds["at"] / first.seconds["read"], 2),
     ]
 
@@ -217,31 +229,54 @@ def _read(folder: str) -> None:
 
 def _log(folder: str) -> dict[str, float]:
     from airflow_provider_puretalk.history import History
-    from airflow_provider_puretalk.history.reader import HistoryFiles, existing_manifest
+    from airflow_provider_puretalk.history.reader import HistoryFiles
+
+    with _counted() as fetched:
+        files = HistoryFiles.open(folder, ACCOUNT)
+        if not History(files).log(_middle_of(files)):
+            raise SystemExit("There are no versions of it.")
+    return {"fetched": sum(fetched), "requests": len(fetched)}
+
+
+def _page(folder: str) -> dict[str, float]:
+    from airflow_provider_puretalk.history.reader import HistoryFiles
+    from airflow_provider_puretalk.ui import fleet, pages
+    from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
+
+    at = AccountAt(Destination(1, folder, None), ACCOUNT)
+    assistant_id = _middle_of(HistoryFiles.open(folder, ACCOUNT))
+    started = time.perf_counter()
+    with _counted() as fetched:
+        page = pages.assistant("", at, fleet.assistant(at, math.inf, assistant_id, None))
+    seconds = time.perf_counter() - started
+    return {"fetched": sum(fetched), "requests": len(fetched), "bytes": len(page.body), "seconds": seconds}
+
+
+def _middle_of(files: HistoryFiles) -> str:
+    """Return an assistant in the middle of the fleet."""
+    groups = files.manifest.files[0].groups
+    found: str = groups[len(groups) // 2].first_id
+    return found
+
+
+@contextmanager
+def _counted() -> Iterator[list[int]]:
+    """Yield the bytes of each request that an object store would be sent meanwhile."""
     from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 
     fetched: list[int] = []
+    read, read_part = Storage.read, Storage.read_part
 
-    class Counting(Storage):
-        """Counts what an object store would be sent requests for."""
-
-        def read(self, name: str) -> bytes:
-            data = super().read(name)
+    def counted(method: Callable[..., bytes]) -> Callable[..., bytes]:
+        def call(*arguments: Any) -> bytes:
+            data = method(*arguments)
             fetched.append(len(data))
             return data
 
-        def read_part(self, name: str, start: int, end: int) -> bytes:
-            fetched.append(end - start)
-            return super().read_part(name, start, end)
+        return call
 
-    storage = Counting(folder)
-    manifest = existing_manifest(storage, ACCOUNT)
-    files = HistoryFiles(storage, ACCOUNT, manifest)
-    # One in the middle of the fleet.
-    group = manifest.files[0].groups[len(manifest.files[0].groups) // 2]
-    if not History(files).log(group.first_id):
-        raise SystemExit("There are no versions of it.")
-    return {"fetched": sum(fetched), "requests": len(fetched)}
+    with patch.object(Storage, "read", counted(read)), patch.object(Storage, "read_part", counted(read_part)):
+        yield fetched
 
 
 def _at(folder: str, assistants: int, days: int) -> None:
@@ -269,7 +304,7 @@ def _verify(folder: str) -> None:
 def main() -> None:
     """Do one thing and print its figures; ``measure`` does all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("what", choices=["measure", "write", "read", "log", "at", "update", "verify"])
+    parser.add_argument("what", choices=["measure", "write", "read", "log", "page", "at", "update", "verify"])
     parser.add_argument("--folder")
     parser.add_argument("--assistants", type=int, default=10_000)
     parser.add_argument("--days", type=int, nargs="+", default=[365])
@@ -295,13 +330,15 @@ def main() -> None:
             _read(arguments.folder)
         case "log":
             figures = _log(arguments.folder)
+        case "page":
+            figures = _page(arguments.folder)
         case "at":
             _at(arguments.folder, arguments.assistants, arguments.days[0])
         case "update":
             _update(arguments.folder)
         case "verify":
             _verify(arguments.folder)
-    figures["seconds"] = time.perf_counter() - started
+    figures.setdefault("seconds", time.perf_counter() - started)
     figures["peak_mb"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print("FIGURES " + json.dumps(figures))
 

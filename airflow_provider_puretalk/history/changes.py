@@ -6,11 +6,12 @@ alone is no change, and fields that two neighbouring readings redact differently
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from airflow_provider_puretalk.history.versions import KEEP, Reading, Version
+from airflow_provider_puretalk.records.equality import equal
 from airflow_provider_puretalk.records.field_classes import FieldClass, field_class
 from airflow_provider_puretalk.records.field_diff import Path, differences
 from airflow_provider_puretalk.records.field_paths import ABSENT, Pattern, below, parse_names
@@ -133,36 +134,55 @@ class LogEntry:
         }
 
 
-def entries(versions: Sequence[Version], readings: Readings) -> Iterator[LogEntry]:
-    """Yield what happened to one assistant, oldest first.
+class Transition(NamedTuple):
+    """What becomes of an assistant's versions: one begins, follows another, or ends.
+
+    :ivar what: ``changed`` where one follows the other, also where nothing that counts differs.
+    :ivar at: index of the first reading that shows it.
+    :ivar version: the newer one; the one that ended where ``what`` is ``removed``.
+    :ivar before: the older one, where ``what`` is ``changed``.
+    """
+
+    what: What
+    at: int
+    version: Version
+    before: Version | None = None
+
+
+def transitions(versions: Iterable[Version], readings: Readings) -> Iterator[Transition]:
+    """Yield the transitions of one assistant, oldest first. Nothing is compared.
 
     :param versions: all that are known of it, oldest first.
     """
     before: Version | None = None
     for version in versions:
-        if before is not None and before.end == version.first:
-            if (entry := _changed(before, version, readings)) is not None:
-                yield entry
+        if before is None:
+            what: What = "first" if readings.begins_at(version.first) else "added"
+            yield Transition(what, version.first, version)
+        elif before.end == version.first:
+            yield Transition("changed", version.first, version, before)
         else:
-            if before is not None:
-                yield _ended(before, readings)
-            yield _begun(before, version, readings)
+            assert before.end is not None
+            yield Transition("removed", before.end, before)
+            yield Transition("returned", version.first, version)
         before = version
     if before is not None and before.end is not None:
-        yield _ended(before, readings)
+        yield Transition("removed", before.end, before)
 
 
-def _begun(before: Version | None, version: Version, readings: Readings) -> LogEntry:
-    if before is not None:
-        what: What = "returned"
-    else:
-        what = "first" if readings.begins_at(version.first) else "added"
-    return _entry(what, version, version.first, readings, updated_at=_updated_at(version))
+def entries(versions: Iterable[Version], readings: Readings) -> Iterator[LogEntry]:
+    """Yield what happened to one assistant, oldest first.
 
-
-def _ended(version: Version, readings: Readings) -> LogEntry:
-    assert version.end is not None
-    return _entry("removed", version, version.end, readings)
+    :param versions: all that are known of it, oldest first.
+    """
+    for what, index, version, before in transitions(versions, readings):
+        if before is not None:
+            if (entry := _changed(before, version, readings)) is not None:
+                yield entry
+        elif what == "removed":
+            yield _entry(what, version, index, readings)
+        else:
+            yield _entry(what, version, index, readings, updated_at=_updated_at(version))
 
 
 def _changed(before: Version, after: Version, readings: Readings) -> LogEntry | None:
@@ -188,6 +208,23 @@ def field_changes(before: Version, after: Version, readings: Readings) -> Iterat
         before.record, after.record, leave_out=[_IGNORED, *incomparable], unknowable=incomparable
     ):
         yield FieldChange(path, old, new)
+
+
+def changed_classes(before: Version, after: Version, readings: Readings) -> set[FieldClass]:
+    """Return the classes of the :func:`field_changes`: of each class only one change is searched for, which takes less."""
+    incomparable = parse_names("redact", readings.boundary(after.first))
+    leave_out = [_IGNORED, *incomparable]
+    found = set[FieldClass]()
+    for name in before.record.keys() | after.record.keys():
+        old, new = before.record.get(name, ABSENT), after.record.get(name, ABSENT)
+        if equal(old, new) or field_class(name) in found:
+            continue
+        inside = below(leave_out, name)
+        if () not in inside and any(
+            differences(old, new, leave_out=inside, unknowable=below(incomparable, name), path=(name,))
+        ):
+            found.add(field_class(name))
+    return found
 
 
 def _entry(what: What, version: Version, index: int, readings: Readings, **more: Any) -> LogEntry:

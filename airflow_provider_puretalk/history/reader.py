@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from airflow_provider_puretalk import time_limit
 from airflow_provider_puretalk.cycle_collector import collector_paused
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
@@ -243,6 +244,7 @@ class HistoryFiles:
                 yield identity, began, record.get("name")
 
     def _decoded(self, file: VersionFile, rows: Any) -> list[Version]:
+        time_limit.check()
         if not len(rows):
             return []
         with damage_as_error(file.where), collector_paused():

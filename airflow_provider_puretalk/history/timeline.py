@@ -11,7 +11,7 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 
-from airflow_provider_puretalk.history.changes import LogEntry, Readings, entries
+from airflow_provider_puretalk.history.changes import Readings, changed_classes, transitions
 from airflow_provider_puretalk.history.versions import FORGOTTEN, Reading, Version
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.format import naming
@@ -56,11 +56,14 @@ def timeline(versions: Iterable[Version], readings: Readings, chosen: range) -> 
     :param chosen: the indexes of the readings.
     """
     counts = {index: Counter[str]() for index in chosen}
-    place = {readings[index].snapshot: index for index in chosen}
-    for entry in _entries(versions, readings):
-        if entry.what != "first" and (index := place.get(entry.reading.snapshot)) is not None:
-            counts[index][entry.what] += 1
-            counts[index].update({change.field_class for change in entry.fields})
+    for _, group in itertools.groupby(versions, key=attrgetter("assistant_id")):
+        for what, index, version, before in transitions(group, readings):
+            if index not in chosen or what == "first":
+                continue  # Comparing takes most of the time.
+            if before is None:
+                counts[index][what] += 1
+            elif classes := changed_classes(before, version, readings):
+                counts[index].update((what, *classes))
     usual = _usual_pause(readings)
     for index in chosen:
         reading, previous = readings[index], readings[index - 1] if index else None
@@ -73,11 +76,6 @@ def timeline(versions: Iterable[Version], readings: Readings, chosen: range) -> 
 def of_incomplete(reading: Reading) -> TimelineEntry:
     """Return the line of a reading that was seen and not folded."""
     return TimelineEntry(reading, None, ("incomplete: it proves nothing of what it lacks, and is not folded",))
-
-
-def _entries(versions: Iterable[Version], readings: Readings) -> Iterator[LogEntry]:
-    for _, group in itertools.groupby(versions, key=attrgetter("assistant_id")):
-        yield from entries([*group], readings)
 
 
 def _notes(readings: Readings, index: int, previous: Reading | None, usual: timedelta | None) -> Iterator[str]:

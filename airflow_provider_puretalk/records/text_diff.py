@@ -15,6 +15,8 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import NamedTuple
 
+from airflow_provider_puretalk import time_limit
+
 #: Steps that difflib may take at worst, for one pair of texts and for a whole report. A prompt of 4 KB that was wholly
 #: rewritten may take 8 million; ten million are a second at worst.
 _MAX_STEPS_PER_TEXT, MAX_STEPS = 10_000_000, 1_000_000_000
@@ -81,6 +83,7 @@ def word_diff(old: str, new: str, effort: Effort | None = None) -> list[Run]:
 
     :param effort: the budget of the whole report.
     """
+    time_limit.check()
     effort = effort or Effort()
     mine = effort.part(_MAX_STEPS_PER_TEXT)
     runs: list[Run] = []

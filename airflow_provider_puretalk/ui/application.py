@@ -62,8 +62,8 @@ async def accounts(request: Request, readable: Readable) -> Response:
 @router.get("/{place:int}/{account}")
 async def account(request: Request, at: ReadableAccount) -> Response:
     """Show the timeline of an account."""
-    found = await _of_account(at, fleet.timeline)
-    return await asyncio.to_thread(pages.timeline, _root(request), at, found)
+    root = _root(request)
+    return await _of_account(at, lambda one, until: pages.timeline(root, one, fleet.timeline(one, until)))
 
 
 @router.get("/{place:int}/{account}/compare")
@@ -78,23 +78,26 @@ async def compare(request: Request, at: ReadableAccount, baseline: str = "", sna
 @router.get("/{place:int}/{account}/assistant")
 async def assistant(request: Request, at: ReadableAccount, id: str = "", on: str = "") -> Response:
     """Show one assistant: its log, since when its prompt stands, its record on a date."""
-    found = await _of_account(at, lambda one, until: fleet.assistant(one, until, id, on or None))
-    return await asyncio.to_thread(pages.assistant, _root(request), at, found)
+    root = _root(request)
+    return await _of_account(
+        at, lambda one, until: pages.assistant(root, one, fleet.assistant(one, until, id, on or None))
+    )
 
 
 @router.get("/{place:int}/{account}/numbers")
 async def numbers(request: Request, at: ReadableAccount) -> Response:
     """Show the phone numbers, and who is on them since when."""
-    found = await _of_account(at, fleet.numbers)
-    return await asyncio.to_thread(pages.numbers, _root(request), at, found)
+    root = _root(request)
+    return await _of_account(at, lambda one, until: pages.numbers(root, one, fleet.numbers(one, until)))
 
 
 @router.get("/{place:int}/{account}/search")
 async def search(request: Request, at: ReadableAccount, text: str = "") -> Response:
     """Show the assistants whose name, number or prompt holds a text."""
-    text_in_it = text.strip()
-    found = await _of_account(at, lambda one, until: fleet.search(one, until, text_in_it)) if text_in_it else None
-    return await asyncio.to_thread(pages.search, _root(request), at, text_in_it, found)
+    root, part = _root(request), text.strip()
+    if not part:
+        return pages.search(root, at, part, None)
+    return await _of_account(at, lambda one, until: pages.search(root, one, part, fleet.search(one, until, part)))
 
 
 def _root(request: Request) -> str:

@@ -105,8 +105,11 @@ def timeline(at: AccountAt, until: float) -> Timeline:
     storage = Storage(at.destination.url)
     names = reader.snapshot_names(storage, layout.account_folder(at.account))
     if storage.exists(history_layout.manifest_file(at.account)):
-        entries = _whole(at).timeline()[::-1]
-        return Timeline(entries[:MOST_ROWS], True, max(0, len(entries) - MOST_ROWS))
+        opened = _whole(at)
+        moments = sorted(reading.finished_at for reading in (*opened.readings, *opened.incomplete))
+        # What is not shown is not compared.
+        entries = opened.timeline(since=moments[-MOST_ROWS] if len(moments) > MOST_ROWS else None)
+        return Timeline(entries[-MOST_ROWS:][::-1], True, max(0, len(moments) - MOST_ROWS))
     if not names:
         raise NotThereError(f"There is nothing of {at.account} here.")
     found = []

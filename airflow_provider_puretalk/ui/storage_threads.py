@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from airflow_provider_puretalk import time_limit
 from airflow_provider_puretalk.daemon_pool import DaemonPool
+from airflow_provider_puretalk.time_limit import TimeLimitError
 from airflow_provider_puretalk.ui.destinations import Destination
 
 _Result = TypeVar("_Result")
@@ -34,10 +36,19 @@ class StorageThreads:
         """Do some work with a destination.
 
         :param work: is given the destination, and when it should be over, in seconds of the monotonic clock.
-        :raises TimeoutError: it took too long. Work that has begun goes on; what has not is given up.
+        :raises TimeoutError: it took too long. Work that has begun ends where it next checks the time; what has not is given
+            up.
         """
         if destination not in self._pools:
             self._pools[destination] = DaemonPool(_THREADS, "puretalk-pages")
-        until = time.monotonic() + _SOFT_LIMIT
-        future = self._pools[destination].submit(work, destination, until)
-        return await asyncio.wait_for(asyncio.wrap_future(future), TIME_LIMIT)
+        begun = time.monotonic()
+
+        def limited() -> _Result:
+            with time_limit.ends_at(begun + TIME_LIMIT):
+                return work(destination, begun + _SOFT_LIMIT)
+
+        future = self._pools[destination].submit(limited)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), TIME_LIMIT)
+        except TimeLimitError:
+            raise TimeoutError from None

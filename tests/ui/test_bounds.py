@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
+import math
+import random
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.ui import storage_threads, task_snapshots
+from airflow_provider_puretalk import history, time_limit
+from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.time_limit import TimeLimitError
+from airflow_provider_puretalk.ui import fleet, storage_threads, task_snapshots
+from airflow_provider_puretalk.ui import pages as pages_of
+from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
+from tests.history.snapshots import ACCOUNT, record, take
 from tests.snapshots.report.reading import Page
-from tests.ui.conftest import RUNS, Pages, Stored
+from tests.ui.conftest import ASSISTANT, RUNS, Pages, Stored
 from tests.ui.test_access import ADDRESSES, EVERY
 
 
@@ -69,6 +81,91 @@ def test_storage_that_hangs_is_a_sentence_and_holds_nothing_up(
         text = Page(answer.content).top.words
         assert "The storage did not answer in time, or what lies there is too much to be read for a page." in text
         assert not of_all or "acme" in text  # What lies elsewhere is shown.
+
+
+#: What each page of an account does, without its request.
+WORK: dict[str, Callable[[AccountAt, float], object]] = {
+    "timeline": lambda at, until: pages_of.timeline("", at, fleet.timeline(at, until)),
+    "numbers": lambda at, until: pages_of.numbers("", at, fleet.numbers(at, until)),
+    "search": lambda at, until: pages_of.search("", at, "verse", fleet.search(at, until, "verse")),
+    "assistant": lambda at, until: pages_of.assistant("", at, fleet.assistant(at, until, ASSISTANT, None)),
+    "compare": lambda at, until: fleet.compare(
+        at, until, "20261122T000000Z", "20261123T000000Z", pages_of.report_of("", at)
+    ),
+}
+
+
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
+def test_work_for_a_page_ends_wherever_its_time_is_up(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch, work: Callable[[AccountAt, float], object]
+) -> None:
+    """It checks the time again and again; no check is swallowed by what would go on without a file or a row."""
+    at = AccountAt(Destination(1, str(stored.root), None), "acme")
+    checks = 0
+    for last in itertools.count():
+        ticks = itertools.count()
+        monkeypatch.setattr(time_limit, "time", SimpleNamespace(monotonic=lambda ticks=ticks: next(ticks)))
+        try:
+            with time_limit.ends_at(last - 1):
+                work(at, math.inf)
+        except TimeLimitError:
+            assert next(ticks) == last + 1
+            checks += 1
+        else:
+            break
+    assert checks >= 3
+
+
+def test_a_thread_is_free_again_when_its_request_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that takes too long ends with the sentence on the page: the next request finds a thread."""
+    threads, destination = storage_threads.StorageThreads(), Destination(1, "/", None)
+
+    def endless(_: Destination, until: float) -> None:
+        while True:
+            time_limit.check()
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            await threads.run(destination, endless)
+
+    async def occupy_all_threads_and_work_again() -> str:
+        monkeypatch.setattr(storage_threads, "TIME_LIMIT", 0.05)
+        await asyncio.gather(*(give_up() for _ in range(3 * storage_threads._THREADS)))
+        monkeypatch.setattr(storage_threads, "TIME_LIMIT", 60.0)
+        return await threads.run(destination, lambda _, until: "done")
+
+    assert asyncio.run(occupy_all_threads_and_work_again()) == "done"
+
+
+@pytest.mark.long
+@pytest.mark.any_airflow
+def test_page_of_one_assistant_reads_little_of_a_long_history(
+    database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most 2 MB of a thousand days in which its prompt was edited each day, as one more of a fleet is."""
+    dice = random.Random(1)
+    words = [f"word{number}" for number in range(2_000)]
+    prompts = [[" ".join(dice.choices(words, k=12)) for _ in range(40)] for _ in range(30)]
+    for day in range(1_000):
+        for prompt in (prompts[0], dice.choice(prompts)):
+            prompt[dice.randrange(len(prompt))] = " ".join(dice.choices(words, k=12))
+        take(tmp_path, day, [record(f"{at:02}", prompt="\n".join(prompt)) for at, prompt in enumerate(prompts)])
+    history.update(tmp_path, ACCOUNT, keep="forever")
+    fetched = list[int]()
+
+    def counting(method: Callable[..., bytes]) -> Callable[..., bytes]:
+        def call(*arguments: Any) -> bytes:
+            data = method(*arguments)
+            fetched.append(len(data))
+            return data
+
+        return call
+
+    for name in ("read", "read_part"):
+        monkeypatch.setattr(Storage, name, counting(getattr(Storage, name)))
+    found = fleet.assistant(AccountAt(Destination(1, str(tmp_path), None), ACCOUNT), math.inf, "00", None)
+    assert found.more == 1_000 - fleet.MOST_ROWS
+    assert 0 < sum(fetched) <= 2_000_000
 
 
 def test_limit_of_a_request_is_below_ten_seconds() -> None:

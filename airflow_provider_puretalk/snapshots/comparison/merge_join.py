@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from airflow_provider_puretalk import time_limit
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES, FieldClass, field_class
@@ -113,6 +114,7 @@ class Merge:
         :param additions: whether an assistant that only the current side has counts as added; ``removals`` likewise.
         """
         while baseline.line is not None or current.line is not None:
+            time_limit.check()
             if baseline.line == current.line:
                 self._same(current.record)
                 baseline.advance()

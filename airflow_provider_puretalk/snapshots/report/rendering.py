@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from airflow_provider_puretalk import time_limit
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.report.standing import Standings
@@ -67,7 +68,9 @@ def pieces(
         max_notes=_MAX_NOTES,
         **values,
     )
-    yield from view.space.count(rendered)
+    for piece in view.space.count(rendered):
+        time_limit.check()
+        yield piece
 
 
 def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:

@@ -22,12 +22,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from fsspec.callbacks import Callback
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_puretalk import locations, params, temporary
+from airflow_provider_puretalk import locations, params, temporary, time_limit
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied, lacks_reason, translate
+from airflow_provider_puretalk.time_limit import TimeLimitError
 
 try:
     from airflow.sdk.io import attach
@@ -220,7 +222,7 @@ class Storage:
         with temporary.local_file(what) as copy:
             with self._errors(name):
                 try:
-                    self._fs.get_file(self._path(name), str(copy))
+                    self._fs.get_file(self._path(name), str(copy), **_checking_time())
                 except OSError as error:
                     if not temporary.is_of_local_file(error, copy):
                         raise
@@ -480,9 +482,10 @@ class Storage:
     def _errors(self, name: str, *, writing: bool = False, verb: str | None = None) -> Iterator[None]:
         """Translate errors of storage libraries; a missing file stays a ``FileNotFoundError`` for readers."""
         where = self.url_of(name) if name else self.url
+        time_limit.check()
         try:
             yield
-        except (PuretalkError, FileExistsError):
+        except (PuretalkError, FileExistsError, TimeLimitError):
             raise
         except Exception as error:  # Each storage library has its own errors, without a common base class.
             translated = translate(error, where, writing=writing, verb=verb)
@@ -491,6 +494,15 @@ class Storage:
             if translated is error:
                 raise
             raise translated from error
+
+
+def _checking_time() -> dict[str, Any]:
+    """Return the option with which a library that fetches a file checks the time limit after each piece."""
+    end = time_limit.end()
+    if end is None:
+        return {}
+    # Libraries fetch in threads of their own, which have no limit.
+    return {"callback": Callback(hooks={"time limit": lambda *_, **__: time_limit.check(end)})}
 
 
 def _how_to_install(scheme: str) -> str:
