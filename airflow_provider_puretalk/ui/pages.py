@@ -25,12 +25,18 @@ from airflow_provider_puretalk.snapshots.report.view_model import format_change
 from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
 from airflow_provider_puretalk.ui.fleet import MOST_EARLIER, Assistant, Listed, Timeline
 from airflow_provider_puretalk.ui.headers import content_security_policy
-from airflow_provider_puretalk.ui.task_snapshots import TaskInstance, TaskSnapshots
+from airflow_provider_puretalk.ui.task_snapshots import TakenBy, TaskInstance, TaskSnapshots
 from airflow_provider_puretalk.ui.timeline_chart import KINDS, timeline_chart
 
 #: What was found below a destination, or why nothing could be.
 Found: TypeAlias = "tuple[Destination, TaskSnapshots | str]"
 
+#: What a snapshot is to the task on whose page it is.
+_HEADINGS = {
+    TakenBy.TASK: "Snapshot",
+    TakenBy.RUN: "Snapshot of this run",
+    TakenBy.SOURCE: "Snapshot that started this run",
+}
 #: Bytes that a manifest takes in a page.
 _MAX_MANIFEST = 200_000
 #: Bytes of the values of one assistant in a page, and fields of one entry of its log.
@@ -43,10 +49,17 @@ def task_instance(instance: TaskInstance, found: Sequence[Found]) -> Response:
     failures = [(destination, sentence) for destination, sentence in found if isinstance(sentence, str)]
     shown = [(destination, one) for destination, one in found if isinstance(one, TaskSnapshots)]
     # What a task took itself counts more than what its run took, whatever destination it is in.
-    if any(one.is_own for _, one in shown):
-        shown = [(destination, one) for destination, one in shown if one.is_own]
+    nearest = min((one.taken_by for _, one in shown if one.shown), default=None)
+    shown = [(destination, one) for destination, one in shown if not one.shown or one.taken_by == nearest]
     reports = [one.report.html for _, several in shown for one in several.shown if one.report and one.report.html]
-    return _page("task_instance.html.j2", reports=reports, instance=instance, found=shown, failures=failures)
+    return _page(
+        "task_instance.html.j2",
+        reports=reports,
+        instance=instance,
+        found=shown,
+        failures=failures,
+        headings=_HEADINGS,
+    )
 
 
 def accounts(root: str, found: Sequence[tuple[Destination, Listed | str]]) -> Response:

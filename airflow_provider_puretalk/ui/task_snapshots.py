@@ -1,11 +1,13 @@
-"""Finds the snapshots of a run of a DAG, by what their manifests say of their source, and the reports beside them."""
+"""Finds the snapshots that a task is about, by what their manifests say of their source, and the reports beside them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import IntEnum
+from functools import partial
 from typing import Final
 
 from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshotError
@@ -62,55 +64,66 @@ class TaskSnapshot:
     others: list[str] = field(default_factory=list)
 
 
+class TakenBy(IntEnum):
+    """Who took snapshots, the nearest to a task first: itself, its run, a run whose events started its run."""
+
+    TASK = 0
+    RUN = 1
+    SOURCE = 2
+
+
 @dataclass(slots=True)
 class TaskSnapshots:
     """What was found of a task instance.
 
-    :ivar is_own: whether the task took the snapshots itself; otherwise they are its run's.
     :ivar more: how many are not shown.
     :ivar is_complete: whether all that had to be was searched in time.
     """
 
     shown: list[TaskSnapshot]
-    is_own: bool = False
+    taken_by: TakenBy
     more: int = 0
     is_complete: bool = True
 
 
-def find(destination: Destination, instance: TaskInstance, until: float) -> TaskSnapshots:
-    """Find the snapshots that a task took or, where it took none, those of its run, the last first.
+def find(
+    destination: Destination, instance: TaskInstance, started_by: Sequence[TaskInstance], until: float
+) -> TaskSnapshots:
+    """Find the snapshots that a task took, else those of its run, else those that started its run; the last first.
 
     Names of snapshots are for people and may be anything, so manifests are read: first those whose names are nearest to
-    the moment in the run's id, at most :data:`MOST_MANIFESTS` of an account.
+    the moments in the runs' ids, at most :data:`MOST_MANIFESTS` of an account.
 
+    :param started_by: the task instances whose asset events started the run.
     :param until: when to end with what was found, in seconds of the monotonic clock.
     """
     storage = Storage(destination.url)
+    run_ids = [instance.run_id, *(one.run_id for one in started_by)]
     accounts = {
-        account: _nearest(reader.snapshot_names(storage, folder), instance.run_id)
+        account: _nearest(reader.snapshot_names(storage, folder), run_ids)
         for folder in storage.names()
         if (account := layout.value_of("account", folder))
     }
+    runs = {(one.dag_id, one.run_id) for one in (instance, *started_by)}
     found: list[Manifest] = []
     is_complete = True
     for begin, end in ((0, _NEAREST), (_NEAREST, MOST_MANIFESTS)):
-        for account, names in accounts.items():
+        for manifest in _read(storage, {account: names[begin:end] for account, names in accounts.items()}):
+            if manifest is not None and (manifest.source.dag_id, manifest.source.run_id) in runs:
+                found.append(manifest)
             if time.monotonic() > until:
                 is_complete = False
                 break
-            found += _of_run(storage, account, names[begin:end], instance)
-        if found:
+        if found or not is_complete:
             break
-    own = [one for one in found if _is_of(one, instance)]
-    if not own and instance.map_index is not None:
-        found = [one for one in found if one.source.map_index == instance.map_index] or found
-    chosen = sorted(own or found, key=reader.reading_order, reverse=True)
+    taken_by, chosen = _chosen(found, instance, started_by)
+    chosen.sort(key=reader.reading_order, reverse=True)
     shown = [TaskSnapshot(manifest) for manifest in chosen[:MOST_SHOWN]]
     allowance = MAX_REPORTS
     for one in shown:
         _add_report(storage, one, allowance)
         allowance -= len(one.report.html or "") if one.report else 0
-    return TaskSnapshots(shown, bool(own), len(chosen) - len(shown), is_complete)
+    return TaskSnapshots(shown, taken_by, len(chosen) - len(shown), is_complete)
 
 
 def read_bounded(storage: Storage, account: str, name: str) -> Manifest:
@@ -126,12 +139,13 @@ def read_bounded(storage: Storage, account: str, name: str) -> Manifest:
     return reader.parse_in(storage, path, data)
 
 
-def _nearest(names: Sequence[str], run_id: str) -> list[str]:
+def _nearest(names: Sequence[str], run_ids: Sequence[str]) -> list[str]:
     """Sort names of snapshots by how near they are to a run's moment; those without one come last, the newest first."""
-    moment = _moment(run_id.rpartition("__")[2]) or datetime.max.replace(tzinfo=UTC)
+    moments = [moment for run_id in run_ids if (moment := _moment(run_id.rpartition("__")[2]))]
+    moments = moments or [datetime.max.replace(tzinfo=UTC)]
     dated = {name: found for name in names if (found := _moment(name))}
     undated = sorted((name for name in names if name not in dated), reverse=True)
-    return [*sorted(dated, key=lambda name: abs(moment - dated[name])), *undated]
+    return [*sorted(dated, key=lambda name: min(abs(moment - dated[name]) for moment in moments)), *undated]
 
 
 def _moment(text: str) -> datetime | None:
@@ -142,21 +156,38 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _of_run(storage: Storage, account: str, names: list[str], instance: TaskInstance) -> Iterator[Manifest]:
-    def read(name: str) -> Manifest | None:
+def _read(storage: Storage, names_of: Mapping[str, list[str]]) -> Iterator[Manifest | None]:
+    """Read manifests, account by account; None for one that cannot be read."""
+
+    def read(account: str, name: str) -> Manifest | None:
         try:
             return read_bounded(storage, account, name)
         except (FileNotFoundError, PuretalkSnapshotError, AccessDenied):
             return None
 
-    for manifest in reader.concurrently(read, names):
-        if manifest and (manifest.source.dag_id, manifest.source.run_id) == (instance.dag_id, instance.run_id):
-            yield manifest
+    for account, names in names_of.items():
+        yield from reader.concurrently(partial(read, account), names)
 
 
-def _is_of(manifest: Manifest, instance: TaskInstance) -> bool:
-    source = manifest.source
-    return (source.task_id, source.map_index) == (instance.task_id, instance.map_index)
+def _chosen(
+    found: Sequence[Manifest], instance: TaskInstance, started_by: Sequence[TaskInstance]
+) -> tuple[TakenBy, list[Manifest]]:
+    """Choose what a task is about, of the snapshots of its run and of those that started it."""
+    taken_by, chosen = _of(found, instance)
+    if chosen:
+        return taken_by, chosen
+    # The event of a snapshot may come of the task that took it, or of one that compared it.
+    sources = {(one.account, one.snapshot): one for source in started_by for one in _of(found, source)[1]}
+    return TakenBy.SOURCE, [*sources.values()]
+
+
+def _of(found: Sequence[Manifest], instance: TaskInstance) -> tuple[TakenBy, list[Manifest]]:
+    """Return what a task instance took; else what its run took, of that what has the index of its own, if anything."""
+    of_run = [one for one in found if (one.source.dag_id, one.source.run_id) == (instance.dag_id, instance.run_id)]
+    same_index = [one for one in of_run if one.source.map_index == instance.map_index]
+    if own := [one for one in same_index if one.source.task_id == instance.task_id]:
+        return TakenBy.TASK, own
+    return TakenBy.RUN, same_index if same_index and instance.map_index is not None else of_run
 
 
 def _add_report(storage: Storage, found: TaskSnapshot, allowance: int) -> None:

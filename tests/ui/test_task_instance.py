@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,85 @@ def test_instance_of_a_mapped_task_shows_its_own_snapshot(pages: Pages, stored: 
         (snapshot,) = snapshots_in(show(pages, task_id, run, "1"))
         assert next(snapshot.all("p", "account")).words == "south"
     assert len(snapshots_in(show(pages, "notify", run))) == 2
+    for path in paths:
+        path.unlink()
+
+
+@pytest.fixture
+def started(database: None) -> Iterator[Callable[..., str]]:
+    """Make a run that asset events of task instances started, as Airflow stores it; its id."""
+    from airflow.models.asset import AssetEvent
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        made = list[Any]()
+
+        def start(*sources: tuple[str | None, str | None, str | None, int | None]) -> str:
+            moment = datetime(2026, 12, 24, len(made), tzinfo=UTC)
+            run_id = f"asset_triggered__{moment.isoformat()}_x7"
+            run = DagRun(
+                dag_id="consumer", run_id=run_id, run_type="asset_triggered", run_after=moment, state="success"
+            )
+            for dag_id, task_id, source_run_id, map_index in sources:
+                event = AssetEvent(
+                    asset_id=1,
+                    extra={},
+                    source_dag_id=dag_id,
+                    source_task_id=task_id,
+                    source_run_id=source_run_id,
+                    source_map_index=map_index,
+                    timestamp=moment,
+                )
+                run.consumed_asset_events.append(event)
+                made.append(event)
+            made.append(run)
+            session.add_all([run, *run.consumed_asset_events])
+            session.commit()
+            return run_id
+
+        yield start
+        for one in reversed(made):
+            session.delete(one)
+
+
+def test_run_that_an_event_started_shows_the_snapshot_of_that(
+    pages: Pages, stored: Stored, started: Callable[..., str]
+) -> None:
+    """A comparison in a DAG of its own, which the snapshot's asset event starts: with its report."""
+    run = started((DAG, "snapshot", RUNS[1], -1), (None, None, None, None))
+    (snapshot,) = snapshots_in(show(pages, "compare", run, dag_id="consumer"))
+    assert heading(snapshot) == f"Snapshot that started this run {stored.snapshots[1]['snapshot']}"
+    (frame,) = snapshot.all("iframe")
+    assert "You now answer in verse." in str(frame.attributes["srcdoc"])
+
+
+def test_event_of_another_task_leads_to_the_snapshot_of_its_run(
+    pages: Pages, stored: Stored, started: Callable[..., str]
+) -> None:
+    """Comparisons emit events too; several events show the snapshots of all of them, the last first."""
+    run = started((DAG, "compare", RUNS[1], -1), (DAG, "snapshot", RUNS[0], -1), (DAG, "snapshot", RUNS[1], -1))
+    found = snapshots_in(show(pages, "compare", run, dag_id="consumer"))
+    assert [heading(one).rpartition(" ")[2] for one in found] == [
+        *(stored.snapshots[1]["snapshot"], stored.snapshots[0]["snapshot"])
+    ]
+
+
+def test_event_of_a_mapped_instance_leads_to_its_own_snapshot(
+    pages: Pages, stored: Stored, started: Callable[..., str]
+) -> None:
+    """And what a run took itself counts more than what started it."""
+    source = "scheduled__2026-11-26T00:00:00+00:00"
+    paths = [
+        add(stored, "20261126T000000Z", account, run_id=source, task_id="take", map_index=index)
+        for index, account in enumerate(("north", "south"))
+    ]
+    run = started((DAG, "take", source, 1))
+    (snapshot,) = snapshots_in(show(pages, "compare", run, dag_id="consumer"))
+    assert next(snapshot.all("p", "account")).words == "south"
+    paths.append(add(stored, "20261224T000000Z", "own", dag_id="consumer", run_id=run, task_id="take"))
+    (snapshot,) = snapshots_in(show(pages, "compare", run, dag_id="consumer"))
+    assert heading(snapshot) == "Snapshot of this run 20261224T000000Z"
     for path in paths:
         path.unlink()
 
