@@ -21,7 +21,8 @@ def _rooms() -> Any:
 
 def test_the_drawing_is_made_from_the_rules() -> None:
     """Another room or arrow in pyproject.toml makes it stale: `.ci/rooms.py` draws it anew."""
-    assert (CLONE / "docs" / "images" / "rooms.svg").read_text() == _rooms().drawing()
+    drawn = (CLONE / "docs" / "images" / "rooms.svg").read_text()
+    assert drawn == _rooms().drawing(), "run .ci/rooms.py, and commit docs/images/rooms.svg"
 
 
 def test_the_page_describes_every_room_in_the_row_where_it_stands() -> None:

@@ -26,7 +26,8 @@ def _generator() -> Any:
 
 def test_it_is_the_one_that_the_generator_writes() -> None:
     """Another version or dependency in the project makes it stale: `.ci/sbom.py` writes it anew."""
-    assert (CLONE / "sbom.cdx.json").read_text() == _generator().document()
+    written = (CLONE / "sbom.cdx.json").read_text()
+    assert written == _generator().document(), "run .ci/sbom.py, and commit sbom.cdx.json"
 
 
 def test_it_names_the_package_and_every_declared_dependency() -> None:
