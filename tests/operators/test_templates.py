@@ -38,6 +38,7 @@ NOT_TEMPLATED = {
     "dry_run",
     "emit_partition",
     "fail_on_change",
+    "names_of_assistants",
     "rebuild",
     "require_history",
     "strict",
