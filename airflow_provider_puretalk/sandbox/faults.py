@@ -139,11 +139,13 @@ class FaultList:
     """The rules in force. Safe to use from several threads.
 
     :param seed: what the requests are drawn from that a rule with a ``share`` fits.
+    :ivar taken: how many requests a rule was used for so far.
     """
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
         self._lock = threading.Lock()
         self._faults = list(faults)
+        self.taken = 0
         self._drawing = Random(f"puretalk-sandbox:faults:{seed}")
 
     def add(self, *faults: Fault | str) -> None:
@@ -180,6 +182,7 @@ class FaultList:
                     continue
                 if fault.share is not None and self._drawing.random() >= fault.share:
                     continue
+                self.taken += 1
                 if fault.times == 1:
                     del self._faults[place]
                 elif fault.times is not None:

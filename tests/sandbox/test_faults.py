@@ -206,6 +206,7 @@ def test_a_share_is_of_the_requests_that_fit():
     assert drawn[0] == drawn[1]
     assert 60 <= drawn[0].count(503) <= 140
     assert drawn[0].count(429) == 3
+    assert faults.taken == sum(code is not None for code in drawn[1])
 
 
 @pytest.mark.parametrize(
