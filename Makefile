@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster lint format types docs bench wheel wheel-airflow-2.11 audit constraints clean
+.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster many-accounts lint format types docs bench wheel wheel-airflow-2.11 audit constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -50,6 +50,9 @@ matrix:  ## Run them on each Airflow and Python at hand, and with the lowest ver
 
 test-cluster: .venv/dev.stamp  ## Run the tests that need a running Airflow on PostgreSQL (some minutes)
 	.venv/bin/python -m pytest -m cluster tests/cluster $(ARGS)
+
+many-accounts: .venv/dev.stamp  ## Read 300 accounts on Celery workers, one of which is killed (an hour; ARGS="--accounts 60")
+	.venv/bin/python -m tests.cluster $(ARGS)
 
 lint: .venv/dev.stamp  ## Check style, formatting, and which room imports which
 	.venv/bin/ruff check .

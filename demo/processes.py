@@ -92,11 +92,24 @@ class Programs:
             if process.poll() is not None:
                 raise DemoError(f"Airflow's {name} ended with code {process.returncode}.", self.log_of(name))
 
+    def program_of(self, process: int) -> str | None:
+        """Return which program has started a process, or is it; None for one of another origin or one that has ended."""
+        session = _session_of(process)
+        return next((name for name, program in self._running.items() if program.pid == session), None)
+
+    def processor_seconds(self) -> dict[str, float]:
+        """Return what each program has used so far, with all that it started and all of that which has ended."""
+        used = dict.fromkeys(self._running, 0.0)
+        names = {program.pid: name for name, program in self._running.items()}
+        for process in _listed_processes():
+            if name := names.get(_session_of(process) or 0):
+                used[name] += _processor_seconds(process)
+        return used
+
     def kill(self, name: str) -> None:
         """End one program and all that it started as a power cut would: at once."""
         process = self._running.pop(name)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill_session(process.pid)
         process.wait()
 
     def stop(self) -> None:
@@ -111,12 +124,42 @@ class Programs:
                 process.wait(max(0.0, deadline - time.monotonic()))
         for process in self._running.values():
             # Also the children of a program that has already ended itself.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _kill_session(process.pid)
             process.wait()
         self._running.clear()
         for number, handler in zip(_ENDING, before, strict=True):
             signal.signal(number, handler)
+
+
+def _kill_session(leader: int) -> None:
+    """Kill all processes of a session, those too that have left its leader's group, as Airflow's tasks do."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    for process in _listed_processes():
+        if _session_of(process) == leader:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def _listed_processes() -> list[int]:
+    """Return the ids of all processes; none where they are not listed in a folder, as Linux does it."""
+    return [int(process.name) for process in Path("/proc").glob("[0-9]*")]
+
+
+def _processor_seconds(process: int) -> float:
+    """Return what a process has used, with its children that have ended; 0 where it has ended itself."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _session_of(process: int) -> int | None:
+    try:
+        return os.getsid(process)
+    except ProcessLookupError:
+        return None
 
 
 def _own(command: tuple[str, ...]) -> list[str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from demo import cluster, runs
 from demo.cluster import Cluster
 from demo.steps import DemoError
-from tests.cluster import postgres
+from tests.cluster import postgres, redis
 from tests.cluster.postgres import Database
 
 DAGS = Path(__file__).with_name("dags")
@@ -26,6 +26,8 @@ DAGS = Path(__file__).with_name("dags")
 PATIENCE = 120.0
 
 _ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+#: As many as Airflow's REST API lists at once.
+_PAGE = 100
 Value = TypeVar("Value")
 
 _SETTINGS = {
@@ -39,9 +41,27 @@ _SETTINGS = {
     "LOGGING__LOGGING_LEVEL": "DEBUG",
 }
 
+#: Tasks that each Celery worker runs at once.
+TASKS_PER_WORKER = 3
+
+_CELERY_SETTINGS = {
+    "CORE__EXECUTOR": "CeleryExecutor",
+    "CORE__PARALLELISM": "8",
+    "CELERY__WORKER_CONCURRENCY": str(TASKS_PER_WORKER),
+    # A worker takes no message that it cannot begin with: one that is killed has no others to take along.
+    "CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
+    # Seconds after which a message comes back that a worker took and never acknowledged; longer than any task takes.
+    "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "180",
+    # Seconds after which the tasks of a worker that was killed are missed; by default that is five minutes.
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    # Nobody reads what a hundred tasks could say.
+    "LOGGING__LOGGING_LEVEL": "INFO",
+}
+
 
 class Deployment:
-    """One Airflow: API server, scheduler, DAG processor and triggerer.
+    """One Airflow: API server, scheduler, DAG processor and triggerer, and Celery workers where it has some.
 
     :ivar database: where Airflow keeps everything.
     :ivar keys: the passwords of all connections stored so far, and those that the accounts want.
@@ -76,6 +96,10 @@ class Deployment:
     def make_pool(self, name: str, slots: int) -> None:
         """Make a pool, as people do in the browser."""
         self._api.post("/pools", {"name": name, "slots": slots})
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Set an Airflow Variable, as people do in the browser."""
+        self._api.post("/variables", {"key": name, "value": value})
 
     def unpause(self, dag: str) -> None:
         """Wait until a DAG was read, and let it run."""
@@ -115,6 +139,17 @@ class Deployment:
         self._triggerers += 1
         self._cluster.programs.start(self._triggerer, "airflow", "triggerer", "--skip-serve-logs")
 
+    def processor_seconds(self) -> dict[str, float]:
+        """Return what each component has used so far, tasks that have ended with the worker that ran them."""
+        return self._cluster.programs.processor_seconds()
+
+    def kill_worker_of(self, process: int) -> str:
+        """End the Celery worker that runs a task's process, and all that it runs, as ``kill -9`` does; returns its name."""
+        name = self._cluster.programs.program_of(process) or "no component"
+        assert name.startswith("worker-"), f"The process {process} is one of {name}."
+        self._cluster.programs.kill(name)
+        return name
+
     def get(self, path: str) -> Any:
         """Return what the REST API has at a path."""
         return self._api.get(path)
@@ -148,10 +183,13 @@ class Run:
 
     def instances(self, task_id: str) -> list[dict[str, Any]]:
         """Return what Airflow knows of the instances of a mapped task, in order."""
-        found = self._deployment.get(f"{self._path}/taskInstances/{task_id}/listMapped?limit=1000")
-        return sorted(found["task_instances"], key=lambda one: one["map_index"])
+        path = f"{self._path}/taskInstances/{task_id}/listMapped?order_by=map_index&limit={_PAGE}"
+        found: list[dict[str, Any]] = []
+        while page := self._deployment.get(f"{path}&offset={len(found)}")["task_instances"]:
+            found += page
+        return found
 
-    def until(self, task_id: str, *states: str) -> dict[str, Any]:
+    def until(self, task_id: str, *states: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait until a task is in one of some states; returns the task instance.
 
         :raises AssertionError: it ended in another one, or nothing happened for too long.
@@ -164,7 +202,7 @@ class Run:
             assert task["state"] not in _ENDED, f"{task_id} of {self} is {task['state']}:\n{self.log(task_id)}"
             return None
 
-        return self._deployment.until(f"{task_id} of {self} was {' or '.join(states)}", check)
+        return self._deployment.until(f"{task_id} of {self} was {' or '.join(states)}", check, seconds)
 
     def result(self, task_id: str) -> Any:
         """Return what a task has returned."""
@@ -178,16 +216,28 @@ class Run:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Deployment]:
-    """Run an Airflow with the DAGs of this folder until the block ends.
+def running(
+    home: Path, dags: Path = DAGS, *, workers: int = 0, environment: Mapping[str, str] | None = None
+) -> Iterator[Deployment]:
+    """Run an Airflow with the DAGs of a folder until the block ends.
 
     :param home: an empty folder; logs stay in it.
+    :param workers: how many Celery workers run the tasks; with none the scheduler's own processes do.
+    :param environment: variables for all its processes.
     """
-    with postgres.running(home / "postgres.log") as database:
-        settings = {f"AIRFLOW__{name}": value for name, value in _SETTINGS.items()}
-        settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database.url
+    with ExitStack() as servers:
+        database = servers.enter_context(postgres.running(home / "postgres.log"))
+        settings = {**_SETTINGS, "DATABASE__SQL_ALCHEMY_CONN": database.url}
+        if workers:
+            broker = servers.enter_context(redis.running(home / "redis.log"))
+            settings |= _CELERY_SETTINGS | {"CELERY__BROKER_URL": broker, "CELERY__RESULT_BACKEND": broker}
+        variables = {f"AIRFLOW__{name}": value for name, value in settings.items()} | dict(environment or {})
         try:
-            with cluster.running(home, DAGS, use_schedule=True, environment=settings) as airflow:
+            with cluster.running(home, dags, use_schedule=True, environment=variables) as airflow:
+                for number in range(1, workers + 1):
+                    name = f"worker-{number}"
+                    command = ("airflow", "celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h")
+                    airflow.programs.start(name, *command)
                 yield Deployment(airflow, database)
         except DemoError as error:
             tail = error.log.read_text(errors="replace")[-3000:] if error.log and error.log.is_file() else ""

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from demo.cluster import free_port
 
@@ -57,6 +57,14 @@ class Database:
     def url(self) -> str:
         """Return its URL as SQLAlchemy writes it."""
         return f"postgresql+psycopg2://{_USER}:{self.password}@127.0.0.1:{self.port}/{_DATABASE}"
+
+    def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        import psycopg2
+
+        with psycopg2.connect(self.url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+            cursor.execute(query, values)
+            return list(cursor.fetchall())
 
     def dump(self) -> str:
         """Return everything that is in it, as text."""
