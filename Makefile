@@ -51,7 +51,7 @@ matrix:  ## Run them on each Airflow and Python at hand, and with the lowest ver
 test-cluster: .venv/dev.stamp  ## Run the tests that need a running Airflow on PostgreSQL (some minutes)
 	.venv/bin/python -m pytest -m cluster tests/cluster $(ARGS)
 
-many-accounts: .venv/dev.stamp  ## Read 300 accounts on Celery workers, one of which is killed (an hour; ARGS="--accounts 60")
+many-accounts: .venv/dev.stamp  ## Read 300 accounts on Celery workers, one of which is killed (an hour or two; ARGS="--accounts 60")
 	.venv/bin/python -m tests.cluster $(ARGS)
 
 lint: .venv/dev.stamp  ## Check style, formatting, and which room imports which

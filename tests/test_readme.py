@@ -64,6 +64,17 @@ def test_a_comparison_returns_what_is_shown(sandbox: Any, context: dict[str, Any
     assert list(shown["counts"]) == list(result["counts"])
 
 
+def test_the_lines_for_many_accounts_are_a_dag() -> None:
+    """The README's lines parse without a connection or a Variable, have all tasks, and are those of the page."""
+    (block,) = (block for block in blocks("python") if "def agency" in block)
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    mapped = {f"puretalk.account.{name}" for name in ("snapshot", "compare", "history")}
+    single = {f"puretalk.{name}" for name in ("accounts", "report", "check")}
+    assert set(names["agency"]().task_dict) == mapped | single
+    assert f"```python\n{block}```" in (ROOT / "docs" / "many-accounts.md").read_text()
+
+
 @pytest.mark.skipif(not has("retry policies"), reason="a page shows what only Airflow 3.3 has")
 @pytest.mark.parametrize("page", ["comparing.md", "retention.md", "waiting.md"])
 def test_the_code_of_a_page_runs_as_it_stands(page: str) -> None:
