@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from demo.api import Api, ApiRefused
 from demo.processes import Programs
@@ -50,7 +51,7 @@ def free_port(preferred: int | None = None) -> int:
     raise DemoError("No free port on 127.0.0.1.")
 
 
-def _environment(home: Path, dags: Path, port: int, use_schedule: bool, extra: Mapping[str, str]) -> dict[str, str]:
+def _environment(home: Path, dags: Path, url: str, use_schedule: bool, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of all components."""
     no_proxy = ",".join(filter(None, ["127.0.0.1,localhost", os.environ.get("no_proxy") or os.environ.get("NO_PROXY")]))
     settings = {
@@ -62,13 +63,13 @@ def _environment(home: Path, dags: Path, port: int, use_schedule: bool, extra: M
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(home)),
         # Tasks report to the API server; it and the scheduler must agree on the key that signs their tokens.
-        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "WORKERS__EXECUTION_API_TIMEOUT": "30",  # seconds; two busy cores may need more than the usual five
         "API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
         "API__SECRET_KEY": secrets.token_urlsafe(64),
-        "API__BASE_URL": f"http://127.0.0.1:{port}",
+        "API__BASE_URL": url,
         "API__HOST": "127.0.0.1",
-        "API__PORT": str(port),
+        "API__PORT": str(urlsplit(url).port),
         "API__WORKERS": "1",
         "SCHEDULER__USE_JOB_SCHEDULE": str(use_schedule),
     }
@@ -99,18 +100,25 @@ def _password(home: Path) -> str:
 
 @contextmanager
 def running(
-    home: Path, dags: Path, *, port: int | None = None, use_schedule: bool, environment: Mapping[str, str]
+    home: Path,
+    dags: Path,
+    *,
+    port: int | None = None,
+    prefix: str = "",
+    use_schedule: bool,
+    environment: Mapping[str, str],
 ) -> Iterator[Cluster]:
     """Run Airflow until the context is left.
 
     :param port: where its pages shall be, if nobody else listens there.
+    :param prefix: what the path of each of its addresses begins with, as behind a proxy that others share.
     :param use_schedule: False leaves DAGs alone until they are triggered.
     """
     home.mkdir(parents=True, exist_ok=True)
     password = _password(home)
     port = free_port(port)
-    url = f"http://127.0.0.1:{port}"
-    with Programs(home / "components", _environment(home, dags, port, use_schedule, environment)) as programs:
+    url = f"http://127.0.0.1:{port}{prefix}"
+    with Programs(home / "components", _environment(home, dags, url, use_schedule, environment)) as programs:
         try:
             with step(f"Make Airflow's database in {home}"):
                 programs.run("database", "airflow", "db", "migrate")

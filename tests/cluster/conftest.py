@@ -30,12 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def airflow(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """A running Airflow 3.3 on PostgreSQL, with the DAGs of this folder, all paused."""
     from demo.processes import end_on_signals
+    from tests.cluster.dags.pages import FOLDER
 
     end_on_signals()  # the components end with the tests
     home = Path(tempfile.mkdtemp(prefix="puretalk-cluster-"))
     failed = True
     try:
-        with deployment.running(home) as running:
+        shown = {"AIRFLOW__PURETALK__UI_DESTINATIONS": str(home / FOLDER)}
+        with deployment.running(home, prefix=deployment.PREFIX, environment=shown) as running:
             yield running
         failed = bool(request.session.testsfailed)
     finally:

@@ -30,6 +30,11 @@ _ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 _PAGE = 100
 Value = TypeVar("Value")
 
+#: What the path of all addresses begins with, as where several teams share a host.
+PREFIX = "/team/airflow"
+#: A user who may see everything but connections. Airflow itself makes its password.
+VIEWER = "viewer"
+
 _SETTINGS = {
     # Seconds after which a triggerer that was killed is missed; by default that is half a minute.
     "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
@@ -39,6 +44,7 @@ _SETTINGS = {
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     # What no log may hold must not stand in these either.
     "LOGGING__LOGGING_LEVEL": "DEBUG",
+    "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{cluster.USER}:admin,{VIEWER}:viewer",
 }
 
 #: Tasks that each Celery worker runs at once.
@@ -73,6 +79,15 @@ class Deployment:
         self._api = running.api
         self._triggerers = 1
         self.keys: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        """The address of its first page."""
+        return self._cluster.url
+
+    def password(self, user: str) -> str:
+        """Return with what a user logs in."""
+        return str(json.loads((self.home / "passwords.json").read_text())[user])
 
     @property
     def home(self) -> Path:
@@ -217,11 +232,17 @@ class Run:
 
 @contextmanager
 def running(
-    home: Path, dags: Path = DAGS, *, workers: int = 0, environment: Mapping[str, str] | None = None
+    home: Path,
+    dags: Path = DAGS,
+    *,
+    prefix: str = "",
+    workers: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Deployment]:
     """Run an Airflow with the DAGs of a folder until the block ends.
 
     :param home: an empty folder; logs stay in it.
+    :param prefix: what the path of each of its addresses begins with.
     :param workers: how many Celery workers run the tasks; with none the scheduler's own processes do.
     :param environment: variables for all its processes.
     """
@@ -233,7 +254,7 @@ def running(
             settings |= _CELERY_SETTINGS | {"CELERY__BROKER_URL": broker, "CELERY__RESULT_BACKEND": broker}
         variables = {f"AIRFLOW__{name}": value for name, value in settings.items()} | dict(environment or {})
         try:
-            with cluster.running(home, dags, use_schedule=True, environment=variables) as airflow:
+            with cluster.running(home, dags, prefix=prefix, use_schedule=True, environment=variables) as airflow:
                 for number in range(1, workers + 1):
                     name = f"worker-{number}"
                     command = ("airflow", "celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h")

@@ -1,0 +1,90 @@
+"""The pages in a running Airflow, behind its own login, with a real browser: from the grid to the report in one click."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_puretalk.sandbox.state import Sandbox
+from tests.cluster import deployment
+from tests.cluster.deployment import Deployment, Run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright in this environment")
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")]
+
+Account = Callable[..., Sandbox]
+
+#: What the prompt of one assistant becomes between the two snapshots.
+CHANGE = "Answer in verse."
+
+
+@pytest.fixture(scope="module")
+def compared(airflow: Deployment, account: Account) -> Run:
+    """The run that the event of a second snapshot started, and that compared it with the first."""
+    from tests.cluster.dags.pages import ACCOUNT, FOLDER
+
+    (airflow.home / FOLDER).mkdir()
+    box = account(ACCOUNT, assistants=5)
+    airflow.trigger("take_snapshot").until("snapshot", "success")
+    box.fleet.change(box.fleet.ids()[0], {"prompt": CHANGE})
+    airflow.unpause("compare_snapshots")
+    airflow.trigger("take_snapshot").until("snapshot", "success")
+    (run,) = airflow.until("the event started a run", lambda: airflow.runs("compare_snapshots"))
+    run.until("compare", "success")
+    return run
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def log_in(chromium: Any, airflow: Deployment, run: Run, user: str) -> Any:
+    """Log in as people do, on the way to the grid of a run."""
+    window = chromium.new_context(viewport={"width": 1600, "height": 1000}).new_page()
+    window.set_default_timeout(60_000)
+    window.goto(f"{airflow.url}/dags/{run.dag}/runs/{quote(run.run_id)}")
+    window.locator("input[name=username]").fill(user)
+    window.locator("input[name=password]").fill(airflow.password(user))
+    window.get_by_role("button", name="Sign in").click()
+    return window
+
+
+def open_tab(window: Any) -> Any:
+    """Click a task in the grid, and its tab; returns what is in the tab."""
+    window.locator("a[id^='grid-'][href$='/tasks/compare']").click()
+    window.locator("a[href$='/tasks/compare/plugin/puretalk']").click()
+    return window.frame_locator("iframe")
+
+
+def test_from_the_grid_to_the_report(chromium: Any, airflow: Deployment, compared: Run) -> None:
+    """Log in, click the task, click its tab: the report is there, below the prefix of the base URL.
+
+    The run took no snapshot itself: what it compared is that of the run whose asset event started it.
+    """
+    window = log_in(chromium, airflow, compared, "admin")
+    tab = open_tab(window)
+    expect = playwright.expect
+    expect(tab.locator("h2").first).to_contain_text("Snapshot that started this run", timeout=60_000)
+    report = tab.frame_locator("iframe.report")
+    expect(report.locator("#changed")).to_contain_text("Changed assistants", timeout=60_000)
+    expect(report.locator("ins").first).to_contain_text(CHANGE, timeout=60_000)
+    window.context.close()
+
+
+def test_viewer_sees_nothing_of_it(chromium: Any, airflow: Deployment, compared: Run) -> None:
+    """The same clicks lead to a sentence: viewers may not read connections."""
+    window = log_in(chromium, airflow, compared, deployment.VIEWER)
+    tab = open_tab(window)
+    playwright.expect(tab.locator("body")).to_contain_text("You may not see this.", timeout=60_000)
+    assert tab.locator("iframe, article").count() == 0
+    window.context.close()
