@@ -84,7 +84,7 @@ class Pages:
 
     def __init__(self, users: dict[str, Any]) -> None:
         from airflow.api_fastapi.app import init_auth_manager, purge_cached_app
-        from airflow.api_fastapi.core_api.app import init_middlewares
+        from airflow.api_fastapi.core_api import app as core_api
         from fastapi import FastAPI
         from starlette.testclient import TestClient
 
@@ -94,7 +94,8 @@ class Pages:
         root = FastAPI()
         self._auth_manager = init_auth_manager(root)
         root.mount(plugin.PREFIX, plugin._PagesOnDemand())
-        init_middlewares(root)
+        if hasattr(core_api, "init_middlewares"):  # The first Airflows with pages have none.
+            core_api.init_middlewares(root)
         self.users = users
         self.client = TestClient(root, raise_server_exceptions=False, follow_redirects=False)
 
