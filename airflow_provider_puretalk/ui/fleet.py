@@ -26,8 +26,9 @@ _Page = TypeVar("_Page")
 
 #: Rows of a page: readings, entries of a log, numbers, assistants that a search finds; accounts of a destination.
 MOST_ROWS, MOST_ACCOUNTS = 200, 1_000
-#: Bytes of a history that is read as a whole, and of two snapshots that are compared.
-MAX_HISTORY: Final = 64_000_000
+#: Bytes of a history that is read as a whole, and of two snapshots that are compared: about what can be had in time. Where
+#: it cannot, the time limit ends it.
+MAX_HISTORY: Final = 16_000_000
 MAX_COMPARED: Final = 50_000_000
 #: Earlier holders of a phone number that are shown.
 MOST_EARLIER: Final = 5
