@@ -28,7 +28,7 @@ _Page = TypeVar("_Page")
 MOST_ROWS, MOST_ACCOUNTS = 200, 1_000
 #: Bytes of a history that is read as a whole, and of two snapshots that are compared: about what can be had in time. Where
 #: it cannot, the time limit ends it.
-MAX_HISTORY: Final = 16_000_000
+MAX_HISTORY: Final = 12_000_000
 MAX_COMPARED: Final = 50_000_000
 #: Earlier holders of a phone number that are shown.
 MOST_EARLIER: Final = 5
