@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,9 +131,18 @@ def test_what_is_installed_has_these_extras(page: str, command: str) -> None:
         assert re.search(rf"^{extra} = \[", project, re.MULTILINE), extra
 
 
+@pytest.mark.any_airflow
+@pytest.mark.parametrize(("page", "command"), [one for one in commands() if one[1].startswith("python -m benchmarks.")])
+def test_what_is_computed_can_be_computed(page: str, command: str) -> None:
+    """A command that computes figures runs as it stands."""
+    words = shlex.split(command)
+    subprocess.run([sys.executable, *words[1:]], cwd=ROOT, check=True, capture_output=True)
+
+
 def test_no_command_is_left_out() -> None:
     """Whatever else a page shows for a terminal is git, or make, whose targets another test knows."""
-    other = {command.split()[0] for _, command in commands() if "airflow" not in command}
+    shown = [command for _, command in commands() if "airflow" not in command and "benchmarks." not in command]
+    other = {command.split()[0] for command in shown}
     assert other <= {"git", "make"}
 
 

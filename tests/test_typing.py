@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, assert_type
 from airflow_provider_puretalk import __version__, assets, exceptions, history, sandbox, snapshots, task_groups
 from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkError, PuretalkPaginationError
 from airflow_provider_puretalk.hooks import PuretalkHook
-from airflow_provider_puretalk.links import PuretalkManifestLink, PuretalkReportLink
+from airflow_provider_puretalk.links import PuretalkFleetReportLink, PuretalkManifestLink, PuretalkReportLink
 from airflow_provider_puretalk.models import ApiError, Assistant, AssistantPage, AssistantUser, Violation, Voice
 from airflow_provider_puretalk.operators import (
     PERSONAL_FIELDS,
@@ -157,6 +157,7 @@ def check_links(operator: BaseOperator, key: TaskInstanceKey) -> None:
     """Airflow asks them for an address."""
     assert_type(PuretalkManifestLink().get_link(operator, ti_key=key), str)
     assert_type(PuretalkReportLink().get_link(operator, ti_key=key), str)
+    assert_type(PuretalkFleetReportLink().get_link(operator, ti_key=key), str)
 
 
 def check_snapshots() -> None:
@@ -215,6 +216,9 @@ def check_sandbox() -> None:
         assert_type(box.faults, sandbox.FaultList)
         assert_type(box.rules, sandbox.Rules)
         assert_type(box.requests, list[sandbox.ServedRequest])
+    with sandbox.running_accounts([sandbox.Sandbox(sandbox.FleetStore())]) as boxes:
+        assert_type(boxes, sandbox.Accounts)
+        assert_type(boxes.base_url, str)
     assert_type(sandbox.make_fleet(5), list[dict[str, Any]])
     assert_type(sandbox.iter_fleet(5), Iterator[dict[str, Any]])
 

@@ -1,4 +1,4 @@
-"""The scanner against tens of thousands of schedules of edits between its requests, see :mod:`tests.scan.model`."""
+"""The scanner against thousands of schedules of edits between its requests, see :mod:`tests.scan.model`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.scan import model
 
 pytestmark = [pytest.mark.long, pytest.mark.any_airflow]
 
-SCHEDULES = int(os.environ.get("PURETALK_SCHEDULES", "20000"))
+SCHEDULES = int(os.environ.get("PURETALK_SCHEDULES", "5000"))
 
 
 @pytest.fixture(scope="module")
