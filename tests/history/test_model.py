@@ -19,6 +19,7 @@ SCHEDULES = 20_000
 
 
 @pytest.mark.long
+@pytest.mark.any_airflow
 def test_twenty_thousand_schedules_end_as_if_folded_once() -> None:
     """However snapshots come, the versions are those made by hand, and the same bytes as of folding them once, in order."""
     tally = play_in_processes(SCHEDULES, processes=1)

@@ -15,7 +15,7 @@ from airflow_provider_puretalk.snapshots.report.size_budget import MAX_REPORT
 from airflow_provider_puretalk.snapshots.report.view_model import MAX_ASSISTANTS, MAX_FIELDS, MAX_IN_COMMON
 from tests.snapshots.report.reading import Page
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.any_airflow]
 
 Report = Callable[..., Page]
 MEGABYTE = 1_000_000
