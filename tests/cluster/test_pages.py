@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -10,13 +9,13 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_puretalk.sandbox.state import Sandbox
+from tests import browser
 from tests.cluster import deployment
 from tests.cluster.deployment import Deployment, Run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright in this environment")
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.cluster, pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")]
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(browser.BROWSER is None, reason="no chromium on this machine")]
 
 Account = Callable[..., Sandbox]
 
@@ -42,10 +41,8 @@ def compared(airflow: Deployment, account: Account) -> Run:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with browser.chromium() as running:
+        yield running
 
 
 def log_in(chromium: Any, airflow: Deployment, run: Run, user: str) -> Any:

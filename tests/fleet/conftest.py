@@ -17,7 +17,7 @@ from airflow_provider_puretalk.fleet.report import FleetReport, assemble
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from tests.history.snapshots import Record, moment, record, take
-from tests.places import Folder
+from tests.places import Place, make_place
 from tests.snapshots.report.reading import Page
 
 #: When reports are made: a while after the reading of day 10 was finished.
@@ -91,15 +91,13 @@ class Agency:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
+def folder(request: pytest.FixtureRequest) -> Place:
     """An empty local folder."""
-    root = tmp_path / "agency"
-    root.mkdir()
-    return Folder(str(root), str(root), root=root)
+    return make_place("path", request)
 
 
 @pytest.fixture
-def agency(folder: Folder) -> Agency:
+def agency(folder: Place) -> Agency:
     """A destination in a local folder."""
     return Agency(Storage(folder.destination))
 

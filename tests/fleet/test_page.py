@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_puretalk.fleet.page import MOST_PROBLEMS, MOST_ROWS, ago
+from tests.browser import BROWSER
 from tests.fleet.conftest import Agency, failure, outcome
 from tests.history.snapshots import record
 from tests.snapshots.report.test_hostile_values import HOSTILE
-from tests.snapshots.report.test_in_a_browser import BROWSER, measured
+from tests.snapshots.report.test_in_a_browser import measured
 from tests.snapshots.report.test_page import ATTRIBUTES, ELEMENTS
 
 TABLE = {"table", "thead", "tbody", "tr", "th", "td"}

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 
 import airflow_provider_puretalk
+from tests import ci_script
 
 CLONE = Path(__file__).parents[2]
-
-
-def _generator() -> Any:
-    spec = importlib.util.spec_from_file_location("sbom", CLONE / ".ci" / "sbom.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_it_is_the_one_that_the_generator_writes() -> None:
     """Another version or dependency in the project makes it stale: `.ci/sbom.py` writes it anew."""
     written = (CLONE / "sbom.cdx.json").read_text()
-    assert written == _generator().document(), "run .ci/sbom.py, and commit sbom.cdx.json"
+    assert written == ci_script.load("sbom").document(), "run .ci/sbom.py, and commit sbom.cdx.json"
 
 
 def test_it_names_the_package_and_every_declared_dependency() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -10,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests import browser
 from tests.ui.conftest import ASSISTANT, DAG, RUNS, Pages, Stored
 from tests.ui.test_hostile_values import hostile_fleet
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright in this environment")
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
+    pytest.mark.skipif(browser.BROWSER is None, reason="no chromium on this machine"),
     pytest.mark.long,
     pytest.mark.any_airflow,
 ]
@@ -54,10 +53,8 @@ def address(pages: Pages) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with browser.chromium() as running:
+        yield running
 
 
 @pytest.fixture

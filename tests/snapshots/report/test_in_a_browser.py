@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_puretalk.sandbox import make_fleet
+from tests.browser import BROWSER
 from tests.snapshots.report.reading import Page
 from tests.snapshots.report.test_hostile_values import HOSTILE, everywhere
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
 
 #: A page that shows the report in frames of several widths, and writes down how wide the report is in each.
