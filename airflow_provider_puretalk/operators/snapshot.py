@@ -192,11 +192,12 @@ def _check_partitions(outlets: list[Any], account: str) -> None:
 
 def name_of_run(context: Context) -> str:
     """Name a snapshot after the moment its run was due: the same whenever the run is repeated."""
+    from airflow_provider_puretalk.snapshots.format import naming
+
     run = context["dag_run"]
     moment: datetime | None = getattr(run, "run_after", None)
     if moment is None:
         # Airflow 2: a manual run has the interval of the last scheduled one, and a logical date after it.
         known = [getattr(run, name, None) for name in ("data_interval_end", "logical_date")]
         moment = max((one for one in known if one is not None), default=datetime.now(UTC))
-    moment = moment.astimezone(UTC)
-    return f"{moment:%Y%m%dT%H%M%S.%fZ}" if moment.microsecond else f"{moment:%Y%m%dT%H%M%SZ}"
+    return naming.name_of(moment)

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import shown
-from airflow_provider_puretalk.ui import fleet, pages, source_runs, task_snapshots
+from airflow_provider_puretalk.ui import airflow_runs, fleet, pages, task_snapshots
 from airflow_provider_puretalk.ui.access import Readable, ReadableAccount, reads_task_instances
 from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
 from airflow_provider_puretalk.ui.headers import WithHeaders
@@ -47,8 +47,8 @@ async def task_instance(readable: Readable, dag_id: str, task_id: str, map_index
     """Show what a task instance stored: the snapshot that it took or compared, with the report."""
     # An Airflow that knows no index leaves its place holder in the address.
     index = int(map_index) if map_index.isdecimal() and len(map_index) < 10 else None
-    instance = TaskInstance(dag_id, task_id, run_id, index)
-    started_by = await asyncio.to_thread(source_runs.started_by, instance)
+    named = TaskInstance(dag_id, task_id, run_id, index)
+    instance, started_by = await asyncio.to_thread(airflow_runs.look_up, named)
     found = await _of_each(readable, lambda one, until: task_snapshots.find(one, instance, started_by, until))
     return await asyncio.to_thread(pages.task_instance, instance, found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC
 from functools import cache
 from typing import Any, TypeAlias
@@ -50,7 +51,9 @@ def task_instance(instance: TaskInstance, found: Sequence[Found]) -> Response:
     shown = [(destination, one) for destination, one in found if isinstance(one, TaskSnapshots)]
     # What a task took itself counts more than what its run took, whatever destination it is in.
     nearest = min((one.taken_by for _, one in shown if one.shown), default=None)
-    shown = [(destination, one) for destination, one in shown if not one.shown or one.taken_by == nearest]
+    shown = [
+        (destination, one if one.taken_by == nearest else replace(one, shown=[], more=0)) for destination, one in shown
+    ]
     reports = [one.report.html for _, several in shown for one in several.shown if one.report and one.report.html]
     return _page(
         "task_instance.html.j2",

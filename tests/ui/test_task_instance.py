@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +38,7 @@ def add(stored: Stored, name: str, account: str = "acme", **source: Any) -> Path
     manifest = json.loads(Path(stored.snapshots[0]["manifest_path"]).read_text())
     manifest |= {"snapshot": name, "account": account}
     manifest["source"] |= source
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(manifest))
     return path
 
@@ -185,23 +188,219 @@ def test_place_holder_that_airflow_leaves_is_no_index(pages: Pages, stored: Stor
 
 
 def test_snapshots_with_any_name_are_found(pages: Pages, stored: Stored) -> None:
-    """Names mean nothing: a run is what the manifest says, and one that cannot be parsed is passed over."""
+    """Names mean nothing: a run is what the manifest says."""
     run = "backfill-of-may"
     path = add(stored, "nightly-9", run_id=run, task_id="snapshot")
-    broken = add(stored, "nightly-8")
-    broken.write_text("{")
     (snapshot,) = snapshots_in(show(pages, "snapshot", run))
     assert heading(snapshot) == "Snapshot nightly-9"
     path.unlink()
-    broken.unlink()
+
+
+def damaged(manifest: Path) -> None:
+    manifest.write_text("{")
+
+
+def refused(manifest: Path) -> None:
+    """Have it refused by its storage."""
+    manifest.unlink()
+    manifest.mkdir()
+
+
+def failing(manifest: Path) -> None:
+    """Have every reading of it fail, as a disk or a file server does."""
+    manifest.unlink()
+    manifest.symlink_to("/proc/self/mem")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "why"), [(damaged, "is damaged"), (refused, "is a folder"), (failing, "cannot be read")]
+)
+def test_manifest_that_cannot_be_read_is_named_and_the_rest_is_shown(
+    pages: Pages, stored: Stored, break_it: Callable[[Path], None], why: str
+) -> None:
+    """It may be of this run: "took no snapshot" is never said then."""
+    run = "backfill-of-june"
+    path, broken = add(stored, "nightly-9", run_id=run, task_id="snapshot"), add(stored, "nightly-8", "another")
+    break_it(broken)
+    page = show(pages, "snapshot", run)
+    assert [heading(one) for one in snapshots_in(page)] == ["Snapshot nightly-9"]
+    assert why in page.top.words
+    assert "account=another/snapshot=nightly-8" in page.top.words
+    path.unlink()
+    page = show(pages, "snapshot", run)
+    assert why in page.top.words
+    assert "No snapshot of this run was found in what could be read" in page.top.words
+    assert "took no snapshot" not in page.top.words
+    shutil.rmtree(broken.parent.parent)
+
+
+def test_many_manifests_that_cannot_be_read_are_counted(pages: Pages, stored: Stored) -> None:
+    broken = [add(stored, f"nightly-{place}", "another") for place in range(8)]
+    for path in broken:
+        damaged(path)
+    text = show(pages, "snapshot", "backfill-of-june").top.words
+    assert text.count("is damaged") == 5
+    assert "3 more could not be read" in text
+    shutil.rmtree(broken[0].parent.parent)
+
+
+def test_report_that_cannot_be_read_is_named(pages: Pages, stored: Stored) -> None:
+    """Its snapshot is shown, and not that there is no comparison."""
+    report = Path(stored.comparison["report_path"])
+    report.rename(report.with_name("elsewhere"))
+    report.mkdir()
+    (snapshot,) = snapshots_in(show(pages, "compare"))
+    assert "Its report could not be read" in snapshot.words
+    assert "No comparison" not in snapshot.words
+    report.rmdir()
+    report.with_name("elsewhere").rename(report)
+
+
+def test_account_that_never_answers_takes_nothing_else_off_the_page(pages: Pages, stored: Stored) -> None:
+    """What was found until then is shown, and what was not read is named."""
+    run = "backfill-of-july"
+    path, silent = add(stored, "nightly-9", run_id=run, task_id="snapshot"), add(stored, "nightly-8", "silent")
+    silent.unlink()
+    os.mkfifo(silent)
+    page = show(pages, "snapshot", run)
+    silent.open("w").close()  # What reads it goes on.
+    assert [heading(one) for one in snapshots_in(page)] == ["Snapshot nightly-9"]
+    assert "did not answer in time for 1 snapshot: nightly-8 of silent." in page.top.words
+    path.unlink()
+    shutil.rmtree(silent.parent.parent)
+
+
+@pytest.fixture
+def run_of(database: None) -> Iterator[Callable[..., None]]:
+    """Store a run as Airflow does: when it was due, and the label of an instance of a mapped task."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, insert
+
+    with create_session() as session:
+
+        def store(run_id: str, due: datetime, task_id: str = "snapshot", label: str | None = None) -> None:
+            session.add(DagRun(dag_id="many", run_id=run_id, run_type="manual", run_after=due, state="success"))
+            session.flush()
+            row: dict[str, Any] = {"dag_id": "many", "run_id": run_id, "task_id": task_id, "rendered_map_index": label}
+            row |= {"id": uuid.uuid4(), "map_index": 0 if label else -1, "pool": "default_pool", "pool_slots": 1}
+            session.execute(insert(TaskInstance.__table__).values(**row, try_number=0, max_tries=0))
+            session.commit()
+
+        yield store
+        for model in (TaskInstance, DagRun):
+            session.execute(delete(model).where(model.dag_id == "many"))
+
+
+class Requests:
+    """What was requested of the storage: listed folders, and files of which something was read."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+
+        self.listed, self.read = list[str](), list[str]()
+        names, read_part = Storage.names, Storage.read_part
+
+        def counted_names(storage: Any, folder: str = "") -> list[str]:
+            self.listed.append(folder)
+            return names(storage, folder)
+
+        def counted_read_part(storage: Any, name: str, start: int, end: int) -> bytes:
+            self.read.append(name)
+            return read_part(storage, name, start, end)
+
+        patch.setattr(Storage, "names", counted_names)
+        patch.setattr(Storage, "read_part", counted_read_part)
+
+
+@pytest.fixture
+def many(stored: Stored) -> Iterator[datetime]:
+    """Forty accounts, read every hour by other runs; yields the moment of one of them."""
+    moment = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    paths = [
+        add(stored, f"202612{day:02}T{hour:02}0000Z", f"many-{account:02}", dag_id="many", run_id=f"{day} {hour}")
+        for account in range(40)
+        for day, hour in ((1, 11), (1, 12), (1, 13))
+    ]
+    yield moment
+    for path in paths:
+        shutil.rmtree(path.parent.parent, ignore_errors=True)
+
+
+def test_snapshot_of_a_run_is_found_without_listing_any_account(
+    pages: Pages, stored: Stored, many: datetime, run_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request for each account, for the name that snapshots of the run have by default."""
+    path = stored.root / "account=many-33/snapshot=20261201T120000Z/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["source"] |= {"run_id": "by_hand", "task_id": "snapshot"}
+    path.write_text(json.dumps(manifest))
+    run_of("by_hand", many)
+    requests = Requests(monkeypatch)
+    (snapshot,) = snapshots_in(show(pages, "snapshot", "by_hand", dag_id="many"))
+    assert next(snapshot.all("p", "account")).words == "many-33"
+    assert requests.listed == ["", "account=many-33/snapshot=20261201T120000Z"]
+    assert {name.split("/")[1] for name in requests.read} == {"snapshot=20261201T120000Z"}
+    assert len(requests.read) == len([*stored.root.glob("account=*")])
+
+
+def test_account_of_a_mapped_instance_is_read_first(
+    pages: Pages, stored: Stored, many: datetime, run_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow shows the account in place of its index: one request finds the snapshot among any number of accounts."""
+    path = stored.root / "account=many-07/snapshot=20261201T120000Z/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["source"] |= {"run_id": "mapped", "task_id": "snapshot", "map_index": 0}
+    path.write_text(json.dumps(manifest))
+    run_of("mapped", many, label="many-07")
+    requests = Requests(monkeypatch)
+    (snapshot,) = snapshots_in(show(pages, "snapshot", "mapped", "0", dag_id="many"))
+    assert next(snapshot.all("p", "account")).words == "many-07"
+    assert requests.read == ["account=many-07/snapshot=20261201T120000Z/manifest.json"]
+    assert requests.listed == ["account=many-07/snapshot=20261201T120000Z"]
+
+
+@pytest.mark.parametrize("label", ["../../etc", "many-07/..", "\0", "many-08"])
+def test_label_of_a_mapped_instance_is_a_hint_and_no_path(
+    pages: Pages,
+    stored: Stored,
+    many: datetime,
+    run_of: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    label: str,
+) -> None:
+    """Authors of DAGs write labels: one that names no account, or another one, changes nothing of what is shown."""
+    path = stored.root / "account=many-07/snapshot=20261201T120000Z/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["source"] |= {"run_id": "labelled", "task_id": "snapshot", "map_index": 0}
+    path.write_text(json.dumps(manifest))
+    run_of("labelled", many, label=label)
+    requests = Requests(monkeypatch)
+    (snapshot,) = snapshots_in(show(pages, "snapshot", "labelled", "0", dag_id="many"))
+    assert next(snapshot.all("p", "account")).words == "many-07"
+    assert not [name for name in (*requests.read, *requests.listed) if ".." in name]
+
+
+def test_snapshots_that_were_passed_over_are_counted(
+    pages: Pages, stored: Stored, many: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a run took none is said with how much was not read."""
+    from airflow_provider_puretalk.ui import task_snapshots
+
+    monkeypatch.setattr(task_snapshots, "_AT_FIRST", (1, 30))
+    monkeypatch.setattr(task_snapshots, "_AT_MOST", (2, 50))
+    text = show(pages, "snapshot", "nothing").top.words
+    assert "This run took no snapshot" in text
+    assert re.search(r"not read: \d\d others", text)
 
 
 def test_run_among_many_is_found_by_its_moment(pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     """The names nearest to the run's moment are read first, so that years of snapshots cost nothing."""
     from airflow_provider_puretalk.ui import task_snapshots
 
-    monkeypatch.setattr(task_snapshots, "_NEAREST", 2)
-    monkeypatch.setattr(task_snapshots, "MOST_MANIFESTS", 2)
+    monkeypatch.setattr(task_snapshots, "_AT_FIRST", (2, 2))
+    monkeypatch.setattr(task_snapshots, "_AT_MOST", (2, 2))
     paths = [add(stored, f"202705{day:02}T000000Z", run_id="manual__x") for day in range(1, 10)]
     run = "scheduled__2027-05-05T00:00:00+00:00"
     paths[4].unlink()

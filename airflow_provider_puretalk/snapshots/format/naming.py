@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from datetime import UTC, datetime
 
 #: A name that begins with a day, alone or followed by a time: 20261122T000000Z, 2026-11-22, 2026112200, 20261122000000.
 MOMENT = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_.-]?(\d\d)(?:[:.-]?(\d\d)(?:[:.-]?(\d\d)(?:\.?(\d+))?)?)?)?(?!\d)")
 
 _NUMBER = re.compile(r"([0-9]+)")
+
+
+def name_of(moment: datetime) -> str:
+    """Return the name that a snapshot has by default: the moment its run was due, in UTC."""
+    moment = moment.astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%S.%fZ}" if moment.microsecond else f"{moment:%Y%m%dT%H%M%SZ}"
 
 
 def moment_named(name: str) -> str:
@@ -29,6 +37,12 @@ def is_before(one: str, other: str) -> bool:
     if moment_named(one) and moment_named(other) and (contradict(one, other) or contradict(other, one)):
         return contradict(other, one)
     return _as_counted(one) < _as_counted(other)
+
+
+@functools.cmp_to_key
+def order(one: str, other: str) -> int:
+    """Sort key of names, by :func:`is_before`."""
+    return is_before(other, one) - is_before(one, other)
 
 
 def _as_counted(name: str) -> list[str | int]:
