@@ -6,9 +6,10 @@ Its bytes follow from what was folded, and from nothing else: no clock, no write
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic_core import PydanticCustomError
 
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
@@ -32,6 +33,16 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise PydanticCustomError("text", "it is no text")
+    return value
+
+
+#: Not pydantic's own text: an id may hold what no UTF-8 text holds.
+_Id = Annotated[Any, AfterValidator(_text)]
+
+
 class Group(_Part):
     """A row group of a file: a reader of one assistant fetches these bytes alone.
 
@@ -39,9 +50,8 @@ class Group(_Part):
     :ivar sha256: of its bytes.
     """
 
-    # Not checked to be text: an id may hold what no UTF-8 text holds.
-    first_id: Any
-    last_id: Any
+    first_id: _Id
+    last_id: _Id
     rows: NonNegativeInt
     offset: NonNegativeInt
     length: NonNegativeInt

@@ -161,6 +161,11 @@ class History:
         """The readings that were seen and not folded, in order."""
         return [*self._files.incomplete]
 
+    @property
+    def retracted(self) -> dict[str, str]:
+        """The snapshots that are not folded because a person said so, each with its edition."""
+        return {one.snapshot: one.edition for one in self._files.manifest.retracted}
+
     def log(
         self,
         assistant_id: str,

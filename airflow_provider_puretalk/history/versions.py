@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic_core import PydanticCustomError
 
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest, Redaction
 
@@ -20,7 +21,10 @@ KEEP, FORGOTTEN = "keep", "forgotten"
 
 
 def _utc(moment: datetime) -> datetime:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("year", "no snapshot is of that year") from None
 
 
 Moment = Annotated[datetime, AfterValidator(_utc)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_puretalk import locations
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.locations import Location
 from airflow_provider_puretalk.ui import plugin
 
 _WHAT = "`[puretalk] ui_destinations`"
@@ -48,9 +49,14 @@ def named() -> list[Destination]:
             found = None
         if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
             raise PuretalkConfigurationError(f"{_WHAT} must be a destination, or a JSON list of destinations.")
+    if not found:
+        raise PuretalkConfigurationError(f"{_WHAT} names no destination, so there is nothing to show.")
     assert isinstance(found, list)
     try:
         parsed = [locations.parse(one) for one in found]
     except PuretalkConfigurationError as error:
         raise PuretalkConfigurationError(f"{_WHAT}: {error.message}") from None
-    return [Destination(place, one.url, one.conn_id) for place, one in enumerate(dict.fromkeys(parsed), 1)]
+    once = dict[Location, Location]()
+    for one in parsed:
+        once.setdefault(replace(one, scheme="") if one.is_local else one, one)  # /data is file:///data.
+    return [Destination(place, one.url, one.conn_id) for place, one in enumerate(once.values(), 1)]

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from airflow_provider_puretalk import history
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
-from airflow_provider_puretalk.history import History, LogEntry, Passage, Span, State, TimelineEntry
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+from airflow_provider_puretalk.history import History, LogEntry, Passage, Reading, Span, State, TimelineEntry
 from airflow_provider_puretalk.history import layout as history_layout
 from airflow_provider_puretalk.params import is_path_part
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.snapshots.comparison import comparing
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
-from airflow_provider_puretalk.snapshots.format import layout
+from airflow_provider_puretalk.snapshots.format import layout, naming
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage import reader
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.ui.concurrent_reads import Reads, read_each
 from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
 from airflow_provider_puretalk.ui.task_snapshots import read_bounded
+from airflow_provider_puretalk.wording import pluralize
 
 _Page = TypeVar("_Page")
 
 #: Rows of a page: readings, entries of a log, numbers, assistants that a search finds; accounts of a destination.
 MOST_ROWS, MOST_ACCOUNTS = 200, 1_000
+#: Manifests that are read of an account, and sentences on those that cannot be.
+MOST_MANIFESTS, MOST_PROBLEMS = 1_000, 5
 #: Bytes of a history that is read as a whole, and of two snapshots that are compared: about what can be had in time. Where
 #: it cannot, the time limit ends it.
 MAX_HISTORY: Final = 12_000_000
 MAX_COMPARED: Final = 50_000_000
+#: Snapshots that a history does not hold of which a page says whether they are newer than it.
+_MOST_NEWER: Final = 16
+#: How people and the API spell phone numbers.
+_NUMBER: Final = re.compile(r"(?:tel:)?[\d\s()+./-]+")
 #: Earlier holders of a phone number that are shown.
 MOST_EARLIER: Final = 5
 
@@ -48,11 +57,13 @@ class Timeline:
 
     :ivar has_history: whether it has a history; without one nothing is known of what changed.
     :ivar more: how many readings are older than those shown.
+    :ivar problems: what could not be read, in sentences.
     """
 
     entries: list[TimelineEntry]
     has_history: bool
     more: int
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -70,12 +81,14 @@ class Listed:
 
     :ivar more: how many are not shown.
     :ivar is_complete: whether all could be read in time.
+    :ivar behind: what the history does not hold yet, in a sentence.
     """
 
     rows: list[Any]
     more: int = 0
     is_complete: bool = True
     state: State | None = None
+    behind: str | None = None
 
 
 @dataclass(slots=True)
@@ -97,7 +110,10 @@ class Assistant:
 def accounts(destination: Destination, until: float) -> Listed:
     """Return the names of the accounts below a destination."""
     storage = Storage(destination.url)
-    found = [name for folder in storage.names() if (name := layout.value_of("account", folder))]
+    names = storage.names()
+    if not names:
+        storage.check(writing=False)
+    found = [name for folder in names if (name := layout.value_of("account", folder))]
     return Listed(found[:MOST_ACCOUNTS], max(0, len(found) - MOST_ACCOUNTS))
 
 
@@ -105,22 +121,87 @@ def timeline(at: AccountAt, until: float) -> Timeline:
     """Return the readings of an account, with what changed where it has a history."""
     storage = Storage(at.destination.url)
     names = reader.snapshot_names(storage, layout.account_folder(at.account))
-    if storage.exists(history_layout.manifest_file(at.account)):
-        opened = _whole(at)
-        moments = sorted(reading.finished_at for reading in (*opened.readings, *opened.incomplete))
-        # What is not shown is not compared.
-        entries = opened.timeline(since=moments[-MOST_ROWS] if len(moments) > MOST_ROWS else None)
-        return Timeline(entries[-MOST_ROWS:][::-1], True, max(0, len(moments) - MOST_ROWS))
-    if not names:
+    opened = _whole(at) if storage.exists(history_layout.manifest_file(at.account)) else None
+    if not names and opened is None:
+        storage.check(writing=False)
         raise NotThereError(f"There is nothing of {at.account} here.")
-    found = []
-    for manifest in reader.concurrently(lambda name: _manifest_or_none(storage, at.account, name), names[-MOST_ROWS:]):
-        if manifest is not None:
-            found.append(TimelineEntry(history.Reading.of(manifest), None, ()))
-        if time.monotonic() > until:
-            break
-    found.sort(key=lambda entry: entry.reading.order, reverse=True)
-    return Timeline(found, False, len(names) - len(found))
+    entries, more = _of_history(opened) if opened else ([], 0)
+    outside = _outside(opened, names)
+    newest = [one.snapshot for one in opened.readings[-1:] if one.snapshot in names] if opened else []
+    reads = _manifests(at, storage, [*newest, *outside[-MOST_MANIFESTS:][::-1]], until)
+    entries = [_with_note(entry, reads.found.pop(entry.reading.snapshot, None)) for entry in entries]
+    entries += [
+        TimelineEntry(Reading.of(one), None, _notes_of(one, opened))
+        for name, one in reads.found.items()
+        if name not in newest
+    ]
+    entries.sort(key=lambda entry: entry.reading.order, reverse=True)
+    problems = [*reads.failed.values()][:MOST_PROBLEMS]
+    if (unnamed := len(reads.failed) - len(problems)) > 0:
+        problems.append(f"{unnamed:,} more could not be read.")
+    if unread := len(reads.late) + max(0, len(outside) - MOST_MANIFESTS):
+        problems.append(
+            f"Not read in time, or too many: {pluralize(unread, 'snapshot')}, those whose names come first."
+        )
+    return Timeline(entries[:MOST_ROWS], opened is not None, more + max(0, len(entries) - MOST_ROWS), problems)
+
+
+def _of_history(opened: History) -> tuple[list[TimelineEntry], int]:
+    """Return the last readings that a history holds, and how many are older."""
+    moments = sorted(reading.finished_at for reading in (*opened.readings, *opened.incomplete))
+    # What is not shown is not compared.
+    entries = opened.timeline(since=moments[-MOST_ROWS] if len(moments) > MOST_ROWS else None)
+    return entries[-MOST_ROWS:], max(0, len(moments) - MOST_ROWS)
+
+
+def _outside(opened: History | None, names: Iterable[str]) -> list[str]:
+    """Return the names of snapshots that a history does not hold, in their order."""
+    held = {one.snapshot for one in (*opened.readings, *opened.incomplete)} if opened else set()
+    return sorted(set(names) - held, key=naming.order)
+
+
+def _with_note(entry: TimelineEntry, stored: Manifest | None) -> TimelineEntry:
+    """Note of a reading that another one is stored under its name by now, if that is known."""
+    if stored is None or entry.reading.is_of_the_same(Reading.of(stored)):
+        return entry
+    return replace(entry, notes=(*entry.notes, "replaced since: what is stored by now is not in the history yet"))
+
+
+def _notes_of(manifest: Manifest, opened: History | None) -> tuple[str, ...]:
+    """Return what is to be noted of a snapshot that a history does not hold."""
+    if opened is None:
+        return ()
+    if opened.retracted.get(manifest.snapshot) == manifest.edition:
+        return ("retracted: the history was made to leave it out",)
+    yet = " yet" if _is_newer(manifest, opened) else ""
+    return (f"not in the history{yet}, so what changed is not known",)
+
+
+def _is_newer(manifest: Manifest, opened: History) -> bool:
+    return not opened.readings or reader.reading_order(manifest) > opened.readings[-1].order
+
+
+def _behind(at: AccountAt, opened: History, until: float) -> str | None:
+    """Return a sentence on stored snapshots that are newer than a history; None where there is none."""
+    storage = Storage(at.destination.url)
+    folder = layout.account_folder(at.account)
+    listed = read_each(at.destination, lambda one: reader.snapshot_names(storage, one), [folder], until)
+    outside = _outside(opened, listed.found.get(folder, ()))
+    reads = _manifests(at, storage, outside[-_MOST_NEWER:], until)
+    newer = [
+        one
+        for one in reads.found.values()
+        if _is_newer(one, opened) and opened.retracted.get(one.snapshot) != one.edition
+    ]
+    if newer:
+        last = max(newer, key=reader.reading_order)
+        others = f" and {pluralize(len(newer) - 1, 'other')}" if newer[1:] else ""
+        return f"Newer than the history, so not on this page: the snapshot `{last.snapshot}`{others}."
+    if why := next(iter((*listed.failed.values(), *reads.failed.values())), None):
+        return f"Whether there are snapshots that are newer than the history is not known: {why}"
+    if listed.late or reads.late:
+        return "Whether there are snapshots that are newer than the history could not be read in time."
+    return None
 
 
 def compare(at: AccountAt, until: float, baseline: str, snapshot: str, render: Callable[[Comparison], _Page]) -> _Page:
@@ -146,7 +227,12 @@ def numbers(at: AccountAt, until: float) -> Listed:
     """Return the phone numbers of an account, with who is and who was on them."""
     found: dict[str, Number] = {}
     is_complete = True
-    for span in _whole(at).field("phone_number"):
+    opened = _whole(at)
+    try:
+        spans = opened.field("phone_number")
+    except PuretalkConfigurationError:
+        raise NotThereError(f"The history of {at.account} was made to forget phone numbers.") from None
+    for span in spans:
         if time.monotonic() > until:
             is_complete = False
             break
@@ -156,12 +242,14 @@ def numbers(at: AccountAt, until: float) -> Listed:
     for number in found.values():
         number.earlier.sort(key=lambda span: span.valid_from, reverse=True)
     rows = [found[one] for one in sorted(found)]
-    return Listed(rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS), is_complete)
+    behind = _behind(at, opened, until)
+    return Listed(rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS), is_complete, behind=behind)
 
 
 def search(at: AccountAt, until: float, text: str) -> Listed:
     """Return the assistants of the newest reading whose name, number or prompt holds a text, whatever its case."""
-    state = _whole(at).at()
+    opened = _whole(at)
+    state = opened.at()
     rows: list[tuple[dict[str, Any], str | None, list[str]]] = []
     more, is_complete = 0, True
     for record in state.records():
@@ -173,7 +261,7 @@ def search(at: AccountAt, until: float, text: str) -> Listed:
             rows.append((record, record_id(record), places))
         elif places:
             more += 1
-    return Listed(rows, more, is_complete, state)
+    return Listed(rows, more, is_complete, state, _behind(at, opened, until))
 
 
 def assistant(at: AccountAt, until: float, assistant_id: str, when: str | None) -> Assistant:
@@ -213,17 +301,15 @@ def _manifest(storage: Storage, account: str, name: str) -> Manifest:
     )
 
 
-def _manifest_or_none(storage: Storage, account: str, name: str) -> Manifest | None:
-    try:
-        return read_bounded(storage, account, name)
-    except (FileNotFoundError, PuretalkError):
-        return None
+def _manifests(at: AccountAt, storage: Storage, names: Iterable[str], until: float) -> Reads[str, Manifest]:
+    return read_each(at.destination, lambda name: read_bounded(storage, at.account, name), names, until)
 
 
 def _places(record: dict[str, Any], text: str) -> Iterator[str]:
     """Yield where a record holds a text."""
     number = record.get("phone_number")
-    digits = "".join(filter(str.isdigit, text))
+    # Digits of a text that is no number, such as "agent 42", mean nothing in one.
+    digits = "".join(filter(str.isdigit, text)) if _NUMBER.fullmatch(text) else ""
     if isinstance(name := record.get("name"), str) and text in name.casefold():
         yield "name"
     if isinstance(number, str) and (

@@ -148,7 +148,7 @@ def test_a_place_without_a_connection_takes_the_permission_on_connections_as_suc
     assert by_connection.get(EVERY[0]).status_code == 403
 
 
-@pytest.mark.parametrize("setting", ["[", '{"a": 1}', "[1]", '["relative/path"]', "s3://user:secret@bucket/x"])
+@pytest.mark.parametrize("setting", ["[", "[]", '{"a": 1}', "[1]", '["relative/path"]', "s3://user:secret@bucket/x"])
 def test_a_wrong_setting_is_named_to_those_who_may_read_connections(
     pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from airflow_provider_puretalk.ui import fleet
+from tests.history.snapshots import record, take
 from tests.snapshots.report.reading import Element, Page
-from tests.ui.conftest import ASSISTANT, Pages, Stored
+from tests.ui.conftest import ASSISTANT, DAG, RUNS, Pages, Stored
 
 OLDER, NEWER = "20261122T000000Z", "20261123T000000Z"
 
@@ -20,6 +24,15 @@ def show(pages: Pages, path: str, status: int = 200) -> Page:
     response = pages.get(path)
     assert response.status_code == status
     return Page(response.content)
+
+
+def add(stored: Stored, name: str, **members: Any) -> Path:
+    """Store the manifest of another snapshot; what it names is not read here."""
+    path = stored.root / "account=acme" / f"snapshot={name}" / "manifest.json"
+    manifest = json.loads(Path(stored.snapshots[0]["manifest_path"]).read_text())
+    path.parent.mkdir()
+    path.write_text(json.dumps(manifest | {"snapshot": name} | members))
+    return path
 
 
 def main(page: Page) -> Element:
@@ -62,6 +75,60 @@ def test_accounts_of_each_destination(
     assert "There is no Airflow connection 'no_such_connection'" in third.words
 
 
+@pytest.mark.parametrize("path", ["/", f"/tasks/{DAG}/snapshot/-1/{RUNS[0]}", "/1/acme"])
+def test_destination_that_does_not_exist_is_named(
+    pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
+) -> None:
+    """It may be a disk that is not mounted: nothing is said of what it holds."""
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", str(tmp_path / "gone"))
+    text = main(Page(pages.get(path).content)).words
+    assert f"The destination {tmp_path / 'gone'} does not exist" in text
+    assert "none" not in text
+    assert "took no snapshot" not in text
+    assert "nothing of acme" not in text
+
+
+def test_bucket_that_does_not_exist_is_named(pages: Pages, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one without anything in it holds no account."""
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", "s3://aws_fleet@no-such-bucket/puretalk")
+    assert "does not exist" in main(show(pages, "/")).words
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", f"s3://aws_fleet@{s3_bucket}/puretalk")
+    assert main(show(pages, "/")).words.endswith("none")
+
+
+def test_storage_connection_comes_from_airflows_database(
+    pages: Pages, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As people make it in Airflow's own pages; the API server reads it as it reads any other."""
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+
+    take(f"s3://aws_fleet@{s3_bucket}/puretalk", 0, [record("00")], account="in-a-bucket")
+    fields = json.loads(os.environ["AIRFLOW_CONN_AWS_FLEET"])
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # As Airflow's API server has it.
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", f"s3://of_the_database@{s3_bucket}/puretalk")
+    with create_session() as session:
+        stored = Connection("of_the_database", "aws", login=fields["login"], password=fields["password"])
+        stored.set_extra(json.dumps(fields["extra"]))
+        session.add(stored)
+        session.commit()
+        try:
+            assert "in-a-bucket" in main(show(pages, "/")).words
+            assert "Timeline" in main(show(pages, "/1/in-a-bucket")).words
+        finally:
+            session.delete(stored)
+
+
+def test_destination_that_is_named_twice_is_shown_once(
+    pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """However it is written, and the others keep their places."""
+    named = [str(stored.root), f"file://{stored.root}", str(tmp_path), f"{stored.root}/"]
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", json.dumps(named))
+    headings = [heading.words for heading in show(pages, "/").top.all("h2")]
+    assert headings == [str(stored.root), str(tmp_path)]
+
+
 def test_timeline_says_what_changed_between_readings(pages: Pages, stored: Stored) -> None:
     """The last reading first: how many assistants, how many changed, in which classes of fields."""
     page = show(pages, "/1/acme")
@@ -86,6 +153,102 @@ def test_timeline_without_a_history(pages: Pages, stored: Stored, without_histor
     assert "This account has no history yet" in page.top.words
     assert [next(row.all("th")).words for row in next(page.top.all("tbody")).all("tr")] == [NEWER, OLDER]
     assert any("/compare?" in link for link in links(page))
+
+
+def test_timeline_without_a_history_goes_by_when_snapshots_were_read(
+    pages: Pages, stored: Stored, without_history: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are too many to be shown, the last ones are those that were read last, whatever they are called."""
+    path = add(stored, "A-name-that-comes-first", finished_at="2027-01-01T00:00:00Z")
+    monkeypatch.setattr(fleet, "MOST_ROWS", 1)
+    (row,) = next(show(pages, "/1/acme").top.all("tbody")).all("tr")
+    assert next(row.all("th")).words == "A-name-that-comes-first"
+    shutil.rmtree(path.parent)
+
+
+def test_timeline_shows_snapshots_that_the_history_does_not_hold(pages: Pages, stored: Stored) -> None:
+    """A newer one, which is not folded yet, and an older one; the pages that show the history alone name the newer one."""
+    newer = add(stored, "20270101T000000Z", finished_at="2027-01-01T00:00:00Z")
+    older = add(stored, "20250101T000000Z", finished_at="2025-01-01T00:00:00Z")
+    first, *_, last = [row.words for row in next(show(pages, "/1/acme").top.all("tbody")).all("tr")]
+    assert first.startswith("20270101T000000Z ")
+    assert "not in the history yet" in first
+    assert last.startswith("20250101T000000Z ")
+    assert "not in the history, so" in last
+    for path in ("numbers", "search?text=verse"):
+        text = show(pages, f"/1/acme/{path}").top.words
+        assert "Newer than the history, so not on this page: the snapshot 20270101T000000Z." in text
+    for manifest in (newer, older):
+        shutil.rmtree(manifest.parent)
+    assert "Newer than the history" not in show(pages, "/1/acme/numbers").top.words
+
+
+def test_snapshot_that_was_replaced_since_is_noted(pages: Pages, stored: Stored) -> None:
+    """A rerun replaces a snapshot that the history holds as it was."""
+    path = Path(stored.snapshots[1]["manifest_path"])
+    before = path.read_text()
+    path.write_text(json.dumps(json.loads(before) | {"raw_sha256": "0" * 64}))
+    newest, *_ = [row.words for row in next(show(pages, "/1/acme").top.all("tbody")).all("tr")]
+    path.write_text(before)
+    assert "replaced since" in newest
+
+
+def test_retracted_snapshot_is_noted(pages: Pages, stored: Stored, tmp_path: Path) -> None:
+    from airflow_provider_puretalk import history
+
+    there = stored.root / "account=acme" / "history"
+    shutil.copytree(there, tmp_path / "before")
+    history.update(stored.root, "acme", keep="forever", retract=[NEWER])
+    newest, *_ = [row.words for row in next(show(pages, "/1/acme").top.all("tbody")).all("tr")]
+    text = show(pages, "/1/acme/search?text=a").top.words
+    shutil.rmtree(there)
+    shutil.copytree(tmp_path / "before", there)
+    assert newest.startswith(NEWER)
+    assert "retracted" in newest
+    assert "Newer than the history" not in text
+
+
+@pytest.mark.parametrize("name", ["20270101T000000Z", "20250101T000000Z"])
+@pytest.mark.parametrize("has_history", [True, False])
+def test_snapshot_that_cannot_be_read_is_named_in_the_timeline(
+    pages: Pages, stored: Stored, request: pytest.FixtureRequest, has_history: bool, name: str
+) -> None:
+    """It is no older reading, and does not vanish; the others are shown."""
+    if not has_history:
+        request.getfixturevalue("without_history")
+    path = add(stored, name)
+    path.write_text("{")
+    page = show(pages, "/1/acme")
+    assert f"snapshot={name}/manifest.json is damaged" in main(page).words
+    assert "older reading" not in main(page).words
+    assert len([*next(page.top.all("tbody")).all("tr")]) == 2
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("files", 0, "groups", 0, "first_id"), 7),
+        (("files", 0, "groups", 0, "last_id"), None),
+        (("readings", 0, "started_at"), "0001-01-01T00:00:00+14:00"),
+        (("readings", 0, "finished_at"), "9999-12-31T23:59:59-12:00"),
+    ],
+)
+@pytest.mark.parametrize("path", ["", "/numbers", "/search?text=a", f"/assistant?id={ASSISTANT}"])
+def test_damaged_history_is_a_sentence(
+    pages: Pages, stored: Stored, where: tuple[str | int, ...], value: Any, path: str
+) -> None:
+    """Whatever stands where an id or a moment should; the sentence names the file and the field."""
+    manifest = stored.root / "account=acme" / "history" / "_manifest.json"
+    before = manifest.read_text()
+    members = part = json.loads(before)
+    for name in where[:-1]:
+        part = part[name]
+    part[where[-1]] = value
+    manifest.write_text(json.dumps(members))
+    text = show(pages, f"/1/acme{path}", 404).top.words
+    manifest.write_text(before)
+    assert f"history/_manifest.json is damaged: {'.'.join(map(str, where))}: " in text
 
 
 def test_any_two_dates_are_compared(pages: Pages, stored: Stored) -> None:
@@ -145,11 +308,11 @@ def test_numbers_and_who_is_on_them(pages: Pages, stored: Stored, changed: dict[
     from airflow_provider_puretalk import snapshots
 
     records = [*snapshots.iter_records(stored.snapshots[1]["manifest_path"])]
-    assert rows.keys() == {record["phone_number"] for record in records if record["phone_number"]}
-    for record in records:
-        if record["phone_number"]:
-            assert record["name"] in rows[record["phone_number"]].words
-            assert "since 20" in rows[record["phone_number"]].words
+    assert rows.keys() == {one["phone_number"] for one in records if one["phone_number"]}
+    for one in records:
+        if one["phone_number"]:
+            assert one["name"] in rows[one["phone_number"]].words
+            assert "since 20" in rows[one["phone_number"]].words
 
 
 @pytest.mark.parametrize(("text", "where"), [("IN VERSE", "prompt"), ("{name}", "name"), ("{number}", "number")])
@@ -163,6 +326,22 @@ def test_search_finds_names_numbers_and_prompts(
     found = [item.words for item in main(page).all("li")]
     assert any(changed["name"] in item and where in item.rpartition("in its")[2] for item in found)
     assert f"/puretalk/1/acme/assistant?id={ASSISTANT}" in links(page)
+
+
+def test_digits_in_a_text_that_is_no_number_find_no_number(
+    pages: Pages, stored: Stored, changed: dict[str, Any]
+) -> None:
+    """However it is spelled, a number finds itself; a name with the same digits finds names and prompts alone."""
+    digits = "".join(filter(str.isdigit, changed["phone_number"]))
+    for spelled in (
+        digits,
+        f"+{digits[:2]} ({digits[2:5]}) {digits[5:]}",
+        f"tel:+{digits}",
+        f"{digits[:4]}-{digits[4:]}",
+    ):
+        assert "in its number" in show(pages, f"/1/acme/search?text={quote(spelled)}").top.words
+    for text in (f"agent {digits}", f"x{digits}", "call 1-2"):
+        assert "in its number" not in show(pages, f"/1/acme/search?text={quote(text)}").top.words
 
 
 def test_search_finds_nothing(pages: Pages, stored: Stored) -> None:
