@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +112,22 @@ def test_pages_lead_to_one_another_in_the_frame(window: Any, stored: Stored) -> 
     page.get_by_role("link", name="acme").click()
     page.get_by_role("link", name="Numbers").click()
     playwright.expect(page.locator("h1")).to_have_text("Phone numbers")
+
+
+def test_long_names_need_no_scrolling_sideways(window: Any, stored: Stored) -> None:
+    """Of accounts and snapshots, on the smallest phone."""
+    account = "a-name-that-" + "somebody-thought-of-" * 6
+    path = stored.root / f"account={account}" / "snapshot=manual__2026-11-22T00:00:00.000000-by-hand" / "manifest.json"
+    manifest = json.loads(Path(stored.snapshots[0]["manifest_path"]).read_text())
+    manifest |= {"account": account, "snapshot": path.parent.name.removeprefix("snapshot=")}
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(manifest))
+    window.set_viewport_size({"width": 360, "height": 740})
+    for page in ("/", f"/1/{account}", f"/1/{account}/numbers", f"/tasks/{DAG}/snapshot/-1/{RUNS[0]}"):
+        window.goto(f"/puretalk{page}")
+        needed, there = window.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert needed <= there, page
+    shutil.rmtree(path.parent.parent)
 
 
 def test_phone_needs_no_scrolling_sideways(window: Any, stored: Stored, hostile_fleet: str) -> None:
