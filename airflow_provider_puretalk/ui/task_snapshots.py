@@ -7,6 +7,7 @@ for people and may be anything, so what was not found so is searched for in the 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,8 +26,8 @@ from airflow_provider_puretalk.wording import pluralize
 
 #: How many of the listed snapshots are read at first, and at most: of each account, and of all together. Those whose names
 #: are nearest to the run's moment.
-_AT_FIRST: Final = 16, 400
-_AT_MOST: Final = 200, 1_000
+_AT_FIRST: Final = 16, 200
+_AT_MOST: Final = 200, 400
 #: Snapshots of a run that are shown.
 MOST_SHOWN: Final = 5
 #: Bytes of a manifest, and of the reports of all that is shown.
@@ -164,11 +165,13 @@ class _Search:
     def _search(self, accounts: Sequence[str], *steps: tuple[int, int]) -> None:
         """Search some accounts: by the name that snapshots of the run have by default, else by what is listed."""
         self.passed_over = 0
-        self._read_manifests(itertools.product(accounts, _default_names(self._instance)))
+        self._read_manifests(itertools.product(accounts, _default_names(self._instance)), self._half())
         taken_by, found = _of(self.found, self._instance)
         if found and taken_by is TakenBy.TASK:
             return
         listed = self._listed(accounts)
+        if found:  # What has the name of another run by default is hardly of this one as well.
+            listed = [one for one in listed if not naming.is_default(one[2][1])]
         for of_account, most in steps:
             self._read_manifests([named for place, _, named in listed if place < of_account][:most])
             if self.found:
@@ -206,7 +209,7 @@ class _Search:
         def names(account: str) -> list[str]:
             return reader.snapshot_names(self.storage, layout.account_folder(account))
 
-        reads = read_each(self._destination, names, accounts, self._until)
+        reads = read_each(self._destination, names, accounts, self._half())
         self._failed += reads.failed.values()
         self._late_accounts += reads.late
         runs = (self._instance, *self._started_by)
@@ -218,9 +221,15 @@ class _Search:
             for place, (distance, name) in enumerate(_nearest(found, moments))
         )
 
-    def _read_manifests(self, named: Iterable[_Named]) -> None:
+    def _half(self) -> float:
+        """Return the moment at which half of the time that is left is over: what comes next needs some, too."""
+        now = time.monotonic()
+        return now + (self._until - now) / 2
+
+    def _read_manifests(self, named: Iterable[_Named], until: float | None = None) -> None:
         unread = [one for one in named if one not in self._read and all(map(is_path_part, one))]
-        reads: Reads[_Named, Manifest | None] = read_each(self._destination, self._manifest, unread, self._until)
+        reads: Reads[_Named, Manifest | None]
+        reads = read_each(self._destination, self._manifest, unread, self._until if until is None else until)
         self._read.update(unread)
         self.found += [manifest for manifest in reads.found.values() if manifest is not None]
         self._failed += reads.failed.values()

@@ -345,6 +345,27 @@ def test_snapshot_of_a_run_is_found_without_listing_any_account(
     assert len(requests.read) == len([*stored.root.glob("account=*")])
 
 
+def test_snapshot_with_a_name_of_its_own_is_found_beside_one_with_the_runs(
+    pages: Pages, stored: Stored, many: datetime, run_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tasks of a run take snapshots, and one names its own: each tab shows its task's, and a third one's both."""
+    run_of("two_tasks", many)
+    source = {"dag_id": "many", "run_id": "two_tasks"}
+    paths = [
+        add(stored, "20261201T120000Z", **source, task_id="snapshot"),
+        add(stored, "nightly-7", **source, task_id="nightly"),
+    ]
+    requests = Requests(monkeypatch)
+    for task_id, names in (("snapshot", [0]), ("nightly", [1]), ("compare", [0, 1])):
+        found = {
+            heading(one).rpartition(" ")[2] for one in snapshots_in(show(pages, task_id, "two_tasks", dag_id="many"))
+        }
+        assert found == {paths[place].parent.name.removeprefix("snapshot=") for place in names}
+    assert not [name for name in requests.read if "T110000Z" in name]  # Those of other runs are not read.
+    for path in paths:
+        shutil.rmtree(path.parent)
+
+
 def test_account_of_a_mapped_instance_is_read_first(
     pages: Pages, stored: Stored, many: datetime, run_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

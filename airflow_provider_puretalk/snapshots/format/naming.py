@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 #: A name that begins with a day, alone or followed by a time: 20261122T000000Z, 2026-11-22, 2026112200, 20261122000000.
 MOMENT = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)(?:[T_.-]?(\d\d)(?:[:.-]?(\d\d)(?:[:.-]?(\d\d)(?:\.?(\d+))?)?)?)?(?!\d)")
 
+_DEFAULT = re.compile(r"\d{8}T\d{6}(\.\d{6})?Z")
 _NUMBER = re.compile(r"([0-9]+)")
 
 
@@ -16,6 +17,11 @@ def name_of(moment: datetime) -> str:
     """Return the name that a snapshot has by default: the moment its run was due, in UTC."""
     moment = moment.astimezone(UTC)
     return f"{moment:%Y%m%dT%H%M%S.%fZ}" if moment.microsecond else f"{moment:%Y%m%dT%H%M%SZ}"
+
+
+def is_default(name: str) -> bool:
+    """Return whether a name is one that :func:`name_of` gives."""
+    return _DEFAULT.fullmatch(name) is not None
 
 
 def moment_named(name: str) -> str:
