@@ -131,3 +131,33 @@ def test_api_server_mounts_it_below_its_prefix(run: Any, tmp_path: Path) -> None
     fleet, tab = views
     assert fleet["href"] == "puretalk/"
     assert tab["href"] == "puretalk/tasks/{DAG_ID}/{TASK_ID}/{MAP_INDEX}/{RUN_ID}"
+
+
+#: Prints what a page says to somebody who may read connections.
+SAYING = """
+import json
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.utils.db import initdb
+from starlette.testclient import TestClient
+initdb()
+client = TestClient(create_app(apps="core"), raise_server_exceptions=False)
+client.cookies.set("_token", get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="op", role="admin")))
+page = client.get("/puretalk/")
+print("RESULT", json.dumps([page.status_code, page.text]))
+"""
+
+
+@needs_pages
+@pytest.mark.parametrize(
+    ("value", "said"), [("s3://team%2Faws:hush@bucket", "is written"), ("%(nothing)s", "is written")]
+)
+def test_setting_that_airflow_cannot_read_is_told_on_the_page(run: Any, tmp_path: Path, value: str, said: str) -> None:
+    """It makes the pages vanish from nowhere, and the sentence quotes nothing of it."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "airflow.cfg").write_text(f"[puretalk]\nui_destinations = {value}\n")
+    (status, text), _ = run(SAYING)
+    assert status == 503
+    assert "ui_destinations" in text
+    assert said in text
+    assert "hush" not in text

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import shown
+from airflow_provider_puretalk.size_limit import SizeLimitError
 from airflow_provider_puretalk.ui import airflow_runs, fleet, pages, task_snapshots
 from airflow_provider_puretalk.ui.access import Readable, ReadableAccount, reads_task_instances
 from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
@@ -38,36 +42,62 @@ _SENTENCES = {
 #: What is said where the time limit passes, whatever took it.
 _LATE = "The storage did not answer in time, or what lies there is too much to be read for a page."
 
+#: What is said where there is more to be read than a page may read.
+_TOO_LARGE = (
+    "What lies there is too large to be read for a page: one of its files, or a record, once it is unpacked. The command "
+    "line reads it."
+)
+
 #: The threads of all requests of this process.
 _storage_threads = StorageThreads()
+
+
+class _Place(Convertor[int]):
+    """The number of a destination: not so many digits that Python refuses to read them."""
+
+    regex = "[0-9]{1,20}"
+
+    def convert(self, value: str) -> int:
+        """Return what an address spells."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """Spell it."""
+        return str(value)
+
+
+# Of the whole process, where others may have made one of a plainer name.
+register_url_convertor("puretalk_place", _Place())
 
 
 @router.get("/tasks/{dag_id}/{task_id}/{map_index}/{run_id:path}", dependencies=[reads_task_instances])
 async def task_instance(readable: Readable, dag_id: str, task_id: str, map_index: str, run_id: str) -> Response:
     """Show what a task instance stored: the snapshot that it took or compared, with the report."""
+    begun = time.monotonic()
     # An Airflow that knows no index leaves its place holder in the address.
     index = int(map_index) if map_index.isdecimal() and len(map_index) < 10 else None
     named = TaskInstance(dag_id, task_id, run_id, index)
-    instance, started_by = await asyncio.to_thread(airflow_runs.look_up, named)
-    found = await _of_each(readable, lambda one, until: task_snapshots.find(one, instance, started_by, until))
-    return await asyncio.to_thread(pages.task_instance, instance, found)
+    instance, started_by = await _in_time(begun, lambda: airflow_runs.look_up(named))
+    found = await _of_each(readable, begun, lambda one, until: task_snapshots.find(one, instance, started_by, until))
+    return await _in_time(begun, lambda: pages.task_instance(instance, found))
 
 
 @router.get("/")
 async def accounts(request: Request, readable: Readable) -> Response:
     """Show the accounts below all destinations."""
-    found = await _of_each(readable, fleet.accounts)
-    return pages.accounts(_root(request), found)
+    root, begun = _root(request), time.monotonic()
+    found = await _of_each(readable, begun, fleet.accounts)
+    return await _in_time(begun, lambda: pages.accounts(root, found))
 
 
-@router.get("/{place:int}/{account}")
+@router.get("/{place:puretalk_place}/{account}")
 async def account(request: Request, at: ReadableAccount) -> Response:
     """Show the timeline of an account."""
     root = _root(request)
     return await _of_account(at, lambda one, until: pages.timeline(root, one, fleet.timeline(one, until)))
 
 
-@router.get("/{place:int}/{account}/compare")
+@router.get("/{place:puretalk_place}/{account}/compare")
 async def compare(request: Request, at: ReadableAccount, baseline: str = "", snapshot: str = "") -> Response:
     """Show the report of any two snapshots."""
     root = _root(request)
@@ -76,7 +106,7 @@ async def compare(request: Request, at: ReadableAccount, baseline: str = "", sna
     )
 
 
-@router.get("/{place:int}/{account}/assistant")
+@router.get("/{place:puretalk_place}/{account}/assistant")
 async def assistant(request: Request, at: ReadableAccount, id: str = "", on: str = "") -> Response:
     """Show one assistant: its log, since when its prompt stands, its record on a date."""
     root = _root(request)
@@ -85,19 +115,19 @@ async def assistant(request: Request, at: ReadableAccount, id: str = "", on: str
     )
 
 
-@router.get("/{place:int}/{account}/numbers")
+@router.get("/{place:puretalk_place}/{account}/numbers")
 async def numbers(request: Request, at: ReadableAccount) -> Response:
     """Show the phone numbers, and who is on them since when."""
     root = _root(request)
     return await _of_account(at, lambda one, until: pages.numbers(root, one, fleet.numbers(one, until)))
 
 
-@router.get("/{place:int}/{account}/search")
+@router.get("/{place:puretalk_place}/{account}/search")
 async def search(request: Request, at: ReadableAccount, text: str = "") -> Response:
     """Show the assistants whose name, number or prompt holds a text."""
     root, part = _root(request), text.strip()
     if not part:
-        return pages.search(root, at, part, None)
+        return await _in_time(time.monotonic(), lambda: pages.search(root, at, part, None))
     return await _of_account(at, lambda one, until: pages.search(root, one, part, fleet.search(one, until, part)))
 
 
@@ -106,19 +136,30 @@ def _root(request: Request) -> str:
     return str(request.scope["root_path"])
 
 
+async def _in_time(begun: float, work: Callable[[], _Result]) -> _Result:
+    """Do what takes no storage, while there is time.
+
+    :param begun: when the request came.
+    :raises HTTPException: there was none left.
+    """
+    try:
+        return await _storage_threads.render(work, begun)
+    except TimeoutError:
+        raise _Explained(504, _LATE) from None
+
+
 async def _of_each(
-    readable: list[Destination], work: Callable[[Destination, float], _Result]
+    readable: list[Destination], begun: float, work: Callable[[Destination, float], _Result]
 ) -> list[tuple[Destination, _Result | str]]:
     """Do some work with each destination; a sentence stands for one that could not be read."""
 
     async def run(destination: Destination) -> tuple[Destination, _Result | str]:
         try:
-            return destination, await _storage_threads.run(destination, work)
+            return destination, await _storage_threads.run(destination, work, begun)
         except TimeoutError:
             return destination, _LATE
-        except task_snapshots.Unreadable as error:
-            log.warning("Reading %s for a page failed: %s", shown(destination.url), error)
-            return destination, str(error)
+        except Exception as error:  # Each storage library has its own errors, and what is stored may be anything.
+            return destination, _sentence(destination, error)
 
     return await asyncio.gather(*map(run, readable))
 
@@ -132,34 +173,54 @@ async def _of_account(at: AccountAt, work: Callable[[AccountAt, float], _Result]
         return await _storage_threads.run(at.destination, lambda _, until: work(at, until))
     except TimeoutError:
         raise _Explained(504, _LATE) from None
-    except fleet.TooMuchError as error:
-        raise _Explained(413, str(error)) from None
+    except (fleet.TooMuchError, SizeLimitError) as error:
+        raise _Explained(413, _sentence(at.destination, error)) from None
     except (fleet.NotThereError, PuretalkConfigurationError, PuretalkSnapshotError) as error:
         raise _Explained(404, str(error)) from None
-    except task_snapshots.Unreadable as error:
-        log.warning("Reading %s for a page failed: %s", shown(at.destination.url), error)
-        raise _Explained(502, str(error)) from None
+    except Exception as error:
+        raise _Explained(502, _sentence(at.destination, error)) from None
+
+
+def _sentence(destination: Destination, error: Exception) -> str:
+    """Return what a page says of an error, and log it.
+
+    What is not of this package may quote anything: a page names its kind only.
+    """
+    where = shown(destination.url)
+    match error:
+        case fleet.TooMuchError() | fleet.NotThereError():
+            return str(error)
+        case SizeLimitError():
+            return _TOO_LARGE
+        case AirflowOptionalProviderFeatureException() | OSError() | PuretalkError():
+            log.warning("Reading %s for a page failed: %s", where, error)
+            return str(error)
+    log.warning("Reading %s for a page failed", where, exc_info=error)
+    return f"Reading it failed ({type(error).__name__}); the API server's log says why."
 
 
 class _Explained(HTTPException):
     """An answer whose detail is for the reader, who may read the destination."""
 
 
-async def _http_error(request: Request, error: Any) -> Response:
+# Not coroutines, so that they are called in a thread.
+
+
+def _http_error(request: Request, error: Any) -> Response:
     if isinstance(error, _Explained):
         return pages.error(error.status_code, error.detail, root=_root(request))
     return pages.error(error.status_code, _SENTENCES.get(error.status_code, "This cannot be shown."))
 
 
-async def _invalid_address(request: Request, error: Any) -> Response:
+def _invalid_address(request: Request, error: Any) -> Response:
     return pages.error(404, _SENTENCES[404])
 
 
-async def _wrong_setting(request: Request, error: Any) -> Response:
+def _wrong_setting(request: Request, error: Any) -> Response:
     return pages.error(503, str(error))
 
 
-async def _failure(request: Request, error: Any) -> Response:
+def _failure(request: Request, error: Any) -> Response:
     return pages.error(500, "This page failed; the API server's log says why.")
 
 

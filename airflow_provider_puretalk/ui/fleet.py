@@ -96,6 +96,8 @@ class Assistant:
     """One assistant.
 
     :ivar prompt: the passages of its prompt; empty where it has none.
+    :ivar on: the day or the snapshot that was asked for; empty for the newest reading.
+    :ivar state: what the record is of; None where ``problem`` says in a sentence why nothing is known of it.
     :ivar record: as of ``state``, None where it was not there.
     """
 
@@ -103,8 +105,10 @@ class Assistant:
     log: list[LogEntry]
     more: int
     prompt: list[Passage]
-    state: State
+    on: str
+    state: State | None
     record: dict[str, Any] | None
+    problem: str | None = None
 
 
 def accounts(destination: Destination, until: float) -> Listed:
@@ -271,13 +275,17 @@ def assistant(at: AccountAt, until: float, assistant_id: str, when: str | None) 
     """
     opened = history.open(at.destination.url, at.account)
     log = opened.log(assistant_id)
-    state = opened.at(when, assistant_id)
     try:
         prompt = opened.blame(assistant_id, "prompt")
     except PuretalkConfigurationError:
         prompt = []
-    record = next(state.records(), None)
-    return Assistant(assistant_id, log[:MOST_ROWS], max(0, len(log) - MOST_ROWS), prompt, state, record)
+    found = Assistant(assistant_id, log[:MOST_ROWS], max(0, len(log) - MOST_ROWS), prompt, when or "", None, None)
+    try:
+        found.state = opened.at(when, assistant_id)
+        found.record = next(found.state.records(), None)
+    except PuretalkConfigurationError as error:  # Before the history begins, or no day at all: the rest is known.
+        found.problem = str(error)
+    return found
 
 
 def _whole(at: AccountAt) -> History:

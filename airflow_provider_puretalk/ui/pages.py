@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from airflow_provider_puretalk import time_limit
 from airflow_provider_puretalk.records.field_classes import FIELD_CLASSES
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.records.text_diff import Effort
@@ -128,9 +129,15 @@ def _page(template: str, *, reports: Sequence[str] = (), status: int = 200, **va
     environment = _environment()
     style = environment.get_template("style.css").render() + environment.get_template("pages.css").render()
     styles = [style, *(match[1] for report in reports if (match := _STYLE.search(report)))]
-    html = environment.get_template(template).render(style=Markup(style), **values)
+    html = "".join(map(_in_time, environment.get_template(template).generate(style=Markup(style), **values)))
     policy = content_security_policy(dict.fromkeys(styles), is_linked="root" in values)
     return HTMLResponse(html, status, {"Content-Security-Policy": policy})
+
+
+def _in_time(piece: str) -> str:
+    """Return a piece of a page, if there is time left for it."""
+    time_limit.check()
+    return piece
 
 
 @cache

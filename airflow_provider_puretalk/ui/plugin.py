@@ -28,14 +28,34 @@ class _PagesOnDemand:
 
 
 def setting() -> str:
-    """Return ``[puretalk] ui_destinations`` as it stands in Airflow's configuration; empty where nothing may be shown."""
+    """Return ``[puretalk] ui_destinations`` as it stands in Airflow's configuration; empty where nothing may be shown.
+
+    :raises PuretalkConfigurationError: Airflow cannot read it; the message quotes nothing of it.
+    """
     from airflow.configuration import conf
 
-    return str(conf.get("puretalk", "ui_destinations", fallback=None) or "").strip()
+    try:
+        return str(conf.get("puretalk", "ui_destinations", fallback=None) or "").strip()
+    except Exception as error:  # As many kinds as there are sources of settings.
+        from configparser import InterpolationError
+
+        from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
+
+        why = (
+            "in `airflow.cfg` a `%` is written `%%`"
+            if isinstance(error, InterpolationError)
+            else f"Airflow raises {type(error).__name__}"
+        )
+        raise PuretalkConfigurationError(f"`[puretalk] ui_destinations` cannot be read: {why}.") from None
 
 
 def _is_shown() -> bool:
-    return compat.has("pages of plugins") and bool(setting())
+    if not compat.has("pages of plugins"):
+        return False
+    try:
+        return bool(setting())
+    except Exception:  # A page says what is wrong, to those who may know; without one nobody would.
+        return True
 
 
 _SHOWN = _is_shown()

@@ -16,14 +16,14 @@ ADDRESSES = {
         f"/tasks/{DAG}/snapshot/-1/manual__2027-01-01",
     ),
     "/": ("/", "/?account=acme"),
-    "/{place:int}/{account}": ("/1/acme", "/1/nobody"),
-    "/{place:int}/{account}/compare": (
+    "/{place:puretalk_place}/{account}": ("/1/acme", "/1/nobody"),
+    "/{place:puretalk_place}/{account}/compare": (
         "/1/acme/compare?baseline=20261122T000000Z&snapshot=20261123T000000Z",
         "/1/acme/compare?baseline=20261122T000000Z&snapshot=20270101T000000Z",
     ),
-    "/{place:int}/{account}/assistant": (f"/1/acme/assistant?id={ASSISTANT}", "/1/nobody/assistant?id=1"),
-    "/{place:int}/{account}/numbers": ("/1/acme/numbers", "/1/nobody/numbers"),
-    "/{place:int}/{account}/search": ("/1/acme/search?text=verse", "/1/nobody/search?text=verse"),
+    "/{place:puretalk_place}/{account}/assistant": (f"/1/acme/assistant?id={ASSISTANT}", "/1/nobody/assistant?id=1"),
+    "/{place:puretalk_place}/{account}/numbers": ("/1/acme/numbers", "/1/nobody/numbers"),
+    "/{place:puretalk_place}/{account}/search": ("/1/acme/search?text=verse", "/1/nobody/search?text=verse"),
 }
 EVERY = [address for both in ADDRESSES.values() for address in both]
 
@@ -75,6 +75,16 @@ def test_with_permission_there_is(pages: Pages, stored: Stored, seen: str, nothi
 def test_number_of_no_destination_is_refused_as_any_other(pages: Pages, stored: Stored, place: str) -> None:
     """So the numbers say nothing of how many destinations there are."""
     assert pages.get(f"/{place}/acme").status_code == 403
+
+
+@pytest.mark.parametrize("user", ["op", "viewer", None])
+@pytest.mark.parametrize("digits", [21, 5_000])
+@pytest.mark.parametrize("page", ["", "/compare", "/assistant", "/numbers", "/search"])
+def test_number_without_end_is_no_address(
+    pages: Pages, stored: Stored, user: str | None, digits: int, page: str
+) -> None:
+    """Python refuses to read a number of some thousand digits."""
+    assert pages.get(f"/{'9' * digits}/acme{page}", user).status_code == 404
 
 
 @pytest.mark.parametrize("address", EVERY)

@@ -8,6 +8,7 @@ import json
 import math
 import random
 import socket
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +17,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jinja2
 import pytest
+from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_puretalk import history, time_limit
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
@@ -169,7 +172,7 @@ def test_page_of_one_assistant_reads_little_of_a_long_history(
 
 
 def test_limit_of_a_request_is_below_ten_seconds() -> None:
-    assert storage_threads._SOFT_LIMIT < storage_threads.TIME_LIMIT < 10
+    assert storage_threads._SOFT_LIMIT < storage_threads.TIME_LIMIT < storage_threads._LAST < 10
 
 
 def test_report_that_is_too_large_is_named(pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,3 +195,100 @@ def test_storage_that_fails_is_a_sentence(pages: Pages, stored: Stored, monkeypa
     text = Page(pages.get(EVERY[0]).content).top.words
     assert "There is no Airflow connection 'no_such_connection'" in text
     assert stored.snapshots[0]["snapshot"] in text
+
+
+#: What storage libraries and Airflow raise for a connection, and what a page says of it.
+BROKEN = {
+    "no such profile": ({"extra": {"profile_name": "nobody"}}, "ProfileNotFound"),
+    "no address": ({"extra": {"endpoint_url": "http://user:hush@[::bad/"}}, "cannot be"),
+    "unknown options": ({"extra": {"config_kwargs": {"nonsense": 1}}}, "TypeError"),
+    "no JSON": ("{hush", "Airflow cannot read the connection"),
+}
+
+
+@pytest.mark.parametrize(("connection", "said"), BROKEN.values(), ids=BROKEN)
+def test_destination_that_fails_in_any_way_takes_no_other_one_along(
+    pages: Pages,
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
+    connection: dict[str, Any] | str,
+    said: str,
+) -> None:
+    """It is a sentence, on the page of one of its accounts too, which quotes no secret."""
+    pytest.importorskip("s3fs")
+    conn_id = f"broken_{uuid.uuid4().hex}"
+    if isinstance(connection, dict):
+        connection = json.dumps({"conn_type": "aws", "login": "key", "password": "hush", **connection})
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
+    named = [str(stored.root), f"s3://{conn_id}@fleet"]
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", json.dumps(named))
+    for address in (EVERY[0], "/"):
+        response = pages.get(address)
+        assert response.status_code == 200
+        assert said in Page(response.content).top.words
+        assert "acme" in response.text
+        assert "hush" not in response.text
+    response = pages.get("/2/acme")
+    assert response.status_code in (404, 502)
+    assert said in Page(response.content).top.words
+    assert "hush" not in response.text
+
+
+@pytest.mark.parametrize("kind", [KeyError, RecursionError, MemoryError, StopIteration, asyncio.CancelledError])
+def test_what_nobody_thought_of_takes_no_other_destination_along(
+    pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """The page names its kind alone; the log says the rest."""
+
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise kind("hush")
+
+    monkeypatch.setattr(BaseHook, "get_connection", fail)
+    named = [str(stored.root), "s3://any@fleet"]
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", json.dumps(named))
+    for address, status in ((EVERY[0], 200), ("/", 200), ("/2/acme", 502)):
+        response = pages.get(address)
+        assert response.status_code == status
+        assert "the API server's log says why" in Page(response.content).top.words
+        assert "acme" in response.text or status != 200
+        assert "hush" not in response.text
+
+
+def test_missing_package_is_a_sentence(pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which says how to install it."""
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    response = pages.get(f"/1/acme/assistant?id={ASSISTANT}")
+    assert response.status_code == 502
+    assert "pip install 'airflow-provider-puretalk[parquet]'" in Page(response.content).top.words
+
+
+def test_nothing_is_rendered_on_the_event_loop(pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors included: Airflow's other pages wait for none of ours."""
+    on_the_loop = []
+    generate = jinja2.Template.generate
+
+    def watched(template: jinja2.Template, *values: Any, **named: Any) -> Iterator[str]:
+        try:
+            on_the_loop.append(asyncio.get_running_loop())
+        except RuntimeError:
+            on_the_loop.append(None)
+        return generate(template, *values, **named)
+
+    monkeypatch.setattr(jinja2.Template, "generate", watched)
+    for address in (*EVERY, "/nothing", "/1/acme/search"):
+        for user in ("op", "viewer", None):
+            pages.get(address, user)
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", "nonsense")
+    pages.get("/")
+    assert len(on_the_loop) > 3 * len(EVERY)
+    assert not any(on_the_loop)
+
+
+@pytest.mark.parametrize("address", [EVERY[0], "/", "/1/acme/search"])
+def test_rendering_has_the_time_that_is_left(
+    pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(storage_threads, "_LAST", -1.0)
+    response = pages.get(address)
+    assert response.status_code == 504
+    assert "did not answer in time" in response.text

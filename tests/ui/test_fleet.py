@@ -294,8 +294,29 @@ def test_record_on_a_date(pages: Pages, stored: Stored) -> None:
     page = show(pages, f"/1/acme/assistant?id={ASSISTANT}&on={OLDER}")
     assert f"As of snapshot {OLDER}" in page.section("record").words
     assert "verse" not in next(page.section("record").all("pre")).text
-    assert "begins" in show(pages, f"/1/acme/assistant?id={ASSISTANT}&on=2020-01-01", 404).top.words
-    assert "nonsense" in show(pages, f"/1/acme/assistant?id={ASSISTANT}&on=nonsense", 404).top.words
+
+
+@pytest.mark.parametrize(
+    ("day", "sentence"),
+    [
+        ("2020-01-01", f"begins with the snapshot {OLDER}"),
+        ("0001-01-01", f"begins with the snapshot {OLDER}"),
+        ("9999-12-31", "which no reading can be of"),
+        ("275760-09-13", "neither a snapshot"),
+        ("9" * 200, "neither a snapshot"),
+        ("nonsense", "neither a snapshot"),
+    ],
+)
+def test_day_of_which_nothing_is_known_leaves_the_rest_of_the_page(
+    pages: Pages, stored: Stored, day: str, sentence: str
+) -> None:
+    """The page says why, and the field keeps the day, for a person to choose another one."""
+    page = show(pages, f"/1/acme/assistant?id={ASSISTANT}&on={day}")
+    assert sentence in page.section("record").words
+    assert not [*page.section("record").all("pre")]
+    assert [field.attributes["value"] for field in page.top.all("input") if field.attributes["name"] == "on"] == [day]
+    assert "You now answer in verse." in page.section("prompt").words
+    assert [*page.section("log").all("article")]
 
 
 @pytest.mark.parametrize("assistant_id", ["", "gone", "%3Cb%3E", "%ED%A0%80", "a" * 5_000])

@@ -73,14 +73,14 @@ def test_markup_in_a_manifest_is_shown(pages: Pages, hostile: str, address: str)
 def test_markup_and_paths_in_an_address_lead_nowhere(pages: Pages, stored: Stored, route: str, value: str) -> None:
     """Names in an address are compared with what is stored, and never opened."""
     there = {"dag_id": DAG, "task_id": "snapshot", "map_index": "-1", "run_id:path": RUNS[0]}
-    there |= {"place:int": "1", "account": "acme"}
+    there |= {"place:puretalk_place": "1", "account": "acme"}
     spelled = "".join(f"%{byte:02X}" for byte in value.encode(errors="surrogatepass"))
     for name in re.findall(r"{(.*?)}", route):
         given = {**there, name: spelled}
         response = pages.get("".join(given.get(part, part) for part in re.split(r"{(.*?)}", route)))
         assert response.status_code in (200, 404)
         check(response.content)
-        if name in ("dag_id", "run_id:path", "place:int", "account"):
+        if name in ("dag_id", "run_id:path", "place:puretalk_place", "account"):
             assert "acme" not in response.text
 
 

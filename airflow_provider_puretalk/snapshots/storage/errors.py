@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,9 @@ _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "NoRegionError", "UnauthorizedSSOTokenError",
     "SSOTokenLoadError", "DefaultCredentialsError", "CredentialUnavailableError", "ParamValidationError",
 }  # fmt: skip
+
+#: What may be credentials in an address that a library quotes, such as the one of an endpoint.
+_CREDENTIALS = re.compile(r"(://)[^/\s]*@")
 
 #: Errors of the network, of a file server, or of exhausted resources. A full disk is not transient: it needs action.
 _TRANSIENT_ERRNO = {
@@ -198,6 +202,6 @@ def _message(error: Exception, *, kind: bool = False) -> str:
         text = str(error.strerror or os.strerror(error.errno))
     else:
         text = str(error)
-    text = " ".join(text.split()).rstrip(".")
+    text = _CREDENTIALS.sub(r"\1***@", " ".join(text.split()).rstrip("."))
     name = type(error).__name__
     return f"{name}: {text}" if kind and text else text or name

@@ -27,7 +27,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_puretalk import locations, params, temporary, time_limit
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
-from airflow_provider_puretalk.locations import AnyLocation
+from airflow_provider_puretalk.locations import AnyLocation, Location
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied, lacks_reason, translate
 from airflow_provider_puretalk.time_limit import TimeLimitError
 
@@ -48,6 +48,8 @@ _PACKAGES = {
     ("gs", "gcs"): "apache-airflow-providers-google",
     ("abfs", "abfss", "adl"): "apache-airflow-providers-microsoft-azure",
 }
+#: What Airflow's error begins with where no package brings a file system of that name.
+_NO_FILE_SYSTEM = "No filesystem registered"
 #: Errors of a file system without ``O_TMPFILE``.
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.EPERM)
 #: Errors of a file that cannot be linked to its name: the name is taken, the file is on another disk, ...
@@ -76,6 +78,7 @@ class Storage:
         ``s3://conn_id@bucket/prefix`` names its connection itself.
     :param conn_id: the Airflow connection to open it with.
     :raises PuretalkConfigurationError: the location cannot be used, or a storage library would resolve it to another place.
+    :raises PuretalkError: it cannot be opened, for what its connection says or lacks.
     """
 
     def __init__(self, location: AnyLocation, conn_id: str | None = None) -> None:
@@ -83,15 +86,11 @@ class Storage:
         try:
             if where.conn_id:
                 BaseHook.get_connection(where.conn_id)  # Without it, storage hooks would go on without credentials.
-            self._fs: Any = attach(where.scheme or "file", where.conn_id).fs
+            self._fs: Any = _file_system(where)
         except AirflowNotFoundException:
             raise params.missing_connection(
                 where.conn_id or "", " for the storage; create it, or name none where the storage needs none"
             ) from None
-        except (ValueError, ImportError) as error:
-            raise PuretalkConfigurationError(
-                f"The destination's file system ({where.scheme}://) is not installed; {_how_to_install(where.scheme)}."
-            ) from error
         if not where.place and not where.is_local and self._fs.root_marker != "/":
             raise PuretalkConfigurationError(f"The destination {where.url} names no bucket.")
         self._root = locations.root_in(self._fs, where)
@@ -494,6 +493,26 @@ class Storage:
             if translated is error:
                 raise
             raise translated from error
+
+
+def _file_system(where: Location) -> Any:
+    """Open the file system of a location.
+
+    :raises PuretalkError: its package is not installed, or it cannot be opened.
+    """
+    try:
+        return attach(where.scheme or "file", where.conn_id).fs
+    except (AirflowNotFoundException, PuretalkError):
+        raise
+    except Exception as error:
+        if isinstance(error, ImportError) or str(error).startswith(_NO_FILE_SYSTEM):
+            raise PuretalkConfigurationError(
+                f"The destination's file system ({where.scheme}://) is not installed; {_how_to_install(where.scheme)}."
+            ) from error
+        translated = translate(error, where.url, writing=False, verb="opened")
+        if isinstance(translated, FileNotFoundError):  # What the connection names, such as a file of credentials.
+            translated = PuretalkConfigurationError(f"{where.url} cannot be opened: {translated}")
+        raise translated from error
 
 
 def _checking_time() -> dict[str, Any]:
