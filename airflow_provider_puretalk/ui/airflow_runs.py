@@ -13,6 +13,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import and_, select
 from sqlalchemy.orm import aliased
 
+from airflow_provider_puretalk.storable import storable
 from airflow_provider_puretalk.ui.task_snapshots import TaskInstance
 
 #: Events of a run that are considered, the last ones.
@@ -26,6 +27,8 @@ def look_up(instance: TaskInstance) -> tuple[TaskInstance, list[TaskInstance]]:
 
     What watchers or people sent comes of no task, and is left out.
     """
+    if any(storable(name) != name for name in (instance.dag_id, instance.task_id, instance.run_id)):
+        return instance, []  # No database has it, and some refuse the query.
     with create_session() as session:
         own = session.execute(_query_of(instance)).first()
         events = session.execute(_query_of_sources(instance)).all()

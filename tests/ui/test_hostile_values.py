@@ -66,6 +66,25 @@ def test_markup_in_a_manifest_is_shown(pages: Pages, hostile: str, address: str)
     assert json.dumps(hostile)[1:-1] in next(page.top.all("pre")).text
 
 
+@pytest.mark.parametrize("value", HOSTILE)
+def test_markup_in_what_cannot_be_read_is_shown(pages: Pages, stored: Stored, value: str) -> None:
+    """The sentence that names a damaged field, in the tab and in the timeline."""
+    path = stored.root / "account=acme" / f"snapshot={stored.snapshots[0]['snapshot']}" / "manifest.json"
+    aside = path.with_name("history-aside")
+    before, folder = path.read_text(), path.parent.with_name("history")
+    manifest = json.loads(before)
+    manifest["redaction"]["policy"] = {value: 7}
+    path.write_text(json.dumps(manifest))
+    folder.rename(aside)
+    found = [pages.get(address) for address in (EVERY[0], "/1/acme")]
+    aside.rename(folder)
+    path.write_text(before)
+    for response in found:
+        assert response.status_code == 200
+        page = check(response.content)
+        assert "manifest.json is damaged: redaction.policy." in page.top.words
+
+
 @pytest.mark.parametrize(
     "value", [*HOSTILE, "../../etc/passwd", "..", "\0", "a\u202eb", "\ud800", "%2e%2e%2f", "~", "{"]
 )

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -284,7 +283,7 @@ def run_of(database: None) -> Iterator[Callable[..., None]]:
             session.add(DagRun(dag_id="many", run_id=run_id, run_type="manual", run_after=due, state="success"))
             session.flush()
             row: dict[str, Any] = {"dag_id": "many", "run_id": run_id, "task_id": task_id, "rendered_map_index": label}
-            row |= {"id": uuid.uuid4(), "map_index": 0 if label else -1, "pool": "default_pool", "pool_slots": 1}
+            row |= {"map_index": 0 if label else -1, "pool": "default_pool", "pool_slots": 1}
             session.execute(insert(TaskInstance.__table__).values(**row, try_number=0, max_tries=0))
             session.commit()
 
@@ -401,6 +400,15 @@ def test_label_of_a_mapped_instance_is_a_hint_and_no_path(
     (snapshot,) = snapshots_in(show(pages, "snapshot", "labelled", "0", dag_id="many"))
     assert next(snapshot.all("p", "account")).words == "many-07"
     assert not [name for name in (*requests.read, *requests.listed) if ".." in name]
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+def test_name_that_no_database_can_hold_is_that_of_no_run(database: None, name: str) -> None:
+    from airflow_provider_puretalk.ui import airflow_runs
+    from airflow_provider_puretalk.ui.task_snapshots import TaskInstance
+
+    for instance in (TaskInstance(DAG, "snapshot", name, None), TaskInstance(DAG, name, RUNS[0], None)):
+        assert airflow_runs.look_up(instance) == (instance, [])
 
 
 def test_snapshots_that_were_passed_over_are_counted(
