@@ -144,8 +144,8 @@ def parse(value: Any, conn_id: str | None = None) -> Location:
 def _refuse_credentials(scheme: str, named: str) -> None:
     if ":" in named:
         raise PuretalkConfigurationError(
-            f"The {scheme}:// destination holds credentials; they belong into an Airflow connection, named by "
-            "`storage_conn_id`."
+            f"The {scheme}:// destination holds credentials; they belong into an Airflow connection, whose id may "
+            f"stand there instead: {scheme}://conn_id@..."
         )
 
 

@@ -99,6 +99,7 @@ class Assistant:
     :ivar on: the day or the snapshot that was asked for; empty for the newest reading.
     :ivar state: what the record is of; None where ``problem`` says in a sentence why nothing is known of it.
     :ivar record: as of ``state``, None where it was not there.
+    :ivar behind: what the history does not hold yet, in a sentence.
     """
 
     assistant_id: str
@@ -109,6 +110,7 @@ class Assistant:
     state: State | None
     record: dict[str, Any] | None
     problem: str | None = None
+    behind: str | None = None
 
 
 def accounts(destination: Destination, until: float) -> Listed:
@@ -284,7 +286,8 @@ def assistant(at: AccountAt, until: float, assistant_id: str, when: str | None) 
         found.state = opened.at(when, assistant_id)
         found.record = next(found.state.records(), None)
     except PuretalkConfigurationError as error:  # Before the history begins, or no day at all: the rest is known.
-        found.problem = str(error)
+        found.problem = str(error).replace("`when`", "The date", 1)
+    found.behind = _behind(at, opened, until)
     return found
 
 

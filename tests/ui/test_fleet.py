@@ -175,7 +175,7 @@ def test_timeline_shows_snapshots_that_the_history_does_not_hold(pages: Pages, s
     assert "not in the history yet" in first
     assert last.startswith("20250101T000000Z ")
     assert "not in the history, so" in last
-    for path in ("numbers", "search?text=verse"):
+    for path in (f"assistant?id={ASSISTANT}", "numbers", "search?text=verse"):
         text = show(pages, f"/1/acme/{path}").top.words
         assert "Newer than the history, so not on this page: the snapshot 20270101T000000Z." in text
     for manifest in (newer, older):
@@ -313,6 +313,7 @@ def test_day_of_which_nothing_is_known_leaves_the_rest_of_the_page(
     """The page says why, and the field keeps the day, for a person to choose another one."""
     page = show(pages, f"/1/acme/assistant?id={ASSISTANT}&on={day}")
     assert sentence in page.section("record").words
+    assert "The date " in page.section("record").words  # Not `when`, the argument of a function.
     assert not [*page.section("record").all("pre")]
     assert [field.attributes["value"] for field in page.top.all("input") if field.attributes["name"] == "on"] == [day]
     assert "You now answer in verse." in page.section("prompt").words
@@ -363,6 +364,19 @@ def test_digits_in_a_text_that_is_no_number_find_no_number(
         assert "in its number" in show(pages, f"/1/acme/search?text={quote(spelled)}").top.words
     for text in (f"agent {digits}", f"x{digits}", "call 1-2"):
         assert "in its number" not in show(pages, f"/1/acme/search?text={quote(text)}").top.words
+
+
+def test_numbers_that_the_history_was_made_to_forget(
+    pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said so, in words for people."""
+    from airflow_provider_puretalk import history
+
+    take(tmp_path, 0, [record("00", phone_number="+49301234567")], account="acme")
+    history.update(tmp_path, "acme", keep="forever")
+    history.forget(tmp_path, "acme", fields=["phone_number"])
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", str(tmp_path))
+    assert "was made to forget phone numbers" in show(pages, "/1/acme/numbers", 404).top.words
 
 
 def test_search_finds_nothing(pages: Pages, stored: Stored) -> None:
