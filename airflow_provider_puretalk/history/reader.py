@@ -276,11 +276,13 @@ def existing_manifest(storage: Storage, account: str) -> HistoryManifest:
     """Read the manifest of a history that must exist.
 
     :raises PuretalkSnapshotError: there is none, or it is damaged or of a newer format.
+    :raises PuretalkConfigurationError: the destination does not exist.
     """
     name = layout.manifest_file(account)
     try:
         data = storage.read(name)
     except FileNotFoundError:
+        storage.check(writing=False)
         raise PuretalkSnapshotError(
             f"There is no history of {account!r} at {storage.url}; `history update` makes one."
         ) from None

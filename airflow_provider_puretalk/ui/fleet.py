@@ -203,7 +203,9 @@ def _behind(at: AccountAt, opened: History, until: float) -> str | None:
         last = max(newer, key=reader.reading_order)
         others = f" and {pluralize(len(newer) - 1, 'other')}" if newer[1:] else ""
         return f"Newer than the history, so not on this page: the snapshot `{last.snapshot}`{others}."
-    if why := next(iter((*listed.failed.values(), *reads.failed.values())), None):
+    newest = opened.readings[-1].snapshot if opened.readings else ""
+    failed = [why for name, why in reads.failed.items() if not naming.is_before(name, newest)]
+    if why := next(iter((*listed.failed.values(), *failed)), None):
         return f"Whether there are snapshots that are newer than the history is not known: {why}"
     if listed.late or reads.late:
         return "Whether there are snapshots that are newer than the history could not be read in time."
@@ -306,7 +308,7 @@ def _manifest(storage: Storage, account: str, name: str) -> Manifest:
         try:
             return read_bounded(storage, account, name)
         except FileNotFoundError:
-            pass
+            storage.check(writing=False)
     raise NotThereError(
         "This snapshot is not stored any more; what the history keeps of it is on the page of an assistant."
     )

@@ -15,7 +15,8 @@ import pytest
 from airflow_provider_puretalk.ui import fleet
 from tests.history.snapshots import record, take
 from tests.snapshots.report.reading import Element, Page
-from tests.ui.conftest import ASSISTANT, DAG, RUNS, Pages, Stored
+from tests.ui.conftest import ASSISTANT, Pages, Stored
+from tests.ui.test_access import ADDRESSES
 
 OLDER, NEWER = "20261122T000000Z", "20261123T000000Z"
 
@@ -75,7 +76,7 @@ def test_accounts_of_each_destination(
     assert "There is no Airflow connection 'no_such_connection'" in third.words
 
 
-@pytest.mark.parametrize("path", ["/", f"/tasks/{DAG}/snapshot/-1/{RUNS[0]}", "/1/acme"])
+@pytest.mark.parametrize("path", [seen for seen, _ in ADDRESSES.values()])
 def test_destination_that_does_not_exist_is_named(
     pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
 ) -> None:
@@ -86,6 +87,8 @@ def test_destination_that_does_not_exist_is_named(
     assert "none" not in text
     assert "took no snapshot" not in text
     assert "nothing of acme" not in text
+    assert "no history" not in text
+    assert "not stored any more" not in text
 
 
 def test_bucket_that_does_not_exist_is_named(pages: Pages, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
