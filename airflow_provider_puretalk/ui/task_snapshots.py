@@ -165,7 +165,7 @@ class _Search:
     def _search(self, accounts: Sequence[str], *steps: tuple[int, int]) -> None:
         """Search some accounts: by the name that snapshots of the run have by default, else by what is listed."""
         self.passed_over = 0
-        self._read_manifests(itertools.product(accounts, _default_names(self._instance)), self._half())
+        self._read_manifests(itertools.product(accounts, _default_names(self._instance)))
         taken_by, found = _of(self.found, self._instance)
         if found and taken_by is TakenBy.TASK:
             return
@@ -209,7 +209,9 @@ class _Search:
         def names(account: str) -> list[str]:
             return reader.snapshot_names(self.storage, layout.account_folder(account))
 
-        reads = read_each(self._destination, names, accounts, self._half())
+        # The other half of the time is for reading what is listed.
+        now = time.monotonic()
+        reads = read_each(self._destination, names, accounts, now + (self._until - now) / 2)
         self._failed += reads.failed.values()
         self._late_accounts += reads.late
         runs = (self._instance, *self._started_by)
@@ -221,15 +223,10 @@ class _Search:
             for place, (distance, name) in enumerate(_nearest(found, moments))
         )
 
-    def _half(self) -> float:
-        """Return the moment at which half of the time that is left is over: what comes next needs some, too."""
-        now = time.monotonic()
-        return now + (self._until - now) / 2
-
-    def _read_manifests(self, named: Iterable[_Named], until: float | None = None) -> None:
+    def _read_manifests(self, named: Iterable[_Named]) -> None:
         unread = [one for one in named if one not in self._read and all(map(is_path_part, one))]
         reads: Reads[_Named, Manifest | None]
-        reads = read_each(self._destination, self._manifest, unread, self._until if until is None else until)
+        reads = read_each(self._destination, self._manifest, unread, self._until)
         self._read.update(unread)
         self.found += [manifest for manifest in reads.found.values() if manifest is not None]
         self._failed += reads.failed.values()
