@@ -11,6 +11,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from airflow_provider_puretalk import size_limit
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.columns import COLUMNS_KEY, FORMAT, FORMAT_KEY, OWN, schema, text_sizes
@@ -26,7 +28,13 @@ from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.snapshots.format.background import Background
 from airflow_provider_puretalk.snapshots.format.hashing import file_hash
-from airflow_provider_puretalk.snapshots.format.parquet import damage_as_error, require_pyarrow
+from airflow_provider_puretalk.snapshots.format.parquet import (
+    PIECES_PER_GROUP,
+    batches_of,
+    damage_as_error,
+    require_pyarrow,
+)
+from airflow_provider_puretalk.snapshots.format.parquet_pages import check_footer, check_pages
 from airflow_provider_puretalk.snapshots.format.parquet_rows import to_records
 from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns
 
@@ -47,6 +55,8 @@ _PAGE = 64 << 20
 _WITH_PREFIXES = ("assistant_id", "prompt")
 #: Parquet ends with the length of its footer, and four letters.
 _TAIL = 8
+#: Bytes of the end that pyarrow reads in search of a footer, and some more.
+_READ_AT_THE_END = 1 << 20
 
 
 _Result = TypeVar("_Result")
@@ -198,8 +208,11 @@ class VersionFile:
     def __init__(self, source: Path | Parts, where: str) -> None:
         pa = require_pyarrow()
         self.where = where
+        # Beside pyarrow's own file, from which it reads in its own order.
+        self._source: Any = source if isinstance(source, Parts) else pa.OSFile(os.fspath(source), "rb")
         with damage_as_error(where):
             file = pa.PythonFile(source, "r") if isinstance(source, Parts) else pa.OSFile(os.fspath(source), "rb")
+            check_footer(self._source)
             self._opened = pa.parquet.ParquetFile(file, page_checksum_verification=True)
             self.columns = _declared_columns(self._opened.schema_arrow, where)
 
@@ -217,12 +230,29 @@ class VersionFile:
         """Return a row group, or some of its columns.
 
         :raises PuretalkSnapshotError: it is torn.
+        :raises SizeLimitError: it is more than this thread may read.
         """
         with damage_as_error(self.where):
-            table = self._opened.read_row_group(index, columns=names, use_threads=False)
+            if size_limit.piece() is None:
+                table = self._opened.read_row_group(index, columns=names, use_threads=False)
+            else:
+                table = self._bounded(index, names)
         if len(table) != self._opened.metadata.row_group(index).num_rows:
             raise PuretalkSnapshotError(f"{self.where} is torn: it has fewer rows than its metadata says.")
         return table
+
+    def _bounded(self, index: int, names: Sequence[str] | None) -> pa.Table:
+        import pyarrow as pa
+
+        check_pages(self._source, self._opened.metadata, [index], self.where)
+        rows, batches, size = self._opened.metadata.row_group(index).num_rows, [], 0
+        for batch in batches_of(self._opened, index, max(1, rows), names):
+            batches.append(batch)
+            size += batch.nbytes
+            size_limit.check_piece(size // PIECES_PER_GROUP)
+        if not batches:
+            return self._opened.read_row_group(index, columns=names, use_threads=False)
+        return pa.Table.from_batches(batches).combine_chunks()
 
     def batches(self, rows: int, groups: Iterable[int] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield all rows, or those of some row groups, so many at once; one row group at a time is in memory.
@@ -247,6 +277,7 @@ class Parts(io.RawIOBase):
         super().__init__()
         self._size = size
         self._parts = parts
+        self._fetched = sum(map(len, parts.values()))
         self._position = 0
 
     def readable(self) -> bool:
@@ -267,8 +298,13 @@ class Parts(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes; zeros where they were not fetched: pyarrow reads more of the end than the footer."""
+        """Return the next bytes; zeros where they were not fetched: pyarrow reads more of the end than the footer.
+
+        :raises ValueError: so many were never fetched; what a file says of itself takes no memory.
+        """
         end = self._size if size < 0 else min(self._size, self._position + size)
+        if end - self._position > self._fetched + _READ_AT_THE_END:
+            raise ValueError("more is read than was fetched")
         piece = bytearray(max(0, end - self._position))
         for offset, data in self._parts.items():
             first, last = max(offset, self._position), min(offset + len(data), end)
@@ -280,10 +316,16 @@ class Parts(io.RawIOBase):
 
 def ahead(items: Iterator[_Result]) -> Generator[_Result, None, None]:
     """Yield items, and make the next one meanwhile in a thread: decoding and unpacking take no interpreter lock."""
+    # With the limits of this thread.
+    context = copy_context()
+
+    def next_item() -> _Result | None:
+        return context.run(next, items, None)
+
     with ThreadPoolExecutor(1, thread_name_prefix="puretalk-history") as pool:
-        pending = pool.submit(next, items, None)
+        pending = pool.submit(next_item)
         while (item := pending.result()) is not None:
-            pending = pool.submit(next, items, None)
+            pending = pool.submit(next_item)
             yield item
 
 

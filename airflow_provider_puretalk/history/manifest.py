@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 from pydantic_core import PydanticCustomError
 
+from airflow_provider_puretalk.cycle_collector import collector_paused
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.versions import Reading
@@ -133,6 +134,12 @@ def parse_manifest(data: bytes, path: str, account: str) -> HistoryManifest:
     :param account: whose it must be.
     :raises PuretalkSnapshotError: it is damaged, of a newer format, or another account's; the message names ``path``.
     """
+    # The collector would stop all threads of a process for a second, time and again, where the readings are thousands.
+    with collector_paused():
+        return _parsed(data, path, account)
+
+
+def _parsed(data: bytes, path: str, account: str) -> HistoryManifest:
     try:
         members = canonical_json.loads(data)
         if not isinstance(members, dict) or type(version := members.get("format_version")) is not int:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from airflow_provider_puretalk import time_limit
+from airflow_provider_puretalk import size_limit, time_limit
 from airflow_provider_puretalk.cycle_collector import collector_paused
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
@@ -21,7 +21,7 @@ from airflow_provider_puretalk.history.versions import Reading, Version
 from airflow_provider_puretalk.locations import AnyLocation
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.snapshots.format.hashing import file_hash
-from airflow_provider_puretalk.snapshots.format.parquet import damage_as_error
+from airflow_provider_puretalk.snapshots.format.parquet import PIECES_PER_GROUP, damage_as_error
 from airflow_provider_puretalk.snapshots.format.parquet_rows import EXTRA, to_records
 from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
@@ -139,6 +139,8 @@ class HistoryFiles:
 
     @contextmanager
     def _local_copy(self, file: HistoryFile) -> Iterator[Any]:
+        if size_limit.piece() is not None:  # A page may copy what the manifest says is there, and no more.
+            self._check(file, self.storage.size(self._name_of(file)), file.sha256, file.bytes, file.sha256)
         with self.storage.local_copy(self._name_of(file)) as copy:
             sha256, size = file_hash(copy)
             self._check(file, size, sha256, file.bytes, file.sha256)
@@ -169,6 +171,7 @@ class HistoryFiles:
         needed += [(file.groups[at].offset, file.groups[at].length, file.groups[at].sha256) for at in groups]
         parts = {}
         for offset, length, sha256 in needed:
+            size_limit.check_piece(length // PIECES_PER_GROUP)
             parts[offset] = data = self.storage.read_part(name, offset, offset + length)
             self._check(file, len(data), hashlib.sha256(data).hexdigest(), length, sha256)
         return Parts(file.bytes, parts)

@@ -39,6 +39,8 @@ MAX_COMPARED: Final = 50_000_000
 _MOST_NEWER: Final = 16
 #: How people and the API spell phone numbers.
 _NUMBER: Final = re.compile(r"(?:tel:)?[\d\s()+./-]+")
+#: Files that are open at once for a page; snapshots have one, histories three.
+_MOST_FILES: Final = 20
 #: Earlier holders of a phone number that are shown.
 MOST_EARLIER: Final = 5
 
@@ -222,7 +224,8 @@ def compare(at: AccountAt, until: float, baseline: str, snapshot: str, render: C
     if baseline == snapshot:
         raise NotThereError("Choose two different snapshots to compare.")
     found = [_manifest(storage, at.account, name) for name in (baseline, snapshot)]
-    if sum(file.bytes for manifest in found for file in manifest.files) > MAX_COMPARED:
+    files = [file for manifest in found for file in manifest.files]
+    if sum(file.bytes for file in files) > MAX_COMPARED or len(files) > _MOST_FILES:
         raise TooMuchError(
             "These snapshots are too large to be compared for a page: `compare` on the command line, or the compare task, "
             "writes their report."
@@ -295,7 +298,7 @@ def assistant(at: AccountAt, until: float, assistant_id: str, when: str | None) 
 
 def _whole(at: AccountAt) -> History:
     opened = history.open(at.destination.url, at.account)
-    if opened.bytes > MAX_HISTORY:
+    if opened.bytes > MAX_HISTORY or len(opened.files) > _MOST_FILES:
         raise TooMuchError(
             "The history of this account is too large to be read as a whole for a page: `history` on the command line "
             "reads it, and a page of one assistant reads only what it needs."

@@ -27,7 +27,7 @@ _LAST: Final = 9.5
 #: Threads of each destination, and of all pages for what takes no storage.
 _THREADS: Final = 4
 #: Bytes that are unpacked for a page: about what can be compared in time.
-MAX_UNPACKED: Final = 200_000_000
+MAX_UNPACKED: Final = 500_000_000
 #: Bytes of a piece that is in memory at once: a manifest, a record, the pages of a row group.
 MAX_PIECE: Final = 8_000_000
 

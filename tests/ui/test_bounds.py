@@ -292,3 +292,47 @@ def test_rendering_has_the_time_that_is_left(
     response = pages.get(address)
     assert response.status_code == 504
     assert "did not answer in time" in response.text
+
+
+@pytest.mark.parametrize("path", ["", "/numbers", "/search?text=a", f"/assistant?id={ASSISTANT}"])
+def test_history_whose_manifest_is_too_large_is_a_sentence(
+    pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """It is one piece, which nothing else can be done beside while it is parsed."""
+    monkeypatch.setattr(storage_threads, "MAX_PIECE", 500)
+    response = pages.get(f"/1/acme{path}")
+    assert response.status_code == 413
+    assert "too large to be read for a page" in Page(response.content).top.words
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+@pytest.mark.parametrize("limit", ["MAX_PIECE", "MAX_UNPACKED"])
+def test_snapshots_that_unpack_to_too_much_are_a_sentence(
+    pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file_format: str, limit: str
+) -> None:
+    """Whatever their manifests claim, and however little they take as they are stored."""
+    for day in range(2):
+        take(tmp_path, day, [record("1", prompt=f"{day}" * 100_000)], file_format=file_format)
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", json.dumps([str(tmp_path)]))
+    address = f"/1/{ACCOUNT}/compare?baseline=20261001T020007Z&snapshot=20261002T020007Z"
+    assert pages.get(address).status_code == 200
+    monkeypatch.setattr(storage_threads, limit, 20_000)
+    response = pages.get(address)
+    assert response.status_code == 413
+    assert "too large to be read for a page" in Page(response.content).top.words
+
+
+def test_snapshot_of_many_files_is_not_opened(
+    pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each would be an open file of the API server's."""
+    for day in range(2):
+        take(tmp_path, day, [record("1")])
+    path = tmp_path / f"account={ACCOUNT}" / "snapshot=20261001T020007Z" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    (file,) = manifest["files"]
+    names = [f"assistants-{number:016x}.jsonl.gz" for number in range(30)]
+    path.write_text(json.dumps(manifest | {"files": [file | {"name": name} for name in names]}))
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", json.dumps([str(tmp_path)]))
+    address = f"/1/{ACCOUNT}/compare?baseline=20261001T020007Z&snapshot=20261002T020007Z"
+    assert pages.get(address).status_code == 413

@@ -18,6 +18,7 @@ from typing import IO, Any, Self
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 from isal import igzip, isal_zlib
 
+from airflow_provider_puretalk import size_limit
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.records import canonical_json
 
@@ -72,6 +73,7 @@ def read_lines(path: Path, compression: str | None, *, name: str | None = None) 
 
     :param name: name of the file in errors; the path's own by default.
     :raises PuretalkSnapshotError: the file is torn or damaged.
+    :raises SizeLimitError: a line, or all together, are more than this thread may read.
     """
     name = name or path.name
     damaged: tuple[Any, ...] = (EOFError, gzip.BadGzipFile, isal_zlib.error)
@@ -85,12 +87,24 @@ def read_lines(path: Path, compression: str | None, *, name: str | None = None) 
             damaged = (*damaged, zstandard.ZstdError)
             stream = io.BufferedReader(files.enter_context(zstandard.ZstdDecompressor().stream_reader(stream)))
         try:
-            for line in stream:
+            for line in _lines(stream):
                 if not line.endswith(b"\n"):
                     raise PuretalkSnapshotError(f"{name} is torn: its last line has no end.")
                 yield line[:-1]
         except damaged as error:
             raise PuretalkSnapshotError(f"{name} is torn or damaged: {error}") from error
+
+
+def _lines(stream: Any) -> Iterator[bytes]:
+    """Yield the lines of a stream; what is unpacked is counted as it comes, if there is a limit."""
+    most = size_limit.piece()
+    if most is None:
+        yield from stream
+        return
+    while line := stream.readline(most + 2):
+        size_limit.check_piece(len(line) - 1)
+        size_limit.unpack(len(line))
+        yield line
 
 
 def read_records(path: Path, compression: str | None, *, name: str | None = None) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
+from airflow_provider_puretalk import size_limit
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.snapshots.format.background import Background
+from airflow_provider_puretalk.snapshots.format.parquet_pages import check_footer, check_pages
 from airflow_provider_puretalk.snapshots.format.parquet_rows import EXTRA, Record, to_arrays, to_records
 from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns, arrow_fields, columns_of
 
@@ -42,6 +44,10 @@ _LEVELS = {"gzip": 6}
 #: Minimum and maximum of a row group let readers skip groups where rows are sorted, and they are by id only. Statistics of
 #: all columns, long texts among them, would make the file a fifth larger and its metadata four times as large.
 _COLUMNS_WITH_STATISTICS = ["assistant_id"]
+
+#: For a limit: pieces that the pages of a row group may be, since its text may be of wide characters; and that are unpacked
+#: at once at most.
+PIECES_PER_GROUP, _PIECES_UNPACKED = 4, 32
 
 _FORMAT_KEY, _FORMAT = b"puretalk_format", b"1"
 #: A file says itself which columns it has and how to read them, so it stays readable when the models gain a field.
@@ -156,10 +162,13 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
     :raises PuretalkSnapshotError: it is not such a file, or it is torn. Records before the damage have been yielded by
         then.
     :raises AirflowOptionalProviderFeatureException: pyarrow is not installed.
+    :raises SizeLimitError: there is more than this thread may read.
     """
     pa = require_pyarrow()
     with damage_as_error():
+        check_footer(file)
         opened = pa.parquet.ParquetFile(file, page_checksum_verification=True)
+        check_pages(file, opened.metadata, range(opened.num_row_groups))
         columns = _declared_columns(opened.schema_arrow)
     return _records(opened, columns)
 
@@ -168,8 +177,7 @@ def _records(opened: Any, columns: Columns) -> Iterator[Record]:
     missing = opened.metadata.num_rows
     # One row group after the other: a reader of all of them keeps buffers of each column of each group.
     batches = itertools.chain.from_iterable(
-        opened.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=[group], use_threads=False)
-        for group in range(opened.num_row_groups)
+        batches_of(opened, group, _ROWS_AT_ONCE) for group in range(opened.num_row_groups)
     )
     while True:
         with damage_as_error():  # Not around the yield: errors of the consumer are not damage.
@@ -182,6 +190,31 @@ def _records(opened: Any, columns: Columns) -> Iterator[Record]:
     # A damaged page header, which no checksum covers, can end a column early without an error from pyarrow.
     if missing:
         raise PuretalkSnapshotError("This Parquet file is torn: it has fewer records than its metadata says.")
+
+
+def batches_of(opened: Any, group: int, rows: int, names: Sequence[str] | None = None) -> Iterator[Any]:
+    """Yield a row group in batches, whose bytes are counted if there is a limit.
+
+    What is packed well may be any number of times as large: each row may have the longest value of its group. So a limit
+    takes fewer rows at once, the larger the group is.
+
+    :param rows: at once, at most.
+    :param names: of the columns; all by default.
+    """
+    if (piece := size_limit.piece()) is not None:
+        size = _pages_of(opened, group)
+        size_limit.check_piece(size // PIECES_PER_GROUP)
+        rows = max(1, min(rows, _PIECES_UNPACKED * piece // max(1, size)))
+    for batch in opened.iter_batches(batch_size=rows, row_groups=[group], columns=names, use_threads=False):
+        size_limit.unpack(batch.nbytes)
+        size_limit.check_piece(batch.nbytes // max(1, batch.num_rows))
+        yield batch
+
+
+def _pages_of(opened: Any, group: int) -> int:
+    """Return the bytes of the pages of a row group, as the file says."""
+    described = opened.metadata.row_group(group)
+    return sum(described.column(index).total_uncompressed_size for index in range(described.num_columns))
 
 
 def _schema(columns: Columns) -> pa.Schema:

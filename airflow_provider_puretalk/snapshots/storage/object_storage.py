@@ -25,7 +25,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from fsspec.callbacks import Callback
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_puretalk import locations, params, temporary, time_limit
+from airflow_provider_puretalk import locations, params, size_limit, temporary, time_limit
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError
 from airflow_provider_puretalk.locations import AnyLocation, Location
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied, lacks_reason, translate
@@ -198,7 +198,12 @@ class Storage:
         """Return the content of a small file.
 
         :raises FileNotFoundError: it does not exist.
+        :raises SizeLimitError: it is larger than this thread may read.
         """
+        if (most := size_limit.piece()) is not None:
+            data = self.read_part(name, 0, most + 1)
+            size_limit.check_piece(len(data))
+            return data
         with self._errors(name):
             return bytes(self._fs.cat_file(self._path(name), **self._read_options))
 
@@ -209,6 +214,18 @@ class Storage:
         """
         with self._errors(name):
             return bytes(self._fs.cat_file(self._path(name), start=start, end=end, **self._read_options))
+
+    def size(self, name: str) -> int:
+        """Return the bytes of a file.
+
+        :raises FileNotFoundError: it does not exist, or is no file.
+        """
+        with self._errors(name):
+            self._fs.invalidate_cache()
+            found = self._info(self._path(name))
+            if found["type"] == "directory":
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+            return int(found["size"])
 
     @contextlib.contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
+from airflow_provider_puretalk import size_limit
 from airflow_provider_puretalk.daemon_pool import DaemonPool
 from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import AnyLocation
@@ -518,6 +519,8 @@ def _opened(manifest_path: AnyLocation) -> Iterator[tuple[Manifest, list[tuple[D
 def _fetch(storage: Storage, name: str, manifest: Manifest, copies: ExitStack) -> list[tuple[DataFile, Path]]:
     files = []
     for file in manifest.files:
+        if size_limit.piece() is not None:  # A page may copy what it says is there, and no more.
+            _check_size(storage, name, storage.size(_beside(name, file)), file)
         path = copies.enter_context(storage.local_copy(_beside(name, file)))
         _check_file(storage, name, path, file)
         files.append((file, path))
@@ -526,13 +529,18 @@ def _fetch(storage: Storage, name: str, manifest: Manifest, copies: ExitStack) -
 
 def _check_file(storage: Storage, name: str, path: Path, file: DataFile) -> None:
     sha256, size = file_hash(path)
+    _check_size(storage, name, size, file)
+    if sha256 != file.sha256:
+        raise _torn(storage, name, file, "is not the file its manifest describes: the SHA-256 differs")
+
+
+def _check_size(storage: Storage, name: str, size: int, file: DataFile) -> None:
     if size != file.bytes:
-        what = f"has {size} bytes, its manifest says {file.bytes}"
-    elif sha256 != file.sha256:
-        what = "is not the file its manifest describes: the SHA-256 differs"
-    else:
-        return
-    raise PuretalkSnapshotError(f"{storage.url_of(_beside(name, file))} is torn or damaged: it {what}.")
+        raise _torn(storage, name, file, f"has {size} bytes, its manifest says {file.bytes}")
+
+
+def _torn(storage: Storage, name: str, file: DataFile, what: str) -> PuretalkSnapshotError:
+    return PuretalkSnapshotError(f"{storage.url_of(_beside(name, file))} is torn or damaged: it {what}.")
 
 
 class _AscendingIds:
@@ -573,7 +581,13 @@ def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
 def _lines_and_records(path: Path, file: DataFile) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     if file.format == "jsonl":
         return ((line, None) for line in jsonl.read_lines(path, file.compression, name=file.name))
-    return ((canonical_json.dumps(record), record) for record in _records(path, file))
+    return ((_sized(canonical_json.dumps(record)), record) for record in _records(path, file))
+
+
+def _sized(line: bytes) -> bytes:
+    """Return a record's spelling, if it is not too large."""
+    size_limit.check_piece(len(line))
+    return line
 
 
 def _beside(name: str, file: DataFile) -> str:
