@@ -17,7 +17,7 @@ from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 #: Bytes that are read for a header. Those of our writers take some dozen, with two ids of a bounded length as statistics.
 _HEADER = 8 << 10
 #: Parquet ends with the length of its footer, and four letters.
-_TAIL = 8
+_TAIL, _LETTERS = 8, b"PAR1"
 
 # Thrift's compact protocol: what a field's type takes.
 _STOP, _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 0, 1, 2, 3, 7, 8, 9, 10, 12
@@ -36,7 +36,9 @@ def check_footer(file: Any) -> None:
         return
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _TAIL))
-    size_limit.check_piece(int.from_bytes(file.read(4), "little"))
+    length, letters = int.from_bytes(file.read(4), "little"), file.read(4)
+    if letters == _LETTERS:  # Otherwise it is no such file, which pyarrow says.
+        size_limit.check_piece(length)
     file.seek(0)
 
 
