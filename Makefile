@@ -14,6 +14,9 @@ PYTHON_FOR_2_11 = $$(sh .ci/find_python.sh 12 $(PYTHON))
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# Where a machine forbids byte code, each of the hundreds of processes that tests start would compile this package anew.
+export PYTHONDONTWRITEBYTECODE =
+
 # Two processes of tests, each of which takes what the other has left to do.
 WORKERS ?= 2
 PARALLEL = -n $(WORKERS) --dist worksteal
