@@ -5,10 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +13,7 @@ from airflow_provider_puretalk import history, size_limit, snapshots
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history.files import Parts
 from airflow_provider_puretalk.size_limit import SizeLimitError
-from airflow_provider_puretalk.snapshots.format import jsonl, parquet, parquet_pages
+from airflow_provider_puretalk.snapshots.format import jsonl, parquet
 from airflow_provider_puretalk.snapshots.format.jsonl import JsonlWriter
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from tests.history.snapshots import ACCOUNT, record, take
@@ -120,50 +117,6 @@ def test_history_has_the_same_limits(folded: Path, whole: bool) -> None:
         assert (history.open(folded, ACCOUNT).timeline(), [*history.open(folded, ACCOUNT).at().records()]) == before
 
 
-@contextmanager
-def parquet_file(path: Path, **changed: bytes) -> Iterator[tuple[Any, Any]]:
-    """Yield a Parquet file of one page, and its metadata; the page's header may say something else."""
-    pa = pytest.importorskip("pyarrow")
-    pq = pytest.importorskip("pyarrow.parquet")
-    table = pa.table({"text": ["x" * 70, "y" * 70]})
-    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
-    metadata = pq.read_metadata(path)
-    data = bytearray(path.read_bytes())
-    at = metadata.row_group(0).column(0).data_page_offset
-    header = parquet_pages._Header(bytes(data[at : at + 100]))
-    fields = header.numbers()
-    for name, field in (("unpacked", parquet_pages._UNPACKED), ("packed", parquet_pages._PACKED)):
-        if name in changed:
-            spelled = spell(fields[field])
-            data[data.index(spelled, at)] = changed[name][0]
-    path.write_bytes(data)
-    with path.open("rb") as file:
-        yield file, metadata
-
-
-def spell(number: int) -> bytes:
-    """Spell a number as Thrift does."""
-    value, spelled = number << 1, bytearray()
-    while value > 127:
-        spelled.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*spelled, value])
-
-
-def test_page_that_unpacks_to_what_the_footer_says_is_read(tmp_path: Path) -> None:
-    with parquet_file(tmp_path / "data") as (file, metadata), size_limit.at_most(1, 1):
-        parquet_pages.check_pages(file, metadata, [0])
-
-
-@pytest.mark.parametrize("changed", [{"unpacked": b"\xff"}, {"packed": b"\x01"}])
-def test_page_that_unpacks_to_more_than_the_footer_says_is_not_read(tmp_path: Path, changed: dict[str, bytes]) -> None:
-    """pyarrow would take the memory first."""
-    with parquet_file(tmp_path / "data", **changed) as (file, metadata):
-        with size_limit.at_most(1, 1), pytest.raises(PuretalkSnapshotError, match="not what it says"):
-            parquet_pages.check_pages(file, metadata, [0])
-        parquet_pages.check_pages(file, metadata, [0])  # No limit, no check.
-
-
 def test_pages_of_our_own_files_are_what_they_say(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     with parquet.ParquetWriter(tmp_path / "data", compression="zstd") as writer:
@@ -173,17 +126,11 @@ def test_pages_of_our_own_files_are_what_they_say(tmp_path: Path) -> None:
         assert len([*parquet.read_records(file)]) == 1_200
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"\x15", b"\xff" * 100, b"\x19\xff" + b"\xff" * 9, b"\x1c" * 8_192])
-def test_header_that_is_none_ends(data: bytes) -> None:
-    with pytest.raises((IndexError, KeyError, RecursionError)):
-        parquet_pages._Header(data).numbers()[parquet_pages._PACKED]
-
-
 def test_footer_that_is_too_long_is_not_parsed(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_bytes(b"PAR1" + (1 << 30).to_bytes(4, "little") + b"PAR1")
     with path.open("rb") as file, size_limit.at_most(10**9, 10**6), pytest.raises(SizeLimitError):
-        parquet_pages.check_footer(file)
+        parquet.check_footer(file)
 
 
 def test_what_was_never_fetched_takes_no_memory() -> None:

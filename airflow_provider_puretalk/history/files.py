@@ -30,11 +30,12 @@ from airflow_provider_puretalk.snapshots.format.background import Background
 from airflow_provider_puretalk.snapshots.format.hashing import file_hash
 from airflow_provider_puretalk.snapshots.format.parquet import (
     PIECES_PER_GROUP,
+    TAIL,
     batches_of,
+    check_footer,
     damage_as_error,
     require_pyarrow,
 )
-from airflow_provider_puretalk.snapshots.format.parquet_pages import check_footer, check_pages
 from airflow_provider_puretalk.snapshots.format.parquet_rows import to_records
 from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns
 
@@ -53,8 +54,6 @@ _LEVELS = {layout.CURRENT: 3, layout.RECENT: 11, layout.EARLY: 11}
 _PAGE = 64 << 20
 #: Where the next value often begins as the last one did: ids are sorted, and versions of one prompt are neighbours.
 _WITH_PREFIXES = ("assistant_id", "prompt")
-#: Parquet ends with the length of its footer, and four letters.
-_TAIL = 8
 #: Bytes of the end that pyarrow reads in search of a footer, and some more.
 _READ_AT_THE_END = 1 << 20
 
@@ -166,8 +165,8 @@ class VersionWriter:
             return None
         sha256, size = file_hash(self._path)
         with self._path.open("rb") as file:
-            file.seek(size - _TAIL)
-            footer = int.from_bytes(file.read(4), "little") + _TAIL
+            file.seek(size - TAIL)
+            footer = int.from_bytes(file.read(4), "little") + TAIL
             file.seek(size - footer)
             footer_sha256 = hashlib.sha256(file.read()).hexdigest()
             groups = [
@@ -208,11 +207,9 @@ class VersionFile:
     def __init__(self, source: Path | Parts, where: str) -> None:
         pa = require_pyarrow()
         self.where = where
-        # Beside pyarrow's own file, from which it reads in its own order.
-        self._source: Any = source if isinstance(source, Parts) else pa.OSFile(os.fspath(source), "rb")
         with damage_as_error(where):
             file = pa.PythonFile(source, "r") if isinstance(source, Parts) else pa.OSFile(os.fspath(source), "rb")
-            check_footer(self._source)
+            check_footer(file)
             self._opened = pa.parquet.ParquetFile(file, page_checksum_verification=True)
             self.columns = _declared_columns(self._opened.schema_arrow, where)
 
@@ -244,7 +241,6 @@ class VersionFile:
     def _bounded(self, index: int, names: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa
 
-        check_pages(self._source, self._opened.metadata, [index], self.where)
         rows, batches, size = self._opened.metadata.row_group(index).num_rows, [], 0
         for batch in batches_of(self._opened, index, max(1, rows), names):
             batches.append(batch)

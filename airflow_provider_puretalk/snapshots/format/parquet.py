@@ -22,7 +22,6 @@ from airflow_provider_puretalk import size_limit
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.records import canonical_json
 from airflow_provider_puretalk.snapshots.format.background import Background
-from airflow_provider_puretalk.snapshots.format.parquet_pages import check_footer, check_pages
 from airflow_provider_puretalk.snapshots.format.parquet_rows import EXTRA, Record, to_arrays, to_records
 from airflow_provider_puretalk.snapshots.format.parquet_schema import Columns, arrow_fields, columns_of
 
@@ -48,6 +47,8 @@ _COLUMNS_WITH_STATISTICS = ["assistant_id"]
 #: For a limit: pieces that the pages of a row group may be, since its text may be of wide characters; and that are unpacked
 #: at once at most.
 PIECES_PER_GROUP, _PIECES_UNPACKED = 4, 32
+#: Parquet ends with the length of its footer, and four letters.
+TAIL = 8
 
 _FORMAT_KEY, _FORMAT = b"puretalk_format", b"1"
 #: A file says itself which columns it has and how to read them, so it stays readable when the models gain a field.
@@ -168,7 +169,6 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
     with damage_as_error():
         check_footer(file)
         opened = pa.parquet.ParquetFile(file, page_checksum_verification=True)
-        check_pages(file, opened.metadata, range(opened.num_row_groups))
         columns = _declared_columns(opened.schema_arrow)
     return _records(opened, columns)
 
@@ -209,6 +209,20 @@ def batches_of(opened: Any, group: int, rows: int, names: Sequence[str] | None =
         size_limit.unpack(batch.nbytes)
         size_limit.check_piece(batch.nbytes // max(1, batch.num_rows))
         yield batch
+
+
+def check_footer(file: Any) -> None:
+    """Check how long a footer is before it is parsed, if there is a limit.
+
+    :param file: a seekable binary file.
+    :raises SizeLimitError: it is longer than this thread may read.
+    """
+    if size_limit.piece() is None:
+        return
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - TAIL))
+    size_limit.check_piece(int.from_bytes(file.read(4), "little"))
+    file.seek(0)
 
 
 def _pages_of(opened: Any, group: int) -> int:
