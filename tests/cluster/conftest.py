@@ -5,6 +5,7 @@ Its home is removed at the end unless something failed; then its path is printed
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import tempfile
@@ -16,8 +17,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk.sandbox.state import Sandbox
-from tests.cluster import deployment
-from tests.cluster.deployment import Deployment
+from tests.cluster import deployment, examples
+from tests.cluster.deployment import Deployment, Run
+from tests.cluster.examples import Surroundings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,24 +29,48 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def airflow(request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """A running Airflow 3.3 on PostgreSQL, with the DAGs of this folder, all paused."""
+def home(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The folder of the running Airflow, with all logs."""
+    folder = Path(tempfile.mkdtemp(prefix="puretalk-cluster-"))
+    failed = True
+    try:
+        yield folder
+        failed = bool(request.session.testsfailed)
+    finally:
+        if failed:
+            print(f"\nWhat all components have logged is kept in {folder}.")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def surroundings(home: Path, s3_server: str) -> Iterator[Surroundings]:
+    """What the example DAGs need around them: accounts, a bucket, a warehouse."""
+    with examples.surroundings(home, s3_server) as around:
+        yield around
+
+
+@pytest.fixture(scope="session")
+def airflow(home: Path, surroundings: Surroundings) -> Iterator[Deployment]:
+    """A running Airflow 3.3 on PostgreSQL, with the DAGs of this folder and the examples, all paused."""
     from demo.processes import end_on_signals
     from tests.cluster.dags.pages import FOLDER
 
     end_on_signals()  # the components end with the tests
-    home = Path(tempfile.mkdtemp(prefix="puretalk-cluster-"))
-    failed = True
-    try:
-        shown = {"AIRFLOW__PURETALK__UI_DESTINATIONS": str(home / FOLDER)}
-        with deployment.running(home, prefix=deployment.PREFIX, environment=shown) as running:
-            yield running
-        failed = bool(request.session.testsfailed)
-    finally:
-        if failed:
-            print(f"\nWhat all components have logged is kept in {home}.")
-        else:
-            shutil.rmtree(home, ignore_errors=True)
+    shown = json.dumps([str(home / FOLDER), surroundings.destination])
+    with deployment.running(
+        home,
+        bundles={"examples": examples.FOLDER},
+        prefix=deployment.PREFIX,
+        environment={**surroundings.environment, "AIRFLOW__PURETALK__UI_DESTINATIONS": shown},
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def day(airflow: Deployment, surroundings: Surroundings) -> dict[str, list[Run]]:
+    """The runs of all example DAGs on one day."""
+    return examples.play(airflow, surroundings)
 
 
 @pytest.fixture(scope="session")

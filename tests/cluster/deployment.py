@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -25,6 +26,7 @@ DAGS = Path(__file__).with_name("dags")
 #: Seconds in which anything that is going to happen must have happened; far more than two busy cores need.
 PATIENCE = 120.0
 
+_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 _ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 #: As many as Airflow's REST API lists at once.
 _PAGE = 100
@@ -120,10 +122,16 @@ class Deployment:
         """Wait until a DAG was read, and let it run."""
         runs.prepare(self._cluster, dag)
 
-    def trigger(self, dag: str) -> Run:
-        """Start a run by hand."""
+    def trigger(self, dag: str, *, due: datetime | None = None, conf: Mapping[str, Any] | None = None) -> Run:
+        """Start a run by hand.
+
+        :param due: the moment that the run stands for, as if the schedule had started it then.
+        :param conf: its parameters, where they are not the DAG's own.
+        """
         self.unpause(dag)
-        return Run(self, dag, self._api.post(f"/dags/{dag}/dagRuns", {"logical_date": None})["dag_run_id"])
+        moment = due.isoformat() if due else None
+        body = {"logical_date": moment, "conf": dict(conf or {})} | ({"run_after": moment} if due else {})
+        return Run(self, dag, self.post(f"/dags/{dag}/dagRuns", body)["dag_run_id"])
 
     def runs(self, dag: str) -> list[Run]:
         """Return all runs of a DAG, oldest first."""
@@ -169,6 +177,14 @@ class Deployment:
         """Return what the REST API has at a path."""
         return self._api.get(path)
 
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Create something through the REST API."""
+        return self._api.post(path, body)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """Change something through the REST API."""
+        return self._api.patch(path, body)
+
     def logs(self) -> dict[Path, str]:
         """Return everything that any component, task or trigger has written so far."""
         files = [path for path in self.home.rglob("*") if path.is_file() and ".log" in path.name]
@@ -190,6 +206,23 @@ class Run:
 
     def __repr__(self) -> str:
         return f"{self.dag} {self.run_id}"
+
+    def state(self) -> str:
+        """Return the state of the run.
+
+        :raises AssertionError: it has failed; with the logs of the tasks that did.
+        """
+        state = str(self._deployment.get(self._path)["state"])
+        if state == "failed":
+            found = self._deployment.get(f"{self._path}/taskInstances?state=failed&limit={_PAGE}")["task_instances"]
+            raise AssertionError("\n".join([f"{self} has failed:", *(self.log(task["task_id"]) for task in found)]))
+        return state
+
+    def choose(self, task_id: str, option: str) -> None:
+        """Answer a task that asks a human, once it does."""
+        self.until(task_id, "awaiting_input", "deferred")
+        path = f"{self._path}/taskInstances/{task_id}/-1/hitlDetails"
+        self._deployment.patch(path, {"chosen_options": [option], "params_input": {}})
 
     def task(self, task_id: str) -> dict[str, Any]:
         """Return what Airflow knows of a task instance."""
@@ -235,13 +268,15 @@ def running(
     home: Path,
     dags: Path = DAGS,
     *,
+    bundles: Mapping[str, Path] | None = None,
     prefix: str = "",
     workers: int = 0,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Deployment]:
     """Run an Airflow with the DAGs of a folder until the block ends.
 
-    :param home: an empty folder; logs stay in it.
+    :param home: a folder; logs stay in it.
+    :param bundles: further folders of DAGs, by name.
     :param prefix: what the path of each of its addresses begins with.
     :param workers: how many Celery workers run the tasks; with none the scheduler's own processes do.
     :param environment: variables for all its processes.
@@ -252,6 +287,11 @@ def running(
         if workers:
             broker = servers.enter_context(redis.running(home / "redis.log"))
             settings |= _CELERY_SETTINGS | {"CELERY__BROKER_URL": broker, "CELERY__RESULT_BACKEND": broker}
+        if bundles:
+            folders = {"dags-folder": dags, **bundles}
+            settings["DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
+                [{"name": name, "classpath": _BUNDLE, "kwargs": {"path": str(path)}} for name, path in folders.items()]
+            )
         variables = {f"AIRFLOW__{name}": value for name, value in settings.items()} | dict(environment or {})
         try:
             with cluster.running(home, dags, prefix=prefix, use_schedule=True, environment=variables) as airflow:
