@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -122,15 +121,13 @@ class Deployment:
         """Wait until a DAG was read, and let it run."""
         runs.prepare(self._cluster, dag)
 
-    def trigger(self, dag: str, *, due: datetime | None = None, conf: Mapping[str, Any] | None = None) -> Run:
+    def trigger(self, dag: str, *, conf: Mapping[str, Any] | None = None) -> Run:
         """Start a run by hand.
 
-        :param due: the moment that the run stands for, as if the schedule had started it then.
         :param conf: its parameters, where they are not the DAG's own.
         """
         self.unpause(dag)
-        moment = due.isoformat() if due else None
-        body = {"logical_date": moment, "conf": dict(conf or {})} | ({"run_after": moment} if due else {})
+        body = {"logical_date": None, "conf": dict(conf or {})}
         return Run(self, dag, self.post(f"/dags/{dag}/dagRuns", body)["dag_run_id"])
 
     def runs(self, dag: str) -> list[Run]:
@@ -218,9 +215,9 @@ class Run:
             raise AssertionError("\n".join([f"{self} has failed:", *(self.log(task["task_id"]) for task in found)]))
         return state
 
-    def choose(self, task_id: str, option: str) -> None:
+    def choose(self, task_id: str, option: str, seconds: float = PATIENCE) -> None:
         """Answer a task that asks a human, once it does."""
-        self.until(task_id, "awaiting_input", "deferred")
+        self.until(task_id, "awaiting_input", "deferred", seconds=seconds)
         path = f"{self._path}/taskInstances/{task_id}/-1/hitlDetails"
         self._deployment.patch(path, {"chosen_options": [option], "params_input": {}})
 

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +25,16 @@ FOLDER = Path(__file__).parents[2] / "example_dags"
 DAGS = sorted(path.stem for path in FOLDER.glob("*.py"))
 #: Those that nobody starts: an asset event does.
 STARTED_BY_EVENTS = ("puretalk_history_questions", "puretalk_history_to_postgres", "puretalk_react_to_change")
+
+#: Those that are due each midnight, and each of which keeps a snapshot of the account that all of them read.
+SCHEDULED = (
+    "puretalk_approve_baseline",
+    "puretalk_compare_and_branch",
+    "puretalk_daily_snapshot",
+    "puretalk_history",
+    "puretalk_many_accounts",
+    "puretalk_notify_compliance",
+)
 
 #: Where each connection to an account comes from. The first one is what most of the DAGs use.
 FROM_FORM, FROM_ENVIRONMENT, FROM_BACKEND = "puretalk_default", "from_environment", "from_backend"
@@ -107,25 +116,25 @@ def play(airflow: Deployment, around: Surroundings) -> dict[str, list[Run]]:
     airflow.connect(FROM_FORM, box.base_url, box.api_key)
     for dag in STARTED_BY_EVENTS:
         airflow.unpause(dag)
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    configured = {"puretalk_many_accounts": {"accounts": "\n".join(ACCOUNTS)}}
-    # The wait first: it polls once a minute, and the others run meanwhile.
-    started = {
-        dag: airflow.trigger(dag, due=midnight, conf=configured.get(dag))
-        for dag in sorted(set(DAGS) - set(STARTED_BY_EVENTS), reverse=True)
-    }
-    started["puretalk_wait_for_assistant"].until("wait_until_ready", "deferred")
+    # The waits first: one polls once a minute, and the others run meanwhile.
+    waiting = airflow.trigger("puretalk_wait_for_assistant")
+    airflow.trigger("puretalk_list_assistants")
+    airflow.trigger("puretalk_many_accounts", conf={"accounts": "\n".join(ACCOUNTS)})
+    for dag in set(SCHEDULED) - {"puretalk_many_accounts"}:
+        airflow.unpause(dag)  # What was due at midnight, the scheduler starts at once.
+    waiting.until("wait_until_ready", "deferred")
     box.fleet.add({"name": "Reception", "call_recording_enabled": True})
-    started["puretalk_approve_baseline"].choose("approve", "Approve")
+    (approval,) = airflow.until("the schedule had asked", lambda: airflow.runs("puretalk_approve_baseline"))
+    approval.choose("approve", "Approve", PATIENCE)
     return airflow.until("all example DAGs had run", lambda: _ended(airflow), PATIENCE)
 
 
-def _ended(airflow: Deployment) -> dict[str, list[Run]] | None:
-    """Return all runs once each DAG has had one, all have ended, and no event is about to start another."""
+def _ended(airflow: Deployment) -> dict[str, list[Run]]:
+    """Return all runs once each DAG has had one, all have ended, and no event is about to start another; else none."""
     runs = {dag: airflow.runs(dag) for dag in DAGS}
     states = [run.state() for found in runs.values() for run in found]
     waiting = airflow.database.select("SELECT count(*) FROM asset_dag_run_queue")
-    return runs if all(runs.values()) and set(states) == {"success"} and waiting == [(0,)] else None
+    return runs if all(runs.values()) and set(states) == {"success"} and waiting == [(0,)] else {}
 
 
 def _account(box: Sandbox) -> dict[str, Any]:

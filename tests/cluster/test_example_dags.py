@@ -10,21 +10,11 @@ import pytest
 from airflow_provider_puretalk import history, snapshots
 from tests.cluster import examples
 from tests.cluster.deployment import Deployment, Run
-from tests.cluster.examples import ACCOUNTS, FROM_BACKEND, FROM_FORM, STORAGE, Surroundings
+from tests.cluster.examples import ACCOUNTS, FROM_BACKEND, FROM_FORM, SCHEDULED, STORAGE, Surroundings
 
 pytestmark = pytest.mark.cluster
 
 Day = dict[str, list[Run]]
-
-#: The DAGs that keep a snapshot of the account that all of them read.
-KEEPING = [
-    "puretalk_approve_baseline",
-    "puretalk_compare_and_branch",
-    "puretalk_daily_snapshot",
-    "puretalk_history",
-    "puretalk_many_accounts",
-    "puretalk_notify_compliance",
-]
 
 
 @pytest.fixture
@@ -50,16 +40,17 @@ def test_each_runs_to_its_end(airflow: Deployment, day: Day) -> None:
 def test_none_overwrites_the_snapshot_of_another(day: Day, stored: str) -> None:
     """All were due at midnight; each has its own beside the others', whole."""
     found = [one for one in snapshots.list_snapshots(stored) if one.account == FROM_FORM]
-    assert sorted(snapshots.read_manifest(one.manifest_path).source.dag_id for one in found) == KEEPING
     assert all(snapshots.verify(one.manifest_path).complete for one in found)
-    assert len({one.snapshot[:16] for one in found}) == 1, "one moment"
+    sources = [snapshots.read_manifest(one.manifest_path).source for one in found]
+    due = [source for source in sources if (source.run_id or "").startswith("scheduled__")]
+    assert sorted(source.dag_id or "" for source in due) == sorted(SCHEDULED)
+    assert len({source.run_id for source in due}) == 1, "one moment"
 
 
 def test_connections_come_from_the_form_the_environment_and_a_secrets_backend(day: Day, stored: str) -> None:
     """One run read an account from each, and kept it with a storage of the environment; a warehouse is the backend's."""
-    (run,) = day["puretalk_many_accounts"]
-    report = run.result("puretalk.report")
-    assert report["failed"] == []
+    (run,) = [run for run in day["puretalk_many_accounts"] if run.run_id.startswith("manual__")]
+    assert run.result("puretalk.report")["failed"] == []
     counts = {one.account: one.count for one in snapshots.list_snapshots(stored) if one.snapshot.endswith("-accounts")}
     assert {**counts, FROM_FORM: 0} == {**ACCOUNTS, FROM_FORM: 0}
     assert counts[FROM_FORM] - ACCOUNTS[FROM_FORM] in (0, 1), "one assistant came that day"
