@@ -7,8 +7,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-#: Seconds for one answer.
-TIMEOUT = 30.0
+#: Seconds for one answer. A task's first request makes an API server build what workers talk to, a minute on busy cores.
+TIMEOUT = 180.0
 
 
 class ApiRefused(Exception):

@@ -122,9 +122,9 @@ def play(airflow: Deployment, around: Surroundings) -> dict[str, list[Run]]:
     airflow.trigger("puretalk_many_accounts", conf={"accounts": "\n".join(ACCOUNTS)})
     for dag in set(SCHEDULED) - {"puretalk_many_accounts"}:
         airflow.unpause(dag)  # What was due at midnight, the scheduler starts at once.
-    waiting.until("wait_until_ready", "deferred")
+    waiting.until("wait_until_ready", "deferred", seconds=PATIENCE)
     box.fleet.add({"name": "Reception", "call_recording_enabled": True})
-    (approval,) = airflow.until("the schedule had asked", lambda: airflow.runs("puretalk_approve_baseline"))
+    (approval,) = airflow.until("its run was there", lambda: airflow.runs("puretalk_approve_baseline"), PATIENCE)
     approval.choose("approve", "Approve", PATIENCE)
     return airflow.until("all example DAGs had run", lambda: _ended(airflow), PATIENCE)
 

@@ -71,7 +71,7 @@ def test_the_button_tests_connections_from_everywhere(
     airflow: Deployment, surroundings: Surroundings, day: Day, conn_id: str
 ) -> None:
     """With what is stored, which the browser never gets to see."""
-    assert tested(airflow, connection_id=conn_id) == {
+    assert answer(airflow, connection_id=conn_id) == {
         "status": True,
         "message": f"Connected to {surroundings.accounts[conn_id].base_url}: {len(surroundings.accounts[conn_id].fleet)} "
         "assistants.",
@@ -81,9 +81,9 @@ def test_the_button_tests_connections_from_everywhere(
 def test_the_button_refuses_a_wrong_key(airflow: Deployment, surroundings: Surroundings) -> None:
     airflow.keys.add(wrong := "a-key-that-is-wrong-and-secret")
     host = surroundings.accounts[FROM_FORM].base_url
-    answer = tested(airflow, connection_id="new", host=host, password=wrong)
-    assert answer["status"] is False
-    assert "The API refused the key" in answer["message"]
+    said = answer(airflow, connection_id="new", host=host, password=wrong)
+    assert said["status"] is False
+    assert "The API refused the key" in said["message"]
 
 
 def test_a_worker_tests_a_connection(airflow: Deployment, surroundings: Surroundings) -> None:
@@ -97,7 +97,7 @@ def test_a_worker_tests_a_connection(airflow: Deployment, surroundings: Surround
     assert airflow.get("/connections/tried")["conn_type"] == "puretalk"
 
 
-def tested(airflow: Deployment, **connection: Any) -> dict[str, Any]:
+def answer(airflow: Deployment, **connection: Any) -> dict[str, Any]:
     """Return what Airflow says where people press *Test connection*."""
-    answer: dict[str, Any] = airflow.post("/connections/test", {"conn_type": "puretalk", **connection})
-    return answer
+    said: dict[str, Any] = airflow.post("/connections/test", {"conn_type": "puretalk", **connection})
+    return said
