@@ -216,8 +216,16 @@ class Run:
         return state
 
     def choose(self, task_id: str, option: str, seconds: float = PATIENCE) -> None:
-        """Answer a task that asks a human, once it does."""
+        """Answer a task that asks a human, once it does and its worker has ended.
+
+        A scheduler that hears of that end while the answered task runs again takes it for killed. People are slower.
+        """
         self.until(task_id, "awaiting_input", "deferred", seconds=seconds)
+        ended = f"task instance TaskInstanceKey(dag_id='{self.dag}', task_id='{task_id}', run_id='{self.run_id}'"
+        log = self._deployment.home / "components" / "scheduler.log"
+        self._deployment.until(
+            "its worker had ended", lambda: f"with state success for {ended}" in log.read_text(), seconds
+        )
         path = f"{self._path}/taskInstances/{task_id}/-1/hitlDetails"
         self._deployment.patch(path, {"chosen_options": [option], "params_input": {}})
 
