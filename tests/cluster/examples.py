@@ -41,6 +41,8 @@ FROM_FORM, FROM_ENVIRONMENT, FROM_BACKEND = "puretalk_default", "from_environmen
 #: How many assistants each has.
 ACCOUNTS = {FROM_FORM: 40, FROM_ENVIRONMENT: 12, FROM_BACKEND: 9}
 STORAGE, WAREHOUSE = "puretalk_storage", "puretalk_warehouse"
+#: Of the assistant that one DAG waits for.
+NUMBER = "+13125550100"
 
 #: Seconds until the last run must have ended: some fifty tasks, four at once, and a wait that polls once a minute.
 PATIENCE = 600.0
@@ -123,7 +125,7 @@ def play(airflow: Deployment, around: Surroundings) -> dict[str, list[Run]]:
     for dag in set(SCHEDULED) - {"puretalk_many_accounts"}:
         airflow.unpause(dag)  # What was due at midnight, the scheduler starts at once.
     waiting.until("wait_until_ready", "deferred", seconds=PATIENCE)
-    box.fleet.add({"name": "Reception", "call_recording_enabled": True})
+    box.fleet.add({"name": "Reception", "phone_number": NUMBER, "call_recording_enabled": True})
     (approval,) = airflow.until("its run was there", lambda: airflow.runs("puretalk_approve_baseline"), PATIENCE)
     approval.choose("approve", "Approve", PATIENCE)
     return airflow.until("all example DAGs had run", lambda: _ended(airflow), PATIENCE)

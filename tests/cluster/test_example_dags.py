@@ -28,7 +28,7 @@ def test_each_runs_to_its_end(airflow: Deployment, day: Day) -> None:
     """Those that wait get what they wait for: an assistant, an approval, an event of a snapshot or a history."""
     assert sorted(day) == examples.DAGS
     (waited,) = day["puretalk_wait_for_assistant"]
-    assert waited.result("go_live") == "Reception answers no number yet"
+    assert waited.result("go_live") == f"Reception answers {examples.NUMBER}"
     (approved,) = day["puretalk_approve_baseline"]
     assert approved.result("accept") == approved.result("snapshot")["snapshot"]
     lines = [line for run in day["puretalk_react_to_change"] for line in run.result("log_changes")]
