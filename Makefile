@@ -3,7 +3,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster many-accounts lint format types docs bench wheel wheel-airflow-2.11 audit constraints clean
+.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster many-accounts lint format types docs bench
+.PHONY: distributions wheel wheel-airflow-2.11 audit constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
 PYTHON ?=
@@ -75,15 +76,17 @@ docs: .venv/dev.stamp  ## Build the docs into build/docs; a warning is an error
 bench: .venv/bench.stamp  ## Measure us and others (half an hour), and write benchmarks/README.md
 	.venv/bin/python -m benchmarks.run $(ARGS)
 
-wheel: .venv/release.stamp  ## Build into dist/ (twice: the same bytes), then install and check the wheel in a clean environment
+distributions: .venv/release.stamp
 	rm -rf dist
 	.venv/bin/python .ci/build.py dist
 	.venv/bin/twine check --strict dist/*
 	.venv/bin/check-wheel-contents dist
 	.venv/bin/python .ci/sbom.py --check
+
+wheel: distributions  ## Build into dist/ (twice: the same bytes), then install and check the wheel in a clean environment
 	.venv/bin/python .ci/check_wheel.py dist $(CURRENT)
 
-wheel-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Question the wheel in dist/ once more, with Airflow 2.11
+wheel-airflow-2.11: distributions .venv-airflow-2.11/dev.stamp  ## The same, with Airflow 2.11
 	.venv-airflow-2.11/bin/python .ci/check_wheel.py dist $(FLOOR)
 
 audit: .venv/release.stamp  ## Hold every version in constraints/ against the published advisories (needs the internet)

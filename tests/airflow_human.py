@@ -1,12 +1,15 @@
-"""Answers the first question that an Airflow 3.1 or newer asks a human, as its UI does, and ends.
+"""Answers what an Airflow 3.1 or newer asks a human, as its UI does.
 
-Run as a program with the option to choose, in the Airflow home of the run that asks. Knows nothing of PureTalk.
+Run as a program in the Airflow home of the runs that ask. Each line on standard input is the option to choose for the next
+question that comes up; each line on standard output says that it was answered. Knows nothing of PureTalk.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from typing import Any
 from urllib.parse import quote
 
 #: Seconds between two looks, and how many looks before giving up.
@@ -14,8 +17,9 @@ _PAUSE, _LOOKS = 0.3, 400
 
 
 def main() -> None:
-    """Wait for a question, and answer it."""
-    (choice,) = sys.argv[1:]
+    """Answer one question for each line."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # Airflow may log to standard output, where only answers belong.
     from airflow.api_fastapi.app import create_app, get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from starlette.testclient import TestClient
@@ -23,9 +27,17 @@ def main() -> None:
     client = TestClient(create_app(apps="core"))
     token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="tester", role="admin"))
     client.headers["Authorization"] = f"Bearer {token}"
+    for line in sys.stdin:
+        choice = line.strip()
+        answer(client, choice)
+        print(choice, file=answers, flush=True)
+
+
+def answer(client: Any, choice: str) -> None:
+    """Wait for a question, and answer it."""
     for _ in range(_LOOKS):
-        answer = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails", params={"response_received": False}).json()
-        for question in answer["hitl_details"]:
+        found = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails", params={"response_received": False}).json()
+        for question in found["hitl_details"]:
             instance = question["task_instance"]
             if instance["state"] not in ("awaiting_input", "deferred"):
                 continue  # Asked, but not yet waiting.
@@ -33,9 +45,8 @@ def main() -> None:
                 f"/api/v2/dags/{instance['dag_id']}/dagRuns/{quote(instance['dag_run_id'])}"
                 f"/taskInstances/{instance['task_id']}/{instance['map_index']}/hitlDetails"
             )
-            response = client.patch(path, json={"chosen_options": [choice], "params_input": {}})
-            print(response.status_code, response.text)
-            sys.exit(0 if response.is_success else 1)
+            client.patch(path, json={"chosen_options": [choice], "params_input": {}}).raise_for_status()
+            return
         time.sleep(_PAUSE)
     sys.exit("Nobody asked.")
 

@@ -7,10 +7,8 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,27 +143,35 @@ def browsable(connection: Define) -> str:
     return connection("store", conn_type="generic", host=None, extra={"browse_url": "https://files.test/{file}"})
 
 
-def shown(dag: Any, run_id: str, *task_ids: str) -> Any:
+@pytest.fixture(scope="module")
+def web_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A web server, in a process of its own, see :mod:`tests.airflow_links`."""
+    airflow_runner.initialise_database()
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(CLONE), str(installed(tmp_path_factory.mktemp("installed")))]),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "not-a-secret-" * 8,
+    }
+    # What the worker knew, the web server need not know.
+    environment = {name: value for name, value in environment.items() if not name.startswith("AIRFLOW_CONN_")}
+    command = [sys.executable, str(CLONE / "tests/airflow_links.py")]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+
+
+def shown(web_server: Any, dag: Any, run_id: str, *task_ids: str) -> Any:
     """Ask the web server what the pages of tasks link to."""
     if AIRFLOW_2:  # There `dag.test()` runs what was never serialized.
         from airflow.models.serialized_dag import SerializedDagModel
 
         write: Any = SerializedDagModel.write_dag
         write(dag)
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(CLONE), str(installed(Path(folder)))]),
-            "AIRFLOW__API_AUTH__JWT_SECRET": "not-a-secret-" * 8,
-        }
-        # What the worker knew, the web server need not know.
-        environment = {name: value for name, value in environment.items() if not name.startswith("AIRFLOW_CONN_")}
-        command = [sys.executable, str(CLONE / "tests/airflow_links.py"), dag.dag_id, run_id, *task_ids]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    print(json.dumps([dag.dag_id, run_id, *task_ids]), file=web_server.stdin, flush=True)
+    return json.loads(web_server.stdout.readline())
 
 
-def test_airflow_shows_the_links(sandbox: Sandbox, tmp_path: Any, browsable: str) -> None:
+def test_airflow_shows_the_links(web_server: Any, sandbox: Sandbox, tmp_path: Any, browsable: str) -> None:
     """After a run, also one that failed because too much changed, the UI has the addresses of manifest and report."""
     arguments = {"destination": f"file://{tmp_path}", "storage_conn_id": browsable}
     with DAG("links", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
@@ -180,18 +186,18 @@ def test_airflow_shows_the_links(sandbox: Sandbox, tmp_path: Any, browsable: str
     assert result.states == {"before": "success", "edit": "success", "after": "success", "compare": "failed"}
     folder = "https://files.test/account=puretalk_default/snapshot"
     (report,) = tmp_path.rglob("_report-vs-1~*.html")
-    assert shown(dag, result.run_id, "after", "compare") == {
+    assert shown(web_server, dag, result.run_id, "after", "compare") == {
         "after": {"Manifest": f"{folder}=2/manifest.json"},
         "compare": {"Manifest": f"{folder}=2/manifest.json", "Report": f"{folder}=2/{report.name}"},
     }
 
 
-def test_airflow_shows_a_dead_link_where_a_browser_cannot_go(sandbox: Sandbox, tmp_path: Any) -> None:
+def test_airflow_shows_a_dead_link_where_a_browser_cannot_go(web_server: Any, sandbox: Sandbox, tmp_path: Any) -> None:
     """A folder on the worker's disk has no address: the UI has the link's name, and nothing to click."""
     with DAG("no_links", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         PuretalkSnapshotAssistantsOperator(task_id="snapshot", destination=str(tmp_path))
     result = airflow_runner.run(dag)
-    assert shown(dag, result.run_id, "snapshot") == {"snapshot": {"Manifest": None}}
+    assert shown(web_server, dag, result.run_id, "snapshot") == {"snapshot": {"Manifest": None}}
 
 
 def _edit(sandbox: Sandbox) -> Any:

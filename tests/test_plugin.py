@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -49,16 +51,17 @@ print("RESULT", json.dumps([anonymous, shown.status_code, shown.text, views]))
 """
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Any:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Run a program in an Airflow where this package is installed as pyproject.toml says."""
+    folder = tmp_path_factory.mktemp("plugin")
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     found = entry_points(group="airflow.plugins")
     if any(one.value.startswith("airflow_provider_puretalk.") for one in found):
         path = [str(REPOSITORY)]  # It is installed: a second entry point would be one too many.
     else:
-        path = [str(tmp_path / "installed"), str(REPOSITORY)]
-    metadata = tmp_path / "installed" / f"airflow_provider_puretalk-{__version__}.dist-info"
+        path = [str(folder / "installed"), str(REPOSITORY)]
+    metadata = folder / "installed" / f"airflow_provider_puretalk-{__version__}.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {__version__}\n")
     groups = project["entry-points"].items()
@@ -68,12 +71,12 @@ def run(tmp_path: Path) -> Any:
     def run(code: str, **settings: str) -> tuple[Any, str]:
         environment = {
             **os.environ,
-            "AIRFLOW_HOME": str(tmp_path / "home"),
+            "AIRFLOW_HOME": str(folder / "home"),
             "PYTHONPATH": os.pathsep.join(path),
             **settings,
         }
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, env=environment, check=False
         )
         assert done.returncode == 0, done.stderr
         (result,) = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
@@ -82,16 +85,24 @@ def run(tmp_path: Path) -> Any:
     return run
 
 
-def load(run: Any, **settings: str) -> tuple[list[dict[str, Any]], list[str], str]:
-    lacks = set() if compat.has("asset watchers") else {"external_views", "fastapi_apps"}
-    (known, imported), output = run(LOADING % (lacks or "set()"), **settings)
-    return known, imported, output.replace(next(line for line in output.splitlines() if "RESULT" in line), "")
+@pytest.fixture(scope="module")
+def loaded(run: Any) -> Callable[[bool], tuple[list[dict[str, Any]], list[str], str]]:
+    """Load the plugins, with a destination that may be shown or without; once each."""
+
+    @cache
+    def load(is_set: bool) -> tuple[list[dict[str, Any]], list[str], str]:
+        lacks = set() if compat.has("asset watchers") else {"external_views", "fastapi_apps"}
+        setting = {"AIRFLOW__PURETALK__UI_DESTINATIONS": "/data/puretalk"} if is_set else {}
+        (known, imported), output = run(LOADING % (lacks or "set()"), **setting)
+        return known, imported, output.replace(next(line for line in output.splitlines() if "RESULT" in line), "")
+
+    return load
 
 
-@pytest.mark.parametrize("setting", [{}, {"AIRFLOW__PURETALK__UI_DESTINATIONS": "/data/puretalk"}])
-def test_loading_it_imports_nothing_heavy_and_logs_nothing(run: Any, setting: dict[str, str]) -> None:
+@pytest.mark.parametrize("is_set", [False, True])
+def test_loading_it_imports_nothing_heavy_and_logs_nothing(loaded: Any, is_set: bool) -> None:
     """Every scheduler, worker and triggerer loads plugins: the pages come with the first request to them."""
-    known, imported, output = load(run, **setting)
+    known, imported, output = loaded(is_set)
     assert [one["name"] for one in known] == ["puretalk"]
     ours = [name for name in imported if name.startswith("airflow_provider_puretalk.")]
     assert set(ours) == {
@@ -102,16 +113,16 @@ def test_loading_it_imports_nothing_heavy_and_logs_nothing(run: Any, setting: di
     assert "puretalk" not in output.lower()
 
 
-def test_without_a_setting_there_is_nothing(run: Any) -> None:
+def test_without_a_setting_there_is_nothing(loaded: Any) -> None:
     """Off until the destinations are named that may be shown."""
-    (known,), _, _ = load(run)
+    (known,), _, _ = loaded(False)
     assert not known.get("external_views")
     assert not known.get("fastapi_apps")
 
 
-def test_airflow_without_pages_gets_none(run: Any) -> None:
+def test_airflow_without_pages_gets_none(loaded: Any) -> None:
     """Whatever is set; one that takes pages gets the tab of task instances."""
-    (known,), _, _ = load(run, AIRFLOW__PURETALK__UI_DESTINATIONS="/data/puretalk")
+    (known,), _, _ = loaded(True)
     places = [view["destination"] for view in known.get("external_views") or ()]
     assert places == (["nav", "task_instance"] if compat.has("pages of plugins") else [])
     assert bool(known.get("fastapi_apps")) is compat.has("pages of plugins")

@@ -159,3 +159,17 @@ def test_changes_and_report_are_two_files(run: Any, changed: tuple[str, str], tm
     assert ended.code == 1
     assert "name the same file" in ended.err
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("option", ["--report", "--changes"])
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("/dev/full", "No space left"), ("/nowhere/x", "No such file"), ("/dev", "Is a directory")],
+)
+def test_a_file_that_cannot_be_written_is_named(
+    run: Any, changed: tuple[str, str], option: str, path: str, reason: str
+) -> None:
+    """With the option that named it."""
+    ended = run("snapshots", "compare", *changed, option, path)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(f"{option} {path} cannot be written: {reason}")

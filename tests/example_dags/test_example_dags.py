@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -230,9 +229,24 @@ def test_history_is_loaded_into_postgresql(
         pytest.skip(str(error))
 
 
+@pytest.fixture
+def human() -> Iterator[Any]:
+    """A person, in a process of their own, who answers the approvals that come up, see :mod:`tests.airflow_human`."""
+    airflow_runner.initialise_database()  # The person looks into it at once.
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).parents[1] / "airflow_human.py")],
+        env=os.environ | {"AIRFLOW__API_AUTH__JWT_SECRET": "not-a-secret-" * 8},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as person:
+        yield person
+        person.kill()
+
+
 @pytest.mark.skipif(not HAS_APPROVALS, reason="Airflow before 3.1 has no approvals")
 @pytest.mark.long
-def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
+def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, tmp_path: Path, human: Any) -> None:
     """Needed for the first, for a change, and again after a refusal; not where all is as accepted."""
     from airflow.models import Variable  # Read from the database, where the task has put it.
 
@@ -243,10 +257,13 @@ def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, t
     for day, (choice, edited) in enumerate(days, start=1):
         if edited:
             account.fleet.change(account.fleet.ids()[0], {"name": "Renamed"})
-        with _human(choice):
-            result = airflow_runner.run(
-                dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
-            )
+        if choice:
+            print(choice, file=human.stdin, flush=True)
+        result = airflow_runner.run(
+            dag, conf={"destination": str(tmp_path)}, logical_date=datetime(2026, 11, day, tzinfo=UTC)
+        )
+        if choice:
+            assert human.stdout.readline().strip() == choice
         names.append(result.xcoms["snapshot"]["snapshot"])
         needed = result.states["approve"] == "success"
         assert needed is (choice is not None), (day, result.states)
@@ -269,29 +286,6 @@ def test_all_that_keep_snapshots_can_keep_them_in_one_place(account: sandbox.San
     found = snapshots.list_snapshots(str(tmp_path))
     assert [one.manifest_path for one in found] == [one["manifest_path"] for one in taken]
     assert [snapshots.read_manifest(one.manifest_path).source.dag_id for one in found] == dags
-
-
-@contextmanager
-def _human(choice: str | None) -> Iterator[None]:
-    """Have a person, in a process of their own, answer the first approval that comes up."""
-    if choice is None:
-        yield
-        return
-    program = [sys.executable, str(Path(__file__).parents[1] / "airflow_human.py"), choice]
-    with subprocess.Popen(
-        program,
-        env=os.environ | {"AIRFLOW__API_AUTH__JWT_SECRET": "not-a-secret-" * 8},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as person:
-        try:
-            yield
-        except BaseException:
-            person.kill()
-            raise
-        output, _ = person.communicate(timeout=60)
-        assert person.returncode == 0, output
 
 
 def test_wait_for_assistant_goes_on_when_it_is_ready(

@@ -117,66 +117,69 @@ def test_one_that_is_kept_was_neither_read_nor_written(sandbox: Sandbox, tmp_pat
     assert (kept.name, kept.facets["version"]) == (written.name, written.facets["version"])
 
 
-#: Runs a snapshot, a comparison and a history in an Airflow of its own, whose events go into a file.
+#: Runs a snapshot, a comparison and a history in each place, in an Airflow of its own, whose events go into a file.
 _PROGRAM = """
-import sys
+import json, sys
 from datetime import datetime, timezone
 from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator, PuretalkSnapshotAssistantsOperator, PuretalkUpdateHistoryOperator
 )
 from tests import airflow_runner
-where = {"destination": sys.argv[1], "storage_conn_id": sys.argv[2] or None}
-account = where | {"account": "puretalk_default"}
-with DAG("lineage_events", schedule=None, start_date=datetime(2026, 11, 1, tzinfo=timezone.utc)) as dag:
-    snapshot = PuretalkSnapshotAssistantsOperator(task_id="snapshot", **where)
-    compare = PuretalkCompareSnapshotsOperator(task_id="compare", **account)
-    snapshot >> compare >> PuretalkUpdateHistoryOperator(task_id="history", keep="forever", **account)
-state = airflow_runner.run(dag, logical_date=datetime(2026, 11, 22, tzinfo=timezone.utc)).state
-sys.exit(0 if state == "success" else f"the run is {state}")
+for kind, where in json.loads(sys.argv[1]).items():
+    account = where | {"account": "puretalk_default"}
+    with DAG(f"lineage_{kind}", schedule=None, start_date=datetime(2026, 11, 1, tzinfo=timezone.utc)) as dag:
+        snapshot = PuretalkSnapshotAssistantsOperator(task_id="snapshot", **where)
+        compare = PuretalkCompareSnapshotsOperator(task_id="compare", **account)
+        snapshot >> compare >> PuretalkUpdateHistoryOperator(task_id="history", keep="forever", **account)
+    state = airflow_runner.run(dag, logical_date=datetime(2026, 11, 22, tzinfo=timezone.utc)).state
+    if state != "success":
+        sys.exit(f"the run with {kind} is {state}")
 """
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["path", "s3"])
-def test_events_of_a_run(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_events_of_a_run(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path) -> None:
     """In what Airflow emits, the snapshot's output is the comparison's and the history's input, with name and version."""
-    place, events = make_place(kind, request), tmp_path / "events.jsonl"
-    transport = {"type": "file", "log_file_path": str(events), "append": True}
+    places, log = {kind: make_place(kind, request) for kind in ("path", "s3")}, tmp_path / "events.jsonl"
+    transport = {"type": "file", "log_file_path": str(log), "append": True}
     root = str(Path(__file__).parents[2])
     home = {"AIRFLOW_HOME": str(tmp_path / "airflow"), "PYTHONPATH": root}
     settings = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport), "AIRFLOW__OPENLINEAGE__NAMESPACE": "fleet"}
     program = tmp_path / "lineage_events.py"  # A file: Airflow keeps the source of a DAG.
     program.write_text(_PROGRAM)
+    where = {
+        kind: {"destination": place.destination, "storage_conn_id": place.storage_conn_id}
+        for kind, place in places.items()
+    }
     done = subprocess.run(
-        [sys.executable, str(program), place.destination, place.storage_conn_id or ""],
+        [sys.executable, str(program), json.dumps(where)],
         env=os.environ | home | settings,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    text = events.read_text()
-    found = {}
-    for event in map(json.loads, text.splitlines()):
-        if event["eventType"] == "COMPLETE":
-            found[event["job"]["name"].rpartition(".")[2]] = event
-
-    def datasets(task_id: str, side: str) -> list[tuple[str, str, str]]:
-        return [(one["namespace"], one["name"], version_of(one)) for one in found[task_id][side]]
-
-    def version_of(dataset: Any) -> str:
-        return str(dataset["facets"]["version"]["datasetVersion"])
-
-    written = datasets("snapshot", "outputs")
-    assert len(written) == 1
-    assert datasets("compare", "inputs") == written
-    assert datasets("history", "inputs") == written
-    statistics = found["snapshot"]["outputs"][0]["outputFacets"]["outputStatistics"]
-    assert statistics["rowCount"] == 250
-    assert statistics["size"] > 0
-    assert "assistant_id" in [field["name"] for field in found["snapshot"]["outputs"][0]["facets"]["schema"]["fields"]]
+    text = log.read_text()
+    events = {event["job"]["name"]: event for event in map(json.loads, text.splitlines())}
+    completed = {name: event for name, event in events.items() if event["eventType"] == "COMPLETE"}
+    for kind in places:
+        found = {task_id: completed[f"lineage_{kind}.{task_id}"] for task_id in ("snapshot", "compare", "history")}
+        written = datasets(found["snapshot"]["outputs"])
+        assert len(written) == 1
+        assert datasets(found["compare"]["inputs"]) == written
+        assert datasets(found["history"]["inputs"]) == written
+        (output,) = found["snapshot"]["outputs"]
+        statistics = output["outputFacets"]["outputStatistics"]
+        assert statistics["rowCount"] == 250
+        assert statistics["size"] > 0
+        assert "assistant_id" in [field["name"] for field in output["facets"]["schema"]["fields"]]
+        assert "aws_fleet@" not in json.dumps([[one["inputs"], one["outputs"]] for one in found.values()])
     assert sandbox.api_key not in text
-    assert "aws_fleet@" not in json.dumps([[one["inputs"], one["outputs"]] for one in found.values()])
+
+
+def datasets(side: Any) -> list[tuple[str, str, str]]:
+    """Return namespace, name and version of datasets as an event has them."""
+    return [(one["namespace"], one["name"], one["facets"]["version"]["datasetVersion"]) for one in side]
 
 
 def test_list(sandbox: Sandbox, context: Any) -> None:

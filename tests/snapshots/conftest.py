@@ -1,8 +1,12 @@
-"""Places for snapshots, and snapshots that are ready to be put there."""
+"""Places for snapshots, snapshots that are ready to be put there, and processes that die while they take some."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,3 +84,33 @@ def store(connection: Callable[..., str]) -> SteppingFileSystem:
     filesystem: SteppingFileSystem = attach("memory", "stepping", fs=SteppingFileSystem()).fs
     filesystem.clear()
     return filesystem
+
+
+@pytest.fixture(scope="session")
+def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """A process that has imported everything and forks one victim an order, see :mod:`tests.snapshots.victim`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.snapshots.victim"],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"TMPDIR": str(tmp_path_factory.mktemp("left-behind"))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.communicate()
+
+
+@pytest.fixture
+def die(victims: subprocess.Popen[str]) -> Callable[..., int]:
+    """Run an operator, with the connections of the test, in a process that dies at a moment; returns its status."""
+
+    def run(operator: str, moment: str, environment: dict[str, str] | None = None, **arguments: Any) -> int:
+        connections = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN_")}
+        order = {"operator": operator, "moment": moment, "environment": connections | (environment or {})}
+        assert victims.stdin is not None
+        assert victims.stdout is not None
+        print(json.dumps(order | {"arguments": arguments}), file=victims.stdin, flush=True)
+        return int(victims.stdout.readline())
+
+    return run

@@ -6,6 +6,7 @@ order of steps, what is there in the end. The writers run in threads, but only o
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -103,10 +104,12 @@ def play(
     """
     writers = [_Writer(filesystem, work) for work in works]
     current = 0
-    for steps in switches:
+    for place, steps in enumerate(switches):
         for _ in range(steps):
             if not writers[current].done:
                 writers[current].move()
+            elif isinstance(switches, Switches) and switches.unused is None:
+                switches.unused = place
         current = (current + 1) % len(writers)
     if kill:
         writers[current - 1].kill()
@@ -117,13 +120,28 @@ def play(
     return [writer.error for writer in writers]
 
 
-def orders(steps: int, changes: int) -> Iterator[tuple[int, ...]]:
-    """Yield every way to change between writers at most so often, of writers with at most so many steps."""
-    if changes == 0:
-        yield ()
+class Switches(tuple[int, ...]):
+    """Steps after which to change to the next writer, each time.
+
+    :ivar unused: the first place whose writer ended before it had made so many steps, once played; more of them there would
+        be the same order.
+    """
+
+    unused: int | None = None
+
+
+def orders(changes: int) -> Iterator[Switches]:
+    """Yield every way to change between writers at most so often, to be played before the next one is taken."""
+    for length in range(changes + 1):
+        yield from _beginning_with((), length)
+
+
+def _beginning_with(first: tuple[int, ...], length: int) -> Iterator[Switches]:
+    if len(first) == length:
+        yield Switches(first)
         return
-    yield from orders(steps, changes - 1)
-    for first in range(1, steps + 1):
-        for rest in orders(steps, changes - 1):
-            if len(rest) == changes - 1:
-                yield (first, *rest)
+    for steps in itertools.count(1 if first else 0):
+        for switches in _beginning_with((*first, steps), length):
+            yield switches
+            if switches.unused is not None and switches.unused <= len(first):
+                return

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -27,40 +21,15 @@ BEFORE_THE_COMMIT = {
 }
 
 
-@pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
-    """A process that has imported everything and forks one victim an order."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.snapshots.storage.victim"],
-        cwd=Path(__file__).parents[3],
-        env=os.environ | {"TMPDIR": str(tmp_path_factory.mktemp("left-behind"))},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.communicate()
-
-
 @pytest.fixture
-def run(victims: subprocess.Popen[str], folder: Folder, sandbox: Sandbox) -> Callable[..., int]:
-    """Run the operator in a process that dies at a moment; returns its status."""
-    connection = {
-        "conn_type": "puretalk",
-        "password": sandbox.api_key,
-        "host": sandbox.base_url,
-        "extra": {"page_size": 50},
-    }
-
-    def run_one(moment: str, **arguments: Any) -> int:
-        arguments = {"destination": folder.destination, "consistency": "checked"} | arguments
-        order = {"moment": moment, "arguments": arguments, "connection": json.dumps(connection)}
-        assert victims.stdin is not None
-        assert victims.stdout is not None
-        print(json.dumps(order), file=victims.stdin, flush=True)
-        return int(victims.stdout.readline())
-
-    return run_one
+def run(
+    die: Callable[..., int], folder: Folder, sandbox: Sandbox, connection: Callable[..., str]
+) -> Callable[..., int]:
+    """Take a snapshot in a process that dies at a moment; returns its status."""
+    connection(host=sandbox.base_url, password=sandbox.api_key, extra={"page_size": 50})
+    return lambda moment, **arguments: die(
+        "take", moment, destination=folder.destination, consistency="checked", **arguments
+    )
 
 
 def visible(folder: Folder) -> list[str]:

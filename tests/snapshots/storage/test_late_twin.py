@@ -72,7 +72,7 @@ def test_two_writers_in_any_order(
     """However the steps of two writers fall between each other, what the manifest in place names is there and right."""
     possible = {readings[name].manifest.content_sha256 for name in (before, one, other) if name}
     torn = []
-    for switches in orders(STEPS, 2):
+    for switches in orders(2):
         store.clear()
         if before:
             readings[before].commit()

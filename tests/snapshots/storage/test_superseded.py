@@ -22,12 +22,9 @@ from airflow_provider_puretalk.snapshots.report import publishing
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from tests.places import ACCOUNT, Folder, Place
 from tests.snapshots.conftest import Reading
-from tests.snapshots.storage.interleaving import SteppingFileSystem, play
+from tests.snapshots.storage.interleaving import SteppingFileSystem, orders, play
 
 SECRET = "ann@example.com"
-
-#: More steps than a comparison has, and than a commit that replaces something.
-STEPS = 16
 
 Take = Callable[..., dict[str, Any]]
 
@@ -182,19 +179,18 @@ def test_a_comparison_of_what_is_replaced_meanwhile_leaves_nothing(
             publishing.publish(Storage("memory://stepping@fleet"), comparison)
 
     ends = set()
-    for first in range(STEPS):
-        for second in range(1, STEPS):
-            store.clear()
-            for name in names.values():
-                commit("a", name)
-            errors = play(store, [run, lambda: commit("b", names[side])], [first, second])
-            ends.add(type(errors[0]).__name__)
-            assert errors[1] is None
-            editions = {one: _edition(store, name) for one, name in names.items()}
-            for path in filter(lambda path: "/_" in path, store.store):
-                parts = layout.parse_comparison_name(path.rpartition("/")[2])
-                assert parts is not None
-                assert (parts.baseline_edition, parts.edition) == (editions["baseline"], editions["newer"])
+    for switches in orders(2):
+        store.clear()
+        for name in names.values():
+            commit("a", name)
+        errors = play(store, [run, lambda: commit("b", names[side])], switches)
+        ends.add(type(errors[0]).__name__)
+        assert errors[1] is None
+        editions = {one: _edition(store, name) for one, name in names.items()}
+        for path in filter(lambda path: "/_" in path, store.store):
+            parts = layout.parse_comparison_name(path.rpartition("/")[2])
+            assert parts is not None
+            assert (parts.baseline_edition, parts.edition) == (editions["baseline"], editions["newer"])
     assert ends == {"NoneType", "PuretalkSnapshotError"}
 
 
