@@ -54,8 +54,8 @@ HISTORY_BYTES: Final = 546_461
 
 #: Seconds of a processor that a task takes on its worker, from the process that starts to the result that is stored, and
 #: that it takes of scheduler, API server and the like. tests/cluster measures them.
-SECONDS_PER_TASK: Final = 5.4
-SECONDS_BESIDE: Final = 4.5
+SECONDS_PER_TASK: Final = 2.5
+SECONDS_BESIDE: Final = 2.9
 #: Seconds of a processor in which the report reads the newest snapshot of such an account, and requests it sends for that.
 SECONDS_TO_REPORT: Final = 0.03
 REQUESTS_TO_REPORT: Final = 3
