@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final, TypeAlias
 
-from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.params import is_path_part
 from airflow_provider_puretalk.snapshots.format import layout, naming
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
@@ -344,7 +344,3 @@ def _reports(storage: Storage, manifest: Manifest) -> Iterator[StoredReport]:
                 moment = stored.modified or datetime.min.replace(tzinfo=UTC)
                 written.append((moment, name, StoredReport(name, parsed.baseline, stored.bytes)))
     return (report for _, _, report in sorted(written, key=lambda one: one[:2]))
-
-
-#: What a storage that cannot be read raises; all else is a fault of ours.
-Unreadable = (PuretalkError, OSError)
