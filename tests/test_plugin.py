@@ -165,9 +165,8 @@ print("RESULT", json.dumps([page.status_code, page.text]))
 )
 def test_setting_that_airflow_cannot_read_is_told_on_the_page(run: Any, tmp_path: Path, value: str, said: str) -> None:
     """It makes the pages vanish from nowhere, and the sentence quotes nothing of it."""
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "airflow.cfg").write_text(f"[puretalk]\nui_destinations = {value}\n")
-    (status, text), _ = run(SAYING)
+    (tmp_path / "airflow.cfg").write_text(f"[puretalk]\nui_destinations = {value}\n")
+    (status, text), _ = run(SAYING, AIRFLOW_HOME=str(tmp_path))
     assert status == 503
     assert "ui_destinations" in text
     assert said in text
