@@ -25,23 +25,29 @@ def main() -> None:
     with contextlib.redirect_stdout(sys.stderr):  # where Airflow may write what it likes
         web = _Airflow2() if __version__.startswith("2.") else _Airflow3()
         answer = {
+            # First, as people see it before they press the button: without Flask's form classes, Airflow 3.1 knows no
+            # fields any more once it has loaded a hook.
+            "form": web.form(next(iter(connections.values()))["conn_type"]),
             "model": {name: _test_model(fields) for name, fields in connections.items()},
             "web": {name: web.test(fields) for name, fields in connections.items()},
-            "form": web.form(next(iter(connections.values()))["conn_type"]),
         }
     print(json.dumps(answer))
 
 
 def _test_model(fields: Fields) -> list[Any]:
-    """Call ``Connection.test_connection()``, of the class that workers use."""
+    """Call ``Connection.test_connection()``, of the class that workers use where that one has it."""
     os.environ["AIRFLOW_CONN_TESTED"] = json.dumps({**fields})
     connection: Any
     try:
         from airflow.sdk import Connection
 
+        has_test = hasattr(Connection, "test_connection")  # Since Airflow 3.2.
+    except ImportError:
+        has_test = False
+    if has_test:
         given = {name: value for name, value in fields.items() if name != "extra"}
         connection = Connection(conn_id="tested", **given, extra=json.dumps(fields["extra"]))
-    except ImportError:
+    else:
         from airflow.models.connection import Connection as StoredConnection
 
         connection = StoredConnection.get_connection_from_secrets("tested")
@@ -73,8 +79,10 @@ class _Airflow3:
         return {
             "name": row["hook_name"],
             "class": row["hook_class_name"],
-            "fields": sorted(row["extra_fields"]),
-            "hidden": sorted(name for name, field in row["standard_fields"].items() if field and field["hidden"]),
+            "fields": sorted(row["extra_fields"] or ()),
+            "hidden": sorted(
+                name for name, field in (row["standard_fields"] or {}).items() if field and field["hidden"]
+            ),
         }
 
 
