@@ -39,8 +39,10 @@ FEATURES: Final = {
     "killed tasks go on": Feature((3, 0)),
     # Workers may have a secrets backend of their own.
     "secrets backends of workers": Feature((3, 0)),
-    # Airflow 2 hashes all values of an event's extra that comes through an alias.
-    "lists in extras of aliases": Feature((3, 0)),
+    # What they say of assets goes to the API server as JSON.
+    "tasks away from the database": Feature((3, 0)),
+    # Before, all values of an event's extra that comes through an alias are hashed.
+    "lists in extras of aliases": Feature((3, 1)),
     # Pages that a plugin brings get the login from a cookie; before, only from a header, which no browser sends for a page.
     "pages of plugins": Feature((3, 1, 1)),
     # Through the provider's metadata; before, `python -m airflow_provider_puretalk` has the same commands.

@@ -7,6 +7,7 @@ the instance has ended: until then an instance may take out what it has nothing 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,8 +101,7 @@ class AccountOutlets(_Operator):
         self.outlets = kept
         for outlet in kept:
             if isinstance(outlet, AssetAlias):
-                carried: Any = extra if compat.has("lists in extras of aliases") else _hashable(extra)
-                context["outlet_events"][outlet].add(own, extra=carried)
+                context["outlet_events"][outlet].add(own, extra=_through_an_alias(extra))
         events = [context["outlet_events"][outlet] for outlet in self.own_outlets(account, path)]
         for event in events:
             event.extra = extra
@@ -128,8 +128,20 @@ class _HashableDict(dict[str, Any]):
         return hash(frozenset(self.items()))
 
 
+def _through_an_alias(extra: dict[str, Any]) -> dict[str, Any]:
+    """Return an event's extra so that this Airflow can hash its values, as it does before 3.1 with what an alias carries.
+
+    On Airflow 3.0 they are hashed after a way through JSON, which knows nothing of hashes: there, what is a list or an
+    object becomes its JSON text.
+    """
+    if compat.has("lists in extras of aliases"):
+        return extra
+    if compat.has("tasks away from the database"):
+        return {key: json.dumps(one) if isinstance(one, Mapping | list | tuple) else one for key, one in extra.items()}
+    return {key: _hashable(one) for key, one in extra.items()}
+
+
 def _hashable(value: Any) -> Any:
-    """Return JSON primitives so that Airflow 2 can hash them, as it does with those that come through an alias."""
     if isinstance(value, Mapping):
         return _HashableDict((key, _hashable(one)) for key, one in value.items())
     return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value

@@ -17,6 +17,8 @@ uv=${1:?usage: constraints/compile.sh PATH-OF-UV}
 compat="--exclude-newer-package apache-airflow-providers-common-compat=2026-11-20T00:00:00Z"
 hatchling="--exclude-newer-package hatchling=2025-12-01T00:00:00Z"
 asgiref="--exclude-newer-package asgiref=2026-11-20T00:00:00Z"
+# Later ones cannot run a task in the process of `dag.test()` of Airflow 3.0.
+fastapi="--exclude-newer-package fastapi=2025-09-15T00:00:00Z --exclude-newer-package starlette=2025-09-15T00:00:00Z"
 
 resolve() {  # file, Airflow's version, further options
   local file=$1 airflow=$2
@@ -30,7 +32,7 @@ resolve() {  # file, Airflow's version, further options
 resolve constraints/airflow-3.3.txt 3.3.2 --group dev --group bench --group release
 resolve constraints/airflow-3.2.txt 3.2.2 --group test --group build --exclude-newer 2026-07-01 $compat
 resolve constraints/airflow-3.1.txt 3.1.8 --group test --group build --exclude-newer 2026-05-01 $compat
-resolve constraints/airflow-3.0.txt 3.0.6 --group test --group build --exclude-newer 2025-11-01 $compat $asgiref $hatchling
+resolve constraints/airflow-3.0.txt 3.0.6 --group test --group build --exclude-newer 2025-11-01 $compat $asgiref $hatchling $fastapi
 resolve constraints/airflow-2.11.txt 2.11.2 --group cluster --group lint --group types --group docs --group build --exclude-newer 2026-05-01 $compat
 
 floors=$(mktemp)

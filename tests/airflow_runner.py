@@ -149,6 +149,8 @@ def register(*dags: Any) -> None:
         return
     bag = bag_class(dag_folder="/dev/null")
     for dag in dags:
+        if getattr(dag, "relative_fileloc", "") is None:
+            dag.relative_fileloc = dag.fileloc  # Airflow 3.0 looks for what only a DAG from a file has.
         bag.bag_dag(dag)
     sync(bag, "dags-folder", None)
 
