@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,12 @@ import pytest
 
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.operators import PuretalkAccountsOperator
+from tests import airflow_runner
+
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG  # Airflow 2.11
 
 
 @pytest.fixture
@@ -76,11 +84,20 @@ def test_a_prefix_that_fits_nothing_is_refused(found: Any, two: Any) -> None:
         found(conn_id_prefix="flet_")
 
 
-@pytest.mark.parametrize(("variable", "file"), [("nowhere", None), (None, "/nowhere/fleet.txt"), (None, "fleet.txt")])
-def test_what_is_not_there_is_refused(variable: str | None, file: str | None, found: Any) -> None:
-    """A Variable or a file that does not exist is named; a path of a file is absolute."""
-    with pytest.raises(PuretalkConfigurationError, match=variable or file):
-        found(variable=variable, file=file)
+@pytest.mark.parametrize("file", ["/nowhere/fleet.txt", "fleet.txt"])
+def test_a_file_that_is_not_there_is_refused(file: str, found: Any) -> None:
+    """It is named; a path of a file is absolute."""
+    with pytest.raises(PuretalkConfigurationError, match=file):
+        found(file=file)
+
+
+def test_a_variable_that_is_not_there_is_refused(capfd: Any, caplog: Any) -> None:
+    """It is named; in a task, since outside of one Airflow 3.0 looks for no Variables."""
+    with DAG("accounts", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        PuretalkAccountsOperator(task_id="accounts", variable="nowhere")
+    airflow_runner.run(dag)
+    logged = "\n".join([*capfd.readouterr(), caplog.text])
+    assert "There is no Airflow Variable 'nowhere'." in re.sub(r"\x1b\[[0-9;]*m", "", logged)
 
 
 @pytest.mark.parametrize("given", [{}, {"accounts": ["a"], "variable": "b"}])
