@@ -47,10 +47,11 @@ def to_records(arrays: list[pa.Array], columns: Columns) -> list[Record]:
     :raises ValueError: they are not such arrays.
     """
     *arrays, extras = arrays
-    records = _records(arrays, columns)
+    records = _records(arrays, columns, len(extras))
+    objects = _objects(columns)
     for record, extra in zip(records, parse_each(extras.to_pylist()), strict=True):
         if extra is not None:
-            _overlay(record, extra, columns)
+            _overlay(record, extra, objects)
     return records
 
 
@@ -103,28 +104,37 @@ def _struct(name: str, columns: Columns, values: Sequence[Any], extras: list[Rec
     return pa.StructArray.from_arrays(arrays, fields=arrow_fields(columns), mask=absent)
 
 
-def _records(arrays: list[pa.Array], columns: Columns) -> list[Record]:
-    values = []
-    for array, form in zip(arrays, columns.values(), strict=True):
+def _records(arrays: Sequence[pa.Array], columns: Columns, count: int) -> list[Record]:
+    names: list[str] = []
+    values: list[list[Any]] = []
+    for array, (name, form) in zip(arrays, columns.items(), strict=True):
+        if array.null_count == count:  # Many documented fields are never set.
+            continue
+        names.append(name)
         if isinstance(form, dict):
-            inner = zip(_records(array.flatten(), form), array.is_valid().to_pylist(), strict=True)
-            values.append([row if is_object else None for row, is_object in inner])
-        elif array.null_count == len(array):  # Fast path: many documented fields are never set.
-            values.append([None] * len(array))
+            rows = _records(array.flatten(), form, count)
+            are_objects = array.is_valid().to_pylist()
+            values.append([row if is_object else None for row, is_object in zip(rows, are_objects, strict=True)])
         else:
             values.append(FORMS[form].values(array))
+    if not names:
+        return [{} for _ in range(count)]
     return [
-        {name: value for name, value in zip(columns, row, strict=True) if value is not None}
+        {name: value for name, value in zip(names, row, strict=True) if value is not None}
         for row in zip(*values, strict=True)
     ]
 
 
-def _overlay(record: Record, extra: Any, columns: Columns) -> None:
+def _objects(columns: Columns) -> dict[str, Any]:
+    """Return the nested columns alone: for each its own nested ones."""
+    return {name: _objects(form) for name, form in columns.items() if isinstance(form, dict)}
+
+
+def _overlay(record: Record, extra: Any, objects: dict[str, Any]) -> None:
     if not isinstance(extra, dict):
         raise ValueError("`_extra` is not an object")
-    for name, value in extra.items():
-        form = columns.get(name)
-        if isinstance(form, dict) and isinstance(record.get(name), dict):
-            _overlay(record[name], value, form)
-        else:
-            record[name] = value
+    for name, inner in objects.items():
+        if name in extra and isinstance(record.get(name), dict):
+            _overlay(record[name], extra[name], inner)
+            extra[name] = record[name]
+    record.update(extra)
