@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.columns import Row, digest, to_segments, to_table, to_versions
-from airflow_provider_puretalk.history.files import StagedFile, VersionFile, VersionWriter, ahead
+from airflow_provider_puretalk.history.files import StagedFile, VersionFile, VersionWriter
 from airflow_provider_puretalk.history.manifest import HistoryFile
 from airflow_provider_puretalk.history.segments import Edit, Segment, stretches
 from airflow_provider_puretalk.history.versions import Reading
@@ -32,8 +32,9 @@ Lines = Iterator[tuple[str, bytes]]
 
 #: Rows of ended versions that are handed on at once.
 _ROWS_AT_ONCE = 512
-#: Rows of what stands that are handled at once.
-_ROWS_STANDING = 512
+#: After so many row groups Arrow's allocator is told to give back what it keeps: several times what is in use. After each
+#: one, it would take the same memory anew, which takes time.
+_GROUPS_PER_RELEASE = 2
 
 
 class UnfitError(Exception):
@@ -113,17 +114,15 @@ class Append:
 
     def _current(self, lines: Lines, writer: VersionWriter) -> Iterator[pa.Table]:
         """Write what stands now, and yield what ended."""
-        groups = self._current_groups()
         line = next(lines, None)
         ended: list[Row] = []
-        table = next(groups, None)
-        while table is not None or line is not None:
-            following = next(groups, None)
-            last = None if table is None or following is None else table[1][-1]
+        for table, is_last in self._current_groups():
+            ids, digests = (
+                ([], []) if table is None else (table["assistant_id"].to_pylist(), table["_digest"].to_pylist())
+            )
             standing, gone = _Standing(), list[tuple[int, bytes | None]]()
-            ids, digests = ([], []) if table is None else table[1:]
             at, size = 0, len(ids)
-            while line is not None and (last is None or line[0] <= last):
+            while line is not None and (is_last or line[0] <= ids[-1]):
                 identity, text = line
                 while at < size and ids[at] < identity:
                     gone.append((at, None))
@@ -139,25 +138,29 @@ class Append:
                     standing.add(self._new_row([], text))
                 line = next(lines, None)
             gone += [(rest, None) for rest in range(at, size)]
-            ended += self._changed(table[0] if table is not None else None, gone, standing)
-            if (written := standing.table(table[0] if table is not None else None, self._to_table)) is not None:
-                writer.write(written)
+            ended += self._changed(table, gone, standing)
+            if standing:
+                writer.write(standing.table(table, self._to_table))
+            del table  # Before the next one takes memory.
             while len(ended) >= _ROWS_AT_ONCE:
                 yield self._to_table(ended[:_ROWS_AT_ONCE])
                 del ended[:_ROWS_AT_ONCE]
-            table = following
         if ended:
             yield self._to_table(ended)
 
-    def _current_groups(self) -> Iterator[tuple[pa.Table, list[Any], list[Any]]]:
-        if layout.CURRENT not in self._files:
-            return
+    def _current_groups(self) -> Iterator[tuple[pa.Table | None, bool]]:
+        """Yield the row groups of what stood, each with whether it is the last one; None alone where nothing stood."""
         import pyarrow as pa
 
-        _, opened = self._files[layout.CURRENT]
-        for batch in ahead(opened.batches(_ROWS_STANDING)):
-            table = pa.Table.from_batches([batch])
-            yield table, table["assistant_id"].to_pylist(), table["_digest"].to_pylist()
+        opened = self._files[layout.CURRENT][1] if layout.CURRENT in self._files else None
+        groups = range(0) if opened is None else opened.groups()
+        if opened is None or not groups:
+            yield None, True
+            return
+        for group in groups:
+            yield opened.group(group), group == groups[-1]
+            if group % _GROUPS_PER_RELEASE == _GROUPS_PER_RELEASE - 1:
+                pa.default_memory_pool().release_unused()
 
     def _changed(
         self, table: pa.Table | None, changed: Sequence[tuple[int, bytes | None]], standing: _Standing
@@ -167,7 +170,8 @@ class Append:
         if not changed or table is None:
             return ended
         with damage_as_error(self._files[layout.CURRENT][1].where):
-            versions = [*to_versions(table.take([at for at, _ in changed]), self._columns, self._indexes)]
+            [rows] = table.take([at for at, _ in changed]).combine_chunks().to_batches()
+            versions = [*to_versions(rows, self._columns, self._indexes)]
         for number, (version, (_, text)) in enumerate(zip(versions, changed, strict=True)):
             segments = to_segments([version])
             edited = self._edit.apply(segments, {} if text is None else {self._newest: text})
@@ -253,13 +257,14 @@ class _Standing:
         """Put a row in its place."""
         self._new[self._places[number]] = row
 
-    def table(self, old: pa.Table | None, to_table: Callable[[list[Row]], pa.Table]) -> pa.Table | None:
-        """Return all of them; None where there are none."""
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def table(self, old: pa.Table | None, to_table: Callable[[list[Row]], pa.Table]) -> pa.Table:
+        """Return all of them, at least one."""
         import pyarrow as pa
 
         new = [row for row in self._new if row is not None]
-        if not self._order:
-            return None
         if old is None:
             return to_table(new)
         added = to_table(new) if new else old
@@ -279,4 +284,4 @@ class _Standing:
                 if position < len(new):
                     slices.append(added.slice(position, 1))
                     position += 1
-        return pa.concat_tables(slices).combine_chunks(memory_pool=pa.system_memory_pool())
+        return pa.concat_tables(slices)

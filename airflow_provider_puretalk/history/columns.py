@@ -87,15 +87,14 @@ def to_table(rows: Sequence[Row], readings: Sequence[Reading], columns: Columns)
     return pa.Table.from_arrays([*arrays, *map(pa.array, own, types)], schema=whole)
 
 
-def to_versions(table: pa.Table, columns: Columns, indexes: Mapping[str, int]) -> Iterator[Version]:
-    """Yield the versions of a table, in its order.
+def to_versions(batch: pa.RecordBatch, columns: Columns, indexes: Mapping[str, int]) -> Iterator[Version]:
+    """Yield the versions of a batch of rows, in its order.
 
     :param indexes: of the complete readings, by name.
-    :raises ValueError: it is not such a table, or names a reading that is none.
+    :raises ValueError: it is not such a batch, or names a reading that is none.
     """
-    own = table.select(["first_snapshot", "last_snapshot", "is_deleted", "_runs"]).to_pydict()
-    arrays = [chunked.combine_chunks() for chunked in table.columns[: -len(OWN)]]
-    records = to_records(arrays, columns)
+    own = batch.select(["first_snapshot", "last_snapshot", "is_deleted", "_runs"]).to_pydict()
+    records = to_records(batch.columns[: -len(OWN)], columns)
     try:
         for record, first, last, is_deleted, runs in zip(
             records,
@@ -137,7 +136,11 @@ def text_sizes(table: pa.Table) -> list[int]:
 
     total = None
     for array in _texts(table.columns):
-        sizes = compute.fill_null(compute.binary_length(array), 0)
+        if array.null_count == len(array):  # Many documented fields are never set.
+            continue
+        sizes = compute.binary_length(array)
+        if array.null_count:
+            sizes = compute.fill_null(sizes, 0)
         total = sizes if total is None else compute.add(total, sizes)
     sizes_of_rows: list[int] = total.to_pylist() if total is not None else [0] * len(table)
     return sizes_of_rows

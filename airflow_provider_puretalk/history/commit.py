@@ -36,13 +36,14 @@ def commit(
     replaces: bytes | None,
     replaced: HistoryManifest | None,
     must_remove: bool = False,
-) -> None:
+) -> bytes:
     """Put files and manifest, and remove the files that only the replaced one named.
 
     :param staged: those of the manifest's files that are new; the others are there already.
     :param replaces: the bytes of the manifest on which this one was built; None: there was none.
     :param replaced: the same, parsed; None where it could not be.
     :param must_remove: what cannot be removed is an error and not a warning: it holds what is to be forgotten.
+    :returns: the manifest's bytes.
     :raises HistoryChangedError: another task committed in between; nothing is lost.
     :raises PuretalkError: the storage failed.
     """
@@ -64,7 +65,7 @@ def commit(
         for name, path in new.items():  # Also where one of that name is there: it may be damaged.
             storage.put(path, f"{folder}/{name}")
         if _in_place(storage, place) != replaces:
-            _remove(storage, manifest, sorted(new.keys() - named), must_remove=False)
+            _remove(storage, manifest, data, sorted(new.keys() - named), must_remove=False)
             raise HistoryChangedError(f"Another task updates the history {storage.url_of(place)} at the same time.")
         try:
             storage.put_bytes(data, place, only_new=replaces is None)
@@ -73,10 +74,11 @@ def commit(
                 f"Another task updates the history {storage.url_of(place)} at the same time."
             ) from None
         # From here on it is the history; the rest is cleaning up.
-        _restore(storage, manifest, local)
+        _restore(storage, manifest, data, local)
         if replaced is not None:
-            _remove(storage, manifest, sorted(named - local.keys()), must_remove=must_remove)
-        _restore(storage, manifest, local)
+            _remove(storage, manifest, data, sorted(named - local.keys()), must_remove=must_remove)
+        _restore(storage, manifest, data, local)
+    return data
 
 
 def remove_orphans(storage: Storage, manifest: HistoryManifest, *, age: timedelta = _ORPHAN_AGE) -> None:
@@ -94,25 +96,27 @@ def remove_orphans(storage: Storage, manifest: HistoryManifest, *, age: timedelt
         log.warning("Removing orphans from %s failed: %s", storage.url_of(folder), error)
 
 
-def _restore(storage: Storage, manifest: HistoryManifest, local: dict[str, Path]) -> None:
+def _restore(storage: Storage, manifest: HistoryManifest, data: bytes, local: dict[str, Path]) -> None:
     """Put back what another writer removed, as long as the manifest in place is this one."""
     folder = layout.history_folder(manifest.account)
     missing = [name for name in local if not storage.exists(f"{folder}/{name}")]
-    if missing and _in_place(storage, layout.manifest_file(manifest.account)) == manifest.to_bytes():
+    if missing and _in_place(storage, layout.manifest_file(manifest.account)) == data:
         for name in missing:
             storage.put(local[name], f"{folder}/{name}")
 
 
-def _remove(storage: Storage, manifest: HistoryManifest, names: Sequence[str], *, must_remove: bool) -> None:
+def _remove(
+    storage: Storage, manifest: HistoryManifest, data: bytes, names: Sequence[str], *, must_remove: bool
+) -> None:
     """Remove files that the manifest in place does not name, and put one back that is named by then."""
     folder = layout.history_folder(manifest.account)
     for name in names:
         try:
             with storage.local_copy(f"{folder}/{name}") as copy:
-                if name in _names_in_place(storage, manifest.account):
+                if name in _names_in_place(storage, manifest, data):
                     continue
                 storage.remove(f"{folder}/{name}")
-                if name in _names_in_place(storage, manifest.account):
+                if name in _names_in_place(storage, manifest, data):
                     storage.put(copy, f"{folder}/{name}")
         except FileNotFoundError:
             continue
@@ -122,15 +126,18 @@ def _remove(storage: Storage, manifest: HistoryManifest, names: Sequence[str], *
             log.warning("%s, which the history no longer needs, could not be removed: %s", name, error)
 
 
-def _names_in_place(storage: Storage, account: str) -> set[str]:
-    place = layout.manifest_file(account)
-    data = _in_place(storage, place)
-    if data is None:
+def _names_in_place(storage: Storage, manifest: HistoryManifest, data: bytes) -> set[str]:
+    """Return the files that the manifest in place names; mostly it is this one."""
+    place = layout.manifest_file(manifest.account)
+    found = _in_place(storage, place)
+    if found is None:
         return set()
-    try:
-        return {file.name for file in parse_manifest(data, storage.url_of(place), account).files}
-    except PuretalkSnapshotError:
-        return set()
+    if found != data:
+        try:
+            manifest = parse_manifest(found, storage.url_of(place), manifest.account)
+        except PuretalkSnapshotError:
+            return set()
+    return {file.name for file in manifest.files}
 
 
 def _in_place(storage: Storage, place: str) -> bytes | None:

@@ -32,7 +32,7 @@ _SMALL = 512 << 10
 _ROWS_AT_ONCE = 512
 #: After so many row groups Arrow's allocator is told to give back what it keeps. After each one, a quarter of the time went
 #: into getting it anew.
-_GROUPS_PER_RELEASE = 8
+_GROUPS_PER_RELEASE = 4
 
 _Result = TypeVar("_Result")
 
@@ -189,10 +189,8 @@ class HistoryFiles:
         )
 
     def _versions_in(self, file: VersionFile) -> Iterator[Version]:
-        import pyarrow as pa
-
         for batch in file.batches(_ROWS_AT_ONCE):
-            yield from self._decoded(file, pa.Table.from_batches([batch]))
+            yield from self._decoded(file, batch)
 
     def _chosen_in(self, file: VersionFile, ids: frozenset[str]) -> Iterator[Version]:
         import pyarrow as pa
@@ -205,10 +203,8 @@ class HistoryFiles:
             mask = compute.or_(compute.is_in(column, value_set=texts), compute.is_null(column))
             if not compute.any(mask).as_py():
                 continue
-            rows = file.group(group).filter(mask)
-            for start in range(0, len(rows), _ROWS_AT_ONCE):
-                found = self._decoded(file, rows.slice(start, _ROWS_AT_ONCE))
-                yield from (version for version in found if version.assistant_id in ids)
+            for batch in file.group(group).filter(mask).to_batches(max_chunksize=_ROWS_AT_ONCE):
+                yield from (version for version in self._decoded(file, batch) if version.assistant_id in ids)
 
     def _standing_in(self, file: VersionFile, index: int) -> Iterator[Version]:
         import pyarrow as pa
@@ -229,8 +225,8 @@ class HistoryFiles:
                     pa.default_memory_pool().release_unused()
 
         for rows in ahead(standing()):
-            for start in range(0, len(rows), _ROWS_AT_ONCE):
-                for version in self._decoded(file, rows.slice(start, _ROWS_AT_ONCE)):
+            for batch in rows.to_batches(max_chunksize=_ROWS_AT_ONCE):
+                for version in self._decoded(file, batch):
                     if version.first <= index and (version.end is None or index < version.end):
                         yield version
 
@@ -246,12 +242,12 @@ class HistoryFiles:
                     raise PuretalkSnapshotError(f"{file.where} is damaged: a version has no id.")
                 yield identity, began, record.get("name")
 
-    def _decoded(self, file: VersionFile, rows: Any) -> list[Version]:
+    def _decoded(self, file: VersionFile, batch: Any) -> list[Version]:
         time_limit.check()
-        if not len(rows):
+        if not len(batch):
             return []
         with damage_as_error(file.where), collector_paused():
-            return [*to_versions(rows, file.columns, self._indexes)]
+            return [*to_versions(batch, file.columns, self._indexes)]
 
     def _with_current_manifest(self, read: Callable[[], _Result]) -> _Result:
         """Read files; where one is missing, with the manifest that is in place by then."""
@@ -310,4 +306,4 @@ def _rows_of(batch: Any, assistant_id: str) -> Any:
         mask = compute.fill_null(compute.equal(ids, pa.scalar(assistant_id, pa.string())), True)
     except UnicodeEncodeError:  # No column holds it.
         mask = compute.is_null(ids)
-    return pa.Table.from_batches([batch.filter(mask)])
+    return batch.filter(mask)

@@ -7,13 +7,12 @@ reading, to the byte.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow_provider_puretalk import params
 from airflow_provider_puretalk.cycle_collector import collector_paused
@@ -21,7 +20,7 @@ from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, Pur
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.append import Append, UnfitError
 from airflow_provider_puretalk.history.commit import HistoryChangedError, commit, remove_orphans
-from airflow_provider_puretalk.history.files import StagedFile, VersionWriter, ahead
+from airflow_provider_puretalk.history.files import StagedFile, VersionWriter
 from airflow_provider_puretalk.history.fold import Sink, fold, identified
 from airflow_provider_puretalk.history.forgetting import Forgetting, hash_of
 from airflow_provider_puretalk.history.manifest import (
@@ -49,14 +48,11 @@ from airflow_provider_puretalk.wording import pluralize
 
 log = logging.getLogger(__name__)
 
-_Row = TypeVar("_Row")
 
 #: Snapshots folded in one pass over the history; each is open meanwhile, and committed with the others.
 _AT_ONCE = 24
 #: New snapshots that are appended one by one.
 _MOST_APPENDS = 4
-#: Lines of a single snapshot that are read at once, while those before are folded.
-_LINES_AHEAD = 128
 #: Tries when other tasks update the same history.
 _TRIES = 5
 
@@ -363,8 +359,6 @@ class _Update:
                 if not Reading.of(there).is_of_the_same(reading):
                     self._skip(reading.snapshot, "it was replaced meanwhile, and the next update folds it")
                     continue
-                if len(batch) == 1:
-                    rows = files.enter_context(closing(_ahead(rows)))
                 opened.append((reading, identified(rows, f"The snapshot {path}")))
             yield opened
 
@@ -437,9 +431,10 @@ class _Update:
             return append.run(snapshots[len(complete) - 1])
 
     def _commit(self, new: HistoryManifest, staged: Sequence[StagedFile], *, must_remove: bool = False) -> None:
-        commit(self._storage, new, staged, replaces=self._bytes, replaced=self._in_place, must_remove=must_remove)
+        self._bytes = commit(
+            self._storage, new, staged, replaces=self._bytes, replaced=self._in_place, must_remove=must_remove
+        )
         self._manifest = self._in_place = new
-        self._bytes = new.to_bytes()
 
     def _skip(self, name: str, why: str) -> None:
         log.warning("Skipped: the snapshot %s of %s: %s", name, self._account, why)
@@ -463,14 +458,6 @@ class _Update:
             bytes=sum(file.bytes for file in manifest.files) + len(self._bytes or b""),
             since=complete[0].finished_at if complete else None,
         )
-
-
-def _ahead(rows: Iterator[_Row]) -> Generator[_Row, None, None]:
-    """Yield rows that a thread reads meanwhile."""
-    chunks = iter(lambda: [*itertools.islice(rows, _LINES_AHEAD)], [])
-    with closing(ahead(chunks)) as read:
-        for chunk in read:
-            yield from chunk
 
 
 def _checked(

@@ -7,9 +7,8 @@ a *run* is the part of it with one value of ``updated_at``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 from pydantic_core import PydanticCustomError
@@ -84,8 +83,7 @@ class Reading(BaseModel):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """A version of an assistant.
 
     :ivar assistant_id: as :func:`~airflow_provider_puretalk.records.record_id.record_id` gives it.

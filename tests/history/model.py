@@ -224,6 +224,12 @@ class Tables:
         """All rows."""
         return pa.concat_tables(self._written).combine_chunks()
 
+    @property
+    def batch(self) -> pa.RecordBatch:
+        """All rows."""
+        [batch] = self.table.to_batches()
+        return batch
+
     def groups(self) -> range:
         """Return the indexes of row groups: there is one."""
         return range(1)
@@ -267,7 +273,7 @@ class History:
     def versions(self, complete: Sequence[Reading]) -> list[Version]:
         """Return all versions, in order."""
         indexes = {reading.snapshot: index for index, reading in enumerate(complete)}
-        found = [one for file in self.files.values() for one in to_versions(file.table, COLUMNS, indexes)]
+        found = [one for file in self.files.values() for one in to_versions(file.batch, COLUMNS, indexes)]
         return sorted(found, key=lambda version: (version.assistant_id, version.first))
 
     def _make(self, step: Any, lines: dict[int, Lines]) -> None:
@@ -357,7 +363,7 @@ def as_by_hand(history: History) -> list[tuple[Any, ...]]:
     indexes = {reading.snapshot: index for index, reading in enumerate(readings)}
     for kind, file in history.files.items():
         own = file.table.select(["first_snapshot", "last_snapshot", "valid_from", "valid_to", "is_deleted"]).to_pylist()
-        for row, version in zip(own, to_versions(file.table, COLUMNS, indexes), strict=True):
+        for row, version in zip(own, to_versions(file.batch, COLUMNS, indexes), strict=True):
             runs = [[readings[start].snapshot, *([] if value is ABSENT else [value])] for start, value in version.runs]
             rows.append((kind, version.assistant_id, *row.values(), runs, version.record))
     return sorted(rows, key=lambda row: (row[1], indexes[row[2]]))
