@@ -119,7 +119,7 @@ def started(*words: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("options", [["--json"], []])
+@pytest.mark.parametrize("options", [["--json"], pytest.param([], marks=pytest.mark.long)])
 def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], options: list[str]) -> None:
     """`| head` ends it in silence, with the code that a killed writer has."""
     with sandbox.running(assistants=400) as box:
@@ -214,7 +214,15 @@ def _ran_in_shell(redirection: str, *words: object) -> subprocess.CompletedProce
     return subprocess.run(["/bin/sh", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("words", [["assistants", "list"], ["assistants", "list", "--json"], ["--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["assistants", "list"], marks=pytest.mark.long),
+        ["assistants", "list", "--json"],
+        pytest.param(["--help"], marks=pytest.mark.long),
+        ["--version"],
+    ],
+)
 @pytest.mark.parametrize(
     ("redirection", "reason"), [(">/dev/full", "No space left on device."), (">&-", "standard output is closed.")]
 )
@@ -234,7 +242,7 @@ def test_nothing_is_done_where_the_output_has_nowhere_to_go(sandbox: Any, destin
     assert (sandbox.request_count, list(destination.iterdir())) == (0, [])
 
 
-@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize("redirection", ["2>/dev/full", pytest.param("2>&-", marks=pytest.mark.long)])
 def test_messages_that_cannot_be_written_change_nothing(sandbox: Any, redirection: str) -> None:
     """Neither the output nor the code; and no message gets into the output."""
     listed = _ran_in_shell(redirection, "assistants", "list", "--fields", "name")
