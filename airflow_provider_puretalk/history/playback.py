@@ -24,7 +24,7 @@ from airflow_provider_puretalk.history.changes import LogEntry, Readings, entrie
 from airflow_provider_puretalk.history.forgetting import hash_of
 from airflow_provider_puretalk.history.moments import Calendar, Point, When, shown
 from airflow_provider_puretalk.history.reader import HistoryFiles
-from airflow_provider_puretalk.history.spans import FieldSpans, Span, overlaps
+from airflow_provider_puretalk.history.spans import FieldSpans, Span, overlaps, treatment
 from airflow_provider_puretalk.history.timeline import TimelineEntry
 from airflow_provider_puretalk.history.updating import Updated
 from airflow_provider_puretalk.history.verifying import Verified
@@ -165,6 +165,17 @@ class History:
     def retracted(self) -> dict[str, str]:
         """The snapshots that are not folded because a person said so, each with its edition."""
         return {one.snapshot: one.edition for one in self._files.manifest.retracted}
+
+    def hidden(self, name: str) -> str | None:
+        """Return why a field is not to be seen as it was in the newest reading; None where it is.
+
+        :param name: a dotted name without ``*``.
+        """
+        pattern = parse_name("name", name)
+        if self._is_forgotten(pattern):
+            return "forgotten"
+        how = treatment(self.readings[-1], pattern) if self.readings else None
+        return how and f"redacted: {how}"
 
     def log(
         self,
@@ -391,11 +402,14 @@ class History:
             raise PuretalkConfigurationError(
                 f"`{argument}` names {name!r}; here it must be one field, without `{ITEMS}` for the items of a list."
             )
-        if covers(parse_names("fields", self._files.manifest.forgotten.fields), pattern):
+        if self._is_forgotten(pattern):
             raise PuretalkConfigurationError(
                 f"`{argument}` names {name!r}, which the history of {self.account} forgot."
             )
         return pattern
+
+    def _is_forgotten(self, field: Pattern) -> bool:
+        return covers(parse_names("fields", self._files.manifest.forgotten.fields), field)
 
     def _range(self, since: When | None, until: When | None) -> tuple[datetime | None, datetime | None]:
         begins = None if since is None else self._calendar.point("since", since).begins

@@ -134,7 +134,7 @@ class FieldSpans:
             first=first,
             last=self._readings[-1 if end is None else end - 1],
             end=None if end is None else self._readings[end],
-            redacted=_treatment(first, self._field),
+            redacted=treatment(first, self._field),
         )
 
     def _within(self, version: Version) -> list[int]:
@@ -145,7 +145,7 @@ class FieldSpans:
         return may_be_gone(parse_names("redact", [*names]), self._field)
 
 
-def _treatment(reading: Reading, field: Pattern) -> str | None:
+def treatment(reading: Reading, field: Pattern) -> str | None:
     """Return how a reading's redaction treats a field or what it lies in, None where it does not."""
     policy = reading.redaction.policy
     return next((how for name, how in policy.items() if covers([parse_name("redact", name)], field)), None)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
-from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkError, PuretalkSnapshotError
+from airflow_provider_puretalk.exceptions import PuretalkConfigurationError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import shown
 from airflow_provider_puretalk.size_limit import SizeLimitError
 from airflow_provider_puretalk.ui import airflow_runs, fleet, pages, task_snapshots
 from airflow_provider_puretalk.ui.access import Readable, ReadableAccount, reads_task_instances
 from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
+from airflow_provider_puretalk.ui.failures import NotThereError, TooMuchError, sentence
 from airflow_provider_puretalk.ui.headers import WithHeaders
 from airflow_provider_puretalk.ui.storage_threads import StorageThreads
 from airflow_provider_puretalk.ui.task_snapshots import TaskInstance
-
-log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
@@ -41,12 +38,6 @@ _SENTENCES = {
 }
 #: What is said where the time limit passes, whatever took it.
 _LATE = "The storage did not answer in time, or what lies there is too much to be read for a page."
-
-#: What is said where there is more to be read than a page may read.
-_TOO_LARGE = (
-    "What lies there is too large to be read for a page: one of its files, or a record, once it is unpacked. The command "
-    "line reads it."
-)
 
 #: The threads of all requests of this process.
 _storage_threads = StorageThreads()
@@ -159,7 +150,7 @@ async def _of_each(
         except TimeoutError:
             return destination, _LATE
         except Exception as error:  # Each storage library has its own errors, and what is stored may be anything.
-            return destination, _sentence(destination, error)
+            return destination, sentence(shown(destination.url), error)
 
     return await asyncio.gather(*map(run, readable))
 
@@ -173,30 +164,12 @@ async def _of_account(at: AccountAt, work: Callable[[AccountAt, float], _Result]
         return await _storage_threads.run(at.destination, lambda _, until: work(at, until))
     except TimeoutError:
         raise _Explained(504, _LATE) from None
-    except (fleet.TooMuchError, SizeLimitError) as error:
-        raise _Explained(413, _sentence(at.destination, error)) from None
-    except (fleet.NotThereError, PuretalkConfigurationError, PuretalkSnapshotError) as error:
+    except (TooMuchError, SizeLimitError) as error:
+        raise _Explained(413, sentence(shown(at.destination.url), error)) from None
+    except (NotThereError, PuretalkConfigurationError, PuretalkSnapshotError) as error:
         raise _Explained(404, str(error)) from None
     except Exception as error:
-        raise _Explained(502, _sentence(at.destination, error)) from None
-
-
-def _sentence(destination: Destination, error: Exception) -> str:
-    """Return what a page says of an error, and log it.
-
-    What is not of this package may quote anything: a page names its kind only.
-    """
-    where = shown(destination.url)
-    match error:
-        case fleet.TooMuchError() | fleet.NotThereError():
-            return str(error)
-        case SizeLimitError():
-            return _TOO_LARGE
-        case AirflowOptionalProviderFeatureException() | OSError() | PuretalkError():
-            log.warning("Reading %s for a page failed: %s", where, error)
-            return str(error)
-    log.warning("Reading %s for a page failed", where, exc_info=error)
-    return f"Reading it failed ({type(error).__name__}); the API server's log says why."
+        raise _Explained(502, sentence(shown(at.destination.url), error)) from None
 
 
 class _Explained(HTTPException):

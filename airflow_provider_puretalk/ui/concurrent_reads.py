@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Hashable, Iterable
@@ -11,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from airflow_provider_puretalk.daemon_pool import DaemonPool
-from airflow_provider_puretalk.exceptions import PuretalkError
+from airflow_provider_puretalk.locations import shown
 from airflow_provider_puretalk.ui.destinations import Destination
-
-log = logging.getLogger(__name__)
+from airflow_provider_puretalk.ui.failures import sentence
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Found = TypeVar("_Found")
@@ -58,9 +56,6 @@ def read_each(
             reads.found[key] = call.result()
         except FileNotFoundError:
             continue
-        except (PuretalkError, OSError) as error:
-            reads.failed[key] = str(error)
         except Exception as error:
-            log.exception("Reading %s of %s for a page failed", key, destination.url)
-            reads.failed[key] = f"Reading it failed ({type(error).__name__}); the API server's log says why."
+            reads.failed[key] = sentence(f"{key} of {shown(destination.url)}", error)
     return reads

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
@@ -20,8 +21,10 @@ from airflow_provider_puretalk.snapshots.format import layout, naming
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.storage import reader
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
+from airflow_provider_puretalk.time_limit import TimeLimitError
 from airflow_provider_puretalk.ui.concurrent_reads import Reads, read_each
 from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
+from airflow_provider_puretalk.ui.failures import NotThereError, TooMuchError, sentence
 from airflow_provider_puretalk.ui.task_snapshots import read_bounded
 from airflow_provider_puretalk.wording import pluralize
 
@@ -29,6 +32,8 @@ _Page = TypeVar("_Page")
 
 #: Rows of a page: readings, entries of a log, numbers, assistants that a search finds; accounts of a destination.
 MOST_ROWS, MOST_ACCOUNTS = 200, 1_000
+#: Snapshots to choose from for a comparison; an address may name others.
+MOST_CHOICES: Final = 2_000
 #: Manifests that are read of an account, and sentences on those that cannot be.
 MOST_MANIFESTS, MOST_PROBLEMS = 1_000, 5
 #: Bytes of a history that is read as a whole, and of two snapshots that are compared: about what can be had in time. Where
@@ -45,26 +50,20 @@ _MOST_FILES: Final = 20
 MOST_EARLIER: Final = 5
 
 
-class NotThereError(Exception):
-    """Nothing is stored under the name; the message is a sentence."""
-
-
-class TooMuchError(Exception):
-    """It would be too much for a page; the message is a sentence that says what to do instead."""
-
-
 @dataclass(slots=True)
 class Timeline:
     """The readings of an account, the last first.
 
     :ivar has_history: whether it has a history; without one nothing is known of what changed.
     :ivar more: how many readings are older than those shown.
+    :ivar stored: the names of the snapshots that are still there, which can be compared; the last first.
     :ivar problems: what could not be read, in sentences.
     """
 
     entries: list[TimelineEntry]
     has_history: bool
     more: int
+    stored: list[str]
     problems: list[str] = field(default_factory=list)
 
 
@@ -83,14 +82,15 @@ class Listed:
 
     :ivar more: how many are not shown.
     :ivar is_complete: whether all could be read in time.
-    :ivar behind: what the history does not hold yet, in a sentence.
+    :ivar state: the reading that the rows are of.
+    :ivar notes: what is not among them, in sentences: what the history does not hold yet, and what it holds redacted.
     """
 
     rows: list[Any]
     more: int = 0
     is_complete: bool = True
     state: State | None = None
-    behind: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class Assistant:
     :ivar on: the day or the snapshot that was asked for; empty for the newest reading.
     :ivar state: what the record is of; None where ``problem`` says in a sentence why nothing is known of it.
     :ivar record: as of ``state``, None where it was not there.
-    :ivar behind: what the history does not hold yet, in a sentence.
+    :ivar notes: what the history does not hold yet, and what it holds redacted, in sentences.
     """
 
     assistant_id: str
@@ -109,10 +109,10 @@ class Assistant:
     more: int
     prompt: list[Passage]
     on: str
-    state: State | None
-    record: dict[str, Any] | None
+    notes: list[str]
+    state: State | None = None
+    record: dict[str, Any] | None = None
     problem: str | None = None
-    behind: str | None = None
 
 
 def accounts(destination: Destination, until: float) -> Listed:
@@ -129,11 +129,23 @@ def timeline(at: AccountAt, until: float) -> Timeline:
     """Return the readings of an account, with what changed where it has a history."""
     storage = Storage(at.destination.url)
     names = reader.snapshot_names(storage, layout.account_folder(at.account))
-    opened = _whole(at) if storage.exists(history_layout.manifest_file(at.account)) else None
-    if not names and opened is None:
+    has_history = storage.exists(history_layout.manifest_file(at.account))
+    if not names and not has_history:
         storage.check(writing=False)
         raise NotThereError(f"There is nothing of {at.account} here.")
-    entries, more = _of_history(opened) if opened else ([], 0)
+    opened: History | None = None
+    entries, more, problems = list[TimelineEntry](), 0, list[str]()
+    try:
+        if has_history:
+            opened = _whole(at)
+            entries, more = _of_history(opened)
+    except TimeLimitError:
+        raise
+    except Exception as error:
+        if not names:
+            raise
+        opened = None  # The snapshots can be compared all the same.
+        problems.append(sentence(f"the history of {at.account}", error))
     outside = _outside(opened, names)
     newest = [one.snapshot for one in opened.readings[-1:] if one.snapshot in names] if opened else []
     reads = _manifests(at, storage, [*newest, *outside[-MOST_MANIFESTS:][::-1]], until)
@@ -144,14 +156,15 @@ def timeline(at: AccountAt, until: float) -> Timeline:
         if name not in newest
     ]
     entries.sort(key=lambda entry: entry.reading.order, reverse=True)
-    problems = [*reads.failed.values()][:MOST_PROBLEMS]
-    if (unnamed := len(reads.failed) - len(problems)) > 0:
+    problems += [*reads.failed.values()][:MOST_PROBLEMS]
+    if (unnamed := len(reads.failed) - MOST_PROBLEMS) > 0:
         problems.append(f"{unnamed:,} more could not be read.")
     if unread := len(reads.late) + max(0, len(outside) - MOST_MANIFESTS):
         problems.append(
             f"Not read in time, or too many: {pluralize(unread, 'snapshot')}, those whose names come first."
         )
-    return Timeline(entries[:MOST_ROWS], opened is not None, more + max(0, len(entries) - MOST_ROWS), problems)
+    shown, more = entries[:MOST_ROWS], more + max(0, len(entries) - MOST_ROWS)
+    return Timeline(shown, has_history, more, sorted(names, key=naming.order, reverse=True), problems)
 
 
 def _of_history(opened: History) -> tuple[list[TimelineEntry], int]:
@@ -214,6 +227,13 @@ def _behind(at: AccountAt, opened: History, until: float) -> str | None:
     return None
 
 
+def _notes(at: AccountAt, opened: History, until: float, *fields: str) -> list[str]:
+    """Return sentences on what a page does not show: fields that the history does not hold as they were, newer snapshots."""
+    hidden = [f"`{name}` ({why})" for name in fields if (why := opened.hidden(name))]
+    behind = _behind(at, opened, until)
+    return [*([f"Hidden from this page: {', '.join(hidden)}."] if hidden else ()), *([behind] if behind else ())]
+
+
 def compare(at: AccountAt, until: float, baseline: str, snapshot: str, render: Callable[[Comparison], _Page]) -> _Page:
     """Compare two snapshots of an account, and return what a renderer makes of that.
 
@@ -253,8 +273,8 @@ def numbers(at: AccountAt, until: float) -> Listed:
     for number in found.values():
         number.earlier.sort(key=lambda span: span.valid_from, reverse=True)
     rows = [found[one] for one in sorted(found)]
-    behind = _behind(at, opened, until)
-    return Listed(rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS), is_complete, behind=behind)
+    notes = _notes(at, opened, until, "phone_number")
+    return Listed(rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS), is_complete, opened.at(), notes)
 
 
 def search(at: AccountAt, until: float, text: str) -> Listed:
@@ -262,37 +282,40 @@ def search(at: AccountAt, until: float, text: str) -> Listed:
     opened = _whole(at)
     state = opened.at()
     rows: list[tuple[dict[str, Any], str | None, list[str]]] = []
-    more, is_complete = 0, True
+    more, is_complete, wanted = 0, True, _plain(text)
     for record in state.records():
         if time.monotonic() > until:
             is_complete = False
             break
-        places = [*_places(record, text.casefold())]
+        places = [*_places(record, wanted)]
         if places and len(rows) < MOST_ROWS:
             rows.append((record, record_id(record), places))
         elif places:
             more += 1
-    return Listed(rows, more, is_complete, state, _behind(at, opened, until))
+    return Listed(rows, more, is_complete, state, _notes(at, opened, until, "name", "phone_number", "prompt"))
 
 
 def assistant(at: AccountAt, until: float, assistant_id: str, when: str | None) -> Assistant:
     """Return what a history says of an assistant: its log, since when its prompt stands, its record on a date.
 
     :param when: a day or a snapshot's name; None for the newest reading.
+    :raises NotThereError: the address names no assistant.
     """
+    if not assistant_id.strip():
+        raise NotThereError("This address names no assistant; the search finds them.")
     opened = history.open(at.destination.url, at.account)
     log = opened.log(assistant_id)
     try:
         prompt = opened.blame(assistant_id, "prompt")
     except PuretalkConfigurationError:
         prompt = []
-    found = Assistant(assistant_id, log[:MOST_ROWS], max(0, len(log) - MOST_ROWS), prompt, when or "", None, None)
+    notes = _notes(at, opened, until, "name", "prompt")
+    found = Assistant(assistant_id, log[:MOST_ROWS], max(0, len(log) - MOST_ROWS), prompt, when or "", notes)
     try:
         found.state = opened.at(when, assistant_id)
         found.record = next(found.state.records(), None)
     except PuretalkConfigurationError as error:  # Before the history begins, or no day at all: the rest is known.
         found.problem = str(error).replace("`when`", "The date", 1)
-    found.behind = _behind(at, opened, until)
     return found
 
 
@@ -321,16 +344,24 @@ def _manifests(at: AccountAt, storage: Storage, names: Iterable[str], until: flo
     return read_each(at.destination, lambda name: read_bounded(storage, at.account, name), names, until)
 
 
+def _plain(text: str) -> str:
+    """Return a text as it is searched: in one case, and without differences that people do not see or type."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
 def _places(record: dict[str, Any], text: str) -> Iterator[str]:
-    """Yield where a record holds a text."""
+    """Yield where a record holds a text.
+
+    :param text: plain.
+    """
     number = record.get("phone_number")
     # Digits of a text that is no number, such as "agent 42", mean nothing in one.
     digits = "".join(filter(str.isdigit, text)) if _NUMBER.fullmatch(text) else ""
-    if isinstance(name := record.get("name"), str) and text in name.casefold():
+    if isinstance(name := record.get("name"), str) and text in _plain(name):
         yield "name"
     if isinstance(number, str) and (
-        text in number.casefold() or (len(digits) > 2 and digits in "".join(filter(str.isdigit, number)))
+        text in _plain(number) or (len(digits) > 2 and digits in "".join(filter(str.isdigit, number)))
     ):
         yield "number"
-    if isinstance(prompt := record.get("prompt"), str) and text in prompt.casefold():
+    if isinstance(prompt := record.get("prompt"), str) and text in _plain(prompt):
         yield "prompt"

@@ -25,7 +25,7 @@ from airflow_provider_puretalk.snapshots.report import rendering
 from airflow_provider_puretalk.snapshots.report.values import Allowance, fitting, laid_out
 from airflow_provider_puretalk.snapshots.report.view_model import format_change
 from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
-from airflow_provider_puretalk.ui.fleet import MOST_EARLIER, Assistant, Listed, Timeline
+from airflow_provider_puretalk.ui.fleet import MOST_CHOICES, MOST_EARLIER, Assistant, Listed, Timeline
 from airflow_provider_puretalk.ui.headers import content_security_policy
 from airflow_provider_puretalk.ui.task_snapshots import TakenBy, TaskInstance, TaskSnapshots
 from airflow_provider_puretalk.ui.timeline_chart import KINDS, timeline_chart
@@ -73,8 +73,19 @@ def accounts(root: str, found: Sequence[tuple[Destination, Listed | str]]) -> Re
 
 def timeline(root: str, at: AccountAt, found: Timeline) -> Response:
     """Return the page of an account: its readings, and what changed between them."""
-    chart = timeline_chart(found.entries[::-1])
-    return _page("timeline.html.j2", root=root, at=at, found=found, chart=chart, classes=FIELD_CLASSES, kinds=KINDS)
+    stored = frozenset(found.stored)
+    return _page(
+        "timeline.html.j2",
+        root=root,
+        at=at,
+        found=found,
+        stored=stored,
+        compared=[name for entry in found.entries if (name := entry.reading.snapshot) in stored][:2],
+        choices=found.stored[:MOST_CHOICES],
+        chart=timeline_chart(found.entries[::-1]),
+        classes=FIELD_CLASSES,
+        kinds=KINDS,
+    )
 
 
 def assistant(root: str, at: AccountAt, found: Assistant) -> Response:

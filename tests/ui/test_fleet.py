@@ -249,9 +249,50 @@ def test_damaged_history_is_a_sentence(
         part = part[name]
     part[where[-1]] = value
     manifest.write_text(json.dumps(members))
-    text = show(pages, f"/1/acme{path}", 404).top.words
+    text = show(pages, f"/1/acme{path}", 404 if path else 200).top.words
     manifest.write_text(before)
     assert f"history/_manifest.json is damaged: {'.'.join(map(str, where))}: " in text
+
+
+def test_snapshots_are_shown_beside_a_history_that_cannot_be_read(
+    pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torn, or too large for a page: what changed is not known, but the snapshots are there and can be compared."""
+    monkeypatch.setattr(fleet, "MAX_HISTORY", 100)
+    page = show(pages, "/1/acme")
+    assert "too large to be read as a whole" in page.top.words
+    assert "has no history" not in page.top.words
+    assert f"/puretalk/1/acme/compare?baseline={OLDER}&snapshot={NEWER}" in links(page)
+    monkeypatch.undo()
+    file = next((stored.root / "account=acme" / "history").glob("current-*.parquet"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-8])
+    page = show(pages, "/1/acme")
+    file.write_bytes(whole)
+    assert "is torn or damaged" in page.top.words
+    assert f"/puretalk/1/acme/compare?baseline={OLDER}&snapshot={NEWER}" in links(page)
+
+
+def test_what_was_pruned_is_in_the_timeline_and_in_no_comparison(
+    pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link leads to what is stored; to choose from are all stored snapshots, also those that have no row."""
+    from airflow_provider_puretalk import history
+
+    names = [take(tmp_path, day, [record("00", prompt=f"{day}")], account="acme").snapshot for day in range(6)]
+    history.update(tmp_path, "acme", keep="forever")
+    for name in (names[0], names[3]):
+        shutil.rmtree(tmp_path / "account=acme" / f"snapshot={name}")
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", str(tmp_path))
+    page = show(pages, "/1/acme")
+    assert all(name in main(page).words for name in names)
+    assert [link.partition("?")[2] for link in links(page) if "/compare?" in link] == [
+        f"baseline={names[4]}&snapshot={names[5]}",
+        f"baseline={names[1]}&snapshot={names[2]}",
+    ]
+    monkeypatch.setattr(fleet, "MOST_ROWS", 3)
+    choices = [one.attributes["value"] for one in next(show(pages, "/1/acme").top.all("select")).all("option")]
+    assert choices == [names[place] for place in (5, 4, 2, 1)]
 
 
 def test_any_two_dates_are_compared(pages: Pages, stored: Stored) -> None:
@@ -382,12 +423,67 @@ def test_numbers_that_the_history_was_made_to_forget(
     assert "was made to forget phone numbers" in show(pages, "/1/acme/numbers", 404).top.words
 
 
+def test_what_is_redacted_or_forgotten_is_named(pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is never said that there is no prompt, no number or no such text where the history does not hold it as it was."""
+    from airflow_provider_puretalk import history
+
+    redaction = {"policy": {"phone_number": "drop", "prompt": "mask"}}
+    take(tmp_path, 0, [record("00", prompt="***")], account="acme", redaction=redaction)
+    history.update(tmp_path, "acme", keep="forever")
+    history.forget(tmp_path, "acme", fields=["name"])
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", str(tmp_path))
+    name, number, prompt = "`name` (forgotten)", "`phone_number` (redacted: drop)", "`prompt` (redacted: mask)"
+    for path, hidden in (
+        ("numbers", number),
+        ("search?text=agent", f"{name}, {number}, {prompt}"),
+        ("assistant?id=00", f"{name}, {prompt}"),
+    ):
+        assert f"Hidden from this page: {hidden.replace('`', '')}." in show(pages, f"/1/acme/{path}").top.words
+    history.forget(tmp_path, "acme", fields=["prompt"])
+    text = show(pages, "/1/acme/assistant?id=00").top.words
+    assert "prompt (forgotten)" in text
+    assert "has none" not in text
+
+
+def test_nothing_is_hidden_where_all_is_held(pages: Pages, stored: Stored) -> None:
+    for path in ("numbers", "search?text=a", f"assistant?id={ASSISTANT}"):
+        assert "Hidden" not in show(pages, f"/1/acme/{path}").top.words
+
+
+@pytest.mark.parametrize("path", ["numbers", "search?text=a"])
+def test_history_without_a_complete_snapshot_says_so(
+    pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Not that there are no numbers."""
+    from airflow_provider_puretalk import history
+
+    take(tmp_path, 0, [record("00", phone_number="+1")], account="acme", complete=False)
+    history.update(tmp_path, "acme", keep="forever")
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", str(tmp_path))
+    assert "has no complete snapshot yet" in show(pages, f"/1/acme/{path}", 404).top.words
+
+
+@pytest.mark.parametrize(
+    ("stored_text", "text"), [("Zoe\u0308", "Zo\xeb"), ("be\xa0polite", "BE polite"), ("be\n  polite", "be polite")]
+)
+def test_search_takes_no_notice_of_what_people_do_not_see(
+    pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored_text: str, text: str
+) -> None:
+    """How a letter is composed, a space that does not break, where a line ends."""
+    from airflow_provider_puretalk import history
+
+    take(tmp_path, 0, [record("00", prompt=stored_text)], account="acme")
+    history.update(tmp_path, "acme", keep="forever")
+    monkeypatch.setenv("AIRFLOW__PURETALK__UI_DESTINATIONS", str(tmp_path))
+    assert "1 assistant with" in show(pages, f"/1/acme/search?text={quote(text)}").top.words
+
+
 def test_search_finds_nothing(pages: Pages, stored: Stored) -> None:
     assert "0 assistants with" in show(pages, "/1/acme/search?text=zzzzz").top.words
     assert "Write a part of a name" in show(pages, "/1/acme/search?text=%20").top.words
 
 
-@pytest.mark.parametrize("path", ["", "/numbers", "/search?text=a"])
+@pytest.mark.parametrize("path", ["/numbers", "/search?text=a"])
 def test_history_that_is_too_large_is_a_sentence(
     pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
