@@ -282,12 +282,12 @@ def search(at: AccountAt, until: float, text: str) -> Listed:
     opened = _whole(at)
     state = opened.at()
     rows: list[tuple[dict[str, Any], str | None, list[str]]] = []
-    more, is_complete, wanted = 0, True, _plain(text)
+    more, is_complete, plain = 0, True, _plain(text)
     for record in state.records():
         if time.monotonic() > until:
             is_complete = False
             break
-        places = [*_places(record, wanted)]
+        places = [*_places(record, plain)]
         if places and len(rows) < MOST_ROWS:
             rows.append((record, record_id(record), places))
         elif places:
