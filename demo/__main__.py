@@ -119,7 +119,12 @@ Airflow    {airflow.url}
 Account    {source.what}
            is the connection {fleet.CONNECTION}
 DAGs       {EXAMPLES}
-Snapshots  {_destination(source)}
+Snapshots  {_destination(source)}{
+            f'''
+           {DEMO / "days"}: some days with a history'''
+            if source.control
+            else ""
+        }
 Logs       {HOME}
 
 Unpause {COMPARING_DAG}, trigger it, and open the tab PureTalk of its compare task. PureTalk in the

@@ -283,7 +283,8 @@ def existing_manifest(storage: Storage, account: str) -> HistoryManifest:
     except FileNotFoundError:
         storage.check(writing=False)
         raise PuretalkSnapshotError(
-            f"There is no history of {account!r} at {storage.url}; `history update` makes one."
+            f"There is no history of {account!r} at {storage.url}; a task of "
+            "`PuretalkUpdateHistoryOperator` makes one, and so does `history update` on the command line."
         ) from None
     return parse_manifest(data, storage.url_of(name), account)
 

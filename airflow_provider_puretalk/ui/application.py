@@ -163,17 +163,21 @@ async def _of_account(at: AccountAt, work: Callable[[AccountAt, float], _Result]
     try:
         return await _storage_threads.run(at.destination, lambda _, until: work(at, until))
     except TimeoutError:
-        raise _Explained(504, _LATE) from None
+        raise _Explained(504, _LATE, at) from None
     except (TooMuchError, SizeLimitError) as error:
-        raise _Explained(413, sentence(shown(at.destination.url), error)) from None
+        raise _Explained(413, sentence(shown(at.destination.url), error), at) from None
     except (NotThereError, PuretalkConfigurationError, PuretalkSnapshotError) as error:
-        raise _Explained(404, str(error)) from None
+        raise _Explained(404, str(error), at) from None
     except Exception as error:
-        raise _Explained(502, sentence(shown(at.destination.url), error)) from None
+        raise _Explained(502, sentence(shown(at.destination.url), error), at) from None
 
 
 class _Explained(HTTPException):
-    """An answer whose detail is for the reader, who may read the destination."""
+    """An answer whose detail is for the reader, who may read the destination, with the ways on from there."""
+
+    def __init__(self, status: int, sentence: str, at: AccountAt | None = None) -> None:
+        super().__init__(status, sentence)
+        self.at = at
 
 
 # Not coroutines, so that they are called in a thread.
@@ -181,7 +185,7 @@ class _Explained(HTTPException):
 
 def _http_error(request: Request, error: Any) -> Response:
     if isinstance(error, _Explained):
-        return pages.error(error.status_code, error.detail, root=_root(request))
+        return pages.error(error.status_code, error.detail, root=_root(request), at=error.at)
     return pages.error(error.status_code, _SENTENCES.get(error.status_code, "This cannot be shown."))
 
 

@@ -13,12 +13,14 @@ from airflow_provider_puretalk import history
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
 from airflow_provider_puretalk.history import History, LogEntry, Passage, Reading, Span, State, TimelineEntry
 from airflow_provider_puretalk.history import layout as history_layout
+from airflow_provider_puretalk.history.standing import standings
 from airflow_provider_puretalk.params import is_path_part
 from airflow_provider_puretalk.records.record_id import record_id
 from airflow_provider_puretalk.snapshots.comparison import comparing
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.format import layout, naming
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
+from airflow_provider_puretalk.snapshots.report.standing import Standings
 from airflow_provider_puretalk.snapshots.storage import reader
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from airflow_provider_puretalk.time_limit import TimeLimitError
@@ -234,8 +236,12 @@ def _notes(at: AccountAt, opened: History, until: float, *fields: str) -> list[s
     return [*([f"Hidden from this page: {', '.join(hidden)}."] if hidden else ()), *([behind] if behind else ())]
 
 
-def compare(at: AccountAt, until: float, baseline: str, snapshot: str, render: Callable[[Comparison], _Page]) -> _Page:
+def compare(
+    at: AccountAt, until: float, baseline: str, snapshot: str, render: Callable[[Comparison, Standings | None], _Page]
+) -> _Page:
     """Compare two snapshots of an account, and return what a renderer makes of that.
+
+    :param render: takes, too, how long the old values stood; None where the account has no history.
 
     :raises NotThereError: one of them is not stored any more.
     :raises TooMuchError: they are too large to be compared for a page.
@@ -250,8 +256,10 @@ def compare(at: AccountAt, until: float, baseline: str, snapshot: str, render: C
             "These snapshots are too large to be compared for a page: `compare` on the command line, or the compare task, "
             "writes their report."
         )
-    with comparing.compare(*(reader.manifest_path(storage, manifest) for manifest in found)) as comparison:
-        return render(comparison)
+    before, now = (reader.manifest_path(storage, manifest) for manifest in found)
+    with comparing.compare(before, now) as comparison:
+        has_history = storage.exists(history_layout.manifest_file(at.account))
+        return render(comparison, standings(comparison, now) if has_history else None)
 
 
 def numbers(at: AccountAt, until: float) -> Listed:
@@ -292,6 +300,7 @@ def search(at: AccountAt, until: float, text: str) -> Listed:
             rows.append((record, record_id(record), places))
         elif places:
             more += 1
+    rows.sort(key=lambda row: _plain(str(row[0].get("name") or "")))
     return Listed(rows, more, is_complete, state, _notes(at, opened, until, "name", "phone_number", "prompt"))
 
 

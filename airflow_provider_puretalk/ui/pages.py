@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC
 from functools import cache
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -22,6 +21,7 @@ from airflow_provider_puretalk.records.text_diff import Effort
 from airflow_provider_puretalk.snapshots.comparison.result import Comparison
 from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 from airflow_provider_puretalk.snapshots.report import rendering
+from airflow_provider_puretalk.snapshots.report.standing import Standings
 from airflow_provider_puretalk.snapshots.report.values import Allowance, fitting, laid_out
 from airflow_provider_puretalk.snapshots.report.view_model import format_change
 from airflow_provider_puretalk.ui.destinations import AccountAt, Destination
@@ -110,12 +110,15 @@ def search(root: str, at: AccountAt, text: str, found: Listed | None) -> Respons
     return _page("search.html.j2", root=root, at=at, text=text, found=found)
 
 
-def report_of(root: str, at: AccountAt) -> Callable[[Comparison], Response]:
-    """Return what makes the page of a comparison: the report, with the way back."""
+def report_of(root: str, at: AccountAt) -> Callable[[Comparison, Standings | None], Response]:
+    """Return what makes the page of a comparison: the report, with the ways back and to the pages of its assistants."""
 
-    def page(comparison: Comparison) -> Response:
+    def page(comparison: Comparison, standings: Standings | None) -> Response:
         template = _environment().get_template("comparison.html.j2")
-        html = b"".join(rendering.pieces(template, comparison, root=root, at=at, changes_file=None))
+        # Without a history there are no such pages.
+        pages = "" if standings is None else f"{root}/{at.destination.place}/{at.account}/assistant?id="
+        values = {"root": root, "at": at, "pages": pages, "changes_file": None}
+        html = b"".join(rendering.pieces(template, comparison, standings=standings, **values))
         style = _STYLE.search(html[:100_000].decode(errors="ignore"))
         assert style is not None
         headers = {"Content-Security-Policy": content_security_policy([style[1]], is_linked=True)}
@@ -124,10 +127,10 @@ def report_of(root: str, at: AccountAt) -> Callable[[Comparison], Response]:
     return page
 
 
-def error(status: int, sentence: str, **back: str) -> Response:
+def error(status: int, sentence: str, **back: Any) -> Response:
     """Return a page that says why nothing is shown.
 
-    :param back: the ``root`` to go back to, for who may read what is there.
+    :param back: the ``root`` to go back to and the account, ``at``, if any, for who may read what is there.
     """
     return _page("error.html.j2", status=status, sentence=sentence, **back)
 
@@ -156,7 +159,6 @@ def _environment() -> jinja2.Environment:
     environment = rendering.environment(jinja2.PackageLoader(__package__))
     environment.filters["framed"] = _framed
     environment.filters["manifest"] = _manifest_text
-    environment.filters["query"] = lambda text: quote(text.encode(errors="surrogatepass"), safe="")
     environment.filters["record_id"] = lambda record: record_id(record) or ""
     environment.filters["utc"] = lambda moment: moment.astimezone(UTC)
     return environment

@@ -296,10 +296,11 @@ def test_what_was_pruned_is_in_the_timeline_and_in_no_comparison(
 
 
 def test_any_two_dates_are_compared(pages: Pages, stored: Stored) -> None:
-    """With the report of a compare task, and the way back."""
+    """With the report of a compare task, how long the old values stood, and the ways back and to the assistants."""
     page = show(pages, f"/1/acme/compare?baseline={OLDER}&snapshot={NEWER}")
     assert "You now answer in verse." in page.section("changed").text
-    assert "/puretalk/1/acme" in links(page)
+    assert "The old prompt stood since" in page.section("changed").words
+    assert {"/puretalk/1/acme", f"/puretalk/1/acme/assistant?id={ASSISTANT}"} <= {*links(page)}
     assert not [meta for meta in page.top.all("meta") if "http-equiv" in meta.attributes]  # It would forbid the search.
     backwards = show(pages, f"/1/acme/compare?baseline={NEWER}&snapshot={OLDER}")
     assert "You now answer in verse." in next(backwards.section("changed").all("del")).text
@@ -499,6 +500,32 @@ def test_snapshots_that_are_too_large_to_compare_are_a_sentence(
     monkeypatch.setattr(fleet, "MAX_COMPARED", 100)
     page = show(pages, f"/1/acme/compare?baseline={OLDER}&snapshot={NEWER}", 413)
     assert "too large to be compared" in page.top.words
+
+
+def test_comparison_without_a_history_leads_to_no_assistants(
+    pages: Pages, stored: Stored, without_history: None
+) -> None:
+    """Their pages would only say that there is no history."""
+    page = show(pages, f"/1/acme/compare?baseline={OLDER}&snapshot={NEWER}")
+    assert "You now answer in verse." in page.section("changed").text
+    assert not [link for link in links(page) if "/assistant" in link]
+
+
+def test_page_that_takes_a_history_says_how_to_get_one(pages: Pages, stored: Stored, without_history: None) -> None:
+    """With the task that makes it, and the ways on."""
+    page = show(pages, "/1/acme/numbers", 404)
+    assert "PuretalkUpdateHistoryOperator" in page.top.words
+    assert "/puretalk/1/acme" in links(page)
+
+
+def test_search_can_be_refined(pages: Pages, stored: Stored) -> None:
+    """What was searched for stands in the box, and what was found is in the order of its names."""
+    page = show(pages, "/1/acme/search?text=a")
+    (box,) = [one for one in page.top.all("input") if one.attributes["name"] == "text"]
+    assert box.attributes["value"] == "a"
+    names = [next(one.all("a")).words.casefold() for one in next(page.top.all("ul")).all("li")]
+    assert names == sorted(names)
+    assert len(names) > 2
 
 
 def test_long_lists_end_and_count_the_rest(pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:

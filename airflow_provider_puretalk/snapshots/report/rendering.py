@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -92,6 +93,7 @@ def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
     environment.filters["label"] = label
     environment.filters["prose"] = _prose
     environment.filters["day"] = lambda moment: f"{moment.day} {moment:%B %Y}"
+    environment.filters["query"] = lambda text: quote(text.encode(errors="surrogatepass"), safe="")
     environment.filters["spaces"] = lambda text: text if text.strip() else text.translate(_SPACES)
     return environment
 
