@@ -113,18 +113,14 @@ def _airflow() -> None:
         if source.control is not None:
             with step("Make some days of history to look at"):
                 past.make(source, DEMO / "days")
+        days = f"\n           {DEMO / 'days'}, with a history" if source.control else ""
         print(f"""
 Airflow    {airflow.url}
            user {cluster.USER}, password {airflow.password}
 Account    {source.what}
            is the connection {fleet.CONNECTION}
 DAGs       {EXAMPLES}
-Snapshots  {_destination(source)}{
-            f'''
-           {DEMO / "days"}: some days with a history'''
-            if source.control
-            else ""
-        }
+Snapshots  {_destination(source)}{days}
 Logs       {HOME}
 
 Unpause {COMPARING_DAG}, trigger it, and open the tab PureTalk of its compare task. PureTalk in the
