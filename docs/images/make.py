@@ -101,8 +101,10 @@ def make_pages(destination: Path) -> dict[str, bytes]:
                 box.fleet.change(ids[0], {"prompt": f"# Role\nYou answer calls.\n\n# Rules\nNo {day}.\nBe kind."})
         history.update(str(destination), "voice_fleet", keep="forever")
     at, until = AccountAt(Destination(1, str(destination), None), "voice_fleet"), time.monotonic() + 60
-    timeline = pages.timeline("", at, fleet.timeline(at, until))
-    assistant = pages.assistant("", at, fleet.assistant(at, until, ids[0], None))
+    # As most people have it, rather than a folder of this machine.
+    seen = AccountAt(Destination(1, "s3://aws_fleet@bucket/puretalk", "aws_fleet"), at.account)
+    timeline = pages.timeline("", seen, fleet.timeline(at, until))
+    assistant = pages.assistant("", seen, fleet.assistant(at, until, ids[0], None))
     return {"fleet-timeline": bytes(timeline.body), "fleet-assistant": bytes(assistant.body)}
 
 
