@@ -125,6 +125,12 @@ clean:  ## Remove environments, caches, builds and what the demo left, snapshots
 	@$(call into,.venv,$(CURRENT),parquet$(,)zstd$(,)s3$(,)sandbox,release)
 	@touch $@
 
+# The same in one installation, for .ci/run: pip goes through all that is wanted once instead of three times.
+.venv/everything.stamp: .venv/pip.stamp pyproject.toml
+	@echo "Installing Airflow 3.3, this package, and what tests, checks and a release need into .venv"
+	@$(call into,.venv,$(CURRENT),parquet$(,)zstd$(,)s3$(,)sandbox,examples --group dev --group release)
+	@touch .venv/demo.stamp && touch .venv/dev.stamp && touch .venv/release.stamp && touch $@
+
 .venv-airflow-2.11/dev.stamp: $(FLOOR) pyproject.toml
 	@echo "Making .venv-airflow-2.11, with Airflow 2.11 and what tests need (a minute or two)"
 	@$(call venv,.venv-airflow-2.11,$(PYTHON_FOR_2_11),$(FLOOR))
