@@ -32,9 +32,6 @@ Lines = Iterator[tuple[str, bytes]]
 
 #: Rows of ended versions that are handed on at once.
 _ROWS_AT_ONCE = 512
-#: After so many row groups Arrow's allocator is told to give back what it keeps: several times what is in use. After each
-#: one, it would take the same memory anew, which takes time.
-_GROUPS_PER_RELEASE = 2
 
 
 class UnfitError(Exception):
@@ -159,8 +156,8 @@ class Append:
             return
         for group in groups:
             yield opened.group(group), group == groups[-1]
-            if group % _GROUPS_PER_RELEASE == _GROUPS_PER_RELEASE - 1:
-                pa.default_memory_pool().release_unused()
+            # Arrow's allocator would keep several times what is in use.
+            pa.default_memory_pool().release_unused()
 
     def _changed(
         self, table: pa.Table | None, changed: Sequence[tuple[int, bytes | None]], standing: _Standing
