@@ -85,3 +85,25 @@ def test_viewer_sees_nothing_of_it(chromium: Any, airflow: Deployment, compared:
     playwright.expect(tab.locator("body")).to_contain_text("You may not see this.", timeout=60_000)
     assert tab.locator("iframe, article").count() == 0
     window.context.close()
+
+
+def test_fleet_pages(chromium: Any, airflow: Deployment, compared: Run) -> None:
+    """From the navigation to two dates compared, and on to one assistant and the blame of its prompt; dark, on a phone."""
+    from airflow_provider_puretalk import history
+    from tests.cluster.dags.pages import ACCOUNT, FOLDER
+
+    history.update(str(airflow.home / FOLDER), ACCOUNT, keep="forever")
+    window = log_in(chromium, airflow, compared, "admin")
+    window.locator("a[href$='/plugin/puretalk-fleet']").click()
+    pages, expect = window.frame_locator("iframe"), playwright.expect
+    pages.get_by_role("link", name=ACCOUNT, exact=True).first.click()
+    expect(pages.locator("h1")).to_have_text(f"Timeline of {ACCOUNT}", timeout=60_000)
+    pages.get_by_role("button", name="Compare").click()
+    expect(pages.locator("#changed")).to_contain_text("Changed assistants", timeout=60_000)
+    pages.locator(".card a.name").first.click()
+    expect(pages.locator(".passage").last).to_contain_text(CHANGE, timeout=60_000)
+    expect(pages.locator("body")).to_have_css("background-color", "rgb(246, 247, 249)")
+    window.emulate_media(color_scheme="dark")
+    window.set_viewport_size({"width": 390, "height": 830})
+    expect(pages.locator("body")).to_have_css("background-color", "rgb(18, 22, 28)", timeout=60_000)
+    window.context.close()
