@@ -1,10 +1,11 @@
-"""Airflow's own pages in a real browser: the connection form."""
+"""Airflow's own pages in a real browser: the connection form, and the button that tests a connection."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,12 +26,13 @@ def window(airflow: Deployment) -> Iterator[Any]:
     """A window of somebody who has logged in, on the list of connections."""
     with browser.chromium() as running:
         page = running.new_context(viewport={"width": 1400, "height": 1400}).new_page()
-        page.set_default_timeout(60_000)
-        playwright.expect.set_options(timeout=60_000)
+        page.set_default_timeout(120_000)
+        playwright.expect.set_options(timeout=120_000)
         page.goto(f"{airflow.url}/connections")
         page.locator("input[name=username]").fill("admin")
         page.locator("input[name=password]").fill(airflow.password("admin"))
         page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Add Connection").wait_for()  # where logging in leads to
         yield page
 
 
@@ -88,3 +90,44 @@ def test_what_was_typed_in_is_saved_and_found(
     assert (stored["conn_type"], stored["host"]) == ("puretalk", box.base_url)
     given = {name: value for name, value in json.loads(stored["extra"]).items() if value is not None}
     assert given == {"account": "acme", "max_retries": 0}
+
+
+WRONG_KEY = "a-wrong-key-that-is-secret"
+
+
+@pytest.mark.parametrize(
+    ("conn_id", "key", "has_port", "title", "said"),
+    [
+        ("tried_right", None, True, "Test Connection Successful", "Connected to {url}: {count} assistants."),
+        ("tried_wrong", WRONG_KEY, True, "Test Connection Failed", "The API refused the key: check the connection's"),
+        ("tried_portless", None, False, "Test Connection Failed", "Bad Request"),
+    ],
+    ids=["right key", "wrong key", "no port"],
+)
+def test_the_button_of_the_list(
+    form: Any,
+    window: Any,
+    airflow: Deployment,
+    surroundings: Surroundings,
+    conn_id: str,
+    key: str | None,
+    has_port: bool,
+    title: str,
+    said: str,
+) -> None:
+    """With Host and Port it tests what was saved and says what was wrong; without Port Airflow sends 0 and refuses that."""
+    box = surroundings.accounts[FROM_FORM]
+    key = key or box.api_key
+    airflow.keys.add(key)
+    form.locator("input[name=connection_id]").fill(conn_id)
+    form.locator("input[name=host]").fill(box.base_url)
+    form.locator("input[name=password]").fill(key)
+    if has_port:
+        form.locator("input[name=port]").fill(str(urlsplit(box.base_url).port))
+    form.get_by_role("button", name="Save").click()
+    row, expect = window.get_by_role("row").filter(has_text=conn_id), playwright.expect
+    row.get_by_role("button", name="Test Connection").click()
+    toast = window.get_by_role("status").filter(has_text="Test Connection")
+    expect(toast).to_contain_text(title)
+    expect(toast).to_contain_text(said.format(url=box.base_url, count=len(box.fleet)))
+    assert key not in window.content()
