@@ -49,6 +49,14 @@ def schema(columns: Columns) -> pa.Schema:
     return pa.schema(fields, metadata={FORMAT_KEY: FORMAT, COLUMNS_KEY: described})
 
 
+def fields_with_types() -> dict[str, str]:
+    """Return the columns that are for everyone, those of records included, as JSON pointers with their JSON types."""
+    from airflow_provider_puretalk.records.models import documented_types
+
+    own = {f"/{name}": "boolean" if name.startswith("is_") else "string" for name in OWN if not name.startswith("_")}
+    return documented_types() | own
+
+
 def digest(line: bytes) -> bytes:
     """Return what a canonical line is recognised by."""
     return hashlib.sha256(line).digest()[:DIGEST_BYTES]

@@ -68,6 +68,8 @@ class Updated:
     :ivar lost: of a rebuild: readings of which there is no snapshot any more, oldest first.
     :ivar readings: how many the history has; ``versions`` and ``bytes`` likewise.
     :ivar since: when its first reading was finished; None where it has none.
+    :ivar manifest_sha256: of its manifest's bytes, which name every file by its hash: the same for the same history.
+    :ivar changed: whether anything was written: the history is another than before.
     """
 
     account: str
@@ -82,6 +84,8 @@ class Updated:
     versions: int
     bytes: int
     since: datetime | None
+    manifest_sha256: str
+    changed: bool
 
     @property
     def summary(self) -> str:
@@ -120,6 +124,8 @@ class Updated:
             "versions": self.versions,
             "bytes": self.bytes,
             "since": self.since.isoformat() if self.since else None,
+            "manifest_sha256": self.manifest_sha256,
+            "changed": self.changed,
         }
 
 
@@ -201,6 +207,7 @@ class _Done:
     replaced: dict[str, None] = field(default_factory=dict)
     retracted: dict[str, None] = field(default_factory=dict)
     lost: dict[str, None] = field(default_factory=dict)
+    changed: bool = False
 
 
 class _Update:
@@ -435,6 +442,7 @@ class _Update:
             self._storage, new, staged, replaces=self._bytes, replaced=self._in_place, must_remove=must_remove
         )
         self._manifest = self._in_place = new
+        self._done.changed = True
 
     def _skip(self, name: str, why: str) -> None:
         log.warning("Skipped: the snapshot %s of %s: %s", name, self._account, why)
@@ -457,6 +465,8 @@ class _Update:
             versions=sum(file.rows for file in manifest.files),
             bytes=sum(file.bytes for file in manifest.files) + len(self._bytes or b""),
             since=complete[0].finished_at if complete else None,
+            manifest_sha256=hashlib.sha256(self._bytes or b"").hexdigest(),
+            changed=self._done.changed,
         )
 
 

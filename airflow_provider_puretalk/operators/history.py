@@ -35,7 +35,8 @@ class PuretalkUpdateHistoryOperator(Killable, AccountOutlets, TemplatedArguments
     :param retract: names of snapshots to take out, and not to fold again.
     :param rebuild: make a new history of the snapshots that are there, where it is damaged.
     :returns: ``{"account", "manifest_path", "folded": [names], "replaced": [names], "retracted": [names], "skipped":
-        [{"snapshot", "why"}], "lost": [names], "counts", "truncated", "readings", "versions", "bytes", "since"}``. With
+        [{"snapshot", "why"}], "lost": [names], "counts", "truncated", "readings", "versions", "bytes", "since",
+        "manifest_sha256", "changed"}``: the last two say whether what is made of it has to be made anew. With
         :func:`~airflow_provider_puretalk.assets.puretalk_history_asset`, or an ``AssetAlias``, in ``outlets`` this is also
         the event's ``extra``.
     """
@@ -95,7 +96,7 @@ class PuretalkUpdateHistoryOperator(Killable, AccountOutlets, TemplatedArguments
             lineage.Data(storage.url_of(layout.snapshot_folder(account, name)), version=content)
             for name, content in zip(updated.folded, updated.contents, strict=True)
         ]
-        self._written = [lineage.Data(lineage.folder(updated.manifest_path))]
+        self._written = [lineage.history(updated)]
         store_address(self, context, PuretalkManifestLink, updated.manifest_path)
         for name, why in updated.skipped:
             self.log.warning("Skipped %s: %s", printable(name), printable(why))

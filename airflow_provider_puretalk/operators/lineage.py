@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from airflow_provider_puretalk import locations
 
 if TYPE_CHECKING:
+    from airflow_provider_puretalk.history import Updated
     from airflow_provider_puretalk.snapshots.comparison.result import Listing
     from airflow_provider_puretalk.snapshots.format.manifest import Manifest
 
@@ -23,10 +24,11 @@ class Data:
     """Something that a task read or wrote.
 
     :ivar url: local path or URL; of a snapshot its :func:`folder`.
-    :ivar version: of its content: of a snapshot ``content_sha256``.
+    :ivar version: of its content: of a snapshot ``content_sha256``, of a history the hash of its manifest.
     :ivar fields: JSON pointers of the fields that its records have, each with its JSON type, or None where several
         occur.
-    :ivar rows: how many assistants were written, in ``bytes`` bytes; both None of what was not written as a snapshot.
+    :ivar rows: how many assistants, or versions of them, were written, in ``bytes`` bytes; both None of what was there
+        before, and of reports.
     """
 
     url: str
@@ -55,6 +57,14 @@ def written(manifest_path: str, manifest: Manifest, kept: bool) -> Data:
 
     found = snapshot(manifest_path, Listing.of(manifest))
     return found if kept else replace(found, rows=manifest.count, bytes=sum(file.bytes for file in manifest.files))
+
+
+def history(updated: Updated) -> Data:
+    """Return a history that a task brought up to date, with its size unless nothing was written."""
+    from airflow_provider_puretalk.history.columns import fields_with_types
+
+    found = Data(folder(updated.manifest_path), updated.manifest_sha256, tuple(sorted(fields_with_types().items())))
+    return replace(found, rows=updated.versions, bytes=updated.bytes) if updated.changed else found
 
 
 def of(*, api: str | None, files: Iterable[Data] = (), inputs: Iterable[Data] = ()) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow.parquet
 import pytest
 
 from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator,
     PuretalkListAssistantsOperator,
     PuretalkSnapshotAssistantsOperator,
+    PuretalkUpdateHistoryOperator,
     lineage,
 )
 from airflow_provider_puretalk.sandbox import Sandbox
@@ -117,6 +120,29 @@ def test_one_that_is_kept_was_neither_read_nor_written(sandbox: Sandbox, tmp_pat
     assert (kept.name, kept.facets["version"]) == (written.name, written.facets["version"])
 
 
+def test_a_history_has_version_fields_and_size(sandbox: Sandbox, tmp_path: Path, context: Any) -> None:
+    """Its version is its manifest's hash, its fields are its columns; one that stays as it is was not written."""
+    where: dict[str, Any] = {"destination": str(tmp_path)}
+    PuretalkSnapshotAssistantsOperator(task_id="snapshot", **where).execute(context)
+    found = []
+    for _ in range(2):
+        task = PuretalkUpdateHistoryOperator(task_id="history", account="puretalk_default", keep="forever", **where)
+        result = task.execute(context)
+        found += task.get_openlineage_facets_on_complete(None).outputs
+    written, kept = found
+    assert written.name == kept.name == result["manifest_path"].removesuffix("/_manifest.json")
+    version = hashlib.sha256(Path(result["manifest_path"]).read_bytes()).hexdigest()
+    assert written.facets["version"].datasetVersion == kept.facets["version"].datasetVersion == version
+    statistics = written.outputFacets["outputStatistics"]
+    size = sum(file.stat().st_size for file in Path(result["manifest_path"]).parent.iterdir())
+    assert (statistics.rowCount, statistics.size) == (250, size)
+    assert kept.outputFacets == {}
+    types = {field.name: field.type for field in written.facets["schema"].fields}
+    columns = pyarrow.parquet.read_schema(next(Path(result["manifest_path"]).parent.glob("*.parquet"))).names
+    assert set(types) == {name for name in columns if not name.startswith("_")}
+    assert (types["valid_from"], types["is_current"], types["voice"]) == ("string", "boolean", "object")
+
+
 #: Runs a snapshot, a comparison and a history in each place, in an Airflow of its own, whose events go into a file.
 _PROGRAM = """
 import json, sys
@@ -168,6 +194,9 @@ def test_events_of_a_run(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_p
         assert len(written) == 1
         assert datasets(found["compare"]["inputs"]) == written
         assert datasets(found["history"]["inputs"]) == written
+        (folded,) = found["history"]["outputs"]
+        assert folded["facets"]["version"]["datasetVersion"]
+        assert folded["outputFacets"]["outputStatistics"]["rowCount"] == 250
         (output,) = found["snapshot"]["outputs"]
         statistics = output["outputFacets"]["outputStatistics"]
         assert statistics["rowCount"] == 250

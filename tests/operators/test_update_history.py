@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +47,17 @@ def test_returns_what_was_folded(taken: Folder, context: Any) -> None:
     assert [one.what for one in history.open(taken.destination, ACCOUNT).log("a")] == ["changed", "first"]
     again = operator(taken).execute(context)
     assert (again["folded"], again["readings"]) == ([], 2)
+
+
+def test_says_whether_it_is_another_than_before(taken: Folder, context: Any) -> None:
+    """The hash is that of the manifest as it lies there; where nothing is new it stays, and nothing has changed."""
+    first, second = operator(taken).execute(context), operator(taken).execute(context)
+    (manifest,) = [data for name, data in taken.files().items() if name.endswith("history/_manifest.json")]
+    assert first["manifest_sha256"] == second["manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
+    assert (first["changed"], second["changed"]) == (True, False)
+    third = operator(taken, retract=["20261002T020007Z"]).execute(context)
+    assert third["changed"]
+    assert third["manifest_sha256"] != first["manifest_sha256"]
 
 
 @pytest.mark.parametrize("keep", [None, 0, "for ever", "3 days"])
