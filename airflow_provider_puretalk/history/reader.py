@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from airflow_provider_puretalk import size_limit, time_limit
-from airflow_provider_puretalk.cycle_collector import collector_paused
+from airflow_provider_puretalk.cycle_collector import collector_paused, collector_spared
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.columns import to_versions
@@ -134,7 +134,8 @@ class HistoryFiles:
 
     @contextmanager
     def _opened(self, kinds: Sequence[str] | None = None) -> Iterator[list[VersionFile]]:
-        with self.local_copies(kinds) as copies:
+        # A walk through a fleet causes a full collection, which took a sixth of its time.
+        with self.local_copies(kinds) as copies, collector_spared():
             yield [VersionFile(path, self._url_of(file)) for file, path in copies]
 
     @contextmanager
