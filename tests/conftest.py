@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.forked import Forks, forking
 from tests.outlet_events import OutletEvents
 
 # A test gives the same result each time, on a loaded machine too; HYPOTHESIS_PROFILE=new_examples draws others.
@@ -82,9 +84,17 @@ def sandbox(connection: Callable[..., str]) -> Iterator[Any]:
     """A running stand-in PureTalk with 250 assistants, and ``puretalk_default`` pointing at it."""
     from airflow_provider_puretalk import sandbox
 
-    with sandbox.running(assistants=250) as box:
+    with sandbox.running(records=_invented()) as box:
         connection(host=box.base_url, password=box.api_key)
         yield box
+
+
+@cache
+def _invented() -> list[dict[str, Any]]:
+    """Invent the assistants once, which takes longer than to serve them; a sandbox keeps copies."""
+    from airflow_provider_puretalk import sandbox
+
+    return sandbox.make_fleet(250)
 
 
 @pytest.fixture
@@ -101,6 +111,13 @@ def context() -> dict[str, Any]:
         ),
         "outlet_events": OutletEvents(),
     }
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """What starts processes that need not load Airflow."""
+    with forking() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from airflow_provider_puretalk.cli.main import main
+from tests.forked import Forks
 
 
 class Ended(NamedTuple):
@@ -26,6 +29,7 @@ class Ended(NamedTuple):
 
 
 Run = Callable[..., Ended]
+Seen = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +71,36 @@ def take(run: Run, sandbox: Any, destination: Path) -> Callable[..., str]:
         return str(ended.document["manifest_path"])
 
     return take_it
+
+
+@pytest.fixture
+def seen(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """Run a command with a terminal of some columns as stdout; returns what the terminal got."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def run(columns: int, *arguments: str) -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        parent, child = pty.openpty()
+        with forks.running("airflow_provider_puretalk", *arguments, stdout=child) as process:
+            os.close(child)
+            output = _read(parent)
+            assert process.wait() == 0
+        return output
+
+    return run
+
+
+def _read(parent: int) -> str:
+    """Return what a terminal gets, until nothing writes any more."""
+    output = b""
+    while True:
+        try:
+            piece = os.read(parent, 65_536)
+        except OSError:  # Linux's sign that nothing writes any more.
+            break
+        if not piece:
+            break
+        output += piece
+    os.close(parent)
+    return output.decode().replace("\r\n", "\n")

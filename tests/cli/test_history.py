@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk import history
-from tests.cli.test_terminal import seen
+from tests.cli.conftest import Seen
 from tests.history.snapshots import ACCOUNT, record, take
 
 PROMPT = "You are the receptionist of a hotel.\nAlways be polite and never mention prices.\n"
@@ -74,7 +74,7 @@ def test_log_for_machines_is_exact(run: Any, fleet: Path) -> None:
     ]
 
 
-def test_log_is_coloured_on_a_terminal(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_is_coloured_on_a_terminal(fleet: Path, seen: Seen) -> None:
     """Insertions green and deletions red, unless NO_COLOR is set; nothing else of the API's steers it."""
     output = seen(80, "history", "log", str(fleet), "a-1")
     assert "\x1b[31mnever \x1b[0m\x1b[32msometimes \x1b[0m" in output

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from airflow_provider_puretalk import __version__, sandbox
+from tests.forked import Forks, Running
 
 ROOT = Path(__file__).parents[2]
-MODULE = [sys.executable, "-m", "airflow_provider_puretalk"]
+PACKAGE = "airflow_provider_puretalk"
+MODULE = [sys.executable, "-m", PACKAGE]
 AIRFLOW = [sys.executable, "-m", "airflow", "puretalk"]
 
 since_3_2 = pytest.mark.skipif(
@@ -47,15 +50,21 @@ def ran(command: list[str], *arguments: object) -> subprocess.CompletedProcess[s
     )
 
 
-def test_a_history_from_cron(sandbox: Any, destination: Path) -> None:
+def test_a_history_from_cron(sandbox: Any, destination: Path, forks: Forks) -> None:
     """Snapshot, compare, verify: the codes that a script branches on, and nothing on stderr that cron would mail."""
-    for partition, code in ("1", 0), ("2", 2):
-        done = ran(MODULE, "snapshot", destination, "--partition", partition)
-        assert (done.returncode, done.stderr) == (0, "")
-        done = ran(MODULE, "snapshots", "compare", "--destination", destination)
-        assert (done.returncode, done.stderr) == (code, "")
-        sandbox.fleet.remove(sandbox.fleet.ids()[0])
-    assert ran(MODULE, "snapshots", "verify", "--all", destination).returncode == 0
+    done = ran(MODULE, "snapshot", destination, "--partition", "1")  # With all that is loaded, too.
+    assert (done.returncode, done.stderr) == (0, "")
+    commands: list[tuple[int, tuple[object, ...]]] = [
+        (0, ("snapshots", "compare", "--destination", destination)),
+        (0, ("snapshot", destination, "--partition", "2")),
+        (2, ("snapshots", "compare", "--destination", destination)),
+        (0, ("snapshots", "verify", "--all", destination)),
+    ]
+    for code, words in commands:
+        if "2" in words:
+            sandbox.fleet.remove(sandbox.fleet.ids()[0])
+        done = forks.run(PACKAGE, *words)
+        assert (done.returncode, done.stderr) == (code, ""), words
 
 
 def test_stdout_is_the_document_whatever_is_logged(sandbox: Any) -> None:
@@ -65,13 +74,13 @@ def test_stdout_is_the_document_whatever_is_logged(sandbox: Any) -> None:
     assert done.returncode == 0
 
 
-def test_an_error_is_one_line_and_one(sandbox: Any, connection: Callable[..., str]) -> None:
+def test_an_error_is_one_line_and_one(sandbox: Any, connection: Callable[..., str], forks: Forks) -> None:
     """No traceback, no log lines, no key."""
     connection(host=sandbox.base_url, password="wrong-key-0123456789")
-    done = ran(MODULE, "assistants", "list")
+    done = forks.run(PACKAGE, "assistants", "list")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "wrong-key" not in done.stderr
-    done = ran(MODULE, "assistants", "list", "--debug")
+    done = forks.run(PACKAGE, "assistants", "list", "--debug")
     assert "Traceback" in done.stderr
     assert "wrong-key" not in done.stderr
 
@@ -107,54 +116,41 @@ def test_a_usage_error_is_one() -> None:
     assert ran(MODULE, "snapshots", "compare", "--nonsense").returncode == 1
 
 
-def started(*words: str) -> Any:
-    """Start the module as at a terminal: what a shell runs in the background, tests among them, does not hear Ctrl-C."""
-    return subprocess.Popen(
-        [*MODULE, *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-@pytest.mark.parametrize("options", [["--json"], pytest.param([], marks=pytest.mark.long)])
-def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], options: list[str]) -> None:
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], forks: Forks, options: list[str]) -> None:
     """`| head` ends it in silence, with the code that a killed writer has."""
-    with sandbox.running(assistants=400) as box:
+    reader, writer = os.pipe()
+    with sandbox.running(assistants=400) as box, os.fdopen(writer, "wb") as stdout:
         connection(host=box.base_url, password=box.api_key)
-        process = started("assistants", "list", *options)
-        process.stdout.close()
-        errors = process.stderr.read()
-        assert process.wait(timeout=60) == 141
-        process.stderr.close()
-    assert errors == ""
+        os.close(reader)
+        done = forks.run(PACKAGE, "assistants", "list", *options, stdout=stdout.fileno())
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_cleanly(connection: Callable[..., str], number: int, code: int) -> None:
+def test_a_signal_ends_it_cleanly(connection: Callable[..., str], forks: Forks, number: int, code: int) -> None:
     """Ctrl-C and SIGTERM: their code, one word, no traceback; a request in flight is given up."""
     with sandbox.running(assistants=3, faults=["delay:seconds=60,times=always"]) as box:
         connection(host=box.base_url, password=box.api_key)
-        process = started("assistants", "list")
-        box.before_request(1, lambda request: process.send_signal(number))
-        out, err = process.communicate(timeout=50)
-    assert (process.returncode, out, err) == (code, "", "Stopped.\n")
+        started: Queue[Running] = Queue()
+        box.before_request(1, lambda request: started.get().send_signal(number))
+        with forks.running(PACKAGE, "assistants", "list") as process:
+            started.put(process)
+            done = process.ended()
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "Stopped.\n")
 
 
-def test_ctrl_c_waits_for_no_page_in_flight(connection: Callable[..., str]) -> None:
+def test_ctrl_c_waits_for_no_page_in_flight(connection: Callable[..., str], forks: Forks) -> None:
     """Several pages are on their way that would take two minutes: they are given up, and it says the one word."""
     slow = ["ok:times=2", "delay:seconds=120,times=always"]
     with sandbox.running(assistants=250, max_limit=20, faults=slow) as box:
         connection(host=box.base_url, password=box.api_key, extra={"timeout": 120})
-        process = started("assistants", "list")
-        try:
-            box.before_request(5, lambda request: process.send_signal(signal.SIGINT))
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert (process.returncode, out, err) == (130, "", "Stopped.\n")
+        started: Queue[Running] = Queue()
+        box.before_request(5, lambda request: started.get().send_signal(signal.SIGINT))
+        with forks.running(PACKAGE, "assistants", "list") as process:
+            started.put(process)
+            done = process.ended()
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped.\n")
 
 
 @since_3_2
@@ -209,43 +205,54 @@ def test_defining_the_commands_is_cheap() -> None:
     }
 
 
-def _ran_in_shell(redirection: str, *words: object) -> subprocess.CompletedProcess[str]:
-    line = f"{shlex.join([*MODULE, *map(str, words)])} {redirection}"
+def _without(stream: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run the module with a standard stream that is closed."""
+    line = f"{shlex.join([*MODULE, *map(str, words)])} {stream}"
     return subprocess.run(["/bin/sh", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(["assistants", "list"], marks=pytest.mark.long),
-        ["assistants", "list", "--json"],
-        pytest.param(["--help"], marks=pytest.mark.long),
-        ["--version"],
-    ],
-)
-@pytest.mark.parametrize(
-    ("redirection", "reason"), [(">/dev/full", "No space left on device."), (">&-", "standard output is closed.")]
-)
-def test_output_that_cannot_be_written_is_one_sentence(
-    sandbox: Any, redirection: str, reason: str, words: list[str]
-) -> None:
-    """A full disk and a closed stream end with 1, and without a traceback."""
-    done = _ran_in_shell(redirection, *words)
+WORDS = [["assistants", "list"], ["assistants", "list", "--json"], ["--help"], ["--version"]]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_output_for_a_full_disk_is_one_sentence(sandbox: Any, forks: Forks, words: list[str]) -> None:
+    """It ends with 1, and without a traceback."""
+    with Path("/dev/full").open("wb") as full:
+        done = forks.run(PACKAGE, *words, stdout=full.fileno())
+    assert (done.returncode, done.stderr) == (1, "The output cannot be written: No space left on device.\n")
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_output_for_a_closed_stream_is_one_sentence(sandbox: Any, words: list[str]) -> None:
+    """It ends with 1, without a traceback and before anything is fetched."""
+    done = _without(">&-", *words)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert done.stderr.startswith("The output cannot be written: ")
-    assert reason in done.stderr
+    assert done.stderr.startswith("The output cannot be written: standard output is closed.")
+    assert sandbox.request_count == 0
 
 
 def test_nothing_is_done_where_the_output_has_nowhere_to_go(sandbox: Any, destination: Path) -> None:
     """A closed stream is noticed before anything is fetched or written."""
-    assert _ran_in_shell(">&-", "snapshot", destination).returncode == 1
+    assert _without(">&-", "snapshot", destination).returncode == 1
     assert (sandbox.request_count, list(destination.iterdir())) == (0, [])
 
 
-@pytest.mark.parametrize("redirection", ["2>/dev/full", pytest.param("2>&-", marks=pytest.mark.long)])
-def test_messages_that_cannot_be_written_change_nothing(sandbox: Any, redirection: str) -> None:
+LISTING, FAILING = ["assistants", "list", "--fields", "name"], ["snapshots", "show", "/nowhere", "-v"]
+
+
+def test_messages_for_a_full_disk_change_nothing(sandbox: Any, forks: Forks) -> None:
     """Neither the output nor the code; and no message gets into the output."""
-    listed = _ran_in_shell(redirection, "assistants", "list", "--fields", "name")
+    with Path("/dev/full").open("wb") as full:
+        listed = forks.run(PACKAGE, *LISTING, stderr=full.fileno())
+        failed = forks.run(PACKAGE, *FAILING, stderr=full.fileno())
+    assert (listed.returncode, listed.stdout.count("\n")) == (0, 251)
+    assert (failed.returncode, failed.stdout) == (1, "")
+
+
+@pytest.mark.long
+def test_messages_for_a_closed_stream_change_nothing(sandbox: Any) -> None:
+    """Neither the output nor the code; and no message gets into the output."""
+    listed = _without("2>&-", *LISTING)
     assert (listed.returncode, listed.stdout.count("\n"), listed.stderr) == (0, 251, "")
-    failed = _ran_in_shell(redirection, "snapshots", "show", "/nowhere", "-v")
+    failed = _without("2>&-", *FAILING)
     assert (failed.returncode, failed.stdout, failed.stderr) == (1, "", "")

@@ -7,6 +7,7 @@ that the process ended with: minus the signal, or the exit code.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -108,6 +109,7 @@ if __name__ == "__main__":
     os.environ["AIRFLOW_CONN_ANY"] = '{"conn_type": "generic"}'
     assert BaseHook.get_connection("any").conn_id
     assert ObjectStoragePath("/").fs
+    gc.freeze()  # What is there already need not be looked through in each process.
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
