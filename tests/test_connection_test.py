@@ -153,11 +153,13 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         yield {"outputs": outputs, "address": box.base_url, **answer}
 
 
+@pytest.mark.long
 def test_the_command_line(doors: dict[str, Any]) -> None:
     """``airflow connections test``."""
     assert "Connection success!" in doors["outputs"]["command"][0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("door", ["model", "web"])
 def test_the_model_and_the_button_in_the_browser(doors: dict[str, Any], door: str) -> None:
     """``Connection.test_connection()``, and the web server's route."""
@@ -168,6 +170,7 @@ def test_the_model_and_the_button_in_the_browser(doors: dict[str, Any], door: st
     assert WRONG_KEY not in str(doors)
 
 
+@pytest.mark.long
 def test_the_form_in_the_browser(doors: dict[str, Any]) -> None:
     """Airflow finds the provider, its hook and every field of its form, which 3.0 has with FAB alone."""
     has_fields = not AIRFLOW_VERSION.startswith("3.0.") or find_spec("flask_appbuilder") is not None

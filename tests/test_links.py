@@ -171,6 +171,7 @@ def shown(web_server: Any, dag: Any, run_id: str, *task_ids: str) -> Any:
     return json.loads(web_server.stdout.readline())
 
 
+@pytest.mark.long
 def test_airflow_shows_the_links(web_server: Any, sandbox: Sandbox, tmp_path: Any, browsable: str) -> None:
     """After a run, also one that failed because too much changed, the UI has the addresses of manifest and report."""
     arguments = {"destination": f"file://{tmp_path}", "storage_conn_id": browsable}

@@ -160,9 +160,9 @@ print("RESULT", json.dumps([page.status_code, page.text]))
 
 
 @needs_pages
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("value", "said"),
-    [("s3://team%2Faws:hush@bucket", "is written"), pytest.param("%(nothing)s", "is written", marks=pytest.mark.long)],
+    ("value", "said"), [("s3://team%2Faws:hush@bucket", "is written"), ("%(nothing)s", "is written")]
 )
 def test_setting_that_airflow_cannot_read_is_told_on_the_page(run: Any, tmp_path: Path, value: str, said: str) -> None:
     """It makes the pages vanish from nowhere, and the sentence quotes nothing of it."""

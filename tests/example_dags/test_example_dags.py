@@ -80,6 +80,7 @@ def loaded_by_parsing() -> tuple[dict[str, list[str]], str]:
     return {Path(file).stem: names for file, names in map(json.loads, done.stdout.splitlines())}, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dag_id", DAG_IDS)
 def test_parsing_loads_nothing_heavy(loaded_by_parsing: tuple[dict[str, list[str]], str], dag_id: str) -> None:
     """DAG files are parsed all day long: what Airflow itself has not loaded, an example does not load either."""
@@ -366,6 +367,7 @@ def test_notify_compliance_notifies_only_of_what_the_law_cares_about(
             assert result.xcoms["notify"] == [first]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not HAS_APPROVALS, reason="Airflow before 3.1 has no deadlines")
 def test_notify_compliance_has_a_deadline_where_slack_is_notified() -> None:
     """With the provider installed, which this is not: a class of its name stands for it."""

@@ -174,6 +174,7 @@ def test_links_lead_where_a_browser_can_open_them(
     assert (folder.root / FOLDER / RUN / "../../" / below).is_file()
 
 
+@pytest.mark.long
 def test_without_pyarrow_there_is_a_page_without_a_table(folder: Folder, agency: Agency) -> None:
     """And it says so."""
     agency.took("north", 2)

@@ -18,6 +18,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "history.md").read_text()
 ACCOUNT = "puretalk_default"
 
 
+@pytest.mark.long
 def test_every_block_runs(sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One after the other, they fold and play back: the log of an assistant, its prompt of a day, who recorded calls."""
     sandbox.fleet.change(sandbox.fleet.ids()[0], {"name": "Reception"})

@@ -149,7 +149,7 @@ def test_a_size_that_is_set_is_kept_to_the_letter(read: Read, size: int, by: str
         assert set(limits(box)) == {size}
 
 
-@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("parallel", [1, pytest.param(4, marks=pytest.mark.long)])
 @pytest.mark.parametrize("consistency", LEVELS)
 @pytest.mark.parametrize(
     "rules", [{"max_limit": 100}, {"max_limit": None, "refuse_above": 100}, {"max_limit": None, "refuse_above": 299}]
@@ -242,7 +242,9 @@ def test_two_single_pages_that_differ(read: Read) -> None:
 
 
 @pytest.mark.parametrize("nth", [3, 4, 7])
-@pytest.mark.parametrize("status", [400, 413, 500, 504])
+@pytest.mark.parametrize(
+    "status", [400, pytest.param(413, marks=pytest.mark.long), 500, pytest.param(504, marks=pytest.mark.long)]
+)
 def test_a_size_that_fails_later_is_given_up_and_not_the_reading(
     box: Sandbox, read: Read, nth: int, status: int
 ) -> None:

@@ -15,6 +15,8 @@ from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Bucket, make_place
 from tests.s3_front import guarded_by
 
+pytestmark = pytest.mark.long
+
 NAMES = ["20261121T000000Z", "20261122T000000Z"]
 #: What stands in the field that is taken out.
 SECRET = b"the fleet's best kept secret"
