@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from airflow_provider_puretalk import size_limit
+from airflow_provider_puretalk.cycle_collector import collector_spared
 from airflow_provider_puretalk.daemon_pool import DaemonPool
 from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.locations import AnyLocation
@@ -574,7 +575,8 @@ def _records(path: Path, file: DataFile) -> Iterator[dict[str, Any]]:
     if file.format == "jsonl":
         yield from jsonl.read_records(path, file.compression, name=file.name)
         return
-    with path.open("rb") as data:
+    # Records in Parquet are objects of Arrow's and Python's that the collector sees, where msgspec's are not.
+    with path.open("rb") as data, collector_spared():
         yield from parquet.read_records(data)
 
 

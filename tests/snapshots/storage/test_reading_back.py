@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
@@ -202,3 +203,14 @@ def test_a_moved_destination_is_still_readable(folder: Folder, take: Any, tmp_pa
     (info,) = snapshots.list_snapshots(str(moved))
     assert snapshots.verify(info.manifest_path).count == 250
     assert str(folder.root).encode() not in (Path(info.manifest_path)).read_bytes()
+
+
+def test_reading_parquet_keeps_the_collector_from_what_was_there_before(take: Any) -> None:
+    """A reading that is left off halfway as well, and afterwards all is as it was."""
+    if gc.get_freeze_count():
+        pytest.skip("somebody has put things out of sight already")
+    records = snapshots.iter_records(take(file_format="parquet")["manifest_path"])
+    next(records)
+    assert gc.get_freeze_count() > 0
+    records.close()
+    assert gc.get_freeze_count() == 0
