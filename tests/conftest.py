@@ -123,12 +123,16 @@ def forks() -> Iterator[Forks]:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """A running server that speaks S3; yields its address."""
+    import botocore.session
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    with pytest.MonkeyPatch.context() as patch:
+        # Each session reads the descriptions of AWS's services anew, which takes longer than what a test does with it.
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield f"http://{host}:{port}"
     server.stop()
 
 
