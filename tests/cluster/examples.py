@@ -87,13 +87,15 @@ def surroundings(home: Path, s3_server: str) -> Iterator[Surroundings]:
         }
         warehouse = running.enter_context(postgres.running(home / "warehouse.log"))
         storage, bucket = _storage(s3_server), f"fleet-{uuid.uuid4().hex[:12]}"
-        boto3.client(
+        client = boto3.client(
             "s3",
             endpoint_url=s3_server,
             region_name="us-east-1",
             aws_access_key_id=storage["login"],
             aws_secret_access_key=storage["password"],
-        ).create_bucket(Bucket=bucket)
+        )
+        client.create_bucket(Bucket=bucket)
+        client.put_bucket_policy(Bucket=bucket, Policy=_readable(bucket))
         vault = home / "vault.json"
         vault.touch(mode=0o600)
         vault.write_text(json.dumps({FROM_BACKEND: _account(accounts[FROM_BACKEND]), WAREHOUSE: _database(warehouse)}))
@@ -132,11 +134,16 @@ def play(airflow: Deployment, around: Surroundings) -> dict[str, list[Run]]:
 
 
 def _ended(airflow: Deployment) -> dict[str, list[Run]]:
-    """Return all runs once each DAG has had one, all have ended, and no event is about to start another; else none."""
+    """Return all runs once each DAG has had one, all have ended, and no event is about to start another; else none.
+
+    What was due at midnight may come last: a DAG that runs once at a time has its run by hand before.
+    """
     runs = {dag: airflow.runs(dag) for dag in DAGS}
     states = [run.state() for found in runs.values() for run in found]
+    due = {run.dag for found in runs.values() for run in found if run.run_id.startswith("scheduled__")}
     waiting = airflow.database.select("SELECT count(*) FROM asset_dag_run_queue")
-    return runs if all(runs.values()) and set(states) == {"success"} and waiting == [(0,)] else {}
+    there = all(runs.values()) and due == set(SCHEDULED)
+    return runs if there and set(states) == {"success"} and waiting == [(0,)] else {}
 
 
 def _account(box: Sandbox) -> dict[str, Any]:
@@ -150,6 +157,12 @@ def _storage(s3_server: str) -> dict[str, Any]:
         "password": f"secret-of-storage-{secrets.token_hex(16)}",
         "extra": {"endpoint_url": s3_server, "region_name": "us-east-1", "browse_url": f"{s3_server}/{{path}}"},
     }
+
+
+def _readable(bucket: str) -> str:
+    """Return a policy by which a browser may open what links lead to, as that of people who may read the bucket."""
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
 
 
 def _database(database: Database) -> dict[str, Any]:

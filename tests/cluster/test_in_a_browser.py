@@ -1,18 +1,19 @@
-"""Airflow's own pages in a real browser: the connection form, and the button that tests a connection."""
+"""Airflow's own pages in a real browser: connections, and how the example DAGs look when they have run."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
-from airflow_provider_puretalk import connection_form
+from airflow_provider_puretalk import connection_form, operators
 from tests import browser
-from tests.cluster.deployment import Deployment
-from tests.cluster.examples import FROM_FORM, Surroundings
+from tests.cluster.deployment import Deployment, Run
+from tests.cluster.examples import DAGS, FROM_FORM, STORAGE, Surroundings
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright in this environment")
 
@@ -23,9 +24,9 @@ CONNECTION = "typed_in"
 
 @pytest.fixture(scope="module")
 def window(airflow: Deployment) -> Iterator[Any]:
-    """A window of somebody who has logged in, on the list of connections."""
+    """A window of somebody who has logged in."""
     with browser.chromium() as running:
-        page = running.new_context(viewport={"width": 1400, "height": 1400}).new_page()
+        page = running.new_context(viewport={"width": 1600, "height": 1400}).new_page()
         page.set_default_timeout(120_000)
         playwright.expect.set_options(timeout=120_000)
         page.goto(f"{airflow.url}/connections")
@@ -131,3 +132,84 @@ def test_the_button_of_the_list(
     expect(toast).to_contain_text(title)
     expect(toast).to_contain_text(said.format(url=box.base_url, count=len(box.fleet)))
     assert key not in window.content()
+
+
+#: Of squares in the grid, which say the state of a task by nothing but their colour: the states that have these colours.
+STATES = """squares => {
+  const colour = (element, name) => getComputedStyle(element).getPropertyValue(`--chakra-colors-${name}-solid`);
+  const states = ["success", "skipped", "failed", "upstream_failed", "up_for_retry", "none"];
+  const named = Object.fromEntries(states.map(state => [colour(document.documentElement, state), state]));
+  return squares.map(one => colour(one, "color-palette")).map(found => found ? named[found] ?? found : "no colour");
+}"""
+
+
+def states(airflow: Deployment, run: Run) -> dict[str, str]:
+    """Return the state of each task of a run, and of each group of tasks, which is green where all in it are."""
+    path = f"/dags/{run.dag}/dagRuns/{quote(run.run_id)}/taskInstances?limit=100"
+    found: dict[str, str] = {}
+    for task in airflow.get(path)["task_instances"]:
+        name, inside, _ = task["task_id"].partition(".")
+        assert task["state"] == "success" or (task["state"] == "skipped" and not inside), task
+        found[name] = task["state"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def listed(window: Any, airflow: Deployment, day: dict[str, list[Run]]) -> Any:
+    """The window of ``window``, where the list of DAGs was loaded, of which none failed to import."""
+    with window.expect_response("**/importErrors*") as imports:
+        window.goto(f"{airflow.url}/dags")
+    assert imports.value.json()["total_entries"] == 0
+    return window
+
+
+@pytest.mark.parametrize("dag", DAGS)
+def test_grid_and_graph_are_green(listed: Any, airflow: Deployment, day: dict[str, list[Run]], dag: str) -> None:
+    """From the list of DAGs to a run of each: success, or skipped where a task took another branch."""
+    expect = playwright.expect
+    listed.get_by_role("link", name="Dags", exact=True).first.click()
+    latest = listed.locator(f"a[href*='/dags/{dag}/runs/']").first
+    (run,) = [one for one in day[dag] if unquote(latest.get_attribute("href")).endswith(f"/{one.run_id}")]
+    expect(listed.get_by_role("button", name="Dag Import Error")).to_have_count(0)
+    latest.click()
+    listed.get_by_role("button", name="Show Grid").click()
+    squares = listed.get_by_test_id("task-state-badge")
+    wanted = Counter(state for one in day[dag] for state in states(airflow, one).values())
+    airflow.until(f"the grid of {dag} was {wanted}", lambda: Counter(squares.evaluate_all(STATES)) == wanted)
+    listed.get_by_role("button", name="Show Graph").click()
+    nodes = states(airflow, run)
+    expect(listed.locator("[data-testid^=rf__node-]")).to_have_count(len(nodes))
+    for task, state in nodes.items():
+        expect(listed.get_by_test_id(f"rf__node-{task}").get_by_test_id("state-badge")).to_have_text(state)
+
+
+def test_links_open(window: Any, airflow: Deployment, surroundings: Surroundings, day: dict[str, list[Run]]) -> None:
+    """Each link of each operator leads a browser to the file that the task wrote, by the pattern of the storage."""
+    (daily,), many = day["puretalk_history"], day["puretalk_many_accounts"][0]
+    links = {
+        (daily, "snapshot"): {"Manifest": "manifest_path"},
+        (daily, "compare"): {"Report": "report_path", "Manifest": None},
+        (daily, "history"): {"Manifest": "manifest_path"},
+        (many, "puretalk.report"): {"Fleet report": "report_path"},
+    }
+    opened = set()
+    for (run, task), of_task in links.items():
+        result = run.result(task)
+        operator = airflow.get(f"/dags/{run.dag}/tasks/{task}")["operator_name"]
+        window.goto(f"{airflow.url}/dags/{run.dag}/runs/{quote(run.run_id)}/tasks/{task}/details")
+        for name, key in of_task.items():
+            link = window.get_by_role("link", name=name, exact=True)
+            path = result[key] if key else daily.result("snapshot")["manifest_path"]
+            address = path.replace(f"s3://{STORAGE}@", f"{surroundings.storage['extra']['endpoint_url']}/")
+            playwright.expect(link).to_have_attribute("href", address)
+            if name == "Manifest":
+                assert window.request.get(address).json()["account"] == FROM_FORM
+            else:
+                with window.expect_popup() as popup:
+                    link.click()
+                playwright.expect(popup.value.locator("h1")).to_be_visible()
+                assert popup.value.url == address
+                popup.value.close()
+            opened.add((operator, name))
+    every = [getattr(operators, name) for name in operators.__all__ if name.endswith("Operator")]
+    assert opened == {(one.__name__, link.name) for one in every for link in one.operator_extra_links}
