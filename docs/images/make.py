@@ -2,7 +2,8 @@
 
     python -m docs.images.make [FOLDER]
 
-Needs ``chromium`` and ``pngquant`` (Debian: ``apt-get install chromium pngquant``). FOLDER keeps the report as well.
+Needs ``chromium`` and ``pngquant`` (Debian: ``apt-get install chromium pngquant``), and Playwright for those of a running
+Airflow. FOLDER keeps the report as well.
 """
 
 from __future__ import annotations
@@ -37,9 +38,12 @@ AGENCY = {
     **{"lumen-legal": 9, "alpenblick-hotels": 75, "metro-gyms": 44, "oak-insurance": 120, "delta-couriers": 27},
 }
 
+#: Of a running Airflow: a connection's form, and the graph of a run.
+RUNNING = ("airflow-connection", "airflow-graph")
+
 
 def main() -> None:
-    """Make the report and the pages, then their pictures."""
+    """Make the report and the pages, then their pictures; and those of a running Airflow."""
     with tempfile.TemporaryDirectory(prefix="puretalk-pictures-") as name:
         folder = Path(name)
         os.environ |= {"AIRFLOW_HOME": str(folder / "airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
@@ -60,6 +64,12 @@ def main() -> None:
             page.write_bytes(bodies[picture])
             target = HERE / f"{picture}.png"
             photograph(page, target, width=width, height=height, scale=scale, dark=colours == "dark")
+        from docs.images import in_airflow  # after Airflow's home was set
+
+        form, graph = (HERE / f"{picture}.png" for picture in RUNNING)
+        in_airflow.photograph(folder / "running", form, graph, edit)
+        for target in (form, graph):
+            compress(target)
 
 
 def make_pages(destination: Path) -> dict[str, bytes]:
@@ -258,6 +268,11 @@ def photograph(page: Path, target: Path, *, width: int, height: int, scale: floa
             capture_output=True,
             timeout=120,
         )
+    compress(target)
+
+
+def compress(target: Path) -> None:
+    """Make a picture's file small, and say how small."""
     subprocess.run(["pngquant", "--force", "--strip", "--speed=1", "--ext=.png", "64", target], check=True)
     print(f"{target.name}: {target.stat().st_size / 1000:.0f} kB")
 
