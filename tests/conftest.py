@@ -63,6 +63,12 @@ def nothing_known_about_servers() -> None:
         module._page_sizes.clear()
 
 
+@pytest.fixture(autouse=True)
+def usual_recursion_limit() -> None:
+    """Give every test Python's own: Airflow raises it to 5,000, for all that follow, wherever it copies an operator."""
+    sys.setrecursionlimit(1_000)
+
+
 @pytest.fixture
 def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Define an Airflow connection from keyword arguments; returns its id. By default it names ``BASE_URL``."""

@@ -170,6 +170,7 @@ def test_events_of_a_run(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_p
     places, log = {kind: make_place(kind, request) for kind in ("path", "s3")}, tmp_path / "events.jsonl"
     transport = {"type": "file", "log_file_path": str(log), "append": True}
     root = str(Path(__file__).parents[2])
+    (tmp_path / "airflow").mkdir()  # Some Airflows make it for their command line only.
     home = {"AIRFLOW_HOME": str(tmp_path / "airflow"), "PYTHONPATH": root}
     settings = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport), "AIRFLOW__OPENLINEAGE__NAMESPACE": "fleet"}
     program = tmp_path / "lineage_events.py"  # A file: Airflow keeps the source of a DAG.
