@@ -69,7 +69,8 @@ class Updated:
     :ivar readings: how many the history has; ``versions`` and ``bytes`` likewise.
     :ivar since: when its first reading was finished; None where it has none.
     :ivar manifest_sha256: of its manifest's bytes, which name every file by its hash: the same for the same history.
-    :ivar changed: whether anything was written: the history is another than before.
+    :ivar changed: whether this call wrote anything. One before it that was killed may have done so already: whoever loads
+        histories elsewhere goes by ``manifest_sha256``.
     """
 
     account: str

@@ -36,7 +36,7 @@ class PuretalkUpdateHistoryOperator(Killable, AccountOutlets, TemplatedArguments
     :param rebuild: make a new history of the snapshots that are there, where it is damaged.
     :returns: ``{"account", "manifest_path", "folded": [names], "replaced": [names], "retracted": [names], "skipped":
         [{"snapshot", "why"}], "lost": [names], "counts", "truncated", "readings", "versions", "bytes", "since",
-        "manifest_sha256", "changed"}``: the last two say whether what is made of it has to be made anew. With
+        "manifest_sha256", "changed"}``: what was made of a history of that hash need not be made anew. With
         :func:`~airflow_provider_puretalk.assets.puretalk_history_asset`, or an ``AssetAlias``, in ``outlets`` this is also
         the event's ``extra``.
     """
