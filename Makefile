@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test test-all test-airflow-2.11 matrix test-cluster many-accounts lint format types docs bench
+.PHONY: help demo airflow test test-all coverage test-airflow-2.11 matrix test-cluster many-accounts lint format types docs bench
 .PHONY: distributions wheel wheel-airflow-2.11 audit constraints clean
 
 # Airflow 2.11 does not run on Python 3.13. PYTHON=... chooses an interpreter; without it the first that fits is taken.
@@ -44,6 +44,15 @@ test: .venv/dev.stamp  ## Run the tests on Airflow 3.3 but for the long ones (AR
 
 test-all: .venv/dev.stamp  ## Run all tests on Airflow 3.3 that need no other servers
 	.venv/bin/python -m pytest $(PARALLEL) --durations=40 $(ARGS)
+
+# Each process writes a file of its own, and the rooms are held against .ci/coverage-floors.toml.
+coverage: .venv/dev.stamp  ## Run all tests as test-all does, and hold the coverage by branch against its floors
+	rm -rf .cache/coverage && mkdir -p .cache/coverage
+	.venv/bin/coverage run -m pytest $(PARALLEL) $(ARGS)
+	.venv/bin/coverage combine -q
+	.venv/bin/coverage json -q -o .cache/coverage/report.json
+	.venv/bin/coverage report
+	.venv/bin/python .ci/coverage.py .cache/coverage/report.json
 
 # What is the same with every Airflow is long, and test-all has run it.
 test-airflow-2.11: .venv-airflow-2.11/dev.stamp  ## Run the same tests on Airflow 2.11

@@ -15,7 +15,7 @@ CLONE = Path(__file__).parents[2]
 FILES = sorted((CLONE / "constraints").glob("*.txt"))
 #: Dependency groups that are installed from a file; from all others only those that tests and an editable install need.
 GROUPS = {
-    "airflow-3.3": {"test", "examples", "pages", "cluster", "bench", "lint", "types", "build", "release"},
+    "airflow-3.3": {"test", "examples", "pages", "cluster", "coverage", "bench", "lint", "types", "build", "release"},
     "airflow-2.11": {"test", "examples", "cluster", "lint", "types", "build"},
 }
 #: What only builds the package, in whatever release.
