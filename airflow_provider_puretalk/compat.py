@@ -41,6 +41,8 @@ FEATURES: Final = {
     "secrets backends of workers": Feature((3, 0)),
     # What they say of assets goes to the API server as JSON.
     "tasks away from the database": Feature((3, 0)),
+    # Before a next try, as Airflow 2 does; 3.0 clears only those of instances that are not mapped.
+    "XComs of mapped instances cleared": Feature((3, 1)),
     # Before, all values of an event's extra that comes through an alias are hashed.
     "lists in extras of aliases": Feature((3, 1)),
     # Pages that a plugin brings get the login from a cookie; before, only from a header, which no browser sends for a page.

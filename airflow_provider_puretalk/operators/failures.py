@@ -8,11 +8,13 @@ from typing import Any, Final, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
+from airflow_provider_puretalk import compat
 from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.storable import storable
 
-#: The key of the XCom. Airflow clears it when the task is tried again.
+#: The key of the XCom. Airflow clears it when the task is tried again, except 3.0 where the task is mapped.
 FAILURE_KEY: Final = "puretalk_failure"
+_IS_LEFT: Final = compat.has("tasks away from the database") and not compat.has("XComs of mapped instances cleared")
 #: Characters of a message that it holds.
 _LONGEST: Final = 1_000
 
@@ -30,21 +32,24 @@ def reporting_failure(execute: Callable[..., _Result]) -> Callable[..., _Result]
     @functools.wraps(execute)
     def call(operator: Any, context: Any) -> _Result:
         try:
-            return execute(operator, context)
+            result = execute(operator, context)
         except AirflowSkipException:
             raise
         except (Exception, AirflowTaskTimeout) as error:
-            _push(operator, context, error)
+            _push(operator, context, _failure(operator, error))
             raise
+        if _IS_LEFT and getattr(context.get("ti"), "map_index", -1) >= 0 and context["ti"].try_number > 1:
+            _push(operator, context, {})  # In place of what an earlier try has left; that API takes no None.
+        return result
 
     return call
 
 
-def _push(operator: Any, context: Any, error: BaseException) -> None:
+def _failure(operator: Any, error: BaseException) -> dict[str, Any]:
     from airflow_provider_puretalk.fleet import next_step
 
     is_ours = isinstance(error, PuretalkError)
-    failure = {
+    return {
         "task": operator.task_id,
         "puretalk_conn_id": _text_or_none(getattr(operator, "puretalk_conn_id", None)),
         "account": _text_or_none(getattr(operator, "account", None)),
@@ -52,10 +57,13 @@ def _push(operator: Any, context: Any, error: BaseException) -> None:
         "message": storable(str(error)[:_LONGEST]) if is_ours else "The log of the task has its message.",
         "next_step": next_step(error),
     }
+
+
+def _push(operator: Any, context: Any, failure: dict[str, Any]) -> None:
     try:
         context["ti"].xcom_push(key=FAILURE_KEY, value=failure)
     except Exception as unexpected:
-        # The task fails with its own error all the same. Of this one only the type: it may quote anything.
+        # The task ends as it would without. Of this error only the type: it may quote anything.
         operator.log.warning("Storing the failure in XCom failed: %s.", type(unexpected).__name__)
 
 
