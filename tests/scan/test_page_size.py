@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_puretalk.exceptions import PuretalkAuthError, PuretalkNotFoundError, PuretalkServerError
+from airflow_provider_puretalk.exceptions import (
+    PuretalkAuthError,
+    PuretalkInconsistentScanError,
+    PuretalkNotFoundError,
+    PuretalkServerError,
+)
 from airflow_provider_puretalk.sandbox import Sandbox, make_fleet, running
 from airflow_provider_puretalk.scan.assistant_scan import AssistantScan, scan
 from airflow_provider_puretalk.scan.options import ScanOptions
@@ -273,6 +278,24 @@ def test_a_size_that_was_found_is_not_given_up_at_once(box: Sandbox, read: Read)
     with read(box) as found:
         assert (found.method, found.tried[1:]) == ("two_walks", ())
     assert set(limits(box)) == {100, 1_000, 1}
+
+
+def test_a_reading_that_is_cancelled_says_nothing_of_the_size(box: Sandbox, read: Read) -> None:
+    """While a larger page is on its way, no other size is tried; the next reading tries the same one."""
+    cancelled = threading.Event()
+    for fault in ("ok:times=1", "delay:seconds=60,times=1"):
+        box.faults.add(fault)
+    box.before_request(2, lambda _: cancelled.set())
+    with (
+        pytest.raises(PuretalkInconsistentScanError, match="given up: it was cancelled"),
+        read(box, cancelled=cancelled),
+    ):
+        pass
+    assert limits(box) == [100, 1_000]
+    box.requests.clear()
+    with read(box) as found:
+        assert (found.count, found.complete) == (3_000, True)
+    assert limits(box)[:2] == [100, 1_000]
 
 
 def test_an_outage_says_nothing_of_the_size(box: Sandbox, read: Read) -> None:
