@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -24,15 +25,17 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
+#: Seconds after which a process is taken for one that does not end. What it must not wait for takes longer.
+LONGEST = 100
 
 
 class Running:
     """A process that was forked."""
 
-    def __init__(self, words: list[str], answers: IO[str], out: IO[str], err: IO[str]) -> None:
-        self._words, self._answers, self._out, self._err = words, answers, out, err
+    def __init__(self, words: list[str], connection: socket.socket, out: IO[str], err: IO[str]) -> None:
+        self._words, self._connection, self._out, self._err = words, connection, out, err
         self._status: int | None = None
-        self._pid = int(answers.readline())
+        self._pid = _received(connection)
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
@@ -40,9 +43,14 @@ class Running:
             os.kill(self._pid, number)
 
     def wait(self) -> int:
-        """Wait for its end; returns its exit code, or minus the signal that ended it."""
+        """Wait for its end; returns its exit code, or minus the signal that ended it.
+
+        :raises TimeoutError: it does not end.
+        """
         if self._status is None:
-            self._status = int(self._answers.readline())
+            if not select.select([self._connection], [], [], LONGEST)[0]:
+                raise TimeoutError(f"It does not end: {self._words}")
+            self._status = _received(self._connection)
         return self._status
 
     def ended(self) -> subprocess.CompletedProcess[str]:
@@ -58,7 +66,6 @@ class Forks:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._answers = connection.makefile()
 
     @contextmanager
     def running(self, *words: object, stdout: int | None = None, stderr: int | None = None) -> Iterator[Running]:
@@ -72,7 +79,7 @@ class Forks:
             order = json.dumps([command, dict(os.environ)]).encode()
             socket.send_fds(self._connection, [len(order).to_bytes(8)], streams)
             self._connection.sendall(order)
-            process = Running(command, self._answers, out, err)
+            process = Running(command, self._connection, out, err)
             try:
                 yield process
             finally:
@@ -99,6 +106,16 @@ def forking() -> Iterator[Forks]:
                 ours.shutdown(socket.SHUT_RDWR)
 
 
+def _send(connection: socket.socket, number: int) -> None:
+    connection.sendall(number.to_bytes(8, signed=True))
+
+
+def _received(connection: socket.socket) -> int:
+    number = connection.recv(8, socket.MSG_WAITALL)
+    assert len(number) == 8, "the process that forks is gone"
+    return int.from_bytes(number, signed=True)
+
+
 def _forked(connection: socket.socket) -> list[str]:
     """Fork a process an order; returns in those processes alone, with the words of the order."""
     while True:
@@ -118,8 +135,8 @@ def _forked(connection: socket.socket) -> list[str]:
             return list(words)
         for stream in streams:
             os.close(stream)
-        connection.sendall(f"{child}\n".encode())
-        connection.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n".encode())
+        _send(connection, child)
+        _send(connection, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def _load() -> None:

@@ -130,7 +130,7 @@ def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], for
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_cleanly(connection: Callable[..., str], forks: Forks, number: int, code: int) -> None:
     """Ctrl-C and SIGTERM: their code, one word, no traceback; a request in flight is given up."""
-    with sandbox.running(assistants=3, faults=["delay:seconds=60,times=always"]) as box:
+    with sandbox.running(assistants=3, faults=["delay:seconds=120,times=always"]) as box:
         connection(host=box.base_url, password=box.api_key)
         started: Queue[Running] = Queue()
         box.before_request(1, lambda request: started.get().send_signal(number))
