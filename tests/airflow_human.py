@@ -12,8 +12,8 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-#: Seconds between two looks, and how many looks before giving up.
-_PAUSE, _LOOKS = 0.3, 400
+#: Seconds between two looks, and how many looks before giving up: half an hour of them, since a machine may be slow to ask.
+_PAUSE, _LOOKS = 0.3, 6_000
 
 
 def main() -> None:

@@ -161,11 +161,31 @@ def initialise_database() -> None:
     from airflow.utils.db import initdb
 
     initdb()
+    _pass_on_answers()
     try:
         from airflow.dag_processing.bundles.manager import DagBundlesManager
     except ImportError:  # Airflow 2
         return
     DagBundlesManager().sync_bundles_to_db()
+
+
+def _pass_on_answers() -> None:
+    """Let a trigger learn what a human has answered, as the triggerer does: ``dag.test()`` of Airflow 3.1 does not."""
+    try:
+        from airflow.sdk.execution_time.comms import GetHITLDetailResponse
+        from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
+    except ImportError:  # Airflow before 3.1
+        return
+    supervisor: Any = InProcessTestSupervisor
+    handle = supervisor._handle_request
+
+    def handle_this_too(self: Any, msg: Any, log: Any, req_id: int) -> None:
+        if isinstance(msg, GetHITLDetailResponse):
+            self.send_msg(self.client.hitl.get_detail_response(msg.ti_id), request_id=req_id)
+        else:
+            handle(self, msg, log, req_id)
+
+    supervisor._handle_request = handle_this_too
 
 
 def _bag() -> tuple[Any, Any]:
