@@ -9,15 +9,13 @@ import hashlib
 import io
 import os
 from bisect import bisect_left
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_puretalk import size_limit
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
@@ -56,9 +54,6 @@ _PAGE = 64 << 20
 _WITH_PREFIXES = ("assistant_id", "prompt")
 #: Bytes of the end that pyarrow reads in search of a footer, and some more.
 _READ_AT_THE_END = 1 << 20
-
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,21 +297,6 @@ class Parts(io.RawIOBase):
                 piece[first - self._position : last - self._position] = data[first - offset : last - offset]
         self._position += len(piece)
         return bytes(piece)
-
-
-def ahead(items: Iterator[_Result]) -> Generator[_Result, None, None]:
-    """Yield items, and make the next one meanwhile in a thread: decoding and unpacking take no interpreter lock."""
-    # With the limits of this thread.
-    context = copy_context()
-
-    def next_item() -> _Result | None:
-        return context.run(next, items, None)
-
-    with ThreadPoolExecutor(1, thread_name_prefix="puretalk-history") as pool:
-        pending = pool.submit(next_item)
-        while (item := pending.result()) is not None:
-            pending = pool.submit(next_item)
-            yield item
 
 
 def _leaves(fields: Iterable[pa.Field], parent: str = "") -> Iterator[str]:

@@ -15,7 +15,7 @@ from airflow_provider_puretalk.cycle_collector import collector_paused, collecto
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.history import layout
 from airflow_provider_puretalk.history.columns import to_versions
-from airflow_provider_puretalk.history.files import Parts, VersionFile, ahead
+from airflow_provider_puretalk.history.files import Parts, VersionFile
 from airflow_provider_puretalk.history.manifest import HistoryFile, HistoryManifest, parse_manifest
 from airflow_provider_puretalk.history.versions import Reading, Version
 from airflow_provider_puretalk.locations import AnyLocation
@@ -30,9 +30,6 @@ from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 _SMALL = 512 << 10
 #: Versions decoded at once. More take more memory and no less time.
 _ROWS_AT_ONCE = 512
-#: After so many row groups Arrow's allocator is told to give back what it keeps. After each one, a quarter of the time went
-#: into getting it anew.
-_GROUPS_PER_RELEASE = 4
 
 _Result = TypeVar("_Result")
 
@@ -208,25 +205,18 @@ class HistoryFiles:
                 yield from (version for version in self._decoded(file, batch) if version.assistant_id in ids)
 
     def _standing_in(self, file: VersionFile, index: int) -> Iterator[Version]:
-        import pyarrow as pa
         from pyarrow import compute
 
         moment = self.readings[index].finished_at
-
-        def standing() -> Iterator[pa.Table]:
-            for group in file.groups():
-                table = file.group(group, ["valid_from", "valid_to"])
-                began = compute.less_equal(table["valid_from"], moment)
-                # Readings may have been finished at the same moment: their order follows below.
-                goes_on = compute.fill_null(compute.greater_equal(table["valid_to"], moment), True)
-                mask = compute.and_(began, goes_on)
-                if compute.any(mask).as_py():
-                    yield file.group(group).filter(mask)
-                if group % _GROUPS_PER_RELEASE == _GROUPS_PER_RELEASE - 1:
-                    pa.default_memory_pool().release_unused()
-
-        for rows in ahead(standing()):
-            for batch in rows.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        for group in file.groups():
+            table = file.group(group, ["valid_from", "valid_to"])
+            began = compute.less_equal(table["valid_from"], moment)
+            # Readings may have been finished at the same moment: their order follows below.
+            goes_on = compute.fill_null(compute.greater_equal(table["valid_to"], moment), True)
+            mask = compute.and_(began, goes_on)
+            if not compute.any(mask).as_py():
+                continue
+            for batch in file.group(group).filter(mask).to_batches(max_chunksize=_ROWS_AT_ONCE):
                 for version in self._decoded(file, batch):
                     if version.first <= index and (version.end is None or index < version.end):
                         yield version
