@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -15,17 +14,10 @@ from typing import NamedTuple
 import pytest
 
 from airflow_provider_puretalk import metrics
+from tests import statsd
+from tests.statsd import Packet
 
 ROOT = Path(__file__).parents[1]
-
-
-class Packet(NamedTuple):
-    """One metric as StatsD is sent it, without Airflow's prefix."""
-
-    name: str
-    tags: dict[str, str]
-    value: float
-    kind: str
 
 
 class Emitted(NamedTuple):
@@ -46,16 +38,8 @@ class Emitted(NamedTuple):
 
 def emit(folder: Path, **settings: str) -> Emitted:
     """Run the process, with settings of Airflow's section ``[metrics]``."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        receiver.bind(("127.0.0.1", 0))
-        receiver.setblocking(False)
-        given = {
-            "STATSD_ON": "True",
-            "STATSD_HOST": "127.0.0.1",
-            "STATSD_PORT": str(receiver.getsockname()[1]),
-            "STATSD_INFLUXDB_ENABLED": "True",
-        } | settings
+    with statsd.receiving() as server:
+        given = statsd.settings(server.port) | settings
         environment = os.environ | {f"AIRFLOW__METRICS__{name}": value for name, value in given.items()}
         done = subprocess.run(
             [sys.executable, "-m", "tests.metrics_emitter", str(folder)],
@@ -64,23 +48,8 @@ def emit(folder: Path, **settings: str) -> Emitted:
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stderr[-3000:]
-        packets = []
-        while True:  # What was sent on this machine is there as soon as it was sent.
-            try:
-                packets.append(receiver.recv(65_536).decode())
-            except BlockingIOError:
-                break
-    parsed = [parse(line) for packet in packets for line in packet.splitlines() if ".puretalk." in line]
-    return Emitted(parsed, json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr)
-
-
-def parse(line: str) -> Packet:
-    """Read a line such as ``airflow.puretalk.rows,account=acme:3|c``."""
-    found = re.fullmatch(r"airflow\.(puretalk\.\w+)((?:,\w+=[\w.-]+)*):([\d.]+)\|(c|ms)", line)
-    assert found, line
-    name, tags, value, kind = found.groups()
-    return Packet(name, dict(tag.split("=") for tag in tags.split(",")[1:]), float(value), kind)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Emitted(server.packets(), json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr)
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_puretalk.sandbox.state import Sandbox
+from tests import statsd as statsd_server
 from tests.cluster import deployment, examples
 from tests.cluster.deployment import Deployment, Run
 from tests.cluster.examples import Surroundings
+from tests.statsd import Statsd
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,18 +53,26 @@ def surroundings(home: Path, s3_server: str) -> Iterator[Surroundings]:
 
 
 @pytest.fixture(scope="session")
-def airflow(home: Path, surroundings: Surroundings) -> Iterator[Deployment]:
+def statsd() -> Iterator[Statsd]:
+    """A StatsD server, to which all components of the running Airflow send their metrics."""
+    with statsd_server.receiving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def airflow(home: Path, surroundings: Surroundings, statsd: Statsd) -> Iterator[Deployment]:
     """A running Airflow 3.3 on PostgreSQL, with the DAGs of this folder and the examples, all paused."""
     from demo.processes import end_on_signals
     from tests.cluster.dags.pages import FOLDER
 
     end_on_signals()  # the components end with the tests
     shown = json.dumps([str(home / FOLDER), surroundings.destination])
+    metrics = {f"AIRFLOW__METRICS__{name}": value for name, value in statsd_server.settings(statsd.port).items()}
     with deployment.running(
         home,
         bundles={"examples": examples.FOLDER},
         prefix=deployment.PREFIX,
-        environment={**surroundings.environment, "AIRFLOW__PURETALK__UI_DESTINATIONS": shown},
+        environment={**surroundings.environment, **metrics, "AIRFLOW__PURETALK__UI_DESTINATIONS": shown},
     ) as running:
         yield running
 

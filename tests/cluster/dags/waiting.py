@@ -35,4 +35,5 @@ wait_for_assistant = waiting("wait_for_assistant", "waiting", POKE_INTERVAL)
 # Retries would come an hour later: a task that uses them does not end while a test watches.
 wait_with_wrong_key = waiting("wait_with_wrong_key", "wrong_key", 2, retries=3)
 wait_with_revoked_key = waiting("wait_with_revoked_key", "revoked_key", 2, retries=3)
+wait_and_count = waiting("wait_and_count", "counted", 2, retries=3)
 wait_in_outage = waiting("wait_in_outage", "outage", 2)
