@@ -39,7 +39,8 @@ def answer(client: Any, choice: str) -> None:
         found = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails", params={"response_received": False}).json()
         for question in found["hitl_details"]:
             instance = question["task_instance"]
-            if instance["state"] not in ("awaiting_input", "deferred"):
+            # What waits in `dag.test()` of Airflow 3.1 is soon called queued again, with its trigger.
+            if instance["state"] not in ("awaiting_input", "deferred") and instance["trigger"] is None:
                 continue  # Asked, but not yet waiting.
             path = (
                 f"/api/v2/dags/{instance['dag_id']}/dagRuns/{quote(instance['dag_run_id'])}"

@@ -324,7 +324,7 @@ def test_errors_of_other_libraries(error: Exception, transient: bool | None) -> 
 )
 def test_codes_of_s3(status: int, code: str, transient: bool) -> None:
     """What S3 says decides, not the number that its library makes of it; "no such bucket" is not "no such file"."""
-    from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import ClientError
     from s3fs.errors import translate_boto_error
 
     answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
