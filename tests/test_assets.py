@@ -113,6 +113,7 @@ class TestWatching:
             hashes.add(BaseEventTrigger.hash(trigger["classpath"], trigger["kwargs"]))
         assert len(hashes) == 1
 
+    @pytest.mark.long
     def test_watching_stays_cheap(self) -> None:
         """DAG files are parsed all day: no client, no models, no database."""
         heavy = (
@@ -222,6 +223,7 @@ print("found:", json.dumps(found))
 """
 
 
+@pytest.mark.long
 def test_airflow_finds_the_handlers(tmp_path: Path) -> None:
     """The installed provider's functions are what Airflow and OpenLineage call for URIs of the scheme."""
     path = [str(Path(__file__).parents[1])]

@@ -20,6 +20,7 @@ def test_what_was_put_out_of_sight_is_brought_back_also_after_an_error() -> None
     assert gc.get_freeze_count() == 0
 
 
+@pytest.mark.long
 def test_what_others_put_out_of_sight_stays_there() -> None:
     """Airflow does so before it forks, and only all of it could be brought back."""
     gc.freeze()

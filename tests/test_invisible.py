@@ -29,6 +29,7 @@ def test_what_hides_is_spelled_out(show: object, char: str) -> None:
         assert told.count("\ufe0f") <= 1
 
 
+@pytest.mark.long
 def test_every_character_of_an_invisible_category_is_spelled_out() -> None:
     """As this Python knows them, on all planes; all others stay."""
     invisible = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}

@@ -193,6 +193,7 @@ def test_airflow_shows_the_links(web_server: Any, sandbox: Sandbox, tmp_path: An
     }
 
 
+@pytest.mark.long
 def test_airflow_shows_a_dead_link_where_a_browser_cannot_go(web_server: Any, sandbox: Sandbox, tmp_path: Any) -> None:
     """A folder on the worker's disk has no address: the UI has the link's name, and nothing to click."""
     with DAG("no_links", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:

@@ -100,6 +100,7 @@ def loaded(run: Any) -> Callable[[bool], tuple[list[dict[str, Any]], list[str], 
     return load
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_set", [False, True])
 def test_loading_it_imports_nothing_heavy_and_logs_nothing(loaded: Any, is_set: bool) -> None:
     """Every scheduler, worker and triggerer loads plugins: the pages come with the first request to them."""

@@ -104,6 +104,7 @@ def test_all_tells_the_truth(module: str) -> None:
         assert [name for name in imported.__all__ if not hasattr(imported, name)] == []
 
 
+@pytest.mark.long
 def test_importing_for_a_dag_file_is_cheap() -> None:
     """DAG files are parsed all day: what Airflow has not loaded itself, operators, sensors and assets do not load either."""
     program = (

@@ -43,6 +43,7 @@ def test_a_snapshot_takes_as_many_bytes(connection: Any, context: Any, tmp_path:
     assert abs(written / scale.SNAPSHOT_BYTES - 1) < 0.1
 
 
+@pytest.mark.long
 def test_a_history_grows_by_what_was_edited(tmp_path: Path) -> None:
     """Ten days of edits take less than half of what the first snapshot took."""
     _, _, first, _ = scale.measure(scale.MEASURED_ASSISTANTS // 5, days=2)

@@ -135,6 +135,7 @@ def test_an_account_that_fails_is_named_and_the_others_go_on(
     assert [one["account"] for one in again.xcoms["puretalk.account.prune"]] == [*ACCOUNTS.values()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("allowed", "state"), [("33.3%", "failed"), ("34 %", "success")], ids=["fewer", "as_many"])
 def test_a_share_of_the_accounts_may_fail(allowed: str, state: str, agency: Callable[..., Any]) -> None:
     """Above it the run is red, by its last task, which names them; here the accounts come from an earlier, mapped task."""
@@ -159,6 +160,7 @@ def test_a_share_of_the_accounts_may_fail(allowed: str, state: str, agency: Call
     }
 
 
+@pytest.mark.long
 def test_colliding_accounts_are_refused_before_the_first_request(
     agency: Callable[..., Any], connection: Callable[..., str], three: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +175,7 @@ def test_colliding_accounts_are_refused_before_the_first_request(
     assert three.request_count == before
 
 
+@pytest.mark.long
 def test_accounts_that_are_called_like_numbers(
     agency: Callable[..., Any], connection: Callable[..., str], three: Sandbox
 ) -> None:

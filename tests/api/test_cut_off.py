@@ -175,6 +175,7 @@ def test_connecting_is_cut_off(make_client: Callable[..., Any], full: tuple[str,
         pytest.fail("there is no reading")
 
 
+@pytest.mark.long
 def test_the_timeout_counts_once_for_all_addresses_of_a_name(
     make_client: Callable[..., Any], full: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +189,7 @@ def test_the_timeout_counts_once_for_all_addresses_of_a_name(
     assert time.monotonic() - begun < 10  # 20 s, each by itself
 
 
+@pytest.mark.long
 def test_the_second_address_is_used_where_the_first_one_is_silent(
     serve: Callable[..., Any],
     make_client: Callable[..., Any],
@@ -228,6 +230,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.long
 def test_a_process_that_is_interrupted_ends(serve: Callable[..., Any], answers: Any) -> None:
     """With four pages in flight that are never answered: neither the reading nor the interpreter's end waits for them."""
     over, in_flight = threading.Event(), threading.Semaphore(0)

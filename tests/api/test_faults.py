@@ -241,6 +241,7 @@ ALWAYS: dict[str, tuple[Answer, type[Exception]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ALWAYS)
 def test_a_fault_that_stays_ends_in_the_right_exception(name: str) -> None:
     """A server that never recovers ends the reading with the exception that says why, after a bounded number of tries."""
@@ -374,6 +375,7 @@ def test_numbers_keep_every_digit(server: WireServer) -> None:
     assert (str(found["a"]), str(found["b"]), str(found["c"])) == (digits, "1E+400", "0.12345678901234567890")
 
 
+@pytest.mark.long
 def test_a_page_of_a_hundred_megabytes(server: WireServer) -> None:
     """A huge page is read whole."""
     record = {"assistant_id": "x", "prompt": "word " * 21_000_000}
@@ -422,6 +424,7 @@ def test_requests_in_flight_stay_within_the_connection(server: WireServer) -> No
         assert max(seen) == 3
 
 
+@pytest.mark.long
 def test_a_throttled_request_holds_back_all_others(server: WireServer) -> None:
     """While a 429 is sat out, no other thread of the task sends a request."""
     many = make_fleet(12, seed=5)

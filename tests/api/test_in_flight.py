@@ -91,6 +91,7 @@ def hung() -> Iterator[Hung]:
             hung.end()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parallel", [1, 2, 5])
 @pytest.mark.parametrize("consistency", ["checked", "verified"])
 def test_never_more_than_the_connection_allows(parallel: int, consistency: Any) -> None:
@@ -228,6 +229,7 @@ def test_a_broken_body_is_not_known_as_the_page_that_came_after_it() -> None:
     assert asked[2] == 4
 
 
+@pytest.mark.long
 def test_nothing_of_a_request_is_kept_once_it_is_over() -> None:
     """What bounds the time of an answer does not stay until that time has passed: readings of any length take no more."""
 

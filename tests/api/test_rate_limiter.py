@@ -150,6 +150,7 @@ def test_further_tries_count_as_well(
     assert sum(clock.waits) == pytest.approx(20)
 
 
+@pytest.mark.long
 def test_a_429_holds_back_other_requests_too(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -235,6 +235,7 @@ def test_a_wait_too_long_to_sit_out_ends_the_try_at_once(
     assert clock.waits == []
 
 
+@pytest.mark.long
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(header=st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30) | st.from_regex(
     r"(Mon, )?[0-9]{1,3} Jan [0-9]{1,6} [0-9:]{1,12} (GMT|[+-][0-9]{1,20})", fullmatch=True))  # fmt: skip

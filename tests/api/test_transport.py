@@ -187,6 +187,7 @@ def test_half_a_body_may_be_whole_the_next_time(fetch_page: Callable[..., Any], 
     assert page.records == [{"assistant_id": "a"}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "data",
     [

@@ -100,6 +100,7 @@ def test_contents_are_not_kept() -> None:
     assert b"secret" not in zlib.decompress(base64.b64decode(part))
 
 
+@pytest.mark.long
 def test_large_fleets_are_cut_into_small_values() -> None:
     """Tens of thousands of assistants, and no value that Airflow warns of; only parts with changes are written anew."""
     records = [assistant(f"{number:032x}", name=f"{number}", created_at=f"{number}") for number in range(20_000)]
@@ -122,6 +123,7 @@ def test_large_fleets_are_cut_into_small_values() -> None:
     assert Watch().compare(found, now).moved == []
 
 
+@pytest.mark.long
 def test_a_growing_fleet_gets_more_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a part would become too long all are cut anew, and the old ones are removed."""
     monkeypatch.setattr(checkpoints, "LONGEST_PART", 900)
@@ -208,6 +210,7 @@ edits = st.tuples(st.sampled_from(["edit", "add", "remove"]), st.integers(0, 40)
 polls = st.tuples(st.just("poll"), st.sampled_from([math.inf, math.inf, 0, 1, 2, 3, 5, 8]))
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(st.lists(edits | edits | polls, max_size=60))
 def test_no_change_is_lost_whenever_the_process_dies(steps: list[tuple[str, Any]]) -> None:

@@ -81,6 +81,7 @@ records = st.dictionaries(st.sampled_from(["name", "prompt", "voice", "tools", "
 )
 
 
+@pytest.mark.long
 @many_examples
 @given(records, records)
 def test_it_agrees_with_the_comparison_of_snapshots(old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -190,6 +191,7 @@ def test_an_events_payload() -> None:
     assert "secret words" not in json.dumps(payload)
 
 
+@pytest.mark.long
 def test_a_large_event_stays_small() -> None:
     """Lists end, and say so; counts stay exact."""
     many = [assistant(f"{number:05}", **{f"field_{one}": 1 for one in range(30)}) for number in range(5_000)]

@@ -143,6 +143,7 @@ def test_an_incomplete_reading_says_so(run: Any, sandbox: Any) -> None:
     assert "NOT complete" in ended.err
 
 
+@pytest.mark.long
 def test_progress_is_logged_with_verbose(run: Any, sandbox: Any) -> None:
     """--verbose logs to stderr what the reading does; without it only the result is printed."""
     sandbox.rules.max_limit = 20

@@ -74,6 +74,7 @@ def test_log_for_machines_is_exact(run: Any, fleet: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_log_is_coloured_on_a_terminal(fleet: Path, seen: Seen) -> None:
     """Insertions green and deletions red, unless NO_COLOR is set; nothing else of the API's steers it."""
     output = seen(80, "history", "log", str(fleet), "a-1")

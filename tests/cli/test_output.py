@@ -59,6 +59,7 @@ def test_what_is_spelt_out(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
+@pytest.mark.long
 @given(ANY_VALUE, st.sampled_from(["utf-8", "ascii", "latin-1"]))
 def test_a_document_says_the_same_in_any_locale(value: Any, encoding: str) -> None:
     """The JSON document holds the value exactly, whatever the encoding of stdout, and nothing that steers a terminal."""

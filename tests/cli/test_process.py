@@ -50,6 +50,7 @@ def ran(command: list[str], *arguments: object) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.long
 def test_a_history_from_cron(sandbox: Any, destination: Path, forks: Forks) -> None:
     """Snapshot, compare, verify: the codes that a script branches on, and nothing on stderr that cron would mail."""
     done = ran(MODULE, "snapshot", destination, "--partition", "1")  # With all that is loaded, too.
@@ -67,6 +68,7 @@ def test_a_history_from_cron(sandbox: Any, destination: Path, forks: Forks) -> N
         assert (done.returncode, done.stderr) == (code, ""), words
 
 
+@pytest.mark.long
 def test_stdout_is_the_document_whatever_is_logged(sandbox: Any) -> None:
     """Airflow's logging prints to stdout; with --json and --debug together it is still one document."""
     done = ran(MODULE, "assistants", "list", "--json", "--debug")
@@ -74,6 +76,7 @@ def test_stdout_is_the_document_whatever_is_logged(sandbox: Any) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.long
 def test_an_error_is_one_line_and_one(sandbox: Any, connection: Callable[..., str], forks: Forks) -> None:
     """No traceback, no log lines, no key."""
     connection(host=sandbox.base_url, password="wrong-key-0123456789")
@@ -85,6 +88,7 @@ def test_an_error_is_one_line_and_one(sandbox: Any, connection: Callable[..., st
     assert "wrong-key" not in done.stderr
 
 
+@pytest.mark.long
 def test_no_connection_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where Airflow has no database: its own tracebacks about that become one line."""
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
@@ -94,6 +98,7 @@ def test_no_connection_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "create one of type `puretalk`" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["configuration", "logging", "database"])
 def test_an_airflow_that_cannot_be_loaded_is_one_line(
     destination: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
@@ -116,6 +121,7 @@ def test_a_usage_error_is_one() -> None:
     assert ran(MODULE, "snapshots", "compare", "--nonsense").returncode == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], forks: Forks, options: list[str]) -> None:
     """`| head` ends it in silence, with the code that a killed writer has."""
@@ -127,6 +133,7 @@ def test_a_reader_that_goes_away_is_no_error(connection: Callable[..., str], for
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_cleanly(connection: Callable[..., str], forks: Forks, number: int, code: int) -> None:
     """Ctrl-C and SIGTERM: their code, one word, no traceback; a request in flight is given up."""
@@ -140,6 +147,7 @@ def test_a_signal_ends_it_cleanly(connection: Callable[..., str], forks: Forks, 
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "Stopped.\n")
 
 
+@pytest.mark.long
 def test_ctrl_c_waits_for_no_page_in_flight(connection: Callable[..., str], forks: Forks) -> None:
     """Several pages are on their way that would take two minutes: they are given up, and it says the one word."""
     slow = ["ok:times=2", "delay:seconds=120,times=always"]
@@ -240,6 +248,7 @@ def test_nothing_is_done_where_the_output_has_nowhere_to_go(sandbox: Any, destin
 LISTING, FAILING = ["assistants", "list", "--fields", "name"], ["snapshots", "show", "/nowhere", "-v"]
 
 
+@pytest.mark.long
 def test_messages_for_a_full_disk_change_nothing(sandbox: Any, forks: Forks) -> None:
     """Neither the output nor the code; and no message gets into the output."""
     with Path("/dev/full").open("wb") as full:

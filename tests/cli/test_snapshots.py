@@ -235,6 +235,7 @@ def test_verify_all_of_nowhere_is_a_failure(run: Any, tmp_path: Path) -> None:
     assert "does not exist" in ended.err
 
 
+@pytest.mark.long
 def test_buckets_work_with_the_connection_of_the_storage(run: Any, sandbox: Any, s3_bucket: str) -> None:
     """Every command takes --storage-conn-id; paths that a command gave carry it already."""
     place = f"s3://{s3_bucket}/fleet"

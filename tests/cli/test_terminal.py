@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Seen
 
 
+@pytest.mark.long
 def test_a_table_keeps_to_the_width(sandbox: Any, seen: Seen) -> None:
     """Wide values go on in the next line; only our own style is sent, never a control character of the API's."""
     sandbox.fleet.change(sorted(sandbox.fleet.ids())[0], {"name": "\x1b[31mred\x1b[0m"})
@@ -18,5 +21,6 @@ def test_a_table_keeps_to_the_width(sandbox: Any, seen: Seen) -> None:
     assert max(map(len, plain.splitlines())) <= 60
 
 
+@pytest.mark.long
 def test_a_document_is_not_styled(sandbox: Any, seen: Seen) -> None:
     assert "\x1b" not in seen(60, "assistants", "list", "--limit", "5", "--json")

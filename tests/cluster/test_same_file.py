@@ -11,6 +11,7 @@ import pytest
 from tests import airflow_runner
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("polls", [1, 3], ids=["already there", "appears while waiting"])
 def test_the_same_file_waits_on_every_airflow(
     polls: int, sandbox: Any, connection: Callable[..., str], monkeypatch: pytest.MonkeyPatch

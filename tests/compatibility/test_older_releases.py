@@ -181,6 +181,7 @@ def deferred(stored: Path, name: str) -> dict[str, Any]:
     return sample
 
 
+@pytest.mark.long
 @every_release
 @pytest.mark.parametrize("name", ["by_id", "by_name", "changed"])
 def test_deferred_sensors_go_on(stored: Path, second: Sandbox, name: str) -> None:
@@ -213,6 +214,7 @@ def finds(result: dict[str, Any]) -> bool:
     return result.get("assistant_id") == "a-5" or result.get("added") == ["a-5"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not compat.has("asset watchers"), reason="this Airflow has no event triggers")
 @every_release
 def test_watchers_go_on_where_they_stopped(stored: Path, second: Sandbox) -> None:

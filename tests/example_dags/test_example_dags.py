@@ -88,6 +88,7 @@ def test_parsing_loads_nothing_heavy(loaded_by_parsing: tuple[dict[str, list[str
     assert loaded.get(dag_id) == [], errors
 
 
+@pytest.mark.long
 def test_list_assistants_checks_each_assistant_that_records(account: sandbox.Sandbox, bag: Any) -> None:
     results = _run(bag.dags["puretalk_list_assistants"])
     expected = [
@@ -105,6 +106,7 @@ def test_list_assistants_checks_each_assistant_that_records(account: sandbox.San
     assert results["report"] == sorted(check["name"] for check in results["check_opening"] if not check["says_so"])
 
 
+@pytest.mark.long
 def test_daily_snapshot_is_kept_and_read(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
     results = _run(bag.dags["puretalk_daily_snapshot"], {"destination": str(tmp_path)})
     snapshot, summary = results["snapshot"], results["summarize"]
@@ -118,6 +120,7 @@ def test_daily_snapshot_is_kept_and_read(account: sandbox.Sandbox, bag: Any, tmp
     }
 
 
+@pytest.mark.long
 def test_compare_and_branch_logs_only_where_something_changed(
     account: sandbox.Sandbox, bag: Any, tmp_path: Path
 ) -> None:
@@ -142,6 +145,7 @@ def test_compare_and_branch_logs_only_where_something_changed(
     assert ways == [quiet, loud, quiet]
 
 
+@pytest.mark.long
 def test_many_accounts_are_kept_and_reported_on(
     account: sandbox.Sandbox, bag: Any, tmp_path: Path, connection: Any
 ) -> None:
@@ -159,6 +163,7 @@ def test_many_accounts_are_kept_and_reported_on(
     assert history.open(tmp_path, "other").log(account.fleet.ids()[0])
 
 
+@pytest.mark.long
 def test_history_is_updated_and_lets_old_snapshots_go(
     account: sandbox.Sandbox, bag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +204,7 @@ def days(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_history_is_asked_in_sql(bag: Any, days: Path) -> None:
     """The fleet of a day is what the library says it was, and who recorded calls is found by the days."""
     dag = bag.dags["puretalk_history_questions"]
@@ -213,6 +219,7 @@ def test_history_is_asked_in_sql(bag: Any, days: Path) -> None:
         assert result["recorded_between"] == recorded
 
 
+@pytest.mark.long
 def test_history_is_loaded_into_postgresql(
     bag: Any, days: Path, connection: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -290,6 +297,7 @@ def test_a_baseline_is_accepted_by_a_human(account: sandbox.Sandbox, bag: Any, t
     assert accepted == [first, first, first, fourth, fourth]
 
 
+@pytest.mark.long
 def test_all_that_keep_snapshots_can_keep_them_in_one_place(account: sandbox.Sandbox, bag: Any, tmp_path: Path) -> None:
     """Due at the same moment, none of them overwrites or refuses another's."""
     dags = [one for one in DAG_IDS if "snapshot" in bag.dags[one].task_dict and one not in HUMAN]
@@ -305,6 +313,7 @@ def test_all_that_keep_snapshots_can_keep_them_in_one_place(account: sandbox.San
     assert [snapshots.read_manifest(one.manifest_path).source.dag_id for one in found] == dags
 
 
+@pytest.mark.long
 def test_wait_for_assistant_goes_on_when_it_is_ready(
     account: sandbox.Sandbox, bag: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +329,7 @@ def test_wait_for_assistant_goes_on_when_it_is_ready(
     assert results["go_live"] == "Night answers +15550100"
 
 
+@pytest.mark.long
 def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.Sandbox, tmp_path: Path) -> None:
     """Changes and snapshots alike, in words; started by hand it has nothing to say."""
     from airflow_provider_puretalk.change_detection.detector import Watch
@@ -344,6 +354,7 @@ def test_react_to_change_says_what_has_started_it(bag: Any, account: sandbox.San
     assert _run(bag.dags["puretalk_react_to_change"])["log_changes"] == []
 
 
+@pytest.mark.long
 def test_notify_compliance_notifies_only_of_what_the_law_cares_about(
     account: sandbox.Sandbox, bag: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

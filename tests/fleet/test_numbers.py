@@ -105,6 +105,7 @@ def test_an_account_that_breaks_off_counts_for_nothing() -> None:
     assert (found.count, found.largest[0].named) == (1, ("south", "west"))
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from(["+491", "+492", "+493", "\ud800 1", "x"]))))
 def test_it_is_what_sets_say(fleet: dict[str, list[str]]) -> None:
     """The same as the plain rule over plain sets, half characters among them."""

@@ -57,6 +57,7 @@ def test_markup_is_shown(hostile: Agency, names: bool) -> None:
     assert (HOSTILE[0] in page.section("numbers").text) is names
 
 
+@pytest.mark.long
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
 def test_it_fits_every_window_and_runs_nothing(hostile: Agency, tmp_path: Path) -> None:
     """In a real browser: no window has to be scrolled sideways, and no hostile value is executed."""
@@ -77,6 +78,7 @@ def test_every_label_leads_somewhere(hostile: Agency) -> None:
     assert {*labels, *(link[1:] for link in links if link.startswith("#"))} <= {*ids}
 
 
+@pytest.mark.long
 def test_the_page_ends(agency: Agency) -> None:
     """Tables end and say how many more there are, long texts are cut, and the numbers are exact."""
     long = "x" * 5_000

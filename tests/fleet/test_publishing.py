@@ -27,6 +27,7 @@ def runs(number: int) -> list[str]:
     return [f"202610{day:02}T020000Z~0123abcd" for day in range(1, number + 1)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["path", "file", "s3", "memory"])
 def test_a_rerun_replaces_its_own_report_whole(
     kind: str, request: pytest.FixtureRequest, agency_at: Callable[..., Agency]
@@ -91,6 +92,7 @@ def guarded(s3_bucket: str, connection: Callable[..., str], agency_at: Callable[
         yield agency, policy
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", [".parquet", ".html"])
 def test_a_rerun_that_fails_leaves_the_earlier_report(guarded: Any, ending: str) -> None:
     """Whichever of the two cannot be written: the page is as it was, and its table is there."""
@@ -127,6 +129,7 @@ def test_a_late_twin_tears_no_report(guarded: Any, s3_bucket: str) -> None:
     assert agency.storage.exists(f"{FOLDER}/{RUN}/{removed[0]}")
 
 
+@pytest.mark.long
 def test_tidying_up_decides_nothing(guarded: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Without the right to delete, the report is written all the same; a warning names what stays."""
     agency, policy = guarded
@@ -146,6 +149,7 @@ def test_tidying_up_decides_nothing(guarded: Any, caplog: pytest.LogCaptureFixtu
     assert len(agency.storage.names(f"{FOLDER}/{RUN}")) == 2
 
 
+@pytest.mark.long
 def test_a_storage_that_fails_for_one_account_fails_for_no_other(guarded: Any) -> None:
     """It is named as not readable; the others are counted."""
     agency, policy = guarded

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def reading(day: int, policy: dict[str, str]) -> Reading:
     )
 
 
+@pytest.mark.long
 @given(records, records, policies, policies)
 def test_classes_are_those_of_all_changes(
     old: dict[str, Any], new: dict[str, Any], policy: dict[str, str], other: dict[str, str]

@@ -69,6 +69,7 @@ def test_forgotten_fields_are_in_no_file(fleet: Fleet, names: list[str]) -> None
     assert verified(fleet).not_provable == tuple((name, "forgotten") for name in names)
 
 
+@pytest.mark.long
 def test_what_is_forgotten_does_not_come_back(fleet: Fleet, names: list[str]) -> None:
     """Neither a rerun, nor a late snapshot, nor a rebuild brings it back; a day without it is proven."""
     history.forget(fleet.root, ACCOUNT, assistant_ids=["c-secret"], fields=["user.email"])

@@ -32,6 +32,7 @@ def test_twenty_thousand_schedules_end_as_if_folded_once() -> None:
         assert tally.happened[what] > SCHEDULES / 10, what
 
 
+@pytest.mark.long
 def test_the_judge_sees_a_wrong_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     """An algebra that forgets what follows an inserted reading is found out."""
     original = Edit.__init__

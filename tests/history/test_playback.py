@@ -467,6 +467,7 @@ class TestFindAssistant:
 
 
 class TestMeanwhile:
+    @pytest.mark.long
     def test_an_update_while_it_is_open(self, folded: Folded, tmp_path: Path) -> None:
         """Files that are gone are read anew; a late snapshot that moves all others by one is no mix of both."""
         days = [[record("a", name=f"Name {day}"), *([record("b")] if day != 2 else [])] for day in range(4)]

@@ -53,6 +53,7 @@ def test_a_dry_run_says_the_same(days: Path) -> None:
     assert found == expected
 
 
+@pytest.mark.long
 def test_after_an_update_all_of_it_goes(days: Path) -> None:
     """But for the incomplete one, which no history holds; and the history verifies without them."""
     history.update(days, ACCOUNT)

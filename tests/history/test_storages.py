@@ -53,6 +53,7 @@ def opened(place: Place) -> HistoryFiles:
     return HistoryFiles.open(place.destination, ACCOUNT, place.storage_conn_id)
 
 
+@pytest.mark.long
 def test_a_history_lies_beside_the_snapshots_of_any_storage(place: Place) -> None:
     """It is made, appended to, changed and proven; nothing but what its manifest names stays in its folder."""
     names = days(place.destination, place.storage_conn_id)
@@ -88,6 +89,7 @@ def test_orphans_of_killed_updates_go_after_a_day(place: Place) -> None:
     assert f"{folder}/{foreign}" in left
 
 
+@pytest.mark.long
 def test_one_assistant_takes_six_requests_at_most(
     request: pytest.FixtureRequest, connection: Callable[..., str]
 ) -> None:

@@ -397,6 +397,7 @@ def test_a_moved_destination_keeps_its_history(fleet: Fleet, tmp_path: Path) -> 
     assert verified(other) == names
 
 
+@pytest.mark.long
 def test_ended_versions_lie_by_the_day_they_ended(fleet: Fleet) -> None:
     """An update rewrites only those that ended since the last boundary, and a boundary moves every sixteen days."""
     early: dict[str, bytes] = {}

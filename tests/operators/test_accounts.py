@@ -91,6 +91,7 @@ def test_a_file_that_is_not_there_is_refused(file: str, found: Any) -> None:
         found(file=file)
 
 
+@pytest.mark.long
 def test_a_variable_that_is_not_there_is_refused(capfd: Any, caplog: Any) -> None:
     """It is named; in a task, since outside of one Airflow 3.0 looks for no Variables."""
     with DAG("accounts", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:

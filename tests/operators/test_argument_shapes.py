@@ -252,6 +252,7 @@ def test_a_policy_that_a_template_did_not_find_is_refused(silent: Sandbox, folde
         task.execute(context)
 
 
+@pytest.mark.long
 def test_results_of_mapped_tasks_are_a_list(of_account: Callable[[Records], None]) -> None:
     """What mapped tasks returned comes as a lazy sequence that is no list; filters and fields take it as one."""
     of_account(PEOPLE)

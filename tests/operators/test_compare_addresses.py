@@ -51,6 +51,7 @@ def handed_out(place: Place, result: dict[str, Any]) -> dict[str, bytes]:
     return {path: files[path] for path in paths}
 
 
+@pytest.mark.long
 def test_another_baseline_has_another_address(place: Place, keep: Any, compare: Compare) -> None:
     """Someone who approves a comparison with the accepted baseline is not shown the one with yesterday."""
     for name in "abc":
@@ -64,6 +65,7 @@ def test_another_baseline_has_another_address(place: Place, keep: Any, compare: 
     assert b"<code>a</code>" in report or b">a<" in report
 
 
+@pytest.mark.long
 def test_other_rules_have_another_address(place: Place, keep: Any, compare: Compare) -> None:
     """Two tasks that compare the same two snapshots and ignore different fields do not overwrite each other."""
     keep("a")
@@ -101,6 +103,7 @@ def test_a_snapshot_taken_anew_gives_another_address(place: Place, keep: Any, co
     assert old["report_path"].removeprefix(f"{place.named}/") not in place.files()
 
 
+@pytest.mark.long
 def test_a_snapshot_taken_anew_with_the_same_content_keeps_its_comparisons(
     place: Place, keep: Any, compare: Compare
 ) -> None:

@@ -160,6 +160,7 @@ def test_what_started_the_run_and_is_gone_is_not_replaced_by_another(folder: Fol
         pair(folder, in_run("asset", gone))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mapped", [False, True])
 def test_of_several_of_one_run_those_before_the_comparison_are_meant(
     folder: Folder, sandbox: Sandbox, mapped: bool

@@ -34,6 +34,7 @@ def dag(request: pytest.FixtureRequest) -> Any:
     return DAG(name, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC))
 
 
+@pytest.mark.long
 def test_snapshot_emits_the_asset_event(sandbox: Sandbox, folder: Folder, dag: Any) -> None:
     """The event of the account's asset carries what the task returned; another asset's event carries nothing of it."""
     with dag:
@@ -51,6 +52,7 @@ def test_snapshot_emits_the_asset_event(sandbox: Sandbox, folder: Folder, dag: A
     assert snapshots.verify(returned["manifest_path"]).to_dict()["source"]["run_id"] == result.run_id
 
 
+@pytest.mark.long
 def test_snapshot_of_another_account_emits_nothing(sandbox: Sandbox, folder: Folder, dag: Any) -> None:
     """The asset of another account in the outlets gets no event: nothing is known of that account."""
     with dag:
@@ -62,6 +64,7 @@ def test_snapshot_of_another_account_emits_nothing(sandbox: Sandbox, folder: Fol
     assert result.asset_events == {}
 
 
+@pytest.mark.long
 def test_default_partition_is_the_runs_own(sandbox: Sandbox, folder: Folder, dag: Any) -> None:
     """The moment the run was due, whatever class it is of, names the snapshot."""
     with dag:
@@ -72,6 +75,7 @@ def test_default_partition_is_the_runs_own(sandbox: Sandbox, folder: Folder, dag
     assert result.xcoms["snapshot"]["snapshot"] == "20261122T123000Z"
 
 
+@pytest.mark.long
 def test_snapshot_is_handed_to_the_next_task(sandbox: Sandbox, folder: Folder, dag: Any) -> None:
     """The paths in XCom are all that a later task needs to read the records."""
 
@@ -85,6 +89,7 @@ def test_snapshot_is_handed_to_the_next_task(sandbox: Sandbox, folder: Folder, d
     assert airflow_runner.run(dag).xcoms["count"] == 250
 
 
+@pytest.mark.long
 def test_snapshot_is_mapped_over_accounts(
     sandbox: Sandbox, folder: Folder, dag: Any, connection: Callable[..., str]
 ) -> None:
@@ -102,6 +107,7 @@ def test_snapshot_is_mapped_over_accounts(
     assert sorted(info.account for info in snapshots.list_snapshots(folder.destination)) == ["care", "sales"]
 
 
+@pytest.mark.long
 def test_list_is_mapped_downstream(sandbox: Sandbox, dag: Any) -> None:
     """The list that XCom carries can be expanded over, one task an assistant."""
     sandbox.fleet.replace_all(list(sandbox.fleet)[:3])
@@ -118,6 +124,7 @@ def test_list_is_mapped_downstream(sandbox: Sandbox, dag: Any) -> None:
     assert result.xcoms["language"] == expected
 
 
+@pytest.mark.long
 def test_whole_records_pass_through_xcom(sandbox: Sandbox, dag: Any) -> None:
     """Every field of a record, odd text and large numbers too, is the same on the other side of XCom."""
     record = {
@@ -136,6 +143,7 @@ def test_whole_records_pass_through_xcom(sandbox: Sandbox, dag: Any) -> None:
     assert result.xcoms["list"] == [record]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("kind", ["list", "snapshot"])
 def test_a_refused_key_is_not_retried(
@@ -156,6 +164,7 @@ def test_a_refused_key_is_not_retried(
     assert folder.files() == {}
 
 
+@pytest.mark.long
 def test_other_errors_are_retried(sandbox: Sandbox, folder: Folder, dag: Any, connection: Callable[..., str]) -> None:
     """A server that failed once too often for one try is tried again at the task's next try."""
     connection(host=sandbox.base_url, password=sandbox.api_key, extra={"max_retries": 0})

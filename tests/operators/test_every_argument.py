@@ -242,6 +242,7 @@ def test_what_an_argument_takes(
             assert three.request_count == before
 
 
+@pytest.mark.long
 def test_the_results_of_mapped_tasks(build: Callable[..., Any], folder: Folder, context: Any) -> None:
     """A lazy sequence, which is no list, is taken where lists are, within filters too, and else refused by name."""
     build("PuretalkListAssistantsOperator")  # For its connection.
@@ -306,6 +307,7 @@ def test_a_name_that_is_not_known(build: Callable[..., Any], context: Any, kind:
     assert complaint(built, context).startswith(f"`{argument}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("argument", ["page", "fields", "filters", "redact", "limit"])
 def test_a_task_that_returned_nothing(build: Callable[..., Any], argument: str) -> None:
     """The None of an earlier task is not taken for an argument that was left out, which would mean everything."""
@@ -319,6 +321,7 @@ def test_a_task_that_returned_nothing(build: Callable[..., Any], argument: str) 
     assert airflow_runner.run(dag).states == {"nothing": "success", "t": "failed"}
 
 
+@pytest.mark.long
 def test_a_task_may_leave_the_baseline_to_the_default(build: Callable[..., Any]) -> None:
     """A task that reads the accepted snapshot's name returns None where there is none yet: the one before is compared."""
 
@@ -333,6 +336,7 @@ def test_a_task_may_leave_the_baseline_to_the_default(build: Callable[..., Any])
     assert airflow_runner.run(dag).states == dict.fromkeys(["accepted", "t", "snapshot"], "success")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_native", [False, True])
 @pytest.mark.parametrize("argument", ["page", "fields", "filters", "redact", "limit"])
 def test_none_that_was_written_down(build: Callable[..., Any], argument: str, is_native: bool) -> None:
@@ -352,6 +356,7 @@ def test_none_that_was_written_down(build: Callable[..., Any], argument: str, is
     assert len(result.states) == 5
 
 
+@pytest.mark.long
 def test_none_among_mapped_names(build: Callable[..., Any], folder: Folder) -> None:
     """Of a snapshot it means the default name, beside others that are named."""
     build("PuretalkListAssistantsOperator")  # For its connection.

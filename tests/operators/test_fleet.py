@@ -130,6 +130,7 @@ def test_a_connection_that_was_repaired_meanwhile_has_its_account(report: Any, t
     assert (summary["succeeded"], summary["failed"]) == (3, [])
 
 
+@pytest.mark.long
 def test_the_report_is_written_where_the_snapshots_are(
     report: Any, taken: Any, folder: Folder, context: Any, connection: Callable[..., str], pushed: dict[str, Any]
 ) -> None:

@@ -182,6 +182,7 @@ def test_execution_timeout(silent: Silent, context: Any, tmp_path: Any, kind: st
     operator.on_kill()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["compare", "changed"])
 @pytest.mark.parametrize("way", [pytest.param("on_kill", marks=airflow_3), "execution_timeout"])
 def test_manifests_that_are_read_side_by_side(hanging: HangingStorage, context: Any, kind: str, way: str) -> None:

@@ -188,6 +188,7 @@ def test_the_library_has_the_last_word() -> None:
         locations.root_in(Shortening(None), locations.parse("s3://b/prod-eu"))
 
 
+@pytest.mark.long
 def test_path_objects_everywhere(
     request: pytest.FixtureRequest, folder: Folder, sandbox: Sandbox, context: Any
 ) -> None:

@@ -57,6 +57,7 @@ def dag(request: pytest.FixtureRequest, sandbox: Sandbox, connection: Callable[.
     return DAG(name, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("through", ["assets", "alias"])
 def test_each_instance_emits_the_event_of_its_own_account(through: str, folder: Folder, dag: Any) -> None:
     """With what it returned as extra, and a failed one emits none; assets that are not of PureTalk stay as they are."""
@@ -78,6 +79,7 @@ def test_each_instance_emits_the_event_of_its_own_account(through: str, folder: 
     assert len([one for one in result.events if one[2].startswith("s3:")]) == (2 if through == "assets" else 0)
 
 
+@pytest.mark.long
 def test_all_that_is_done_with_an_account_emits_its_events(folder: Folder, dag: Any) -> None:
     """Each kind of task, through one alias, and none of them says anything of the other account."""
     conn_ids = ["sales", "care"]
@@ -109,6 +111,7 @@ def test_all_that_is_done_with_an_account_emits_its_events(folder: Folder, dag: 
     assert set(result.labels.values()) == set(accounts)
 
 
+@pytest.mark.long
 def test_sensors_emit_the_events_of_their_account(sandbox: Sandbox, folder: Folder, dag: Any, context: Any) -> None:
     """With the id of the assistant that was waited for, never its contents; with the summary of a change."""
     one = next(iter(sandbox.fleet))
@@ -179,6 +182,7 @@ def test_sensors_that_were_deferred_emit_the_events_of_their_account(
     assert set(result.labels.values()) == {"north", "south"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "label"), [({}, None), ({"map_index_template": "page {{ task.page }}"}, "page 1")], ids=["none", "own"]
 )
@@ -191,6 +195,7 @@ def test_the_label_is_the_authors_or_tells_instances_apart(given: dict[str, Any]
     assert airflow_runner.run(dag).labels == {"t[0]": label}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("account", ["4711", "1.5", "true", "None"])
 def test_a_label_is_text_where_templates_are_rendered_to_native_types(
     account: str, sandbox: Sandbox, dag: Any, connection: Callable[..., str]
@@ -204,6 +209,7 @@ def test_a_label_is_text_where_templates_are_rendered_to_native_types(
     assert (result.states, result.labels) == ({"t[0]": "success"}, {"t[0]": account})
 
 
+@pytest.mark.long
 def test_values_of_mapped_tasks_are_taken_for_what_they_are(dag: Any) -> None:
     """Numbers that come as text, and what all instances of a mapped task returned, a lazy sequence."""
 
@@ -228,6 +234,7 @@ def documented(line: str, folder: Folder) -> str:
     return str(code.replace("s3://my-bucket/puretalk", folder.destination))
 
 
+@pytest.mark.long
 def test_the_documented_dag_is_right(folder: Folder, dag: Any) -> None:
     """The example of docs/many-accounts.md ends with one event an account, and the failed account has none."""
     code = documented("expand(puretalk_conn_id=[", folder)
@@ -241,6 +248,7 @@ def test_the_documented_dag_is_right(folder: Folder, dag: Any) -> None:
     ]
 
 
+@pytest.mark.long
 def test_the_documented_list_of_accounts_is_right(folder: Folder, dag: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Variable is read by a task, and the next one is mapped over what it says."""
     monkeypatch.setenv("AIRFLOW_VAR_PURETALK_ACCOUNTS", "sales\ncare # since May\n")

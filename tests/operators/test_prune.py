@@ -88,6 +88,7 @@ def test_airflows_own_dry_run_still_works() -> None:
     operator.dry_run()
 
 
+@pytest.mark.long
 def test_in_a_dag_with_templates(kept: Folder) -> None:
     """Numbers and names may come from templates, and XCom takes the result."""
     with DAG("prune", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:

@@ -230,6 +230,7 @@ def test_filters_see_what_is_left(account: Sandbox, context: Any) -> None:
     assert len(PuretalkListAssistantsOperator(task_id="list", filters=masked, redact=POLICY).execute(context)) == 58
 
 
+@pytest.mark.long
 def test_unchanged_only_under_the_same_policy_and_key(
     account: Sandbox, folder: Folder, context: Any, connection: Callable[..., str]
 ) -> None:

@@ -178,6 +178,7 @@ def test_bucket_that_may_not_be_written(
     assert snapshots.verify(found[0].manifest_path).content_sha256 == kept["content_sha256"]
 
 
+@pytest.mark.long
 def test_least_rights_suffice(sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any) -> None:
     """A key that may list one folder of a bucket, and not the bucket, is enough to keep snapshots there."""
     guarded(

@@ -82,6 +82,7 @@ def test_a_snapshot_can_be_taken_out(taken: Folder, context: Any) -> None:
     assert (result["retracted"], result["readings"]) == (["20261002T020007Z"], 1)
 
 
+@pytest.mark.long
 def test_in_a_dag_with_templates_and_its_asset(taken: Folder) -> None:
     """XCom takes the result, and so does the asset's event."""
     with DAG("history", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:

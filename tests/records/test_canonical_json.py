@@ -222,6 +222,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(JSON)
 @example({"\U00010000": 1, "\ue000": 2})
@@ -235,6 +236,7 @@ def test_writing_reading_and_writing_again_changes_nothing(value: Any) -> None:
     assert b"\n" not in written
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?", fullmatch=True))
 def test_no_number_is_ever_rounded(text: str) -> None:
@@ -244,6 +246,7 @@ def test_no_number_is_ever_rounded(text: str) -> None:
     assert dumps(loads(written)).decode() == written
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(st.binary(max_size=40) | st.text(alphabet='{}[]:,"0123456789.eE+-truefalsn\\u d8', max_size=40).map(str.encode))
 def test_no_bytes_raise_anything_else(data: bytes) -> None:
@@ -278,6 +281,7 @@ def test_lines_are_written_as_if_one_by_one(odd: Any) -> None:
     assert dumps_lines([]) == b""
 
 
+@pytest.mark.long
 def test_a_line_that_cannot_be_written_is_refused() -> None:
     """Among others, too, it is the error that it is by itself."""
     deep: Any = []

@@ -34,6 +34,7 @@ def value_of(spelled: str) -> Fraction:
     return Fraction(Decimal(spelled))
 
 
+@pytest.mark.long
 @settings(max_examples=500)
 @given(spelled_numbers, spelled_numbers)
 def test_numbers_are_equal_by_what_they_say(one: str, other: str) -> None:
@@ -56,6 +57,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=500)
 @given(values, values)
 def test_keys_are_the_same_exactly_for_equal_values(one: Any, other: Any) -> None:
@@ -108,6 +110,7 @@ def test_every_user_of_the_rule_agrees(one: str, other: str, same: bool) -> None
             assert (taken is not None) is same
 
 
+@pytest.mark.long
 def test_any_depth() -> None:
     """Nesting that no decoder reads ends neither the comparison nor the key in an error."""
 

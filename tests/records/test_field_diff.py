@@ -59,6 +59,7 @@ def canonical(value: Any) -> bytes:
     return canonical_json.dumps(plain(value))
 
 
+@pytest.mark.long
 @given(values, values)
 def test_carrying_the_differences_out_on_the_old_gives_the_new(old: Any, new: Any) -> None:
     value = old
@@ -76,6 +77,7 @@ def test_a_value_does_not_differ_from_itself_spelled_otherwise(value: Any) -> No
     assert list(differences(value, canonical_json.loads(canonical(value)))) == []
 
 
+@pytest.mark.long
 @given(values, values)
 def test_the_other_way_round_tells_the_same_with_sides_swapped(old: Any, new: Any) -> None:
     there = [(path, canonical_json_or_absent(a), canonical_json_or_absent(b)) for path, a, b in differences(old, new)]

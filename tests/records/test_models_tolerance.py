@@ -261,6 +261,7 @@ RECORDS = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=150)
 @given(RECORDS)
 def test_no_json_object_is_ever_refused_or_changed(record: dict[str, Any]) -> None:

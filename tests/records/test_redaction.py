@@ -78,6 +78,7 @@ def texts(value: Any) -> Iterator[str]:
     return kept(value, [])
 
 
+@pytest.mark.long
 @given(RECORDS, policies())
 @example({"user": "text"}, {"user.a": "hash", "user.b": "drop"})
 @example({"a.b": "dotted", "a": {"b": "nested", "a": "other"}}, {"a.b": "mask"})
@@ -92,6 +93,7 @@ def test_what_is_named_goes_and_nothing_else(record: dict[str, Any], policy: dic
     assert left == list(kept(record, [tuple(name.split(".")) for name in policy]))
 
 
+@pytest.mark.long
 @given(RECORDS, policies())
 def test_nothing_moves_but_what_is_named(record: dict[str, Any], policy: dict[str, str]) -> None:
     """A policy without ``drop`` leaves every key, every index, and every null where they were."""
@@ -110,6 +112,7 @@ def test_nothing_moves_but_what_is_named(record: dict[str, Any], policy: dict[st
     assert same_shape(record, redacted)
 
 
+@pytest.mark.long
 @given(RECORDS, policies())
 def test_what_is_redacted_can_be_redacted_again(record: dict[str, Any], policy: dict[str, str]) -> None:
     """Masking and dropping twice is masking and dropping once."""
@@ -162,6 +165,7 @@ def test_hashes_tell_values_and_keys_apart() -> None:
     assert redactor({"a": {"x": 1, "y": 2}}) == Redactor({"a": "hash"}, KEY)({"a": {"y": 2, "x": 1}})
 
 
+@pytest.mark.long
 def test_a_hash_too_deep_is_an_error_without_the_value() -> None:
     """What cannot be spelled cannot be hashed: an error, and the value is not in it."""
     deep: Any = "secret"

@@ -23,6 +23,7 @@ def marked(old: str, new: str) -> str:
     return "".join(marks[run.kind].format(run.text) for run in word_diff(old, new))
 
 
+@pytest.mark.long
 @given(WORDS | st.text(), WORDS | st.text(), st.sampled_from([0, 100, 10**9]))
 def test_runs_spell_both_texts(old: str, new: str, steps: int) -> None:
     """Nothing is lost, whatever the texts and however little effort is allowed; equal texts are one run."""

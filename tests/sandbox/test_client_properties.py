@@ -44,6 +44,7 @@ def _number(text, default):
         return default
 
 
+@pytest.mark.long
 @many_examples
 @given(queries)
 def test_every_query_gets_the_page_it_names_or_not_found(served, query):
@@ -71,6 +72,7 @@ def test_every_query_gets_the_page_it_names_or_not_found(served, query):
         assert found == {**kept, "page": [str(number)]}
 
 
+@pytest.mark.long
 @many_examples
 @given(st.integers(0, 45), st.none() | st.integers(1, 50))
 def test_following_the_pages_to_the_end_gives_every_assistant_once(served, size, limit):
@@ -87,6 +89,7 @@ def test_following_the_pages_to_the_end_gives_every_assistant_once(served, size,
     assert read == IDS[:size]
 
 
+@pytest.mark.long
 @many_examples
 @given(st.dictionaries(st.text(), values, max_size=5))
 def test_every_record_arrives_as_it_is(served, record):

@@ -40,6 +40,7 @@ def started(*arguments: str) -> Iterator[tuple[Any, str]]:
         process.communicate()
 
 
+@pytest.mark.long
 def test_it_greets_serves_and_stops():
     """It says what it is, where, and with which key; responses; and Ctrl-C ends it without a traceback."""
     with started("--port", "0", "--assistants", "7", "--seed", "4", "--page-size", "2", "--fault", "503") as (

@@ -20,6 +20,7 @@ FLEET = make_fleet(300, seed=7)
 TEXT = json.dumps(FLEET, ensure_ascii=False)
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_fleet_in_every_process():
     """Nothing depends on hash randomisation, on the clock or on the process."""
     program = (

@@ -39,6 +39,7 @@ def reading(make_client: Callable[..., Any]) -> Callable[..., AbstractContextMan
     return start
 
 
+@pytest.mark.long
 def test_no_more_requests_in_flight_than_allowed(reading: Read) -> None:
     """``max_parallel_requests`` is a promise to the server, and is used."""
     with running(300, max_limit=10, latency_ms=5) as box:

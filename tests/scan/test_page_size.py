@@ -121,6 +121,7 @@ def test_one_walk_uses_large_pages_too(box: Sandbox, read: Read, consistency: st
     assert limits(box) == [100, 1_000, 1_000, 1_000]
 
 
+@pytest.mark.long
 def test_the_next_reading_begins_with_what_was_found(read: Read) -> None:
     """Within a process, for the same account, whatever the fleet has become; where it has outgrown the size, it grows."""
     with running(300, max_limit=1_000) as box:
@@ -178,6 +179,7 @@ def test_a_server_that_gives_no_larger_pages_costs_two_requests_at_most(
     assert again == usual
 
 
+@pytest.mark.long
 def test_a_cap_between_is_the_size(box: Sandbox, read: Read) -> None:
     """The capped page is the first one of the walk; the next reading begins with the cap, and tries no more."""
     box.rules.max_limit = 250
@@ -190,6 +192,7 @@ def test_a_cap_between_is_the_size(box: Sandbox, read: Read) -> None:
         assert limits(box) == [250] * 12
 
 
+@pytest.mark.long
 def test_a_cap_below_the_first_page_is_seen_there(box: Sandbox, read: Read) -> None:
     """It is the page size without any larger one being requested."""
     box.rules.max_limit = 60
@@ -199,6 +202,7 @@ def test_a_cap_below_the_first_page_is_seen_there(box: Sandbox, read: Read) -> N
     assert len(box.requests) == 50 + 1 + 50
 
 
+@pytest.mark.long
 def test_a_refused_size_leaves_a_smaller_one_to_be_found(box: Sandbox, read: Read) -> None:
     """Of about a third: a gateway that bears no 1,000 rows may well bear 300."""
     box.rules.max_limit, box.rules.refuse_above = None, 500
@@ -207,6 +211,7 @@ def test_a_refused_size_leaves_a_smaller_one_to_be_found(box: Sandbox, read: Rea
     assert limits(box) == [100, 1_000, *[300] * 10]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cap", [100, 250])
 def test_a_cap_that_has_become_smaller_is_the_size_from_then_on(box: Sandbox, read: Read, cap: int) -> None:
     """The first page of the next reading shows it, and is part of the walk."""
@@ -218,6 +223,7 @@ def test_a_cap_that_has_become_smaller_is_the_size_from_then_on(box: Sandbox, re
     assert limits(box) == [1_000, *[cap] * (3_000 // cap - 1)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("cap", "request_number"), [(60, 5), (100, 5), (20, 3)])
 def test_a_cap_that_becomes_smaller_during_a_reading(box: Sandbox, read: Read, cap: int, request_number: int) -> None:
     """After the first walk or in the middle of it: pages are as many more as it takes, and the reading is proven."""
@@ -270,6 +276,7 @@ def test_a_size_that_fails_later_is_given_up_and_not_the_reading(
         assert 1_000 not in limits(box)
 
 
+@pytest.mark.long
 def test_a_size_that_was_found_is_not_given_up_at_once(box: Sandbox, read: Read) -> None:
     """A failure that does not come again is retried once; throttling says nothing of the size, and is sat out as ever."""
     box.before_request(3, lambda _: box.faults.add("503"))
@@ -298,6 +305,7 @@ def test_a_reading_that_is_cancelled_says_nothing_of_the_size(box: Sandbox, read
     assert limits(box)[:2] == [100, 1_000]
 
 
+@pytest.mark.long
 def test_an_outage_says_nothing_of_the_size(box: Sandbox, read: Read) -> None:
     """When pages of 100 fail as well that is the error, after as many tries as ever; afterwards the size is still known."""
     with read(box):
@@ -322,6 +330,7 @@ def test_a_key_that_is_refused_from_now_on_is_no_matter_of_the_size(box: Sandbox
     assert limits(box) == [1_000]
 
 
+@pytest.mark.long
 def test_finding_out_whether_the_api_answers_takes_a_small_page(box: Sandbox, read: Read) -> None:
     """While it does not, each reading is one request; once it does, the reading goes on with the size that is known."""
     with read(box):
@@ -434,6 +443,7 @@ def test_a_server_that_refuses_a_larger_limit(
     assert len(service.requests) == 1 + 3 + 1 + 3  # The large one, a walk, one that only counts, a walk.
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refusal", ["at once", "silent", "throttled"])
 def test_a_size_that_was_refused_is_not_asked_for_at_each_reading(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, refusal: str

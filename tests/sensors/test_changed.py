@@ -159,6 +159,7 @@ def test_the_live_list_is_redacted_as_the_snapshot_was(
     assert "brief" not in json.dumps(found)
 
 
+@pytest.mark.long
 def test_parquet_and_s3(account: Sandbox, context: Any, request: pytest.FixtureRequest, mode: str) -> None:
     """The storage's connection is looked up wherever the sensor waits."""
     bucket = make_place("s3", request)

@@ -51,6 +51,7 @@ def test_timeout_of_zero_polls_once(account: Sandbox, mode: str) -> None:
     assert account.request_count == 2
 
 
+@pytest.mark.long
 def test_what_came_true_before_the_deadline_is_found(account: Sandbox, mode: str) -> None:
     """Also where the deadline comes before the next pause is over: all modes poll a last time."""
     identity = account.fleet.ids()[0]
@@ -130,6 +131,7 @@ def test_skipping_instead_of_failing(account: Sandbox, mode: str, setting: str, 
         wait(PuretalkAssistantSensor, mode, max_consecutive_failures=0, **{setting: True}, **NOBODY)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("fault", "kind"), TRANSIENT)
 def test_transient_failures_are_tolerated(
     account: Sandbox, counting_mode: str, fault: str, kind: type[PuretalkError]
@@ -181,6 +183,7 @@ def test_what_does_not_pass_by_itself_is_not_tolerated(
     assert account.request_count == 3
 
 
+@pytest.mark.long
 def test_silent_fail_goes_on(account: Sandbox, mode: str) -> None:
     """With ``silent_fail`` nothing but a wrong key or argument ends the wait."""
     identity = account.fleet.ids()[0]
@@ -190,6 +193,7 @@ def test_silent_fail_goes_on(account: Sandbox, mode: str) -> None:
     assert found["assistant_id"] == identity
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tolerance", [{}, {"max_consecutive_failures": 0, "silent_fail": True}], ids=["limit", "all"])
 def test_a_server_that_wants_a_pause_gets_it(account: Sandbox, counting_mode: str, tolerance: dict[str, Any]) -> None:
     """After a 429 that names a time too long to sit out, no request is sent until it is over, however short the pauses."""

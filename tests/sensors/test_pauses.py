@@ -64,6 +64,7 @@ def test_no_wait_keeps_a_triggerer_busy(exponential: bool) -> None:
     assert PollSchedule(0, exponential, None, BEGAN).after(BEGAN + 10 * 365 * 86_400) >= SHORTEST
 
 
+@pytest.mark.long
 def test_airflows_configuration_makes_sensors_deferrable() -> None:
     """With ``[operators] default_deferrable`` on, sensors wait in the triggerer unless `deferrable` says otherwise."""
     program = (

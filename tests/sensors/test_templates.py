@@ -87,6 +87,7 @@ def test_rendered_arguments(account: Sandbox, folder: Folder, context: Any, mode
     assert found["counts"]["changed"] == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_in_a_dag(account: Sandbox, folder: Folder, context: Any, deferrable: bool) -> None:
     """In a run of a DAG, whose trigger Airflow runs itself, the result reaches the next task by XCom."""

@@ -107,6 +107,7 @@ _DEATHS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
 @pytest.mark.parametrize("death", _DEATHS)
 @pytest.mark.parametrize("kind", ["path", "s3"])

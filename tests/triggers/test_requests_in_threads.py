@@ -84,6 +84,7 @@ def test_a_cancelled_reading_ends(account: Sandbox) -> None:
     assert account.request_count == 1
 
 
+@pytest.mark.long
 def test_an_error_of_a_question_that_nobody_waits_for_is_no_noise(
     account: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -186,6 +186,7 @@ def test_the_most_impatient_sets_the_pace(account: Sandbox) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_others_failures_do_not_use_up_ones_own(account: Sandbox) -> None:
     """One that polls seldom tolerates as many failures as it would meet itself, however often others poll meanwhile."""
     account.faults.add("ok", "503:times=always")
@@ -215,6 +216,7 @@ def test_a_refused_key_ends_all_at_once(account: Sandbox) -> None:
     assert account.request_count == 2
 
 
+@pytest.mark.long
 def test_an_outage_causes_the_polls_planned(account: Sandbox) -> None:
     """A hundred sensors meet an outage of many polls with one request each interval between them, and survive it."""
     account.faults.add("503:times=8")
@@ -232,6 +234,7 @@ def test_an_outage_causes_the_polls_planned(account: Sandbox) -> None:
     assert account.request_count <= 10
 
 
+@pytest.mark.long
 def test_a_pause_that_the_server_asks_for_holds_for_all(account: Sandbox) -> None:
     """After a 429 that names a long time no request is sent before it is over, not for members that join later either."""
     account.faults.add("429:retry_after=500")
@@ -247,6 +250,7 @@ def test_a_pause_that_the_server_asks_for_holds_for_all(account: Sandbox) -> Non
     assert account.request_count == 1
 
 
+@pytest.mark.long
 def test_a_pause_of_one_that_joins_ends_no_other(account: Sandbox) -> None:
     """After a restart one knows of a `Retry-After`: the others wait for its end, in whatever order they join."""
     rename(account, 0, "There")
@@ -285,6 +289,7 @@ def test_connections_are_polled_apart_and_a_silent_one_holds_up_no_other(account
         assert other.max_in_flight == 1
 
 
+@pytest.mark.long
 def test_different_questions_of_a_connection_take_turns(account: Sandbox, connection: Define, tmp_path: Path) -> None:
     """Sensors that cannot share a poll never have more requests in flight than the connection allows."""
     extra = {"page_size": 1, "max_parallel_requests": 2, "max_retries": 0}

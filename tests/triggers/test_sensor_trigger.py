@@ -135,6 +135,7 @@ def test_it_waits_before_its_first_poll(account: Sandbox) -> None:
     assert account.request_count == 0
 
 
+@pytest.mark.long
 def test_one_that_is_overdue_polls_at_once(account: Sandbox) -> None:
     """After a restart of the triggerer the poll that was due is made up for, and the pauses go on as before."""
     now = time.time()
@@ -291,6 +292,7 @@ def test_a_full_disk_is_waited_out(account: Sandbox, monkeypatch: pytest.MonkeyP
     assert event["status"] == "found"
 
 
+@pytest.mark.long
 def test_one_poll_at_the_deadline(account: Sandbox) -> None:
     """A condition that came true since the last poll is found at the deadline, however long the pauses."""
 

@@ -59,6 +59,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Eve
         one.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", [seen for seen, _ in ADDRESSES.values()])
 def test_storage_that_hangs_is_a_sentence_and_holds_nothing_up(
     pages: Pages,
@@ -98,6 +99,7 @@ WORK: dict[str, Callable[[AccountAt, float], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK)
 def test_work_for_a_page_ends_wherever_its_time_is_up(
     stored: Stored, monkeypatch: pytest.MonkeyPatch, work: Callable[[AccountAt, float], object]
@@ -262,6 +264,7 @@ def test_missing_package_is_a_sentence(pages: Pages, stored: Stored, monkeypatch
     assert "pip install 'airflow-provider-puretalk[parquet]'" in Page(response.content).top.words
 
 
+@pytest.mark.long
 def test_nothing_is_rendered_on_the_event_loop(pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors included: Airflow's other pages wait for none of ours."""
     on_the_loop = []

@@ -141,6 +141,7 @@ def hostile_fleet(stored: Stored) -> Iterator[str]:
     shutil.rmtree(stored.root / "account=hostile")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", HOSTILE)
 def test_markup_in_records_is_shown(pages: Pages, hostile_fleet: str, value: str) -> None:
     """On every page that shows records: it stands there as text, and the page is not made of it."""
@@ -181,6 +182,7 @@ def test_stored_report_that_was_tampered_with_has_no_effect(pages: Pages, stored
     assert "unsafe" not in policy
 
 
+@pytest.mark.long
 def test_error_pages_are_sound(pages: Pages, stored: Stored) -> None:
     for user in ("op", "viewer", None):
         for address in ("/nothing/<b>", "/", *EVERY):

@@ -255,6 +255,7 @@ def test_report_that_cannot_be_read_is_named(pages: Pages, stored: Stored) -> No
     report.with_name("elsewhere").rename(report)
 
 
+@pytest.mark.long
 def test_account_that_never_answers_takes_nothing_else_off_the_page(pages: Pages, stored: Stored) -> None:
     """What was found until then is shown, and what was not read is named."""
     run = "backfill-of-july"

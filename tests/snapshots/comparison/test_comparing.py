@@ -100,6 +100,7 @@ small = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(small, small)
 def test_each_assistant_counts_once_and_where_it_belongs(keep: Keep, baseline: Any, current: Any) -> None:
@@ -487,6 +488,7 @@ def test_nothing_stays_in_the_temporary_folder(keep: Keep, tmp_path: Path, monke
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_full_temporary_folder_is_a_sentence(keep: Keep) -> None:
     """The comparison of a large fleet needs room; the message says what to do about it."""
     import resource
@@ -525,6 +527,7 @@ policies = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=400, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.fixed_dictionaries({"assistant_id": st.just("1")}, optional={"x": items, "y": items}), policies, policies)
 def test_two_policies_never_make_a_change(record: dict[str, Any], one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -592,6 +595,7 @@ def test_names_to_ignore_that_have_no_effect_are_noted(keep: Keep) -> None:
         assert len(comparison.notes) == 1
 
 
+@pytest.mark.long
 def test_a_summary_is_bounded_in_bytes(keep: Keep) -> None:
     """A change of very many fields on very many assistants stays small; counts are exact, and ``truncated`` is true."""
     many = {f"field_{number:03}_{'x' * 40}": number for number in range(60)}

@@ -47,6 +47,7 @@ def run_page(destination: Path) -> Callable[[], dict[str, Any]]:
     return run
 
 
+@pytest.mark.long
 def test_every_block_gives_all_days_with_their_names_as_text(
     destination: Path, run_page: Callable[[], dict[str, Any]]
 ) -> None:
@@ -65,6 +66,7 @@ def test_every_block_gives_all_days_with_their_names_as_text(
     assert len(names["lines"]) == 3 * 247
 
 
+@pytest.mark.long
 def test_days_that_differ_in_everything_are_one_table(
     sandbox: Any, destination: Path, run_page: Callable[[], dict[str, Any]]
 ) -> None:

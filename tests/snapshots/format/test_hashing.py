@@ -45,6 +45,7 @@ def plainly(piece: list[dict[str, Any]]) -> tuple[str, str]:
     return tuple(hashlib.sha256(jsonl(piece, without=name)).hexdigest() for name in (None, "updated_at"))  # type: ignore[return-value]
 
 
+@pytest.mark.long
 @given(st.lists(records, max_size=5), st.lists(records, max_size=5))
 def test_hashes_are_those_of_the_plain_text(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
     """Whatever stands in the records, the one hash is of all of it, the other of it without their own ``updated_at``."""

@@ -139,6 +139,7 @@ def test_every_record_comes_back_exactly(
     assert file.name.endswith(SUFFIXES.get((file_format, said), ".parquet"))
 
 
+@pytest.mark.long
 def test_hashes_are_the_same_in_every_format(keep: Any) -> None:
     """``content_sha256`` and ``raw_sha256`` are of the JSONL form, however the records are stored."""
     hashes = set()

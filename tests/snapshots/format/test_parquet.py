@@ -140,6 +140,7 @@ RECORDS = st.builds(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(records=st.lists(RECORDS, min_size=1, max_size=3))
 @example(records=[ORDINARY, {}, ORDINARY])
@@ -459,6 +460,7 @@ def test_a_torn_file_is_refused(tmp_path: Path, compression: str | None) -> None
             list(parquet.read_records(io.BytesIO(torn)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("compression", ["zstd", None])
 def test_a_damaged_file_never_gives_fewer_records(tmp_path: Path, compression: str | None) -> None:
     """Wherever a bit is flipped, the file is refused or all of its records are there."""
@@ -553,6 +555,7 @@ def test_without_pyarrow_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: p
             way()
 
 
+@pytest.mark.long
 def test_importing_the_module_does_not_load_pyarrow() -> None:
     """Who writes JSONL pays nothing for Parquet: pyarrow loads at first use."""
     code = "import sys, airflow_provider_puretalk.snapshots.format.parquet; print('pyarrow' in sys.modules)"

@@ -100,6 +100,7 @@ FIELDS = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(baseline=st.lists(FIELDS, max_size=4), current=st.lists(FIELDS, max_size=8))
 def test_any_json_makes_a_sound_page(

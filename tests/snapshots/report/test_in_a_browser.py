@@ -34,6 +34,7 @@ MEASURING = """<!DOCTYPE html><meta charset="utf-8"><title>nothing ran</title>
 """
 
 
+@pytest.mark.long
 def test_report_fits_every_window_and_runs_nothing(report: Callable[..., Page], tmp_path: Path) -> None:
     """No window from 320 to 1,280 pixels has to be scrolled sideways, and no hostile value is executed."""
     fleet = make_fleet(24, seed=5)

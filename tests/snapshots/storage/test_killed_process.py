@@ -36,6 +36,7 @@ def visible(folder: Folder) -> list[str]:
     return [info.snapshot for info in snapshots.list_snapshots(folder.destination)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", BEFORE_THE_COMMIT)
 def test_killed_before_the_commit(folder: Folder, run: Callable[..., int], moment: str) -> None:
     """The older snapshot stays readable, no new manifest appears, and the rerun succeeds over the orphans."""
@@ -57,6 +58,7 @@ def test_killed_before_the_commit(folder: Folder, run: Callable[..., int], momen
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", [*BEFORE_THE_COMMIT, "before the old data is removed"])
 def test_killed_while_a_snapshot_is_replaced(
     folder: Folder, sandbox: Sandbox, run: Callable[..., int], moment: str

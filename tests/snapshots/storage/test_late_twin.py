@@ -46,6 +46,7 @@ def test_killed_at_any_step(store: SteppingFileSystem, readings: dict[str, Readi
     assert ("NoneType", readings["a"].manifest.content_sha256) in seen, "no writer came to its end"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "one", "other", "kill"),
     [

@@ -165,6 +165,7 @@ def store(folder: Folder, sandbox: Sandbox, context: Any) -> Store:
     return put
 
 
+@pytest.mark.long
 def test_many_snapshots_are_ordered(folder: Folder, store: Store) -> None:
     """Many manifests, read a few at a time, give one order and one newest; a moment without a zone counts as UTC."""
     began = datetime(2026, 1, 1, tzinfo=UTC)

@@ -48,6 +48,7 @@ def age_everything(store: SteppingFileSystem) -> None:
         file.modified -= timedelta(days=2)
 
 
+@pytest.mark.long
 def test_killed_at_any_step(store: SteppingFileSystem, readings: dict[str, Reading]) -> None:
     """Wherever pruning is killed, the snapshot is whole or gone, and a day later the next run clears what is left."""
     ends = set()
@@ -68,6 +69,7 @@ def test_killed_at_any_step(store: SteppingFileSystem, readings: dict[str, Readi
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rerun", ["a_again", "b"])
 @pytest.mark.parametrize("pruning_first", [True, False])
 def test_a_rerun_at_any_moment(
@@ -89,6 +91,7 @@ def test_a_rerun_at_any_moment(
     assert outcomes == {True, False}, "pruning and rerun never met"
 
 
+@pytest.mark.long
 def test_an_old_orphan_that_a_rerun_needs(store: SteppingFileSystem, readings: dict[str, Reading]) -> None:
     """A killed try left its data; a rerun with the same content commits it at any moment, and never misses it."""
     name = readings["a"].staged.file.name

@@ -62,6 +62,7 @@ def test_other_format_replaces_the_file_and_not_the_content(place: Place, sandbo
     assert data.endswith(".parquet")
 
 
+@pytest.mark.long
 def test_data_file_is_never_seen_torn(folder: Folder, sandbox: Sandbox, take: Any) -> None:
     """While reruns go on, a reader that reads the file again and again finds it whole every time."""
     path = Path(take()["files"][0])

@@ -63,6 +63,7 @@ def left(place: Place) -> list[str]:
     return [one.snapshot for one in found]
 
 
+@pytest.mark.long
 def test_the_newest_of_the_last_days_weeks_and_months_stays(place: Place, keep: Keep, prune: Prune) -> None:
     """Each number counts periods that have a snapshot; the rest is gone without a trace, and every reason is reported."""
     keep("20260831T000000Z", "20260930T000000Z", "20261030T000000Z", *DAYS[:5], *DAYS[14:])
@@ -100,6 +101,7 @@ def test_by_default_nothing_is_removed(place: Place, keep: Keep, prune: Prune) -
     assert done.bytes == sum(map(len, gone.values()))
 
 
+@pytest.mark.long
 def test_a_second_run_finds_nothing_to_do(place: Place, keep: Keep, prune: Prune) -> None:
     """What one run keeps, the next one keeps as well."""
     keep(*DAYS)

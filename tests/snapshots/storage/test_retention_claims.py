@@ -108,6 +108,7 @@ def test_each_period_has_one_that_is_whole(kept: Kept) -> None:
     assert kept.left() == sorted([*DAYS, "20261101T200000Z"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["s3"], indirect=True)
 @pytest.mark.parametrize(
     "marker",
@@ -210,6 +211,7 @@ def test_the_operator_and_the_command_line_take_a_zone(kept: Kept, capsys: pytes
     assert one.reasons[0] == "newest of 2026-11-04"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["s3"], indirect=True)
 @pytest.mark.parametrize("locked", [DAYS[:1], DAYS[:4]])
 def test_what_may_not_be_removed_stops_nothing_else(
@@ -236,6 +238,7 @@ def test_what_may_not_be_removed_stops_nothing_else(
             assert kept.left() == DAYS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["s3"], indirect=True)
 def test_a_snapshot_whose_data_may_not_be_removed_is_told_as_removed(
     kept: Kept, connection: Callable[..., str]
@@ -265,6 +268,7 @@ def test_a_snapshot_whose_data_may_not_be_removed_is_told_as_removed(
         assert [one.name for one in kept.prune(storage_conn_id=conn_id).orphans] == data
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["s3"], indirect=True)
 def test_a_storage_that_fails_halfway(
     kept: Kept, connection: Callable[..., str], caplog: pytest.LogCaptureFixture

@@ -103,6 +103,7 @@ def prune(place: Bucket, **arguments: Any) -> snapshots.Pruned:
 OVER_SOON = ["503 SlowDown", "400 ExpiredToken", "403 RequestTimeTooSkewed"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refusal", OVER_SOON)
 def test_a_manifest_that_cannot_be_read_now_is_not_passed_over(
     three: Bucket, front: Front, context: Any, refusal: str
@@ -125,6 +126,7 @@ def test_a_manifest_that_cannot_be_read_now_is_not_passed_over(
     assert three.files() == before
 
 
+@pytest.mark.long
 def test_a_sensor_outlasts_it(three: Bucket, front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is one of those that a sensor tolerates some of in a row."""
     front.refused[manifest(NAMES[2])] = "503 SlowDown"
@@ -137,6 +139,7 @@ def test_a_sensor_outlasts_it(three: Bucket, front: Front, monkeypatch: pytest.M
     assert is_transient(caught.value)
 
 
+@pytest.mark.long
 def test_taking_does_not_depend_on_older_manifests(
     three: Bucket, front: Front, context: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +154,7 @@ def test_taking_does_not_depend_on_older_manifests(
     assert snapshots.verify(taken["manifest_path"]).count == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refusal", ["403 InvalidObjectState", "403 AccessDenied", "400 KMS.DisabledException"])
 def test_an_old_manifest_that_may_not_be_read_is_logged_and_skipped(
     three: Bucket, front: Front, context: Any, caplog: pytest.LogCaptureFixture, refusal: str
@@ -186,6 +190,7 @@ def test_a_damaged_baseline_is_not_replaced_by_an_older_one(three: Bucket, conte
             compare(three, context, **arguments)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refusal", ["503 SlowDown", "403 InvalidObjectState"])
 def test_a_rerun_that_cannot_look_at_what_it_replaces_replaces_nothing(
     three: Bucket, front: Front, context: Any, refusal: str
@@ -199,6 +204,7 @@ def test_a_rerun_that_cannot_look_at_what_it_replaces_replaces_nothing(
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.long
 def test_verify_tells_bad_from_not_looked_at(
     three: Bucket, front: Front, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -411,6 +417,7 @@ def test_the_only_one_before_may_be_the_baseline(folder: Folder, take: Any, sand
         choose_two(Storage(folder.destination), "puretalk_default")
 
 
+@pytest.mark.long
 def test_an_account_that_may_not_be_listed_hides_no_other(
     three: Bucket, front: Front, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -162,6 +162,7 @@ def test_what_cannot_be_removed_is_named(
         assert path in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("side", ["baseline", "newer"])
 def test_a_comparison_of_what_is_replaced_meanwhile_leaves_nothing(
     store: SteppingFileSystem, readings: dict[str, Reading], side: str

@@ -56,6 +56,7 @@ def name_of(result: dict[str, Any]) -> str:
     return str(result["files"][0]).rpartition("/")[2]
 
 
+@pytest.mark.long
 def test_no_right_to_delete(sandbox: Sandbox, guarded: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A rerun succeeds where it may write and not delete, and a warning names the file that stays."""
     with guarded(no_deleting) as take:
@@ -69,6 +70,7 @@ def test_no_right_to_delete(sandbox: Sandbox, guarded: Any, caplog: pytest.LogCa
         assert take(redact=None)["content_sha256"] == new["content_sha256"]
 
 
+@pytest.mark.long
 def test_unredacted_data_that_cannot_be_removed_is_an_error(
     sandbox: Sandbox, guarded: Any, folder: Folder, context: Any
 ) -> None:
@@ -89,6 +91,7 @@ def test_unredacted_data_that_cannot_be_removed_is_an_error(
         assert storage.names(FOLDER) == sorted([name_of(new), "manifest.json"])
 
 
+@pytest.mark.long
 def test_the_same_redaction_holds_nothing_more(sandbox: Sandbox, guarded: Any) -> None:
     """What was redacted alike may stay, as anything: nothing is in it that should not be."""
     with guarded(no_deleting) as take:
@@ -97,6 +100,7 @@ def test_the_same_redaction_holds_nothing_more(sandbox: Sandbox, guarded: Any) -
         assert snapshots.verify(take(redact=REDACT, if_exists="replace")["manifest_path"]).count == 250
 
 
+@pytest.mark.long
 def test_a_storage_that_is_out_of_breath_after_the_commit(
     sandbox: Sandbox, guarded: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -194,6 +198,7 @@ def test_verify_names_what_a_killed_redaction_left(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+@pytest.mark.long
 def test_a_comparison_that_is_not_valid_and_cannot_be_removed(sandbox: Sandbox, guarded: Any) -> None:
     """The error is still that a snapshot was replaced meanwhile, not that there is no right to delete."""
     from airflow_provider_puretalk.snapshots.comparison import comparing
