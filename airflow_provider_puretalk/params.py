@@ -52,7 +52,7 @@ def missing_connection(conn_id: str, advice: str) -> PuretalkConfigurationError:
     if variable in os.environ:
         return PuretalkConfigurationError(
             f"Airflow cannot read the connection {conn_id!r} from the environment variable {variable}: it must be a URI, or "
-            "a JSON object with `conn_type`, `host`, `password` and the like, and all fields of its own in `extra`."
+            "a JSON object with `conn_type`, `host`, `password` and the like, and in `extra` a JSON object of all else."
         )
     return PuretalkConfigurationError(f"There is no Airflow connection {conn_id!r}{advice}.")
 

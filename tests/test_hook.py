@@ -225,6 +225,10 @@ def test_no_connection_is_named(conn_id: Any) -> None:
         PuretalkHook(conn_id).get_assistants_page()
 
 
+#: Airflow 3.1 and 3.2 pass over a variable with a wrong one; the error says then how the whole has to be.
+EXTRA = "Extra|`extra`"
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
@@ -236,17 +240,17 @@ def test_no_connection_is_named(conn_id: Any) -> None:
         ({"port": 99_999}, "Port"),
         ({"extra": {"timeout": "soon"}}, "`timeout`"),
         ({"extra": {"page_size": 0}}, "`page_size`"),
-        ({"extra": "no json"}, "Extra"),
-        ({"extra": "[1]"}, "Extra"),
-        ({"extra": "5"}, "Extra"),
-        ({"extra": '{"timeout": 5,}'}, "Extra"),
+        ({"extra": "no json"}, EXTRA),
+        ({"extra": "[1]"}, EXTRA),
+        ({"extra": "5"}, EXTRA),
+        ({"extra": '{"timeout": 5,}'}, EXTRA),
     ],
     ids=str,
 )
 def test_a_wrong_field_is_named(connection: Define, fields: dict[str, Any], named: str) -> None:
     """With the connection, before the first request; what it held is not repeated."""
     connection("fleet", **fields)
-    with pytest.raises(PuretalkConfigurationError, match=f"'fleet'.*{named}"):
+    with pytest.raises(PuretalkConfigurationError, match=f"'fleet'.*({named})"):
         PuretalkHook("fleet").get_assistants_page()
 
 
