@@ -64,6 +64,14 @@ def nothing_known_about_servers() -> None:
 
 
 @pytest.fixture(autouse=True)
+def secrets_backends_of_its_own() -> Iterator[None]:
+    """Let no test have the secrets backends of another: Airflow 3.3 keeps those that it found first for all that follow."""
+    yield
+    if module := sys.modules.get("airflow.sdk.configuration"):
+        getattr(module, "clear_secrets_backends_cache", lambda: None)()
+
+
+@pytest.fixture(autouse=True)
 def usual_recursion_limit() -> None:
     """Give every test Python's own: Airflow raises it to 5,000, for all that follow, wherever it copies an operator."""
     sys.setrecursionlimit(1_000)

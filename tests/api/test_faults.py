@@ -333,9 +333,10 @@ def test_a_tls_handshake_that_drips() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def drip() -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # Until the listener is closed.
             while True:
-                with contextlib.suppress(OSError), listener.accept()[0] as sock:
+                sock, _ = listener.accept()
+                with contextlib.suppress(OSError), sock:
                     sock.sendall(b"\x16\x03\x03\x40\x00")
                     Exchange(sock, b"GET / HTTP/1.1").drip(b"\x00" * 10_000, 0.05)
 

@@ -57,8 +57,9 @@ def waiting(name: str = "Nobody", **arguments: Any) -> asyncio.Task[Any]:
 
 
 async def until_requested(account: Sandbox, times: int) -> None:
-    while account.request_count < times:
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(120):  # No later than that all who wait have given up.
+        while account.request_count < times:
+            await asyncio.sleep(0.005)
 
 
 def hold(sent: threading.Event, answer: threading.Event) -> None:
