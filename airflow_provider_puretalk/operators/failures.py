@@ -38,7 +38,8 @@ def reporting_failure(execute: Callable[..., _Result]) -> Callable[..., _Result]
         except (Exception, AirflowTaskTimeout) as error:
             _push(operator, context, _failure(operator, error))
             raise
-        if _IS_LEFT and getattr(context.get("ti"), "map_index", -1) >= 0 and context["ti"].try_number > 1:
+        instance = context.get("ti")
+        if _IS_LEFT and getattr(instance, "map_index", -1) >= 0 and getattr(instance, "try_number", 1) > 1:
             _push(operator, context, {})  # In place of what an earlier try has left; that API takes no None.
         return result
 

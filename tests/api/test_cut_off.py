@@ -105,6 +105,7 @@ def test_shaking_hands_is_cut_off(make_client: Callable[..., Any]) -> None:
         place.close()
 
 
+@pytest.mark.long
 def test_max_seconds_ends_an_answer_that_does_not_end(make_client: Callable[..., Any], place: Place) -> None:
     """And the error names it."""
     client = make_client(f"http://127.0.0.1:{place.port}", extra=PATIENT)

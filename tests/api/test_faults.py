@@ -296,6 +296,7 @@ def test_a_name_that_does_not_resolve(server: WireServer) -> None:
         read(server, host="http://no-such-host.invalid/api")
 
 
+@pytest.mark.long
 def test_a_certificate_nobody_trusts(tmp_path: Path) -> None:
     """A certificate that cannot be verified is a connection error that says so, and the key is not sent."""
     with serving(usual, tls=_self_signed(tmp_path)) as server:
@@ -404,6 +405,7 @@ def test_the_time_for_a_reading_is_a_ceiling(server: WireServer) -> None:
     assert len(server.requests) <= 2
 
 
+@pytest.mark.long
 def test_requests_in_flight_stay_within_the_connection(server: WireServer) -> None:
     """However many pages there are, no more requests are in flight than the connection allows, and the pages count once."""
     many = make_fleet(40, seed=5)

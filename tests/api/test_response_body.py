@@ -53,6 +53,7 @@ def test_what_fits_is_read(fetch_page: Callable[..., Any], answers: Any, coding:
     assert [record["assistant_id"] for record in page.records] == ["a", "b"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("coding", CODINGS)
 def test_what_is_larger_is_refused_before_it_is_unpacked(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, coding: str

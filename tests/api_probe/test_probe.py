@@ -70,6 +70,7 @@ def test_an_empty_fleet_is_a_valid_response() -> None:
     assert (report.facts["schema"]["records"], report.facts["schema"]["absent_fields"]) == (0, [])
 
 
+@pytest.mark.long
 def test_no_response_of_excessive_size_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size is estimated from the rows seen."""
     monkeypatch.setattr(checks, "LARGEST_RESPONSE", 600_000)
@@ -86,6 +87,7 @@ def test_few_requests_are_sent_one_at_a_time() -> None:
         assert {request.method for request in box.requests} == {"GET"}
 
 
+@pytest.mark.long
 def test_the_connections_pace_is_kept() -> None:
     """An API that throttles what is faster than the connection's ceiling never throttles the probe."""
     with sandboxes.running(assistants=3, api_key=API_KEY, requests_per_second=20) as box:

@@ -222,6 +222,7 @@ def _without(stream: str, *words: object) -> subprocess.CompletedProcess[str]:
 WORDS = [["assistants", "list"], ["assistants", "list", "--json"], ["--help"], ["--version"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", WORDS, ids=" ".join)
 def test_output_for_a_full_disk_is_one_sentence(sandbox: Any, forks: Forks, words: list[str]) -> None:
     """It ends with 1, and without a traceback."""

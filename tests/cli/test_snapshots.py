@@ -107,6 +107,7 @@ def test_a_relative_destination_is_below_the_current_folder(
         assert run("snapshots", "verify", place).code == 0
 
 
+@pytest.mark.long
 def test_snapshots_are_listed_oldest_first(
     run: Any, destination: Path, take: Take, connection: Any, sandbox: Any
 ) -> None:
@@ -212,6 +213,7 @@ def test_verify_says_what_was_proven(run: Any, sandbox: Any, take: Take, argumen
     assert "without certificate), " in run("snapshots", "verify", path).out
 
 
+@pytest.mark.long
 def test_verify_all_misses_nothing(run: Any, destination: Path, take: Take) -> None:
     """Every snapshot of every account is verified, those with an unreadable manifest too; an orphan is none."""
     good, torn, damaged = (take(name) for name in "123")

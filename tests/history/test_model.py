@@ -45,6 +45,7 @@ def test_the_judge_sees_a_wrong_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert play(range(200)).wrong
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(24))
 def test_schedules_on_files(tmp_path: Path, seed: int) -> None:
     """The same on real files: proven, equal to the versions made by hand, and to the byte what folding once gives."""

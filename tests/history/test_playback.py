@@ -104,6 +104,7 @@ class TestLog:
         found = folded([record("a", voice_speed=1)], [record("a", voice_speed=1.0)])
         assert told(found, "a") == [("first", name_of(0), [])]
 
+    @pytest.mark.long
     def test_fields_and_time_can_be_chosen(self, folded: Folded) -> None:
         """What lies below a named field counts, and an object that holds it; days are whole."""
         found = folded(
@@ -183,6 +184,7 @@ class TestComparison:
             found.append((records, redaction))
         return found
 
+    @pytest.mark.long
     @pytest.mark.parametrize("seed", range(12))
     def test_log_and_timeline_agree_with_comparisons(self, tmp_path: Path, seed: int) -> None:
         """Added, removed and changed fields, pair by pair, with redactions that come and go."""
@@ -297,6 +299,7 @@ class TestAt:
 
 
 class TestField:
+    @pytest.mark.long
     def test_who_had_which_value_from_when_to_when(self, folded: Folded) -> None:
         """By assistant; a return is a span of its own, and so is a time without the field."""
         a = record("a", call_recording_enabled=True)

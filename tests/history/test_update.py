@@ -254,6 +254,7 @@ def test_an_account_without_assistants_has_a_history(fleet: Fleet) -> None:
     assert opened(fleet).versions_of("a")[0].is_deleted
 
 
+@pytest.mark.long
 def test_records_of_any_shape_come_back(fleet: Fleet) -> None:
     """Ids that are no text, values that break the documentation and numbers of any length are rebuilt to the byte."""
     odd = [

@@ -56,6 +56,7 @@ def lines(place: Place, snapshot: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in written(place, snapshot, "changes").splitlines()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["path", "file", "s3", "memory"])
 def test_changes_and_report_lie_beside_the_newer_manifest(
     kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, context: Any

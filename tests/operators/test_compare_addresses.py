@@ -79,6 +79,7 @@ def test_other_rules_have_another_address(place: Place, keep: Any, compare: Comp
     assert same["report_path"] == results[2]["report_path"]
 
 
+@pytest.mark.long
 def test_the_first_snapshots_report_is_not_another_pairs(place: Place, keep: Any, compare: Compare) -> None:
     """A snapshot that had nothing to compare with, and is compared later, keeps both reports."""
     keep("b")
@@ -91,6 +92,7 @@ def test_the_first_snapshots_report_is_not_another_pairs(place: Place, keep: Any
     assert not before.keys() & handed_out(place, later).keys()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("replaced", ["a", "b"])
 def test_a_snapshot_taken_anew_gives_another_address(place: Place, keep: Any, compare: Compare, replaced: str) -> None:
     """After either side was replaced by another reading, the old address leads nowhere instead of elsewhere."""

@@ -91,6 +91,7 @@ def test_an_incomplete_snapshot_of_the_run_is_its_own(folder: Folder, take: Take
     assert pair(folder, in_run(HOURS[2])) == (HOURS[0], HOURS[2])
 
 
+@pytest.mark.long
 def test_another_destination_of_the_run_has_its_own(folder: Folder, take: Take, tmp_path: Any) -> None:
     """A run that keeps snapshots in two places compares in each what it took there."""
     (tmp_path / "daily").mkdir()
@@ -103,6 +104,7 @@ def test_another_destination_of_the_run_has_its_own(folder: Folder, take: Take, 
     assert pair(daily, in_run(HOURS[2])) == (f"{HOURS[0]}-daily", f"{HOURS[2]}-daily")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["path", "s3"])
 def test_a_run_that_a_snapshot_started_compares_that_one(kind: str, request: pytest.FixtureRequest, take: Take) -> None:
     """Its DAG is scheduled on the account's asset; by the time it runs there are newer ones."""

@@ -93,6 +93,7 @@ def test_results_are_matched_by_the_account_that_they_name(report: Any, taken: A
     assert (summary["changes"]["added"], summary["truncated"]) == (0, False)
 
 
+@pytest.mark.long
 def test_a_failure_after_the_snapshot_is_found_by_the_account(report: Any, taken: Any) -> None:
     """Tasks that only read the storage know no connection."""
     (snapshot, _), others = taken("south"), [taken("north"), taken("west")]
@@ -117,6 +118,7 @@ def test_what_was_killed_has_failed(report: Any, taken: Any) -> None:
     assert all(one["next_step"] for one in summary["failed"])
 
 
+@pytest.mark.long
 def test_a_connection_that_was_repaired_meanwhile_has_its_account(report: Any, taken: Any) -> None:
     """The list says None of it; its instance was cleared, and its result is found."""
     both = [taken(name) for name in ("north", "south", "west")]

@@ -53,6 +53,7 @@ def test_snapshot(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, c
     assert "aws_fleet" not in str(found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
 @pytest.mark.parametrize("kind", ["path", "file", "s3"])
 def test_what_a_comparison_reads_is_what_snapshots_wrote(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
@@ -85,7 +86,10 @@ def test_removes_what_it_says(kept: Folder, spoken: Callable[[], str]) -> None:
 def test_airflows_own_dry_run_still_works() -> None:
     """`airflow tasks test --dry-run` calls a method whose name our argument shares."""
     operator = PuretalkPruneSnapshotsOperator(task_id="prune", destination="/fleet", account="a", dry_run=False)
-    operator.dry_run()
+    if hasattr(BaseOperator, "dry_run"):
+        operator.dry_run()
+    else:  # Airflow 3.0 has lost it, and the option fails there whatever the operator.
+        assert not hasattr(operator, "dry_run")
 
 
 @pytest.mark.long

@@ -204,6 +204,7 @@ def test_what_was_taken_out_breaks_no_documentation(account: Sandbox, folder: Fo
     assert (notes.count, notes.types) == (60, ["string"])
 
 
+@pytest.mark.long
 def test_strict_checks_what_is_left(account: Sandbox, folder: Folder, context: Any, spoken: Callable[[], str]) -> None:
     """What was taken out cannot fail a strict task; something else does, without a value in the message."""
     tasks: list[Callable[[], Any]] = [

@@ -163,6 +163,7 @@ def test_bucket_that_may_not_be_read(
     assert sandbox.request_count == 0
 
 
+@pytest.mark.long
 def test_bucket_that_may_not_be_written(
     sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any
 ) -> None:

@@ -76,6 +76,7 @@ def test_the_lowest_versions_are_the_floors() -> None:
             assert Version(lowest).release[: len(Version(floor).release)] == Version(floor).release, requirement
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file", [file for file in FILES if file.stem != "lowest"], ids=lambda file: file.stem)
 def test_pins_the_airflow_of_its_name(file: Path) -> None:
     (version,) = (next(iter(pin.specifier)).version for pin in _pinned(file) if pin.name == "apache-airflow")

@@ -72,6 +72,7 @@ def test_carrying_the_differences_out_on_the_old_gives_the_new(old: Any, new: An
     assert canonical(value) == canonical(new)
 
 
+@pytest.mark.long
 @given(values)
 def test_a_value_does_not_differ_from_itself_spelled_otherwise(value: Any) -> None:
     assert list(differences(value, canonical_json.loads(canonical(value)))) == []

@@ -17,6 +17,7 @@ PATHS = st.lists(KEYS | st.integers(0, 2), max_size=4).map(tuple)
 PATTERNS = st.lists(PARTS, min_size=1, max_size=4).map(tuple)
 
 
+@pytest.mark.long
 @given(PATTERNS, PATHS)
 @example(("user", "email"), ("user.email", "x"))
 @example(("a", "b", "a"), ("a.b", "a"))

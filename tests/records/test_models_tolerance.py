@@ -278,6 +278,7 @@ def test_no_json_object_is_ever_refused_or_changed(record: dict[str, Any]) -> No
         assert getattr(assistant, name) == record[name]
 
 
+@pytest.mark.long
 @settings(max_examples=100)
 @given(st.text(min_size=6).map(lambda text: f"secret-{text}"), st.sampled_from([*Assistant.model_fields]))
 def test_no_reason_ever_holds_the_value(value: str, name: str) -> None:

@@ -61,6 +61,7 @@ def test_short_unchanged_words_between_changes_count_as_rewritten() -> None:
     assert marked(old, new).startswith("Always [-greet quickly the caller ][+answer slowly the phone ]first, then")
 
 
+@pytest.mark.long
 def test_large_texts_are_held_together_by_what_stands_once() -> None:
     """Edits at both ends of a text too large to be compared line with line are found all the same."""
     lines = [f"Fact {n}: see page {n * 7}.\n" for n in range(20_000)]

@@ -327,6 +327,7 @@ def test_another_server_with_the_same_bytes_remembers_nothing() -> None:
         assert read(other, memory) == (False, True, records)
 
 
+@pytest.mark.long
 def test_a_reading_whose_result_was_not_used_to_the_end_is_not_remembered() -> None:
     """What the caller failed to make something of is no reading to refer to."""
     memory = PageMemory()

@@ -92,6 +92,7 @@ def scripted(
         return scanner.run(), requests, most
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parallel", [1, 4])
 @pytest.mark.parametrize(
     ("assistants", "method", "expected"),
@@ -287,6 +288,7 @@ def test_a_size_that_was_found_is_not_given_up_at_once(box: Sandbox, read: Read)
     assert set(limits(box)) == {100, 1_000, 1}
 
 
+@pytest.mark.long
 def test_a_reading_that_is_cancelled_says_nothing_of_the_size(box: Sandbox, read: Read) -> None:
     """While a larger page is on its way, no other size is tried; the next reading tries the same one."""
     cancelled = threading.Event()
@@ -504,6 +506,7 @@ def test_a_single_page_that_fails_the_second_time(
     assert asked == [100, 350, 350, 350] + [100] * 7
 
 
+@pytest.mark.long
 def test_a_size_is_tried_again_the_later_the_more_a_try_cost(clock: Any) -> None:
     """After a refusal at once in an hour, after a minute of silence in some more, in a day at the latest."""
     page = ScannedPage(1, 100, 10_000, True, 100, [])

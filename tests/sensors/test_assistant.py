@@ -97,6 +97,7 @@ def test_id_and_name_must_both_be_right(account: Sandbox) -> None:
     assert wait(PuretalkAssistantSensor, "poke", assistant_id=identity, name="Renamed")["name"] == "Renamed"
 
 
+@pytest.mark.long
 def test_one_that_changed_back_is_waited_for_again(account: Sandbox) -> None:
     """What the trigger saw is read again in the worker; where it holds no longer, the task defers once more."""
     identity = some(account)["assistant_id"]

@@ -65,6 +65,7 @@ def test_a_change_that_comes_later(account: Sandbox, folder: Folder, context: An
     assert json.loads(json.dumps(found)) == found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 def test_a_baseline_that_is_replaced_meanwhile(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
     """The list is as it was at the poll before, and differs all the same: from the snapshot that has the name now."""

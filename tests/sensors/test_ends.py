@@ -38,6 +38,7 @@ TRANSIENT = [
 ]
 
 
+@pytest.mark.long
 def test_timeout(account: Sandbox, mode: str) -> None:
     """The time is up: the error that Airflow does not retry, with Airflow's own words."""
     with pytest.raises(AirflowSensorTimeout, match="exceeds the specified timeout of 0.4"):
@@ -91,6 +92,7 @@ def test_a_temporary_folder_without_room_is_reported_as_such(
     assert is_transient(raised.value) is is_full
 
 
+@pytest.mark.long
 def test_soft_fail_skips_a_timeout(account: Sandbox, mode: str) -> None:
     """With ``soft_fail`` the task is skipped instead."""
     with pytest.raises(AirflowSkipException):

@@ -74,6 +74,7 @@ def rename(account: Sandbox, place: int, name: str) -> str:
     return identity
 
 
+@pytest.mark.long
 def test_a_thousand_poll_as_often_as_one(account: Sandbox) -> None:
     """However many wait, and whenever each of them began, all are served by one poll, and end with the same one."""
 
@@ -420,6 +421,7 @@ def test_pages_that_are_as_they_were_are_not_sent_again_until_one_changes(accoun
     assert all(asked[1:3])
 
 
+@pytest.mark.long
 def test_one_that_joins_later_is_told_of_what_was_there_all_the_time(account: Sandbox) -> None:
     """That others waited in vain on the same pages says nothing about what it waits for."""
     identity = rename(account, 0, "Reception")
@@ -456,6 +458,7 @@ def test_one_that_joins_later_with_a_value_that_python_takes_for_the_same(accoun
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_a_poll_that_fails_leaves_nothing_to_rely_on(account: Sandbox) -> None:
     """Between two polls in vain one fails: what comes with the next one is found."""
 

@@ -162,6 +162,7 @@ def test_failures_before_a_restart_count(account: Sandbox) -> None:
     assert account.request_count == 2
 
 
+@pytest.mark.long
 def test_the_connection_is_not_looked_up_on_the_loop(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A synchronous look-up would stall the loop, or fail; where this Airflow has no other, a thread does it."""
     threads: list[int] = []
@@ -211,6 +212,7 @@ def test_the_loop_goes_on_while_the_api_is_silent(account: Sandbox) -> None:
     assert asyncio.run(both())["status"] == "found"
 
 
+@pytest.mark.long
 def test_cancelling_ends_it_at_once(account: Sandbox) -> None:
     """A trigger that is cancelled while the API is silent leaves without waiting for it, and sends no request any more."""
     sent, answer = threading.Event(), threading.Event()
@@ -232,6 +234,7 @@ def test_cancelling_ends_it_at_once(account: Sandbox) -> None:
     asyncio.run(cancelled())
 
 
+@pytest.mark.long
 def test_a_reading_ends_when_its_trigger_is_cancelled(account: Sandbox, connection: Any) -> None:
     """A long walk ends with the page that is in flight, instead of going on in vain."""
     connection(host=account.base_url, password=account.api_key, extra={"page_size": 1, "max_parallel_requests": 1})
@@ -302,6 +305,7 @@ def test_one_poll_at_the_deadline(account: Sandbox) -> None:
     assert account.request_count == 2
 
 
+@pytest.mark.long
 def test_a_poll_at_the_deadline_that_does_not_end_is_given_up(account: Sandbox) -> None:
     """In time for Airflow's own limit on the deferral."""
     answer = threading.Event()

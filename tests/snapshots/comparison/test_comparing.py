@@ -505,6 +505,7 @@ def test_a_full_temporary_folder_is_a_sentence(keep: Keep) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.long
 def test_all_kinds_of_storage(place: Place, sandbox: Sandbox, context: Any) -> None:
     paths = []
     for name in ("a", "b"):

@@ -122,6 +122,7 @@ def test_null_is_not_absent(folder: Folder, connection: Callable[..., str], cont
     assert folder.take(context, partition="3")["unchanged"] is False
 
 
+@pytest.mark.long
 def test_previous_is_the_complete_one_read_last(place: Place, sandbox: Sandbox, context: Any) -> None:
     """Order is by when it was read, not by name: what was read before is what the next one is held against."""
     previous = None
@@ -167,6 +168,7 @@ def test_unreadable_manifests_stop_nothing(
     assert folder.files()[f"{ACCOUNT}/snapshot=2/manifest.json"] == data
 
 
+@pytest.mark.long
 def test_other_things_in_the_folder_are_no_snapshots(place: Place, sandbox: Sandbox, context: Any) -> None:
     """Data without a manifest, foreign names and a stray file are orphans: ignored, and kept."""
     orphans = {

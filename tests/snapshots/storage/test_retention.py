@@ -87,6 +87,7 @@ def test_the_newest_of_the_last_days_weeks_and_months_stays(place: Place, keep: 
     assert not pruned.orphans
 
 
+@pytest.mark.long
 def test_by_default_nothing_is_removed(place: Place, keep: Keep, prune: Prune) -> None:
     """A dry run reports exactly what the real one then does, sizes included, and touches nothing."""
     keep(*DAYS[:5])
@@ -175,6 +176,7 @@ def test_what_cannot_be_parsed_is_skipped(place: Place, keep: Keep, prune: Prune
     assert [one.snapshot for one in pruned.removed] == [DAYS[1]]
 
 
+@pytest.mark.long
 def test_orphans_go_after_a_day(place: Place, keep: Keep, prune: Prune) -> None:
     """Data and reports that no manifest names are removed once they are old; a younger file may still get its manifest."""
     keep(DAYS[0])

@@ -56,6 +56,7 @@ def holding(place: Place, secret: str = SECRET) -> list[str]:
     return [name for name, data in place.files().items() if secret.encode() in data and "/assistants-" not in name]
 
 
+@pytest.mark.long
 def test_a_redacted_rerun_takes_the_comparisons_of_what_it_replaced(
     place: Place, take_into: Take, context: Any
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_redacted_rerun_takes_the_comparisons_of_what_it_replaced(
     assert holding(place) == []
 
 
+@pytest.mark.long
 def test_comparisons_without_the_replaced_snapshot_stay(place: Place, take_into: Take, context: Any) -> None:
     """A rerun of one snapshot leaves alone what was made of others, and files that are none of ours."""
     for name in "abc":
@@ -108,6 +110,7 @@ def test_a_comparison_with_a_baseline_that_holds_more_does_not_bring_it_back(
     ]
 
 
+@pytest.mark.long
 def test_a_rerun_with_the_same_content_finishes_what_a_killed_one_left(
     place: Place, take_into: Take, context: Any
 ) -> None:
