@@ -226,7 +226,7 @@ def test_no_connection_is_named(conn_id: Any) -> None:
         PuretalkHook(conn_id).get_assistants_page()
 
 
-#: Airflow 3.1 and 3.2 pass over a variable with a wrong one; the error says then how the whole has to be.
+#: Airflow 3.0 and 3.1 pass over a variable with a wrong one; the error says then how the whole has to be.
 EXTRA = "Extra|`extra`"
 
 
