@@ -96,6 +96,7 @@ class TestWatching:
         with pytest.raises(PuretalkConfigurationError, match=next(iter(wrong))):
             puretalk_assistants_asset("eu", watch=True, **wrong)
 
+    @pytest.mark.long
     def test_a_scheduled_dag_survives_its_serialization(self) -> None:
         """Airflow finds the trigger again in the stored DAG, with the same hash at each parse."""
         from airflow.sdk import DAG
@@ -184,6 +185,7 @@ def test_metadata_names_the_handlers() -> None:
     assert entry["to_openlineage_converter"] == f"{converter.__module__}.{converter.__name__}"
 
 
+@pytest.mark.long
 def test_the_history_is_an_asset_of_its_own() -> None:
     """It is called after its account as well, and refuses what cannot be part of a URI."""
     asset = puretalk_history_asset("eu:sales")

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_puretalk.cycle_collector import collector_spared
 
 
+@pytest.mark.long
 def test_what_was_put_out_of_sight_is_brought_back_also_after_an_error() -> None:
     """A task that takes a snapshot leaves the collector as it found it."""
     if gc.get_freeze_count():

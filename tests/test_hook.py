@@ -70,6 +70,7 @@ def test_a_page(hook: PuretalkHook, sandbox: Sandbox) -> None:
     assert [request.query for request in sandbox.requests] == [{"page": "2", "limit": "20"}]
 
 
+@pytest.mark.long
 def test_the_page_size_of_the_connection(sandbox: Sandbox, connection: Define) -> None:
     """Is the limit where none is given."""
     connection(host=sandbox.base_url, password=sandbox.api_key, extra={"page_size": 7})

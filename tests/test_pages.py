@@ -87,6 +87,7 @@ def two_days(sandbox: Any, context: dict[str, Any], tmp_path: Path) -> tuple[Pat
     return tmp_path, switched
 
 
+@pytest.mark.long
 def test_recipes_do_what_they_say(sandbox: Any, two_days: tuple[Path, str]) -> None:
     """They find the one that no longer records, the fleet of a date, and who recorded in a time."""
     destination, switched = two_days
@@ -97,6 +98,7 @@ def test_recipes_do_what_they_say(sandbox: Any, two_days: tuple[Path, str]) -> N
     assert names["recorded_in_october"](str(destination), account) == set()
 
 
+@pytest.mark.long
 def test_functions_of_other_pages_do_what_they_say(sandbox: Any, two_days: tuple[Path, str]) -> None:
     """The names of those who record come from the account, the newest records from the storage."""
     destination, _ = two_days

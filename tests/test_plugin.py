@@ -115,6 +115,7 @@ def test_loading_it_imports_nothing_heavy_and_logs_nothing(loaded: Any, is_set: 
     assert "puretalk" not in output.lower()
 
 
+@pytest.mark.long
 def test_without_a_setting_there_is_nothing(loaded: Any) -> None:
     """Off until the destinations are named that may be shown."""
     (known,), _, _ = loaded(False)
@@ -122,6 +123,7 @@ def test_without_a_setting_there_is_nothing(loaded: Any) -> None:
     assert not known.get("fastapi_apps")
 
 
+@pytest.mark.long
 def test_airflow_without_pages_gets_none(loaded: Any) -> None:
     """Whatever is set; one that takes pages gets the tab of task instances."""
     (known,), _, _ = loaded(True)

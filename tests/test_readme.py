@@ -54,6 +54,7 @@ def test_the_library_reads_what_the_operator_wrote(
     assert json.loads(blocks("json")[0]).keys() == result.keys()
 
 
+@pytest.mark.long
 def test_a_comparison_returns_what_is_shown(sandbox: Any, context: dict[str, Any], tmp_path: Path) -> None:
     """The README's result of a comparison has the keys, and the counts, that the operator returns."""
     for name in ("a", "b"):

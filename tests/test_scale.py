@@ -33,6 +33,7 @@ def test_a_reading_takes_as_many_requests(
         assert box.request_count == scale.requests(assistants, rows_per_page)
 
 
+@pytest.mark.long
 def test_a_snapshot_takes_as_many_bytes(connection: Any, context: Any, tmp_path: Path) -> None:
     """As many as were measured, to a tenth: here nothing was edited yet, and compressors differ from release to release."""
     assistants = scale.MEASURED_ASSISTANTS

@@ -105,6 +105,7 @@ def use(folder: Path, whole: bool) -> None:
         opened.log("007")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("whole", [True, False])
 def test_history_has_the_same_limits(folded: Path, whole: bool) -> None:
     """Where it is enough, what comes is the same."""

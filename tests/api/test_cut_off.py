@@ -165,6 +165,7 @@ def full() -> Iterator[tuple[str, int]]:
         yield listener.getsockname()
 
 
+@pytest.mark.long
 def test_connecting_is_cut_off(make_client: Callable[..., Any], full: tuple[str, int]) -> None:
     """A connection that is not there yet can be given up as well."""
     cancelled = threading.Event()

@@ -275,6 +275,7 @@ def test_a_failing_server_is_asked_again(server: WireServer, status: int) -> Non
     assert caught.value.status_code == status
 
 
+@pytest.mark.long
 def test_a_burst_of_different_faults_is_sat_out(server: WireServer) -> None:
     """Several faults in a row, on several pages, still end in the whole fleet."""
     fine = usual
@@ -305,6 +306,7 @@ def test_a_certificate_nobody_trusts(tmp_path: Path) -> None:
         assert server.requests == []
 
 
+@pytest.mark.long
 def test_a_certificate_of_our_own(tmp_path: Path) -> None:
     """With its CA bundle in `verify`, a server with a private certificate is read."""
     with serving(usual, tls=_self_signed(tmp_path)) as server:
@@ -329,6 +331,7 @@ def test_tls_with_somebody_who_speaks_none() -> None:
         client.get_page(1, 1)
 
 
+@pytest.mark.long
 def test_a_tls_handshake_that_drips() -> None:
     """A server that sends its part of the handshake byte by byte is given up in bounded time."""
     listener = socket.create_server(("127.0.0.1", 0))

@@ -185,6 +185,7 @@ def test_who_waits_for_a_turn_can_be_told_to_stop(hung: Hung) -> None:
     assert len(hung.server.requests) == 1
 
 
+@pytest.mark.long
 def test_who_waits_for_a_turn_waits_no_longer_than_the_deadline(hung: Hung) -> None:
     """A reading's ceiling holds while others use up what the connection allows."""
     with pytest.raises(e.PuretalkInconsistentScanError, match="given up"):

@@ -139,6 +139,7 @@ def test_who_resolves_the_name(
     assert messages[-2] == asked_for
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ends", [{"max_seconds": 0.3}, {"cancelled": threading.Event()}])
 @pytest.mark.parametrize("said", [(b"",), (WELCOME[:1],), (WELCOME, CONNECTED[:3])])
 def test_shaking_hands_is_cut_off(

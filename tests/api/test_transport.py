@@ -110,6 +110,7 @@ def test_a_silence_in_the_middle_of_a_body(
     assert "`timeout`" in str(error)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", ["head", "body"])
 def test_an_answer_that_comes_in_drips(
     serve: Callable[..., Any], make_client: Callable[..., Any], answers: Any, done: threading.Event, part: str

@@ -24,6 +24,7 @@ def probed(assistants: int = 250, **rules: Any) -> Report:
         return probe(settings(box.base_url))
 
 
+@pytest.mark.long
 def test_an_ordinary_api() -> None:
     """Default page size, shapes, statuses and the form of `next` are found out; nothing is remarkable."""
     facts = (report := probed()).to_dict()
@@ -95,6 +96,7 @@ def test_the_connections_pace_is_kept() -> None:
     assert report.stopped is None
 
 
+@pytest.mark.long
 def test_an_order_that_changes_is_found() -> None:
     report = probed(faults=["shuffle:times=always"])
     assert report.facts["order"]["same_order_twice"] is False

@@ -24,6 +24,7 @@ def of_records(run: Any, connection: Callable[..., str]) -> Callable[..., Any]:
     return list_them
 
 
+@pytest.mark.long
 def test_people_get_a_table(run: Any, sandbox: Any) -> None:
     """A line for each assistant, in order of their ids, and on stderr how the reading was proven."""
     ended = run("assistants", "list")
@@ -33,6 +34,7 @@ def test_people_get_a_table(run: Any, sandbox: Any) -> None:
     assert ended.err == "250 assistants, read as verified (one_page).\n"
 
 
+@pytest.mark.long
 def test_machines_get_whole_records(run: Any, sandbox: Any) -> None:
     """With --json stdout is one array of the records as the API sent them, and stderr is silent."""
     ended = run("assistants", "list", "--json")
@@ -40,6 +42,7 @@ def test_machines_get_whole_records(run: Any, sandbox: Any) -> None:
     assert ended.document == sorted(sandbox.fleet, key=lambda record: str(record["assistant_id"]))
 
 
+@pytest.mark.long
 def test_fields_are_chosen(run: Any, sandbox: Any) -> None:
     """--fields keeps those, under the names given, in the order given."""
     assert run("assistants", "list", "--fields", "model, voice.language").out.split()[:2] == ["model", "voice.language"]
@@ -113,6 +116,7 @@ def test_what_the_api_sends_cannot_steer_the_terminal(of_records: Any) -> None:
     assert not {"\x1b", "\x07", "\x9b", "\r"} & set(table.out + document.out)
 
 
+@pytest.mark.long
 def test_a_field_is_redacted_before_it_is_filtered_or_shown(run: Any, sandbox: Any) -> None:
     """--redact and --redact-personal act on what the API sends; --redact of a field wins over the ready-made policy."""
     phone = next(record["phone_number"] for record in sandbox.fleet if record["phone_number"])
@@ -134,6 +138,7 @@ def test_hashing_needs_a_key(run: Any, sandbox: Any, connection: Callable[..., s
     assert {len(name) for name in names} == {64}
 
 
+@pytest.mark.long
 def test_an_incomplete_reading_says_so(run: Any, sandbox: Any) -> None:
     """best_effort never fails for it, but nobody can overlook it."""
     sandbox.rules.max_limit = 20

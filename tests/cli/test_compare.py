@@ -14,6 +14,7 @@ from airflow_provider_puretalk import snapshots
 Take = Callable[..., str]
 
 
+@pytest.mark.long
 def test_nothing_changed_is_zero(run: Any, take: Take) -> None:
     ended = run("snapshots", "compare", take("1"), take("2"))
     assert (ended.code, ended.err) == (0, "")
@@ -34,6 +35,7 @@ def changed(take: Take, sandbox: Any) -> tuple[str, str]:
     return before, take("2")
 
 
+@pytest.mark.long
 def test_people_get_a_line_for_each_change(run: Any, changed: tuple[str, str]) -> None:
     """The summary first; what is alike on many stands once; long values are shown by their length, none can do harm."""
     ended = run("snapshots", "compare", *changed)
@@ -46,6 +48,7 @@ def test_people_get_a_line_for_each_change(run: Any, changed: tuple[str, str]) -
     assert r"hammer\x1b[2J" in ended.out
 
 
+@pytest.mark.long
 def test_machines_get_ids_and_field_names(run: Any, changed: tuple[str, str]) -> None:
     """The document is what the compare operator returns, without paths and contents."""
     ended = run("snapshots", "compare", *changed, "--json")
@@ -55,6 +58,7 @@ def test_machines_get_ids_and_field_names(run: Any, changed: tuple[str, str]) ->
     assert "hammer" not in ended.out
 
 
+@pytest.mark.long
 def test_the_newest_two_of_a_destination(run: Any, destination: Path, changed: tuple[str, str]) -> None:
     """--destination finds them; the only account there is need not be named."""
     expected = run("snapshots", "compare", *changed).out
@@ -70,6 +74,7 @@ def test_the_first_snapshot_is_a_baseline(run: Any, destination: Path, take: Tak
     assert "baseline" in ended.out
 
 
+@pytest.mark.long
 def test_fields_can_be_ignored(run: Any, take: Take, sandbox: Any) -> None:
     before = take("1")
     sandbox.fleet.change(sandbox.fleet.ids()[0], {"name": "Renamed"})
@@ -80,6 +85,7 @@ def test_fields_can_be_ignored(run: Any, take: Take, sandbox: Any) -> None:
     assert "1 only touched" in ended.out
 
 
+@pytest.mark.long
 def test_requested_files_are_written(run: Any, changed: tuple[str, str], tmp_path: Path) -> None:
     """--report is the page for people, --changes the lines for machines; nothing is written beside the snapshots."""
     report, changes = tmp_path / "report.html", tmp_path / "changes.jsonl"
@@ -119,6 +125,7 @@ def test_wrong_arguments_are_a_sentence(run: Any, arguments: list[str], reason: 
     assert reason in ended.err
 
 
+@pytest.mark.long
 def test_an_account_must_be_named_where_it_is_not_clear(
     run: Any, destination: Path, take: Take, connection: Any, sandbox: Any
 ) -> None:
@@ -140,6 +147,7 @@ def test_a_torn_snapshot_is_an_error_and_no_change(run: Any, changed: tuple[str,
     assert "torn or damaged" in ended.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("option", ["--changes", "--report"])
 def test_no_file_of_a_snapshot_is_overwritten(run: Any, changed: tuple[str, str], option: str, tmp_path: Path) -> None:
     """Neither its manifest nor its data, whatever leads there; both snapshots still are what they were."""
@@ -153,6 +161,7 @@ def test_no_file_of_a_snapshot_is_overwritten(run: Any, changed: tuple[str, str]
     assert [snapshots.verify(path).count for path in changed] == [250, 250]
 
 
+@pytest.mark.long
 def test_changes_and_report_are_two_files(run: Any, changed: tuple[str, str], tmp_path: Path) -> None:
     """One would take the other's place, without a word."""
     ended = run("snapshots", "compare", *changed, "--changes", tmp_path / "x", "--report", tmp_path / "y" / ".." / "x")
@@ -161,6 +170,7 @@ def test_changes_and_report_are_two_files(run: Any, changed: tuple[str, str], tm
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("option", ["--report", "--changes"])
 @pytest.mark.parametrize(
     ("path", "reason"),

@@ -19,6 +19,7 @@ def number(run: Any) -> Callable[..., int]:
     return lambda *options: len(run("assistants", "list", "--json", *options).document)
 
 
+@pytest.mark.long
 def test_variables_stand_in_where_no_connection_is_named(
     sandbox: Any, number: Any, connection: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def fleet(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_update_says_what_it_folded(run: Any, fleet: Path) -> None:
     """Folding twice changes nothing; for machines it is what the operator returns."""
     take(fleet, 3, [record("a-1")])
@@ -83,6 +84,7 @@ def test_log_is_coloured_on_a_terminal(fleet: Path, seen: Seen) -> None:
     assert r"\x1b[31mred" in output
 
 
+@pytest.mark.long
 def test_show_is_the_state_of_a_day(run: Any, fleet: Path) -> None:
     """Of one assistant or of the fleet, with what it stands for on stderr; an absence is said."""
     ended = run("history", "show", fleet, "a-1", "--at", "2026-10-01")
@@ -153,6 +155,7 @@ def test_verify_proves_pruned_days_and_finds_a_flipped_byte(run: Any, fleet: Pat
     assert file.name in ended.err
 
 
+@pytest.mark.long
 def test_forget_needs_a_yes(run: Any, fleet: Path) -> None:
     """Without it nothing is touched; with it, the assistant and the field are in no file any more."""
     before = {path: path.read_bytes() for path in fleet.rglob("history/*")}
@@ -181,6 +184,7 @@ def test_forget_refuses_a_typo(run: Any, fleet: Path, arguments: list[str], reas
     assert reason in ended.err
 
 
+@pytest.mark.long
 def test_several_assistants_are_listed(run: Any, fleet: Path) -> None:
     take(fleet, 3, [record("a-1"), record("a-2")])
     history.update(fleet, ACCOUNT)

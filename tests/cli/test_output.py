@@ -95,6 +95,7 @@ def test_a_header_cannot_steer_a_terminal() -> None:
     assert paper.raw.decode().splitlines()[0] == r"\x1b[31mred\u202e\ufeff  two\nlines"
 
 
+@pytest.mark.long
 def test_columns_stay_under_each_other_in_long_tables() -> None:
     """A table is laid out in batches, none of which is narrower than those before; the header comes once."""
     paper = Paper(as_json=False)

@@ -17,6 +17,7 @@ def three(take: Take) -> list[Path]:
     return [Path(take(f"2026112{day}T000000Z")) for day in (0, 1, 2)]
 
 
+@pytest.mark.long
 def test_without_yes_nothing_is_removed(run: Any, destination: Path, three: list[Path]) -> None:
     """It lists what would be removed and why the rest stays."""
     ended = run("snapshots", "prune", destination, "--keep-daily", "1")
@@ -26,6 +27,7 @@ def test_without_yes_nothing_is_removed(run: Any, destination: Path, three: list
     assert all(path.exists() for path in three)
 
 
+@pytest.mark.long
 def test_with_yes_it_removes(run: Any, destination: Path, three: list[Path]) -> None:
     """The newest stays, and one that is kept by name; the document says what went."""
     ended = run("snapshots", "prune", destination, "--keep-daily", "1", "--keep", "20261120T000000Z", "--yes", "--json")
@@ -34,6 +36,7 @@ def test_with_yes_it_removes(run: Any, destination: Path, three: list[Path]) -> 
     assert [path.exists() for path in three] == [True, False, True]
 
 
+@pytest.mark.long
 def test_keeping_nothing_is_refused(run: Any, destination: Path, three: list[Path]) -> None:
     ended = run("snapshots", "prune", destination, "--yes")
     assert (ended.code, ended.out) == (1, "")
@@ -41,6 +44,7 @@ def test_keeping_nothing_is_refused(run: Any, destination: Path, three: list[Pat
     assert all(path.exists() for path in three)
 
 
+@pytest.mark.long
 def test_what_is_not_understood_is_skipped_and_listed(run: Any, destination: Path, three: list[Path]) -> None:
     three[0].write_text("{")
     ended = run("snapshots", "prune", destination, "--keep-daily", "1", "--yes")

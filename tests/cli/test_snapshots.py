@@ -27,6 +27,7 @@ def test_a_snapshot_is_taken(run: Any, sandbox: Any, destination: Path) -> None:
     assert snapshots.verify(path).count == 250
 
 
+@pytest.mark.long
 def test_the_second_one_says_whether_anything_changed(run: Any, sandbox: Any, destination: Path, take: Take) -> None:
     """A snapshot that was taken is a success, changed or not: `compare` is what ends with 2."""
     take("1")
@@ -95,6 +96,7 @@ def test_strict_fails_where_a_record_breaks_the_schema(run: Any, sandbox: Any, d
     assert "The documented schema is broken at /voice_speed in 1 record" in tolerant.err
 
 
+@pytest.mark.long
 def test_a_relative_destination_is_below_the_current_folder(
     run: Any, sandbox: Any, destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +191,7 @@ def test_verify_ends_with_one_where_something_differs(run: Any, take: Take) -> N
     assert [(one["manifest_path"], one["verified"]) for one in document] == [(path, False)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [

@@ -165,6 +165,7 @@ def test_every_option_with_a_text_refuses_an_empty_one():
                 assert action.type is not None, f"{name}: {action.dest}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words",
     [["{a}", "--json", "{b}"], ["--json", "{a}", "{b}"], ["{a}", "{b}", "--json"], ["{a}", "-v", "{b}", "--json"]],

@@ -71,6 +71,7 @@ def test_the_last_digits_are_no_number(number: str, shown: str) -> None:
     assert last_digits(number) == shown
 
 
+@pytest.mark.long
 def test_what_is_returned_is_bounded_and_the_numbers_are_exact() -> None:
     """The numbers that most accounts have come first."""
     everywhere = {f"a{place:03}": ["+49301234567"] * 2 for place in range(150)}

@@ -39,6 +39,7 @@ def hostile(agency: Agency) -> Agency:
     return agency
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", [False, True])
 def test_markup_is_shown(hostile: Agency, names: bool) -> None:
     """Nothing is loaded, nothing runs, nothing is hidden; links lead to files beside the page."""
@@ -68,6 +69,7 @@ def test_it_fits_every_window_and_runs_nothing(hostile: Agency, tmp_path: Path) 
         assert title.startswith("agency: 34 accounts")
 
 
+@pytest.mark.long
 def test_every_label_leads_somewhere(hostile: Agency) -> None:
     """No id comes twice, and each place in the page that is linked to is there."""
     page = hostile.page()

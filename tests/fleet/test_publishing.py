@@ -111,6 +111,7 @@ def test_a_rerun_that_fails_leaves_the_earlier_report(guarded: Any, ending: str)
     assert storage.names(f"{FOLDER}/{RUN}") == sorted(["fleet.html", again.table.rpartition("/")[2]])
 
 
+@pytest.mark.long
 def test_a_late_twin_tears_no_report(guarded: Any, s3_bucket: str) -> None:
     """Where one removed the table meanwhile, as what its own report replaced, the table is put again."""
     agency, policy = guarded

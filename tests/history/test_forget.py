@@ -46,6 +46,7 @@ def names(fleet: Fleet) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_a_forgotten_assistant_is_in_no_file(fleet: Fleet, names: list[str]) -> None:
     """Nothing of it is left, the files that held it are gone, and the readings that did say that they cannot be proven."""
     before = fleet.files()
@@ -58,6 +59,7 @@ def test_a_forgotten_assistant_is_in_no_file(fleet: Fleet, names: list[str]) -> 
     assert (found.proven, found.not_provable) == ((names[0], names[2]), ((names[1], "forgotten"),))
 
 
+@pytest.mark.long
 def test_forgotten_fields_are_in_no_file(fleet: Fleet, names: list[str]) -> None:
     """A field goes from every version, with versions that differed in nothing else; others of its object stay."""
     assert SECRET in text_of(fleet)

@@ -231,6 +231,7 @@ class TestAt:
         days = ([record("a")], [record("a"), record("b")], [record("a", name="New"), record("b")])
         return folded(*days, timezone="Europe/Berlin")
 
+    @pytest.mark.long
     def test_the_records_come_back_as_they_were_read(self, tmp_path: Path, found: History) -> None:
         """Of each snapshot, by its name, also with the `updated_at` of that day."""
         take(tmp_path, 3, [record("a", name="New", updated_at="2026-10-03T09:00:00Z"), record("b")])
@@ -504,6 +505,7 @@ class TestForgetting:
         ] * 2
         assert [name for name, _ in again.verify().not_provable] == [name_of(0), name_of(1)]
 
+    @pytest.mark.long
     def test_what_was_forgotten_and_then_dropped_is_refused(self, folded: Folded, tmp_path: Path) -> None:
         """Once versions are no longer kept, nothing is made up of what is left, whatever was forgotten before."""
         found = folded(*([record("a", prompt=f"Version {day}.", tools=[1])] for day in range(6)))

@@ -62,6 +62,7 @@ def test_after_an_update_all_of_it_goes(days: Path) -> None:
     assert len(history.open(days, ACCOUNT).verify().proven) == 5
 
 
+@pytest.mark.long
 def test_what_was_forgotten_is_not_rebuilt(days: Path) -> None:
     """The snapshot is the only place left that holds it: whether that should go, a person decides."""
     history.forget(days, ACCOUNT, fields=["prompt"])
@@ -90,6 +91,7 @@ def test_a_damaged_history_keeps_everything(days: Path) -> None:
     assert names(days) == before
 
 
+@pytest.mark.long
 def test_on_the_command_line(days: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from airflow_provider_puretalk.cli.main import main
 

@@ -37,6 +37,7 @@ def found(days: Path) -> dict[tuple[str, str], Standing]:
         return dict(standings(comparison, newer))
 
 
+@pytest.mark.long
 def test_a_value_stands_since_the_reading_that_first_shows_it(days: Path) -> None:
     """Whatever else was edited meanwhile; a return begins anew, and what was there first may have stood longer."""
     assert found(days) == {

@@ -239,6 +239,7 @@ def test_two_updates_at_once_lose_nothing(stepping: SteppingFileSystem, other: s
         assert prepared.proven() in (tuple(expected), tuple(prepared.names))
 
 
+@pytest.mark.long
 def test_a_reader_meanwhile_reads_one_history(stepping: SteppingFileSystem) -> None:
     """Whenever an update commits while it is read, a reader gets the old history or the new one, never parts of both."""
     prepared = Prepared(stepping)

@@ -127,6 +127,7 @@ def test_proofs_outlive_the_snapshots(fleet: Fleet) -> None:
     assert verified(fleet) == names
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", [*itertools.permutations(range(4))][::5], ids=str)
 def test_any_order_of_arrival_gives_the_same_bytes(fleet: Fleet, tmp_path: Path, order: tuple[int, ...]) -> None:
     """Snapshots that come late, or each alone, or some twice, make the files that all at once make."""
@@ -192,6 +193,7 @@ def test_an_incomplete_snapshot_closes_nothing(fleet: Fleet) -> None:
     assert fleet.files() == before
 
 
+@pytest.mark.long
 def test_a_complete_day_that_is_rerun_as_incomplete_is_taken_out(fleet: Fleet, tmp_path: Path) -> None:
     """What was folded of it goes, as if it had been incomplete from the beginning."""
     other = Fleet(tmp_path / "other")
@@ -207,6 +209,7 @@ def test_a_complete_day_that_is_rerun_as_incomplete_is_taken_out(fleet: Fleet, t
     assert other.files() == fleet.files()
 
 
+@pytest.mark.long
 def test_a_retracted_snapshot_stays_out_until_it_is_another(fleet: Fleet) -> None:
     """It goes, and is not folded again, until a rerun of that name has other records."""
     names = days(fleet)
@@ -323,6 +326,7 @@ def test_a_torn_snapshot_is_skipped_until_it_is_whole(fleet: Fleet) -> None:
     assert verified(fleet) == names
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["missing", "torn", "flipped"])
 @pytest.mark.parametrize("kind", ["current", "closed"])
 def test_a_damaged_file_is_named_and_rebuilt(fleet: Fleet, kind: str, damage: str) -> None:

@@ -141,6 +141,7 @@ def test_by_default_the_newest_complete_snapshot_meets_the_complete_one_before(
     assert (result["snapshot"], result["baseline"]) == ("c", "a")
 
 
+@pytest.mark.long
 def test_snapshots_can_be_named(folder: Folder, keep: Any, context: Any) -> None:
     for name in "abcd":
         keep(name, fleet(1, model=name))
@@ -204,6 +205,7 @@ def test_more_removed_than_allowed_fails_once_all_is_written(
     assert written(folder, "b", "report")
 
 
+@pytest.mark.long
 def test_a_share_is_taken_at_its_word(folder: Folder, keep: Any, context: Any) -> None:
     """64.6 % of 500 are 323, though not in binary fractions; the limit itself still passes."""
     keep("a", fleet(500))

@@ -56,6 +56,7 @@ def pair(place: Place, context: Context, **arguments: Any) -> tuple[str | None, 
     return result["baseline"], result["snapshot"]
 
 
+@pytest.mark.long
 def test_runs_that_compare_late_compare_their_own(folder: Folder, take: Take) -> None:
     """Four snapshots first, then their four comparisons: every change is reported, once."""
     for name in HOURS:
@@ -64,6 +65,7 @@ def test_runs_that_compare_late_compare_their_own(folder: Folder, take: Take) ->
     assert found == list(zip([None, *HOURS[:-1]], HOURS, strict=True))
 
 
+@pytest.mark.long
 def test_a_cleared_comparison_takes_its_own_again(folder: Folder, take: Take) -> None:
     """Weeks later it still compares its own day, and with the baseline that it is given."""
     for name in HOURS:
@@ -116,6 +118,7 @@ def test_a_run_that_a_snapshot_started_compares_that_one(kind: str, request: pyt
         assert pair(place, in_run("asset", results[2]), destination=named, storage_conn_id=None) == (HOURS[1], HOURS[2])
 
 
+@pytest.mark.long
 def test_a_run_that_several_snapshots_started_reports_all_their_changes(folder: Folder, take: Take) -> None:
     """Airflow starts one run for all events that waited: it compares the last with the one before the first."""
     results = [take(name) for name in HOURS]
@@ -135,6 +138,7 @@ def test_airflow_2_names_the_events_otherwise(folder: Folder, take: Take) -> Non
     assert pair(folder, context) == (HOURS[0], HOURS[1])
 
 
+@pytest.mark.long
 def test_events_that_name_no_snapshot_of_this_place_mean_nothing(folder: Folder, take: Take, tmp_path: Any) -> None:
     """A watcher's event, another account's, another destination's, and what people report by hand."""
     results = [take(name) for name in HOURS]
@@ -153,6 +157,7 @@ def test_events_that_name_no_snapshot_of_this_place_mean_nothing(folder: Folder,
     assert pair(folder, in_run("asset", *extras)) == (HOURS[2], HOURS[3])
 
 
+@pytest.mark.long
 def test_what_started_the_run_and_is_gone_is_not_replaced_by_another(folder: Folder, take: Take) -> None:
     """It does not fall back to the newest pair: the error names what is missing."""
     gone = take(HOURS[0])

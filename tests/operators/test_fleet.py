@@ -78,6 +78,7 @@ def of_failed(summary: dict[str, Any]) -> dict[str, str]:
     return {one["puretalk_conn_id"]: one["error"] for one in summary["failed"]}
 
 
+@pytest.mark.long
 def test_results_are_matched_by_the_account_that_they_name(report: Any, taken: Any) -> None:
     """Not by their order, in which those of failed instances are missing."""
     (south, of_south), (north, of_north) = taken("south"), taken("north")

@@ -33,6 +33,7 @@ def api(sandbox: Sandbox) -> list[tuple[str, str]]:
     return [(f"http://{urlsplit(sandbox.base_url).netloc}", "/api/ai-assistants")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["path", "file", "s3"])
 def test_snapshot(kind: str, request: pytest.FixtureRequest, sandbox: Sandbox, context: Any) -> None:
     """A snapshot is its folder, called as OpenLineage calls it on every storage; a connection changes no name."""

@@ -104,6 +104,7 @@ def test_local_names_mean_nothing_else(folder: Folder, sandbox: Sandbox, context
     assert len(snapshots.list_snapshots(f"{folder.root}/{name}")) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["a%20b", "x ", "a;b=c&d", "ünï"])
 def test_keys_are_what_was_named(request: pytest.FixtureRequest, sandbox: Sandbox, context: Any, name: str) -> None:
     """In a bucket the key is the text that was given, letter by letter."""
@@ -115,6 +116,7 @@ def test_keys_are_what_was_named(request: pytest.FixtureRequest, sandbox: Sandbo
     assert snapshots.verify(result["manifest_path"]).count == 250
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("conn_id", ["team/aws", "team:aws", "a#b", "a\\b", "a!(b)", "aws.eu-1"])
 def test_ids_of_connections(
     request: pytest.FixtureRequest, sandbox: Sandbox, context: Any, monkeypatch: pytest.MonkeyPatch, conn_id: str
@@ -242,6 +244,7 @@ def test_names_that_are_too_long(request: pytest.FixtureRequest, sandbox: Sandbo
     assert sandbox.request_count == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fits", [True, False])
 def test_the_longest_names_that_fit(request: pytest.FixtureRequest, sandbox: Sandbox, context: Any, fits: bool) -> None:
     """Where a snapshot may be taken its comparisons can be stored, too; letters of several bytes count as these."""

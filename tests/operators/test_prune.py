@@ -109,6 +109,7 @@ def test_in_a_dag_with_templates(kept: Folder) -> None:
     assert names(kept) == [NAMES[0], NAMES[2]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -147,6 +147,7 @@ def test_a_list_holds_nothing_of_it(
     assert b"hush" not in leftovers()
 
 
+@pytest.mark.long
 def test_both_formats_say_the_same(account: Sandbox, folder: Folder, context: Any) -> None:
     """Stars in a column of numbers survive Parquet: both forms hold the same records, and prove themselves."""
     results = [folder.take(context, file_format=form, partition=form, redact=POLICY) for form in ("jsonl", "parquet")]
@@ -193,6 +194,7 @@ def test_an_empty_fleet_is_no_reason_to_warn(
     assert "`redact`" not in spoken()
 
 
+@pytest.mark.long
 def test_what_was_taken_out_breaks_no_documentation(account: Sandbox, folder: Folder, context: Any) -> None:
     """Neither the value that came nor what stands there now counts as a violation; a dropped field is an absent one."""
     plain = snapshots.read_manifest(folder.take(context, partition="1")["manifest_path"]).schema_report
@@ -222,6 +224,7 @@ def test_strict_checks_what_is_left(account: Sandbox, folder: Folder, context: A
     assert "hush" not in spoken()
 
 
+@pytest.mark.long
 def test_filters_see_what_is_left(account: Sandbox, context: Any) -> None:
     """Filters come after redaction: nobody finds an owner by a name that was taken out."""
     by_name = {"user.name": secret(3, "name")}
@@ -246,6 +249,7 @@ def test_unchanged_only_under_the_same_policy_and_key(
     assert folder.take(context, partition="6", redact=policies[0])["unchanged"] is False
 
 
+@pytest.mark.long
 def test_names_in_no_record_do_not_make_a_difference(folder: Folder, context: Any, account: Sandbox) -> None:
     """The same content under the same policy is unchanged, although a field was there in between and is gone again."""
     policy = {"nickname": "drop"}
@@ -257,6 +261,7 @@ def test_names_in_no_record_do_not_make_a_difference(folder: Folder, context: An
     assert [redaction.unmatched for redaction in redactions] == [["nickname"], []]
 
 
+@pytest.mark.long
 def test_the_same_policy_gives_the_same_bytes(account: Sandbox, folder: Folder, context: Any) -> None:
     """However the policy is written down and whatever is read first, the same fleet gives the same file."""
     one = folder.take(context, partition="1", redact=POLICY)
@@ -264,6 +269,7 @@ def test_the_same_policy_gives_the_same_bytes(account: Sandbox, folder: Folder, 
     assert [Path(file).name for file in one["files"]] == [Path(file).name for file in other["files"]]
 
 
+@pytest.mark.long
 def test_policies_may_be_templates(account: Sandbox, context: Any) -> None:
     """Treatments are rendered, and with native rendering so is a whole policy."""
     arguments: dict[str, Any] = {"task_id": "task", "fields": ["user.name"]}

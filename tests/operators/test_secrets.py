@@ -69,6 +69,7 @@ def test_errors_hold_no_key(
     assert_secret(spoken())
 
 
+@pytest.mark.long
 def test_storage_secrets_stay_in_their_connection(
     account: Sandbox, context: Any, request: pytest.FixtureRequest, spoken: Callable[[], str]
 ) -> None:

@@ -48,6 +48,7 @@ def partition_keys(run_id: str) -> list[str | None]:
         return [row.partition_key for row in session.query(AssetEvent).filter(AssetEvent.source_run_id == run_id)]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not HAS_PARTITIONS, reason="Airflow before 3.3 has no such keys")
 @pytest.mark.parametrize(("requested", "found"), [(False, None), (True, "p1")])
 def test_the_event_has_the_snapshots_name_where_requested(

@@ -27,6 +27,7 @@ def take(folder: Folder, sandbox: Sandbox, context: Any, name: str, one: dict[st
     return folder.take(context, partition=name, **arguments)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", [{}, {"file_format": "parquet"}])
 def test_what_is_ignored_leaves_a_snapshot_unchanged(
     folder: Folder, sandbox: Sandbox, context: Any, form: dict[str, Any]
@@ -45,6 +46,7 @@ def test_what_is_ignored_leaves_a_snapshot_unchanged(
     )
 
 
+@pytest.mark.long
 def test_without_other_names_the_content_hash_decides(folder: Folder, sandbox: Sandbox, context: Any) -> None:
     """So it does with a snapshot that was taken before these names were ignored; none of it alters its manifest."""
     first = take(folder, sandbox, context, "1", record())
@@ -82,6 +84,7 @@ def test_what_a_redaction_may_have_taken_out_is_no_typo(
     assert ("names `extra.x`" in spoken()) is warns
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", ["updated_at", [""], [7], 7])
 def test_wrong_names_are_refused_before_the_first_request(
     folder: Folder, sandbox: Sandbox, context: Any, names: Any

@@ -152,6 +152,7 @@ def test_bucket_that_can_be_none(sandbox: Sandbox, folder: Folder, s3_bucket: st
     assert sandbox.request_count == 0
 
 
+@pytest.mark.long
 def test_bucket_that_may_not_be_read(
     sandbox: Sandbox, folder: Folder, s3_bucket: str, guarded: Any, context: Any
 ) -> None:

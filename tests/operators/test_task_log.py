@@ -41,6 +41,7 @@ def test_short_writing_is_quiet(sandbox: Sandbox, folder: Folder, context: Any, 
     assert "rows/s" not in spoken()
 
 
+@pytest.mark.long
 def test_snapshot_says_what_came_of_it(sandbox: Sandbox, folder: Folder, context: Any, spoken: Spoken) -> None:
     """The last line holds count, completeness, whether something changed, and where it lies."""
     path = folder.take(context, partition="1")["manifest_path"]

@@ -29,6 +29,7 @@ def test_covers_follows_the_rule(pattern: tuple[str, ...], path: tuple[str | int
     assert covers([pattern], path) is expected
 
 
+@pytest.mark.long
 @given(st.lists(PATTERNS, max_size=3), PATHS)
 def test_one_of_several_suffices(patterns: list[tuple[str, ...]], path: tuple[str | int, ...]) -> None:
     """Several names cover what each of them covers."""

@@ -29,6 +29,7 @@ def fetch(accounts: Accounts, key: str | None) -> requests.Response:
     return requests.get(f"{accounts.base_url}/ai-assistants", headers=headers, timeout=10)
 
 
+@pytest.mark.long
 def test_a_key_opens_its_own_account(accounts: Accounts) -> None:
     """The list is that of the account alone, and so are the requests counted."""
     for number, size in enumerate(SIZES):
@@ -54,6 +55,7 @@ def test_a_key_may_be_changed(accounts: Accounts) -> None:
     assert fetch(accounts, "key-1").status_code == 401
 
 
+@pytest.mark.long
 def test_faults_of_an_account_are_its_own(accounts: Accounts) -> None:
     """What goes wrong in one account goes well in the others."""
     accounts.sandboxes[0].faults.add("503")

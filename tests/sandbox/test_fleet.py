@@ -93,6 +93,7 @@ def test_ids_are_unique_and_random():
     assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", i) for i in ids)
 
 
+@pytest.mark.long
 def test_timestamps_are_written_as_drf_writes_them_and_rise():
     """Microseconds unless there are none, and Z; in order of creation; nothing was changed before it was made."""
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", row["created_at"]) for row in FLEET)

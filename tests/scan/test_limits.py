@@ -219,6 +219,7 @@ def test_one_walk_is_enough_where_one_walk_proves(reading: Read) -> None:
         assert (found.method, found.walks) == ("one_page", 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", [1, 2])
 @pytest.mark.parametrize("consistency", ["verified", "checked", "best_effort"])
 def test_max_seconds_ends_a_reading_that_hangs(reading: Read, page: int, consistency: str) -> None:

@@ -217,6 +217,7 @@ def test_the_same_bytes_are_not_decoded_again(assistants: int) -> None:
         assert first == 2 or assistants > 20
 
 
+@pytest.mark.long
 def test_an_edit_is_found_and_the_poll_after_it_is_cheap_again() -> None:
     """One record that is edited makes one reading decode anew; what it finds is the new baseline."""
     memory = PageMemory()
@@ -228,6 +229,7 @@ def test_an_edit_is_found_and_the_poll_after_it_is_cheap_again() -> None:
         assert read(sandbox, memory) == (True, False, after)
 
 
+@pytest.mark.long
 def test_an_edit_that_was_undone_is_no_change() -> None:
     """What counts is the last reading, not an earlier one."""
     memory = PageMemory()
@@ -240,6 +242,7 @@ def test_an_edit_that_was_undone_is_no_change() -> None:
         assert read(sandbox, memory) == (False, True, before)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     [
@@ -301,6 +304,7 @@ def test_where_one_page_has_changed_all_are_read(place: int) -> None:
         assert (unchanged, len(after), len({*after} - {*before})) == (False, 90, 1)
 
 
+@pytest.mark.long
 def test_a_change_between_two_walks_of_pages_that_were_not_sent_is_read() -> None:
     """However late the page changes, what is found is the list as it is."""
     memory = PageMemory()
@@ -343,6 +347,7 @@ def test_a_reading_whose_result_was_not_used_to_the_end_is_not_remembered() -> N
         assert read(sandbox, memory)[:2] == (True, False)
 
 
+@pytest.mark.long
 def test_what_is_redacted_is_redacted_where_a_page_is_decoded_late() -> None:
     """Pages that were skipped at first are redacted as any other, by the rules of the reading that needs them."""
     memory = PageMemory()

@@ -114,6 +114,7 @@ def test_what_a_first_reading_costs(
         assert limits(small) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("consistency", ["checked", "best_effort"])
 def test_one_walk_uses_large_pages_too(box: Sandbox, read: Read, consistency: str) -> None:
     """The page that shows the size is the first of the walk."""
@@ -234,6 +235,7 @@ def test_a_cap_that_becomes_smaller_during_a_reading(box: Sandbox, read: Read, c
         assert ids(found) == sorted(box.fleet.ids())
 
 
+@pytest.mark.long
 def test_a_fleet_that_outgrows_its_single_page(read: Read) -> None:
     """Between the two requests for all of it: walks prove it, in pages of that size."""
     with running(300, max_limit=1_000) as box:
@@ -322,6 +324,7 @@ def test_an_outage_says_nothing_of_the_size(box: Sandbox, read: Read) -> None:
         assert limits(box) == [1_000] * 3
 
 
+@pytest.mark.long
 def test_a_key_that_is_refused_from_now_on_is_no_matter_of_the_size(box: Sandbox, read: Read) -> None:
     """One request, and the error that it is."""
     with read(box):
@@ -345,6 +348,7 @@ def test_finding_out_whether_the_api_answers_takes_a_small_page(box: Sandbox, re
         assert limits(box) == [100, 100, 1_000, 1_000, 1_000]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bytes_a_row", [100_000, 20_000, 1_000])
 def test_large_records_make_small_pages_and_few_of_them_at_once(bytes_a_row: int) -> None:
     """What is in flight and at hand is bounded in bytes, whatever the number of requests allowed."""

@@ -43,6 +43,7 @@ def test_by_name(account: Sandbox, mode: str) -> None:
     assert wait(PuretalkAssistantSensor, mode, name="Reception")["assistant_id"] == "zz-1"
 
 
+@pytest.mark.long
 def test_one_that_comes_later(account: Sandbox, mode: str) -> None:
     """The wait ends with the first poll after it has appeared."""
     record = newcomer(name="Night shift")
@@ -52,6 +53,7 @@ def test_one_that_comes_later(account: Sandbox, mode: str) -> None:
     assert account.request_count <= 6 + (2 if mode == "deferrable" else 0), "the worker reads what the trigger saw"
 
 
+@pytest.mark.long
 def test_fields_must_have_their_values(account: Sandbox, mode: str) -> None:
     """It waits until every field expected has its value, nested ones and null among them."""
     identity = some(account)["assistant_id"]

@@ -34,6 +34,7 @@ def change(account: Sandbox, place: int, **fields: Any) -> str:
     return identity
 
 
+@pytest.mark.long
 def test_a_list_that_differs_already(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
     """It never defers: the summary says what differs, as a comparison of two snapshots would."""
     take(account, folder, context)
@@ -53,6 +54,7 @@ def test_a_list_that_differs_already(account: Sandbox, folder: Folder, context: 
     assert found == stored | {"snapshot": None}
 
 
+@pytest.mark.long
 def test_a_change_that_comes_later(account: Sandbox, folder: Folder, context: Any, mode: str) -> None:
     """An unchanged list is waited on; the first poll after a change ends the wait. XCom takes it: it is plain JSON."""
     take(account, folder, context)
@@ -112,6 +114,7 @@ def test_names_to_ignore_that_no_record_has_are_warned_of(
     assert {line.split("`")[3] for line in warnings} == {"Prompt"}
 
 
+@pytest.mark.long
 def test_a_snapshot_that_comes_meanwhile_is_no_baseline(
     account: Sandbox, folder: Folder, context: Any, mode: str
 ) -> None:

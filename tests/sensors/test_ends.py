@@ -120,6 +120,7 @@ def test_a_key_that_is_revoked_meanwhile(account: Sandbox, mode: str) -> None:
     assert account.request_count == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("setting", ["soft_fail", "never_fail"])
 @pytest.mark.parametrize("fault", ["401", "404", "503"])
 def test_skipping_instead_of_failing(account: Sandbox, mode: str, setting: str, fault: str) -> None:
@@ -149,6 +150,7 @@ def test_transient_failures_are_tolerated(
         wait(PuretalkAssistantSensor, counting_mode, max_consecutive_failures=2, **NOBODY)
 
 
+@pytest.mark.long
 def test_failures_are_counted_from_the_first_poll_on(
     account: Sandbox, counting_mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -163,6 +165,7 @@ def test_failures_are_counted_from_the_first_poll_on(
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("fault", "kind"), TRANSIENT)
 def test_a_rescheduled_sensor_fails_its_try(account: Sandbox, fault: str, kind: type[PuretalkError]) -> None:
     """It cannot count: the first transient failure fails the try, and the task's retries apply."""

@@ -109,6 +109,7 @@ async def test_what_nobody_watched_is_named(box: sandbox.Sandbox, caplog: pytest
     assert event["not_compared"][0] in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("successor", [{}, {"page_size": 500}])
 async def test_what_nobody_watched_is_named_after_restarts(box: sandbox.Sandbox, successor: dict[str, Any]) -> None:
     """Also where triggerers end before the first event, or while it is on its way, and where arguments change again."""
@@ -125,6 +126,7 @@ async def test_what_nobody_watched_is_named_after_restarts(box: sandbox.Sandbox,
     assert (await first_event(state, one))["not_compared"] == named
 
 
+@pytest.mark.long
 async def test_what_an_event_has_named_is_not_named_again(box: sandbox.Sandbox) -> None:
     """Once it is acknowledged, neither the next event nor one after a restart says it."""
     await baseline(state := AssetState(), watcher(ignore_fields=["prompt", "updated_at"]))
@@ -183,6 +185,7 @@ async def test_what_an_older_release_remembered_is_found(box: sandbox.Sandbox) -
     assert event["changed"] == [{"assistant_id": identity, "fields": ["prompt"]}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "stored",
     [

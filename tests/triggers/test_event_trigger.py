@@ -71,6 +71,7 @@ def fields_of(payload: dict[str, Any]) -> dict[str, list[str]]:
     return {one["assistant_id"]: one["fields"] for one in payload["changed"]}
 
 
+@pytest.mark.long
 async def test_one_event_for_each_change_and_none_for_the_first_poll(box: sandbox.Sandbox) -> None:
     """The payload names what changed; after that there is quiet."""
     async with Triggerer() as triggerer:
@@ -92,6 +93,7 @@ async def test_one_event_for_each_change_and_none_for_the_first_poll(box: sandbo
         assert triggerer.events[0][1:] == events
 
 
+@pytest.mark.long
 async def test_a_restart_repeats_no_event_and_loses_no_change(box: sandbox.Sandbox) -> None:
     """Once the change is saved, a triggerer may die as it likes."""
     state = AssetState()
@@ -113,6 +115,7 @@ async def test_a_restart_repeats_no_event_and_loses_no_change(box: sandbox.Sandb
         assert fields_of(event) == {meanwhile: ["begin_message", "voice.name"]}
 
 
+@pytest.mark.long
 async def test_an_event_that_did_not_arrive_is_repeated(box: sandbox.Sandbox) -> None:
     """A triggerer killed between firing and storing an event has saved nothing of it; the digest is the same."""
     state = AssetState()
@@ -131,6 +134,7 @@ async def test_an_event_that_did_not_arrive_is_repeated(box: sandbox.Sandbox) ->
     assert event | {"seen_at": None} == lost | {"seen_at": None}
 
 
+@pytest.mark.long
 async def test_an_event_that_never_arrives_is_repeated(box: sandbox.Sandbox) -> None:
     """Airflow gives up the trigger that waits for it; the polls after that event must save nothing of it."""
     state = AssetState()
@@ -149,6 +153,7 @@ async def test_an_event_that_never_arrives_is_repeated(box: sandbox.Sandbox) -> 
     assert event["digest"] == lost["digest"]
 
 
+@pytest.mark.long
 async def test_an_event_that_arrived_but_was_not_saved_is_repeated(box: sandbox.Sandbox) -> None:
     """At least once, and never less: the store failed when it was to be saved, then the triggerer died."""
     state = AssetState()
@@ -168,6 +173,7 @@ async def test_an_event_that_arrived_but_was_not_saved_is_repeated(box: sandbox.
     assert first["digest"] == second["digest"]
 
 
+@pytest.mark.long
 async def test_what_could_not_be_saved_is_at_a_later_poll(
     box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,6 +194,7 @@ async def test_what_could_not_be_saved_is_at_a_later_poll(
         assert triggerer.events[0] == []
 
 
+@pytest.mark.long
 async def test_it_waits_for_its_checkpoint(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """A store that cannot be read at first does not make the first poll a baseline: that would lose a change."""
     state = AssetState()
@@ -221,6 +228,7 @@ async def test_a_checkpoint_that_cannot_be_decoded_for_once_is_not_given_up(
     assert event["counts"]["changed"] == 1
 
 
+@pytest.mark.long
 async def test_a_change_that_is_undone_before_the_next_poll_is_none(box: sandbox.Sandbox) -> None:
     """Only what differs at a poll counts, and that it was saved again (`updated_at`) is nothing."""
     async with Triggerer() as triggerer:
@@ -237,6 +245,7 @@ async def test_a_change_that_is_undone_before_the_next_poll_is_none(box: sandbox
         assert fields_of(event) == {other: ["prompt"]}
 
 
+@pytest.mark.long
 async def test_one_poll_serves_all_watchers_of_an_account(box: sandbox.Sandbox) -> None:
     """Whatever they watch and however often: they receive the same observation, and as many requests are sent as for one."""
     box.faults.add("delay:seconds=0.1,times=always")
@@ -261,6 +270,7 @@ async def test_one_poll_serves_all_watchers_of_an_account(box: sandbox.Sandbox) 
     assert box.max_in_flight == 1
 
 
+@pytest.mark.long
 async def test_other_page_sizes_and_connections_poll_for_themselves(box: sandbox.Sandbox, connection: Define) -> None:
     """What would read the list differently does."""
     connection("other", host=box.base_url)
@@ -325,6 +335,7 @@ async def test_filters(box: sandbox.Sandbox) -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("depth", [200, 500, 800])
 async def test_a_record_nested_deep_hides_no_change(box: sandbox.Sandbox, depth: int) -> None:
     """Changes in it and in all others come in events, whatever its depth."""
@@ -342,6 +353,7 @@ async def test_a_record_nested_deep_hides_no_change(box: sandbox.Sandbox, depth:
         assert fields_of((await triggerer.wait_for(2))[1]) == {first: ["odd"]}
 
 
+@pytest.mark.long
 async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """The first poll that fails makes the connection's retries, each later one none; then the event of the change comes."""
     state = AssetState()
@@ -367,6 +379,7 @@ async def test_an_outage_is_survived_without_a_storm(box: sandbox.Sandbox, caplo
     assert levels[:3] == [logging.WARNING, logging.WARNING, logging.ERROR]
 
 
+@pytest.mark.long
 async def test_after_an_outage_an_api_that_throttles_is_read(
     connection: Define, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -383,6 +396,7 @@ async def test_after_an_outage_an_api_that_throttles_is_read(
     assert "(2 consecutive failures" not in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["503", "half_body", "reset", "429:retry_after=0"])
 async def test_a_poll_after_a_failure_sends_one_request_while_the_api_fails(
     box: sandbox.Sandbox, connection: Define, caplog: pytest.LogCaptureFixture, fault: str
@@ -399,6 +413,7 @@ async def test_a_poll_after_a_failure_sends_one_request_while_the_api_fails(
     assert 3 + 3 <= sent <= 3 + 4  # a fifth poll may have begun
 
 
+@pytest.mark.long
 async def test_a_poll_may_take_max_seconds(
     box: sandbox.Sandbox, connection: Define, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -431,6 +446,7 @@ def test_the_polls_of_an_hours_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert retry_after(PuretalkRateLimitError(retry_after=1e12)) == 86_400.0
 
 
+@pytest.mark.long
 async def test_a_wrong_key_is_an_error_that_can_be_mended(
     box: sandbox.Sandbox, connection: Define, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -451,6 +467,7 @@ async def test_a_wrong_key_is_an_error_that_can_be_mended(
     assert API_KEY not in caplog.text
 
 
+@pytest.mark.long
 async def test_a_connection_that_is_missing_or_of_another_account(
     box: sandbox.Sandbox, connection: Define, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -492,6 +509,7 @@ async def test_an_api_that_hangs_holds_up_nobody(
         other.faults.clear()
 
 
+@pytest.mark.long
 async def test_without_a_store_the_baseline_is_in_memory(box: sandbox.Sandbox) -> None:
     """As on Airflow 3.0 to 3.2, with a poll of its own (`run`): each change once, and a baseline after a start."""
 
@@ -515,6 +533,7 @@ async def test_without_a_store_the_baseline_is_in_memory(box: sandbox.Sandbox) -
         await task
 
 
+@pytest.mark.long
 async def test_alone_with_a_store_it_saves_at_the_next_poll(box: sandbox.Sandbox) -> None:
     """Where Airflow does not say when events are stored, they are by the time of the next poll."""
     state, events = AssetState(), []

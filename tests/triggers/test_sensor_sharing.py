@@ -93,6 +93,7 @@ def test_a_thousand_poll_as_often_as_one(account: Sandbox) -> None:
     assert account.max_in_flight == 1
 
 
+@pytest.mark.long
 def test_all_that_are_due_after_a_restart_are_served_by_one_poll(
     account: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +112,7 @@ def test_all_that_are_due_after_a_restart_are_served_by_one_poll(
     assert account.request_count == 1
 
 
+@pytest.mark.long
 def test_those_that_are_due_when_they_join_are_polled(account: Sandbox) -> None:
     """During a poll of others or after it: not when the pauses of those are over."""
     sent, answer = threading.Event(), threading.Event()
@@ -134,6 +136,7 @@ def test_those_that_are_due_when_they_join_are_polled(account: Sandbox) -> None:
     assert account.request_count == 3
 
 
+@pytest.mark.long
 def test_one_that_is_not_due_causes_no_poll(account: Sandbox) -> None:
     """It has just been polled by the worker that deferred it."""
 
@@ -328,6 +331,7 @@ def test_different_questions_of_a_connection_take_turns(account: Sandbox, connec
     assert account.max_in_flight == 2
 
 
+@pytest.mark.long
 def test_a_silent_storage_keeps_no_reading_of_the_connection_waiting(account: Sandbox, connection: Define) -> None:
     """Sensors that compare with snapshots that do not come wait alone; the connection is free meanwhile."""
     sent, over = threading.Event(), threading.Event()
@@ -384,6 +388,7 @@ def test_a_cancelled_reading_gives_up_its_turn_at_once(account: Sandbox) -> None
         answer.set()
 
 
+@pytest.mark.long
 def test_nothing_is_left_behind(account: Sandbox) -> None:
     """When the last one leaves, whether it found something, was cancelled or gave up, its poll is gone."""
 
@@ -406,6 +411,7 @@ def conditional(account: Sandbox) -> list[bool]:
     return ["if-none-match" in request.headers for request in account.requests]
 
 
+@pytest.mark.long
 def test_pages_that_are_as_they_were_are_not_sent_again_until_one_changes(account: Sandbox) -> None:
     """A poll after one in vain asks for changes alone, and finds the one that comes."""
 
@@ -439,6 +445,7 @@ def test_one_that_joins_later_is_told_of_what_was_there_all_the_time(account: Sa
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_one_that_joins_later_with_a_value_that_python_takes_for_the_same(account: Sandbox) -> None:
     """Another waits in vain for 1 where the field is ``true``: whoever waits for ``true`` is told of it."""
     identity = rename(account, 0, "Reception")

@@ -102,6 +102,7 @@ def test_conditions_of_later_releases_are_read(account: Sandbox) -> None:
     assert asyncio.run(fired(one))["status"] == "found"
 
 
+@pytest.mark.long
 def test_no_secret_is_stored_or_sent(account: Sandbox, connection: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Neither key is in the arguments, the representation, the event or the log, whatever happens."""
     secrets = {"sandbox-key", "key-to-redact-with"}
@@ -123,6 +124,7 @@ def test_events_have_no_contents(account: Sandbox) -> None:
     assert event == {"status": "found", "result": {"assistant_id": record["assistant_id"]}, "began": 5.0}
 
 
+@pytest.mark.long
 def test_it_waits_before_its_first_poll(account: Sandbox) -> None:
     """The sensor has just polled: no request is sent before the moment that it named."""
 
@@ -191,6 +193,7 @@ def test_a_connection_that_cannot_be_looked_up(account: Sandbox, monkeypatch: py
     assert "secret" not in event["message"]
 
 
+@pytest.mark.long
 def test_the_loop_goes_on_while_the_api_is_silent(account: Sandbox) -> None:
     """While an answer is waited for, other tasks on the loop get their turn as often as they like."""
     ticks = threading.Semaphore(0)
@@ -276,6 +279,7 @@ def test_a_condition_of_another_version_is_an_error_that_says_so(account: Sandbo
     assert (event["status"], event["error"]) == ("error", "PuretalkError")
 
 
+@pytest.mark.long
 def test_a_full_disk_is_waited_out(account: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the machine refuses at the moment counts among the failures that pass by themselves, in words of this package."""
     shared: list[Exception] = [

@@ -34,6 +34,7 @@ async def polls() -> AsyncIterator[Callable[[], Awaitable[Fleet]]]:
     await stream.aclose()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("assistants", [20, 250])
 async def test_a_poll_without_a_change_gives_the_same_fleet_later(
     connection: Define, polls: Callable[[], Awaitable[Fleet]], assistants: int
@@ -52,6 +53,7 @@ async def test_a_poll_without_a_change_gives_the_same_fleet_later(
         assert later.fingerprints is edited.fingerprints
 
 
+@pytest.mark.long
 async def test_another_secret_makes_other_fingerprints_of_the_same_bytes(
     connection: Define, polls: Callable[[], Awaitable[Fleet]]
 ) -> None:
@@ -78,6 +80,7 @@ async def test_another_server_behind_the_connection_is_read(
         assert {*(await polls()).fingerprints} == {*other.fleet.ids()} != {*one.fingerprints}
 
 
+@pytest.mark.long
 async def test_after_a_failed_poll_the_last_one_is_still_known(
     connection: Define, polls: Callable[[], Awaitable[Fleet]]
 ) -> None:

@@ -177,6 +177,7 @@ def test_limit_of_a_request_is_below_ten_seconds() -> None:
     assert storage_threads._SOFT_LIMIT < storage_threads.TIME_LIMIT < storage_threads._LAST < 10
 
 
+@pytest.mark.long
 def test_report_that_is_too_large_is_named(pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_snapshots, "MAX_REPORTS", 5_000)
     text = Page(pages.get(EVERY[0].replace(RUNS[0], RUNS[1])).content).top.words
@@ -308,6 +309,7 @@ def test_history_whose_manifest_is_too_large_is_a_sentence(
     assert "too large to be read for a page" in Page(response.content).top.words
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
 @pytest.mark.parametrize("limit", ["MAX_PIECE", "MAX_UNPACKED"])
 def test_snapshots_that_unpack_to_too_much_are_a_sentence(

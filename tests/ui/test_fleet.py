@@ -62,6 +62,7 @@ def without_history(stored: Stored) -> Iterator[None]:
     path.with_name("elsewhere").rename(path)
 
 
+@pytest.mark.long
 def test_accounts_of_each_destination(
     pages: Pages, stored: Stored, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_bucket_that_does_not_exist_is_named(pages: Pages, s3_bucket: str, monke
     assert main(show(pages, "/")).words.endswith("none")
 
 
+@pytest.mark.long
 def test_storage_connection_comes_from_airflows_database(
     pages: Pages, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,6 +397,7 @@ def test_search_finds_names_numbers_and_prompts(
     assert f"/puretalk/1/acme/assistant?id={ASSISTANT}" in links(page)
 
 
+@pytest.mark.long
 def test_digits_in_a_text_that_is_no_number_find_no_number(
     pages: Pages, stored: Stored, changed: dict[str, Any]
 ) -> None:
@@ -536,6 +539,7 @@ def test_long_lists_end_and_count_the_rest(pages: Pages, stored: Stored, monkeyp
     assert "and 7 more" in show(pages, "/1/acme/search?text=a").top.words
 
 
+@pytest.mark.long
 def test_links_lead_to_pages(pages: Pages, stored: Stored) -> None:
     """Every link of every page that is reached from the first one leads to a page."""
     seen, open_links = set[str](), ["/puretalk/"]

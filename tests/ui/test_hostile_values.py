@@ -156,6 +156,7 @@ def test_markup_in_records_is_shown(pages: Pages, hostile_fleet: str, value: str
     check(pages.get(hostile_fleet).content)
 
 
+@pytest.mark.long
 def test_every_link_to_a_hostile_id_leads_to_it(pages: Pages, hostile_fleet: str) -> None:
     page = check(pages.get(f"{hostile_fleet}/search?text=a").content)
     links = [

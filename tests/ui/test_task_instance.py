@@ -42,6 +42,7 @@ def add(stored: Stored, name: str, account: str = "acme", **source: Any) -> Path
     return path
 
 
+@pytest.mark.long
 def test_snapshot_task_shows_its_manifest_and_report(pages: Pages, stored: Stored) -> None:
     (snapshot,) = snapshots_in(show(pages, "snapshot"))
     assert heading(snapshot) == f"Snapshot {stored.snapshots[1]['snapshot']}"
@@ -345,6 +346,7 @@ def test_snapshot_of_a_run_is_found_without_listing_any_account(
     assert len(requests.read) == len([*stored.root.glob("account=*")])
 
 
+@pytest.mark.long
 def test_snapshot_with_a_name_of_its_own_is_found_beside_one_with_the_runs(
     pages: Pages, stored: Stored, many: datetime, run_of: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

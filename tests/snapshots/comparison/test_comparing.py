@@ -476,6 +476,7 @@ def test_a_closed_comparison_says_so(keep: Keep) -> None:
     comparison.close()
 
 
+@pytest.mark.long
 def test_nothing_stays_in_the_temporary_folder(keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a comparison notes down lies in a file without a name, which no kill can leave behind."""
     a, b = keep("a", fleet(300)), keep("b", fleet(300, model="x"))

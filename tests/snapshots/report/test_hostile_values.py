@@ -42,6 +42,7 @@ def everywhere(value: str, record: dict[str, Any]) -> dict[str, Any]:
     return {**record, value: value, "llm_states": [{value: value}]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", HOSTILE)
 def test_markup_is_shown(report: Report, value: str) -> None:
     """A text that would be markup is shown as it is, and adds nothing to what the page is made of."""

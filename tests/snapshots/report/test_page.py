@@ -93,6 +93,7 @@ def test_same_snapshots_same_bytes(keep: Callable[..., str], tmp_path: Path) -> 
     assert len({(tmp_path / name).read_bytes() for name in ("one", "one again", "two", "two again")}) == 1
 
 
+@pytest.mark.long
 def test_numbers_are_those_of_the_comparison(busy: Page) -> None:
     counts = {next(one.all("dt")).text: next(one.all("dd")).text for one in busy.top.all(css_class="tile")}
     assert counts["added"] == "2"
@@ -148,6 +149,7 @@ def test_empty_fleet(report: Callable[..., Page]) -> None:
     assert page.section("fleet").words.count("none") == 4
 
 
+@pytest.mark.long
 def test_notes_are_shown(folder: Folder, sandbox: Sandbox, context: Any, tmp_path: Path) -> None:
     """What could not be compared stands at the top."""
     baseline = folder.take(context, partition="a", redact={"user.email": "mask"})["manifest_path"]

@@ -167,6 +167,7 @@ def test_what_is_taken_outside_a_dag_is_nobodys_own(folder: Folder, sandbox: San
     assert take(if_exists="replace").manifest.count == 7
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("if_exists", ["replace_own", "keep", "fail", "replace"])
 def test_a_task_that_came_first_during_the_reading(
     place: Place, sandbox: Sandbox, context: Any, if_exists: str

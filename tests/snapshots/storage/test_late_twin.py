@@ -27,6 +27,7 @@ def content_in_place(store: SteppingFileSystem) -> str | None:
     return snapshots.verify(MANIFEST).content_sha256
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("before", [None, "a", "b"])
 def test_killed_at_any_step(store: SteppingFileSystem, readings: dict[str, Reading], before: str | None) -> None:
     """Wherever a writer is killed, the old snapshot or the new one is there, whole; the rerun then succeeds."""
@@ -88,6 +89,7 @@ def test_two_writers_in_any_order(
     assert torn == []
 
 
+@pytest.mark.long
 def test_readers_meet_a_whole_snapshot_at_every_step(store: SteppingFileSystem, readings: dict[str, Reading]) -> None:
     """While a snapshot is replaced, a reader that starts between any two steps gets the old records or the new ones."""
     for steps in range(STEPS):
@@ -103,6 +105,7 @@ def test_readers_meet_a_whole_snapshot_at_every_step(store: SteppingFileSystem, 
         assert found[0] in {readings[name].manifest.content_sha256 for name in ("a", "b")}
 
 
+@pytest.mark.long
 def test_reader_overtaken_by_a_rerun_reads_the_manifest_once_more(
     store: SteppingFileSystem, readings: dict[str, Reading]
 ) -> None:

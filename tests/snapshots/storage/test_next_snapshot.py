@@ -132,6 +132,7 @@ def test_previous_is_the_complete_one_read_last(place: Place, sandbox: Sandbox, 
     assert place.take(context, partition="1")["previous_snapshot"] == "baseline", "a rerun met what it replaced"
 
 
+@pytest.mark.long
 def test_incomplete_snapshots_are_no_measure(
     folder: Folder, sandbox: Sandbox, take: Any, connection: Callable[..., str]
 ) -> None:
@@ -189,6 +190,7 @@ def test_other_things_in_the_folder_are_no_snapshots(place: Place, sandbox: Sand
     assert {name: place.files()[name] for name in orphans} == orphans
 
 
+@pytest.mark.long
 def test_accounts_do_not_meet(folder: Folder, connection: Callable[..., str], sandbox: Sandbox, context: Any) -> None:
     """Snapshots of two accounts in one destination know nothing of each other; the connection names the account."""
     place = {"host": sandbox.base_url, "password": sandbox.api_key}

@@ -78,6 +78,7 @@ def test_a_sensor_waits_for_a_change_since_the_one_read_last(contradicting: Plac
         sensor.execute(context)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", [{"keep_daily": 1}, {"keep_weekly": 1}, {"keep_monthly": 1}], ids=str)
 def test_retention_keeps_the_one_read_last(contradicting: Place, rule: dict[str, int]) -> None:
     """It is the newest of its day, week and month."""

@@ -20,6 +20,7 @@ from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Folder, Place
 
 
+@pytest.mark.long
 def test_lists_snapshots_oldest_first(place: Place, sandbox: Sandbox, context: Any) -> None:
     """Each snapshot has its line with the documented facts, in the order in which they were read."""
     results = {name: place.take(context, partition=name) for name in ("2026-11-22", "2026-11-20", "2026-11-21")}
@@ -55,6 +56,7 @@ def test_what_others_wrote_meanwhile_is_seen(place: Place, sandbox: Sandbox, con
         snapshots.read_manifest(result["manifest_path"])
 
 
+@pytest.mark.long
 def test_lists_one_account_or_all(
     folder: Folder, sandbox: Sandbox, connection: Callable[..., str], context: Any
 ) -> None:
@@ -114,6 +116,7 @@ def damage_bytes(manifest: bytes) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", damage_bytes(b'{"count": 1}'))
 def test_unreadable_manifests_are_left_out_aloud(
     folder: Folder, take: Any, caplog: pytest.LogCaptureFixture, damage: str
@@ -205,6 +208,7 @@ def test_a_moved_destination_is_still_readable(folder: Folder, take: Any, tmp_pa
     assert str(folder.root).encode() not in (Path(info.manifest_path)).read_bytes()
 
 
+@pytest.mark.long
 def test_reading_parquet_keeps_the_collector_from_what_was_there_before(take: Any) -> None:
     """A reading that is left off halfway as well, and afterwards all is as it was."""
     if gc.get_freeze_count():

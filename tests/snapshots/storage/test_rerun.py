@@ -35,6 +35,7 @@ def test_same_fleet_leaves_the_same_files(place: Place, sandbox: Sandbox, contex
     assert manifests[0] == manifests[1]
 
 
+@pytest.mark.long
 def test_other_fleet_replaces_exactly_what_was_there(place: Place, sandbox: Sandbox, context: Any) -> None:
     """A rerun that finds another fleet replaces the manifest and removes the old data file, and no other file."""
     place.take(context, partition="20261121T000000Z")

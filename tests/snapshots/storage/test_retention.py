@@ -338,6 +338,7 @@ def test_a_storage_that_tells_no_age(place: Folder, keep: Keep, prune: Prune, mo
     assert path in place.files()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -173,6 +173,7 @@ def test_an_old_manifest_that_may_not_be_read_is_logged_and_skipped(
     assert f"{ACCOUNT}/{manifest(NAMES[0])}" in three.files()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", [1, 2])
 def test_a_comparison_takes_no_older_one_in_its_stead(three: Bucket, front: Front, context: Any, place: int) -> None:
     """Where the newest or the one before it may not be read, the comparison names it and ends."""
@@ -182,6 +183,7 @@ def test_a_comparison_takes_no_older_one_in_its_stead(three: Bucket, front: Fron
     assert compare(three, context, baseline=NAMES[0], snapshot=NAMES[3 - place])["baseline"] == NAMES[0]
 
 
+@pytest.mark.long
 def test_a_damaged_baseline_is_not_replaced_by_an_older_one(three: Bucket, context: Any) -> None:
     """What is compared with the snapshot before would pass for the changes since the last one."""
     three.write(f"{ACCOUNT}/{manifest(NAMES[1])}", b"{")
@@ -351,6 +353,7 @@ def test_a_name_that_is_too_long_is_a_matter_of_configuration(folder: Folder) ->
         snapshots.list_snapshots(f"{folder.root}/{'ж' * 128}")
 
 
+@pytest.mark.long
 def test_a_refusal_that_is_over_when_its_reason_is_asked_for(
     three: Bucket, front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_damaged_manifest_is_no_reason_to_leave_comparisons(folder: Folder, ta
     assert holding(folder) == []
 
 
+@pytest.mark.long
 def test_what_cannot_be_removed_is_named(
     folder: Folder,
     take_into: Take,

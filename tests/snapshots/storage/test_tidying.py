@@ -126,6 +126,7 @@ def test_a_storage_that_is_out_of_breath_after_the_commit(
         committed.clear()
 
 
+@pytest.mark.long
 def test_no_room_for_a_copy_of_what_was_replaced(
     sandbox: Sandbox, folder: Folder, take: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -184,6 +185,7 @@ def test_pruning_removes_at_once_what_a_killed_redaction_left(place: Place, left
     assert newer in place.files()
 
 
+@pytest.mark.long
 def test_verify_names_what_a_killed_redaction_left(
     place: Place, left_behind: str, context: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -229,6 +229,7 @@ def test_torn_parquet_that_agrees_with_its_hash(folder: Folder, take: Any) -> No
     assert "Parquet" in refusal(result["manifest_path"])
 
 
+@pytest.mark.long
 def test_torn_compressed_files_that_agree_with_their_hash(folder: Folder, take: Any) -> None:
     """A compressed file that ends too early is refused as that, whichever the compression."""
     for compression in ("gzip", "zstd"):
