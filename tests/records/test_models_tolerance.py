@@ -8,6 +8,7 @@ import pickle
 import socket
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -31,14 +32,20 @@ ANYTHING: dict[str, Any] = {
 TAKES = {"number": {"number", "integer"}}
 
 
+@cache
+def properties(model: type[BaseModel]) -> dict[str, Any]:
+    found: dict[str, Any] = model.model_json_schema()["properties"]
+    return found
+
+
 def type_of(model: type[BaseModel], name: str) -> str:
-    schema = model.model_json_schema()["properties"][name]
+    schema = properties(model)[name]
     schema = schema["anyOf"][0] if "anyOf" in schema else schema
     return "object" if "$ref" in schema else schema["type"]
 
 
 def is_nullable(model: type[BaseModel], name: str) -> bool:
-    return "anyOf" in model.model_json_schema()["properties"][name]
+    return "anyOf" in properties(model)[name]
 
 
 MODELS: list[tuple[type[Any], str]] = [(Assistant, ""), (AssistantUser, "user"), (Voice, "voice"), (ApiError, "")]
