@@ -2,6 +2,8 @@
 
     build.py DIST       an empty folder, or none yet
 
+With the repository's address in REPOSITORY_URL, the package's page has links that lead there; package_page.py says how.
+
 The second build runs in another folder, with other times and permissions on the files, another time zone, locale and seed of
 hashes. The wheel is built from the sdist, so that the sdist is known to be enough. Files that git does not track are in
 neither: what else lies in the folder of the one who builds reaches nobody.
@@ -17,6 +19,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+import package_page
 
 CLONE = Path(__file__).resolve().parent.parent
 #: In seconds since 1970; later than any file here, and a value that no file would have by itself.
@@ -44,6 +48,8 @@ def main() -> None:
 def build(folder: Path, environment: Mapping[str, str], *, altered: bool = False) -> Path:
     """Copy the tracked files to a folder and build there; returns the folder with what was built."""
     copy(folder, altered=altered)
+    if repository := os.environ.get("REPOSITORY_URL"):
+        package_page.lead_to(repository, folder)
     # Without a date from outside, hatchling gives every file in an archive the same fixed one.
     kept = {name: value for name, value in os.environ.items() if name not in ("SOURCE_DATE_EPOCH", "PYTHONPATH")}
     out = folder / "dist"

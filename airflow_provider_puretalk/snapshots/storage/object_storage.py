@@ -14,6 +14,7 @@ import inspect
 import mimetypes
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -138,9 +139,10 @@ class Storage:
                         f"{part[:40]}... is too long for the name of a folder: {len(part)} bytes, {longest} are possible."
                     )
                 at = at / part
-                if at.is_dir() and not os.access(at, os.W_OK | os.X_OK):
+                kind = _kind(at)
+                if kind == stat.S_IFDIR and not os.access(at, os.W_OK | os.X_OK):
                     raise PuretalkConfigurationError(f"{at} cannot be written: it is read-only.")
-                if at.exists() and not at.is_dir():
+                if kind not in (stat.S_IFDIR, None):
                     raise PuretalkConfigurationError(f"{at} cannot be written into: it is a file, not a folder.")
 
     def url_of(self, name: str) -> str:
@@ -451,7 +453,7 @@ class Storage:
             unfinished.write_bytes(data)
             _sync_file(unfinished)
             with _locked(target.parent) if only_new else contextlib.nullcontext():
-                if only_new and target.exists():
+                if only_new and _kind(target) is not None:
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
                 unfinished.replace(target)
         finally:
@@ -464,16 +466,17 @@ class Storage:
         below = folder.relative_to(root)
         # One by one and not with `parents`: the destination itself must exist, see `check`.
         for part in [*reversed(below.parents), below][1:]:
-            if not (root / part).is_dir():
+            if _kind(root / part) != stat.S_IFDIR:
                 with contextlib.suppress(FileExistsError):
                     (root / part).mkdir()
                 _sync((root / part).parent)
 
     def _check_folder(self, folder: Path, *, writing: bool) -> None:
-        if folder.is_dir():
+        kind = _kind(folder)
+        if kind == stat.S_IFDIR:
             if writing and not os.access(folder, os.W_OK | os.X_OK):
                 raise PuretalkConfigurationError(f"The destination {self.url} is read-only.")
-        elif folder.exists():
+        elif kind is not None:
             raise PuretalkConfigurationError(f"The destination {self.url} is a file, not a folder.")
         else:
             raise PuretalkConfigurationError(
@@ -558,6 +561,17 @@ def _can_create(filesystem: Any) -> bool:
     """Return whether an object store's library supports conditional writes."""
     method = getattr(filesystem, "_pipe_file", None)
     return method is not None and "mode" in inspect.signature(method).parameters
+
+
+def _kind(path: Path) -> int | None:
+    """Return what lies at a path, as a file type of :mod:`stat`, symbolic links followed; None where there is nothing.
+
+    ``Path.exists`` and the like also say "nothing" where the file system fails, from Python 3.14 on of whatever it is.
+    """
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 @contextlib.contextmanager

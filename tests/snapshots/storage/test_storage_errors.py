@@ -353,6 +353,17 @@ def test_a_name_that_is_too_long_is_a_matter_of_configuration(folder: Folder) ->
         snapshots.list_snapshots(f"{folder.root}/{'ж' * 128}")
 
 
+@pytest.mark.parametrize("below", ["", f"{ACCOUNT}/"], ids=["destination", "account"])
+def test_a_folder_that_cannot_be_looked_up_is_not_called_missing(folder: Folder, take: Any, below: str) -> None:
+    """A link that leads to itself, for a disk that fails: the reason is named, and nobody is told to create the folder."""
+    loop = folder.root / below / "loop"
+    loop.parent.mkdir(exist_ok=True)
+    loop.symlink_to(loop)
+    with pytest.raises(PuretalkError, match="symbolic link") as caught:
+        snapshots.list_snapshots(str(loop)) if below else take(destination=str(loop))
+    assert "does not exist" not in str(caught.value)
+
+
 @pytest.mark.long
 def test_a_refusal_that_is_over_when_its_reason_is_asked_for(
     three: Bucket, front: Front, monkeypatch: pytest.MonkeyPatch
