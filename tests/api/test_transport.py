@@ -120,8 +120,8 @@ def test_an_answer_that_comes_in_drips(
         "head": b"HTTP/1.1 200 OK\r\n" + b"X-Drip: 1\r\n" * 90,
         "body": answers.answer(answers.page("a"), Content_Length="100000") + b" " * 10_000,
     }[part]
-    service = serve(dripping(whole, 2, 0.02, done))
-    error = failing(make_client(service.address, extra={"max_retries": 0, "timeout": 0.05}))
+    service = serve(dripping(whole, 2, 0.02, done))  # At least 10 s, on any machine.
+    error = failing(make_client(service.address, extra={"max_retries": 0, "timeout": 0.5}))
     assert type(error) is PuretalkConnectionError
     assert len(service.requests) == 1
 
