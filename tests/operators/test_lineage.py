@@ -154,15 +154,18 @@ from airflow_provider_puretalk.operators import (
     PuretalkCompareSnapshotsOperator, PuretalkSnapshotAssistantsOperator, PuretalkUpdateHistoryOperator
 )
 from tests import airflow_runner
-for kind, where in json.loads(sys.argv[1]).items():
-    account = where | {"account": "puretalk_default"}
-    with DAG(f"lineage_{kind}", schedule=None, start_date=datetime(2026, 11, 1, tzinfo=timezone.utc)) as dag:
-        snapshot = PuretalkSnapshotAssistantsOperator(task_id="snapshot", **where)
-        compare = PuretalkCompareSnapshotsOperator(task_id="compare", **account)
-        snapshot >> compare >> PuretalkUpdateHistoryOperator(task_id="history", keep="forever", **account)
-    state = airflow_runner.run(dag, logical_date=datetime(2026, 11, 22, tzinfo=timezone.utc)).state
-    if state != "success":
-        sys.exit(f"the run with {kind} is {state}")
+def main():
+    for kind, where in json.loads(sys.argv[1]).items():
+        account = where | {"account": "puretalk_default"}
+        with DAG(f"lineage_{kind}", schedule=None, start_date=datetime(2026, 11, 1, tzinfo=timezone.utc)) as dag:
+            snapshot = PuretalkSnapshotAssistantsOperator(task_id="snapshot", **where)
+            compare = PuretalkCompareSnapshotsOperator(task_id="compare", **account)
+            snapshot >> compare >> PuretalkUpdateHistoryOperator(task_id="history", keep="forever", **account)
+        state = airflow_runner.run(dag, logical_date=datetime(2026, 11, 22, tzinfo=timezone.utc)).state
+        if state != "success":
+            sys.exit(f"the run with {kind} is {state}")
+if __name__ == "__main__":  # Processes that send events import this file, from Python 3.14 on.
+    main()
 """
 
 

@@ -285,7 +285,7 @@ def test_lines_are_written_as_if_one_by_one(odd: Any) -> None:
 def test_a_line_that_cannot_be_written_is_refused() -> None:
     """Among others, too, it is the error that it is by itself."""
     deep: Any = []
-    for _ in range(100_000):
+    for _ in range(1_000_000):
         deep = [deep]
     with pytest.raises(InvalidJSONError, match="nested too deeply"):
         dumps_lines([1, deep])
