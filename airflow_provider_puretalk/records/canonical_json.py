@@ -133,10 +133,9 @@ def _loads_slowly(data: bytes | memoryview | str) -> Any:
         raise NestedTooDeeplyError from None
     except UnicodeDecodeError as error:
         raise InvalidJSONError(f"byte {error.start} is not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise InvalidJSONError(f"{error.msg} at character {error.pos}") from None
-    except ValueError:
-        raise InvalidJSONError("not valid JSON") from None
+    except ValueError as error:
+        where = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else "not valid JSON"
+        raise InvalidJSONError(where) from None
 
 
 def _spell(value: Any) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import math
+import zlib
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +18,7 @@ from airflow_provider_puretalk.change_detection import checkpoint as checkpoints
 from airflow_provider_puretalk.change_detection.carry_over import UNREADABLE
 from airflow_provider_puretalk.change_detection.checkpoint import Checkpoint
 from airflow_provider_puretalk.change_detection.detector import Watch
-from airflow_provider_puretalk.change_detection.fingerprints import Fleet, Observer
+from airflow_provider_puretalk.change_detection.fingerprints import DIGEST_BYTES, Fleet, Observer
 from airflow_provider_puretalk.change_detection.tracker import ChangeTracker
 from airflow_provider_puretalk.records.equality import KEY_VERSION
 from tests.change_detection.fleets import assistant, fleet
@@ -143,7 +146,13 @@ def test_a_growing_fleet_gets_more_parts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(found.fingerprints) == 150
 
 
-@pytest.mark.parametrize("damage", ['"AAAA"', '"not base64!"', "7", '"eJwDAAAAAAE="', "{}", None])
+#: A part in which an assistant's digest is a byte short.
+SHORT = base64.b64encode(
+    zlib.compress(msgspec.msgpack.encode([[[[b"name"]], [b"1"], b"\0" * (DIGEST_BYTES - 1)]]))
+).decode()
+
+
+@pytest.mark.parametrize("damage", [json.dumps(SHORT), '"AAAA"', '"not base64!"', "7", '"eJwDAAAAAAE="', "{}", None])
 def test_a_damaged_part_repeats_changes_rather_than_lose_them(
     damage: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -302,6 +311,33 @@ def test_another_account_or_key_begins_anew(caplog: pytest.LogCaptureFixture) ->
     one, other = fleet(assistant("1"), secret="k"), fleet(assistant("1"), secret="l")
     assert asyncio.run(run(one, other, fleet(assistant("1"), account="b"))) == [None, None, None]
     assert caplog.text.count("another one now") == 2
+
+
+def test_predecessors_of_another_account_are_no_baseline() -> None:
+    """The first poll is one, and its event says that nothing earlier could be compared."""
+
+    async def observed() -> tuple[Any, list[str]]:
+        tracker = ChangeTracker(Watch())
+        tracker.inherit([(fleet(assistant("1"), account="b"), Watch())])
+        return await tracker.observe(fleet(assistant("2"))), tracker.not_compared()
+
+    changes, sentences = asyncio.run(observed())
+    assert changes is None
+    assert len(sentences) == 1
+    assert "another one now" in sentences[0]
+
+
+def test_a_watch_that_saves_nothing_begins_anew() -> None:
+    """Its baseline lasts as long as the process."""
+    assert asyncio.run(ChangeTracker(Watch()).restore()) is False
+
+
+def test_what_another_version_wrote_can_be_removed() -> None:
+    """Its head: which parts it had, only that version knows."""
+    store = MemoryStore()
+    store.values |= {"w/head": '{"format": 2}', "w/1/0": '"x"'}
+    asyncio.run(Checkpoint(store, "w", Watch()).delete())
+    assert store.values == {"w/1/0": '"x"'}
 
 
 #: What the first version stored of this record, whose numbers it made other digests of.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -251,6 +252,12 @@ def test_unchanged_records_are_not_hashed_field_by_field_again() -> None:
     second = fleet(assistant("1"), assistant("2", name="x"), observer=observer)
     assert second.fingerprints["1"] is first.fingerprints["1"]
     assert Watch().compare(first, second).changed == {"2": ["name"]}
+
+
+def test_an_unchanged_fleet_can_only_follow_another() -> None:
+    """Before the first poll there is nothing that could be the same."""
+    with pytest.raises(ValueError, match="no poll yet"):
+        Observer().observe_again(datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def test_a_secret_keeps_guesses_out() -> None:

@@ -110,6 +110,23 @@ def test_every_user_of_the_rule_agrees(one: str, other: str, same: bool) -> None
             assert (taken is not None) is same
 
 
+class _Text(str):
+    """Text of a class of its own, as Airflow's lazy values are."""
+
+
+def test_text_of_another_class_is_equal() -> None:
+    """What was made of parts that are like JSON's is compared like them."""
+    assert equal({"a": [_Text("x"), 1]}, {"a": ["x", 1]})
+    assert not equal({"a": [_Text("x"), 1]}, {"a": ["y", 1]})
+    assert comparison_key([_Text("x")]) == comparison_key(["x"])
+
+
+def test_a_decimal_that_a_double_holds_has_its_key() -> None:
+    """However a number came to be, it is spelled as the API's own would be."""
+    assert comparison_key([Decimal("0.1")]) == comparison_key([0.1])
+    assert comparison_key([Decimal("1e16")]) == comparison_key([1e16]) == comparison_key([10**16])
+
+
 @pytest.mark.long
 def test_any_depth() -> None:
     """Nesting that no decoder reads ends neither the comparison nor the key in an error."""

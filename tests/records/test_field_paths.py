@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_puretalk.exceptions import PuretalkConfigurationError
-from airflow_provider_puretalk.records.field_paths import ABSENT, below, covers, find, parse_name, parse_names
+from airflow_provider_puretalk.records.field_paths import ABSENT, below, covers, find, occurs, parse_name, parse_names
 
 PARTS = st.sampled_from(["a", "b", "*", "user", "0"])
 KEYS = st.lists(PARTS, min_size=1, max_size=3).map(".".join)
@@ -34,6 +34,24 @@ def test_covers_follows_the_rule(pattern: tuple[str, ...], path: tuple[str | int
 def test_one_of_several_suffices(patterns: list[tuple[str, ...]], path: tuple[str | int, ...]) -> None:
     """Several names cover what each of them covers."""
     assert covers(patterns, path) is any(covers([pattern], path) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "there"),
+    [
+        ({"user": {"email": None}}, "user.email", True),
+        ({"user.email": "x"}, "user.email", True),
+        ({"tools": [{"url": "x"}]}, "tools.*.url", True),
+        ({"tools": ["x"]}, "tools.*", True),
+        ({"tools": []}, "tools.*", False),
+        ({"tools": [{"url": "x"}]}, "tools.url", False),
+        ({"user": "email"}, "user.email", False),
+        ({}, "user", False),
+    ],
+)
+def test_occurs(record: dict[str, Any], name: str, there: bool) -> None:
+    """A field is there with null in it, too, and whichever keys spell its name."""
+    assert occurs(record, parse_name("fields", name)) is there
 
 
 def test_below_goes_one_step() -> None:
