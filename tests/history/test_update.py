@@ -359,6 +359,72 @@ def test_a_damaged_file_is_named_and_rebuilt(fleet: Fleet, kind: str, damage: st
     assert verified(fleet) == names[1:]
 
 
+@pytest.mark.parametrize("field", ["raw_sha256", "content_sha256", "count"])
+def test_a_history_that_holds_something_else_is_not_proven(fleet: Fleet, field: str) -> None:
+    """All files are whole, and a reading is not what its snapshot was: that one is named, and a rebuild is right again."""
+    names = days(fleet)
+    update(fleet)
+    manifest = fleet.folder / "_manifest.json"
+    members = json.loads(manifest.read_bytes())
+    (reading,) = [one for one in members["readings"] if one["snapshot"] == names[2]]
+    reading[field] = 7 if field == "count" else "0" * 64
+    manifest.write_text(json.dumps(members))
+    with pytest.raises(PuretalkSnapshotError, match=rf"does not hold what 1 snapshot held: {names[2]}\.") as caught:
+        history.verify(opened(fleet))
+    assert "`rebuild`" in str(caught.value)
+    update(fleet, rebuild=True)
+    assert verified(fleet) == names
+
+
+def test_what_is_proven_can_be_handed_on(fleet: Fleet) -> None:
+    """As plain values: what is proven, what no longer can be and why, and how many of both."""
+    names = days(fleet)
+    update(fleet, keep=2)
+    assert history.verify(opened(fleet)).to_dict() == {
+        "account": ACCOUNT,
+        "proven": names[2:],
+        "not_provable": [{"snapshot": name, "why": "keep"} for name in names[:2]],
+        "counts": {"proven": 3, "not_provable": 2},
+        "versions": 5,
+        "truncated": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"format_version": None}, "it names no format"),
+        ({"format_version": 99}, "is of format 99"),
+        ({"canonical_version": 99}, "canonical version 99"),
+        ({"account": "another"}, "that of another account, 'another'"),
+        ({"files": [{"name": "../x", "rows": 1, "bytes": 1, "sha256": "0" * 64, "kind": "current"}]}, "files"),
+        ({"readings": "all"}, "readings"),
+    ],
+    ids=str,
+)
+def test_a_manifest_that_is_not_this_historys_is_refused(fleet: Fleet, members: dict[str, Any], said: str) -> None:
+    """Each by what is wrong with it, in one sentence that names the file."""
+    days(fleet)
+    update(fleet)
+    manifest = fleet.folder / "_manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_bytes()) | members))
+    with pytest.raises(PuretalkSnapshotError, match="_manifest.json") as caught:
+        opened(fleet).versions_of("a")
+    assert said in str(caught.value)
+
+
+def test_readings_out_of_order_are_refused(fleet: Fleet) -> None:
+    """Everything that plays back rests on their order."""
+    days(fleet)
+    update(fleet)
+    manifest = fleet.folder / "_manifest.json"
+    members = json.loads(manifest.read_bytes())
+    members["readings"].reverse()
+    manifest.write_text(json.dumps(members))
+    with pytest.raises(PuretalkSnapshotError, match="its readings are out of order"):
+        opened(fleet).versions_of("a")
+
+
 def test_a_damaged_manifest_is_named_and_rebuilt(fleet: Fleet) -> None:
     """The error names it; a rebuild makes the same history of the same snapshots."""
     days(fleet)
