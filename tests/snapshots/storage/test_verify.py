@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.exceptions import PuretalkSnapshotError
 from airflow_provider_puretalk.sandbox import Sandbox
+from airflow_provider_puretalk.snapshots.format.proof_check import proven
 from tests.places import ACCOUNT, Folder, Place
 
 FORMS: list[dict[str, Any]] = [
@@ -132,6 +133,12 @@ def test_damage_is_found_on_every_storage(place: Place, sandbox: Sandbox, contex
             lambda manifest: proof(manifest)["moment"].update(count=249),
             ["does not support its claim", "as were counted"],
         ),
+        (lambda manifest: proof(manifest).update(moment=None), ["does not support", "no moment with evidence"]),
+        (lambda manifest: proof(manifest).update(before=None), ["does not support", "no moment with evidence"]),
+        (lambda manifest: proof(manifest).update(after=None), ["does not support", "no moment with evidence"]),
+        (lambda manifest: proof(manifest)["moment"].update(walk=9), ["no request counted before walk 9"]),
+        (lambda manifest: proof(manifest)["walks"][-1].update(counting=None), ["does not support its claim"]),
+        (lambda manifest: proof(manifest)["before"].update(others=None), ["`before` names none of its other ids"]),
         (
             lambda manifest: proof(manifest)["after"].update(ids_sha256="0" * 64),
             ["does not support its claim", "`after`"],
@@ -168,6 +175,28 @@ def test_ids_are_held_against_the_certificate(sandbox: Sandbox, take: Any, form:
     manifest |= {"started_at": lent["started_at"], "consistency": lent["consistency"]}
     Path(second).write_text(json.dumps(manifest))
     assert "the hash of `before` is not that of the snapshot's ids" in refusal(second)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda manifest: None, [" UTC (", "with certificate)"]),
+        (lambda manifest: proof(manifest)["before"].update(others=None, count=999), ["certificate, numbers only)"]),
+        (lambda manifest: proof(manifest).update(moment=None), ["at one instant (", "with certificate)"]),
+        (lambda manifest: proof(manifest)["moment"].update(walk=9), ["at one instant ("]),
+        (lambda manifest: manifest["consistency"].pop("certificate"), ["at one instant (", "without certificate)"]),
+    ],
+    ids=["whole", "numbers", "no moment", "no such walk", "none"],
+)
+def test_what_was_proven_is_said_with_what_proves_it(
+    folder: Folder, take: Any, change: Callable[[dict[str, Any]], object], words: list[str]
+) -> None:
+    """Of which instant, by which method, and with how much evidence."""
+    take()
+    edit(folder, change)
+    phrase = proven(snapshots.read_manifest(str(manifest_path(folder))))
+    assert phrase.startswith("ids exactly the list's at ")
+    assert [word for word in words if word not in phrase] == []
 
 
 def test_a_manifest_without_a_certificate_is_verified_as_before(folder: Folder, take: Any) -> None:
