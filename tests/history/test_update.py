@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import logging
@@ -9,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_puretalk import history
@@ -411,6 +413,36 @@ def test_a_manifest_that_is_not_this_historys_is_refused(fleet: Fleet, members: 
     with pytest.raises(PuretalkSnapshotError, match="_manifest.json") as caught:
         opened(fleet).versions_of("a")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["foreign", "another format", "other columns", "no columns", "strange columns"])
+def test_a_file_of_another_kind_is_no_part_of_a_history(fleet: Fleet, kind: str) -> None:
+    """Parquet, whole, with the hash that the manifest names, and yet not a history's: one error that names it."""
+    days(fleet)
+    update(fleet)
+    (path,) = fleet.folder.glob("current-*")
+    table = pq.read_table(path)
+    own = table.schema.metadata
+    match kind:
+        case "foreign":
+            table = table.replace_schema_metadata({})
+        case "another format":
+            table = table.replace_schema_metadata(own | {files.FORMAT_KEY: b"99"})
+        case "no columns":
+            table = table.replace_schema_metadata({key: own[key] for key in own if key != files.COLUMNS_KEY})
+        case "strange columns":
+            table = table.replace_schema_metadata(own | {files.COLUMNS_KEY: b"[7]"})
+        case _:
+            table = table.rename_columns(["renamed", *table.column_names[1:]]).replace_schema_metadata(own)
+    pq.write_table(table, path)
+    manifest = fleet.folder / "_manifest.json"
+    members = json.loads(manifest.read_bytes())
+    (named,) = [one for one in members["files"] if one["name"] == path.name]
+    named |= {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    manifest.write_text(json.dumps(members))
+    with pytest.raises(PuretalkSnapshotError, match=path.name) as caught:
+        [*opened(fleet).versions()]
+    assert ("not a file of a history" in str(caught.value)) is (kind not in ("other columns", "strange columns"))
 
 
 def test_readings_out_of_order_are_refused(fleet: Fleet) -> None:
