@@ -19,8 +19,11 @@ _REFUSAL = '<?xml version="1.0"?><Error><Code>{0}</Code><Message>{0}, it says</M
 
 
 @contextmanager
-def guarded_by(policy: Policy) -> Iterator[str]:
-    """Serve S3 under a policy; yields the address."""
+def guarded_by(policy: Policy, *, without_conditional_writes: str | None = None) -> Iterator[str]:
+    """Serve S3 under a policy; yields the address.
+
+    :param without_conditional_writes: how a request is refused that must not replace an object: "501 NotImplemented".
+    """
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
@@ -29,6 +32,8 @@ def guarded_by(policy: Policy) -> Iterator[str]:
     def front(environ: dict[str, Any], start_response: Any) -> Any:
         query = dict(parse_qsl(environ["QUERY_STRING"]))
         said = policy(environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/"), query)
+        if without_conditional_writes and "HTTP_IF_NONE_MATCH" in environ:
+            said = without_conditional_writes
         if said is True:
             return behind(environ, start_response)
         status, _, code = (said or "403 AccessDenied").partition(" ")
