@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,22 @@ def test_several_assistants_are_listed(run: Any, fleet: Path) -> None:
     ended = run("history", "log", fleet, "a-")
     assert (ended.code, ended.out) == (1, "")
     assert "a-1 (Agent a-1); a-2 (Agent a-2)" in ended.err
+
+
+def test_upkeep_for_machines(run: Any, fleet: Path) -> None:
+    """What was proven and what would be forgotten are documents, as the library returns them."""
+    proven = run("history", "verify", fleet, "--json").document
+    assert (proven["account"], proven["counts"]) == (ACCOUNT, {"proven": 3, "not_provable": 0})
+    planned = run("history", "forget", fleet, "--fields", "prompt", "--json").document
+    assert planned == {"dry_run": True, "assistants": [], "fields": ["prompt"]}
+    done = run("history", "forget", fleet, "--fields", "prompt", "--json", "--yes").document
+    assert (done["dry_run"], done["account"]) == (False, ACCOUNT)
+    assert run("history", "verify", fleet, "--json").document["counts"] == {"proven": 0, "not_provable": 3}
+
+
+def test_a_rebuild_names_what_it_lost(run: Any, fleet: Path) -> None:
+    """A snapshot that is pruned cannot be folded anew."""
+    shutil.rmtree(next(fleet.glob("account=*/snapshot=20261001T*")))
+    ended = run("history", "update", fleet, "--keep", "forever", "--rebuild")
+    assert ended.code == 0, ended.err
+    assert "Lost 20261001T020007Z: there is no snapshot of it any more.\n" in ended.out
