@@ -178,8 +178,10 @@ class VersionWriter:
 
     def _group(self, file: Any, metadata: Any, first: str, last: str) -> Group:
         chunks = [metadata.column(index) for index in range(metadata.num_columns)]
-        offset = min(chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks)
-        length = sum(chunk.total_compressed_size for chunk in chunks)
+        starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
+        offset = min(starts)
+        # Between the chunks lies what older versions of pyarrow write there a second time: their metadata.
+        length = max(start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True)) - offset
         file.seek(offset)
         sha256 = hashlib.sha256(file.read(length)).hexdigest()
         return Group(first_id=first, last_id=last, rows=metadata.num_rows, offset=offset, length=length, sha256=sha256)
