@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(room) for room in _WITHOUT_AIRFLOW):
             item.add_marker(pytest.mark.any_airflow)
-        # Most are run in a folder too, and a server takes ten times as long.
+        # Nearly all of them are run in a folder as well, which is faster.
         if (callspec := getattr(item, "callspec", None)) and "s3" in callspec.params.values():
             item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: item.get_closest_marker("long") is None)

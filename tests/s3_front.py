@@ -18,6 +18,12 @@ Policy = Callable[[str, str, dict[str, str]], bool | str]
 _REFUSAL = '<?xml version="1.0"?><Error><Code>{0}</Code><Message>{0}, it says</Message></Error>'
 
 
+def tried_once(url: str) -> dict[str, Any]:
+    """Return the fields of a connection to an S3 server that sends each request once."""
+    extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
+    return {"conn_type": "aws", "host": None, "login": "access-key", "password": "secret-key", "extra": extra}
+
+
 @contextmanager
 def guarded_by(policy: Policy, *, without_conditional_writes: str | None = None) -> Iterator[str]:
     """Serve S3 under a policy; yields the address.

@@ -141,7 +141,7 @@ def test_what_is_no_json_is_refused(
     assert SECRET not in shown
 
 
-#: From Python 3.14 on, some thousand levels fit; 100,000 never do.
+#: From Python 3.14 on, some thousand levels can be read; 100,000 cannot.
 TOO_DEEP = [2_000, 100_000] if sys.version_info < (3, 14) else [100_000]
 
 

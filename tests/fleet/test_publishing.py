@@ -18,7 +18,7 @@ from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from tests.fleet.conftest import RUN, Agency
 from tests.history.snapshots import record
 from tests.places import Folder, make_place
-from tests.s3_front import guarded_by
+from tests.s3_front import guarded_by, tried_once
 
 FOLDER = "_fleet-agency"
 
@@ -85,8 +85,7 @@ def guarded(s3_bucket: str, connection: Callable[..., str], agency_at: Callable[
     policy: list[Any] = [lambda *request: True]
     with guarded_by(lambda *request: policy[0](*request)) as url:
         conn_id = f"guarded_{uuid.uuid4().hex[:8]}"
-        extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
-        connection(conn_id, conn_type="aws", host=None, login="access-key", password="secret-key", extra=extra)
+        connection(conn_id, **tried_once(url))
         agency = agency_at(f"s3://{s3_bucket}/agency", conn_id)
         agency.took("north", 2)
         yield agency, policy

@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ def verified(fleet: Fleet) -> list[str]:
 
 def update(fleet: Fleet, **arguments: Any) -> history.Updated:
     return history.update(fleet.root, ACCOUNT, **arguments)
+
+
+def edit_manifest(fleet: Fleet, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what the history's manifest says."""
+    path = fleet.folder / "_manifest.json"
+    members = json.loads(path.read_bytes())
+    change(members)
+    path.write_text(json.dumps(members))
 
 
 def snapshot(fleet: Fleet, name: str) -> Path:
@@ -366,11 +375,7 @@ def test_a_history_that_holds_something_else_is_not_proven(fleet: Fleet, field: 
     """All files are whole, and a reading is not what its snapshot was: that one is named, and a rebuild is right again."""
     names = days(fleet)
     update(fleet)
-    manifest = fleet.folder / "_manifest.json"
-    members = json.loads(manifest.read_bytes())
-    (reading,) = [one for one in members["readings"] if one["snapshot"] == names[2]]
-    reading[field] = 7 if field == "count" else "0" * 64
-    manifest.write_text(json.dumps(members))
+    edit_manifest(fleet, lambda members: members["readings"][2].update({field: 7 if field == "count" else "0" * 64}))
     with pytest.raises(PuretalkSnapshotError, match=rf"does not hold what 1 snapshot held: {names[2]}\.") as caught:
         history.verify(opened(fleet))
     assert "`rebuild`" in str(caught.value)
@@ -408,8 +413,7 @@ def test_a_manifest_that_is_not_this_historys_is_refused(fleet: Fleet, members: 
     """Each by what is wrong with it, in one sentence that names the file."""
     days(fleet)
     update(fleet)
-    manifest = fleet.folder / "_manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_bytes()) | members))
+    edit_manifest(fleet, lambda found: found.update(members))
     with pytest.raises(PuretalkSnapshotError, match="_manifest.json") as caught:
         opened(fleet).versions_of("a")
     assert said in str(caught.value)
@@ -435,11 +439,8 @@ def test_a_file_of_another_kind_is_no_part_of_a_history(fleet: Fleet, kind: str)
         case _:
             table = table.rename_columns(["renamed", *table.column_names[1:]]).replace_schema_metadata(own)
     pq.write_table(table, path)
-    manifest = fleet.folder / "_manifest.json"
-    members = json.loads(manifest.read_bytes())
-    (named,) = [one for one in members["files"] if one["name"] == path.name]
-    named |= {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    manifest.write_text(json.dumps(members))
+    as_it_is = {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    edit_manifest(fleet, lambda members: [one.update(as_it_is) for one in members["files"] if one["name"] == path.name])
     with pytest.raises(PuretalkSnapshotError, match=path.name) as caught:
         [*opened(fleet).versions()]
     assert ("not a file of a history" in str(caught.value)) is (kind not in ("other columns", "strange columns"))
@@ -449,10 +450,7 @@ def test_readings_out_of_order_are_refused(fleet: Fleet) -> None:
     """Everything that plays back rests on their order."""
     days(fleet)
     update(fleet)
-    manifest = fleet.folder / "_manifest.json"
-    members = json.loads(manifest.read_bytes())
-    members["readings"].reverse()
-    manifest.write_text(json.dumps(members))
+    edit_manifest(fleet, lambda members: members["readings"].reverse())
     with pytest.raises(PuretalkSnapshotError, match="its readings are out of order"):
         opened(fleet).versions_of("a")
 

@@ -20,7 +20,7 @@ from airflow_provider_puretalk.exceptions import (
 )
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Folder
-from tests.s3_front import Policy, guarded_by
+from tests.s3_front import Policy, guarded_by, tried_once
 
 
 @contextmanager
@@ -204,18 +204,7 @@ def test_storage_that_does_not_answer(
     sandbox: Sandbox, folder: Folder, connection: Callable[..., str], context: Any
 ) -> None:
     """A storage that cannot be reached is refused as that, not as missing, before any request to the API."""
-    connection(
-        "dead",
-        conn_type="aws",
-        host=None,
-        login="a",
-        password="b",
-        extra={
-            "endpoint_url": "http://127.0.0.1:9",
-            "region_name": "us-east-1",
-            "config_kwargs": {"retries": {"max_attempts": 0}},
-        },
-    )
+    connection("dead", **tried_once("http://127.0.0.1:9"))
     with pytest.raises(PuretalkError, match="Could not connect") as caught:
         folder.take(context, destination="s3://bucket/fleet", storage_conn_id="dead")
     assert is_one_sentence(caught.value)

@@ -566,7 +566,7 @@ def _can_create(filesystem: Any) -> bool:
 def _kind(path: Path) -> int | None:
     """Return what lies at a path, as a file type of :mod:`stat`, symbolic links followed; None where there is nothing.
 
-    ``Path.exists`` and the like also say "nothing" where the file system fails, from Python 3.14 on of whatever it is.
+    ``Path.exists`` says so of a link that leads to itself as well, and from Python 3.14 on of all that cannot be looked up.
     """
     try:
         return stat.S_IFMT(path.stat().st_mode)

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_puretalk.exceptions import PuretalkError
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
-from tests.s3_front import guarded_by
+from tests.s3_front import guarded_by, tried_once
 
 
 @pytest.fixture
@@ -17,9 +17,8 @@ def open_storage(s3_bucket: str, connection: Callable[..., str]) -> Callable[[st
     """Open an empty bucket by the address of a server in front of it."""
 
     def storage(url: str) -> Storage:
-        extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
         conn_id = f"front_{uuid.uuid4().hex[:8]}"  # Airflow keeps what was opened with an older one.
-        connection(conn_id, conn_type="aws", host=None, login="access-key", password="secret-key", extra=extra)
+        connection(conn_id, **tried_once(url))
         return Storage(f"s3://{s3_bucket}/fleet", conn_id)
 
     return storage

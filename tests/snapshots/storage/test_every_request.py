@@ -13,7 +13,7 @@ from airflow_provider_puretalk import snapshots
 from airflow_provider_puretalk.exceptions import PuretalkError, PuretalkSnapshotError
 from airflow_provider_puretalk.sandbox import Sandbox
 from tests.places import ACCOUNT, Bucket, make_place
-from tests.s3_front import guarded_by
+from tests.s3_front import guarded_by, tried_once
 
 pytestmark = pytest.mark.long
 
@@ -49,8 +49,7 @@ def failures(refusal: str, lasts: bool, s3_bucket: str, connection: Callable[...
     """A server in front of the bucket, behind a connection of its own that tries everything once."""
     failures = Failures(refusal, lasts=lasts)
     with guarded_by(failures) as url:
-        extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
-        connection(failures.conn_id, conn_type="aws", host=None, login="key", password="secret", extra=extra)
+        connection(failures.conn_id, **tried_once(url))
         yield failures
 
 

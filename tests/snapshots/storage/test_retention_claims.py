@@ -17,7 +17,7 @@ from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots import Pruned
 from airflow_provider_puretalk.snapshots.storage import deletion
 from tests.places import ACCOUNT, Folder, Place
-from tests.s3_front import guarded_by
+from tests.s3_front import guarded_by, tried_once
 
 DAYS = [f"202611{day:02}T000000Z" for day in range(1, 6)]
 
@@ -282,8 +282,7 @@ def test_a_storage_that_fails_halfway(
     kept.put(*DAYS[:3])
     with guarded_by(policy) as url:
         conn_id = f"halfway_{uuid.uuid4().hex[:8]}"
-        extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
-        connection(conn_id, conn_type="aws", host=None, login="access-key", password="secret-key", extra=extra)
+        connection(conn_id, **tried_once(url))
         with pytest.raises(PuretalkError, match=f"{DAYS[1]}.*SlowDown") as caught:
             kept.prune(storage_conn_id=conn_id)
         assert is_transient(caught.value)

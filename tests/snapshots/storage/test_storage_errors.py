@@ -7,7 +7,6 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.sensors import PuretalkAssistantsChangedSensor
 from airflow_provider_puretalk.snapshots.storage.errors import AccessDenied, translate
 from tests.places import ACCOUNT, Bucket, Folder, make_place
-from tests.s3_front import guarded_by
+from tests.s3_front import guarded_by, tried_once
 
 NAMES = ["20261120T000000Z", "20261121T000000Z", "20261122T000000Z"]
 
@@ -50,13 +49,8 @@ class Front:
 def front(s3_bucket: str, connection: Callable[..., str]) -> Iterator[Front]:
     """The server behind a connection of its own, which is used without retries."""
     front = Front()
-    with ExitStack() as servers:
-        extra = {
-            "endpoint_url": servers.enter_context(guarded_by(front)),
-            "region_name": "us-east-1",
-            "config_kwargs": {"retries": {"max_attempts": 0}},
-        }
-        connection(front.conn_id, conn_type="aws", host=None, login="access-key", password="secret-key", extra=extra)
+    with guarded_by(front) as url:
+        connection(front.conn_id, **tried_once(url))
         yield front
 
 

@@ -17,7 +17,7 @@ from airflow_provider_puretalk.exceptions import PuretalkError, is_transient
 from airflow_provider_puretalk.sandbox import Sandbox
 from airflow_provider_puretalk.snapshots.storage.object_storage import Storage
 from tests.places import ACCOUNT, Folder, Place
-from tests.s3_front import Policy, guarded_by
+from tests.s3_front import Policy, guarded_by, tried_once
 
 FOLDER = f"{ACCOUNT}/snapshot=1"
 REDACT = {"prompt": "drop"}
@@ -31,12 +31,7 @@ def guarded(s3_bucket: str, connection: Callable[..., str], folder: Folder, cont
     def taking(policy: Policy) -> Iterator[Callable[..., Any]]:
         with guarded_by(policy) as url:
             conn_id = f"guarded_{uuid.uuid4().hex[:8]}"
-            extra = {
-                "endpoint_url": url,
-                "region_name": "us-east-1",
-                "config_kwargs": {"retries": {"max_attempts": 0}},
-            }
-            connection(conn_id, conn_type="aws", host=None, login="access-key", password="secret-key", extra=extra)
+            connection(conn_id, **tried_once(url))
             yield lambda **given: folder.take(
                 context, destination=f"s3://{s3_bucket}/fleet", storage_conn_id=conn_id, partition="1", **given
             )
